@@ -1,0 +1,144 @@
+# evenkeel: a testbed for DNS resolvers behind balancers.
+#
+#   make            build the three programs into build/bin
+#   make demo       install what is missing, build, run the reference set-up, print its verdict
+#   make check      everything tested: style, purity, unit, property, fuzz corpus, e2e, labs
+#   make unit       only the tests in C, with and without sanitizers
+#   make bench      ratios against peers; a table, and build/bench.json
+#   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
+#   make lint       clang's warnings, cppcheck, style
+#   make deps       install what is missing through apt (make deps FOR=demo: only for the demo)
+#   make install    programs, scenarios and manual pages under DESTDIR and PREFIX (/usr/local)
+#   make golden     write golden verdicts anew and show what changed
+#   make clean      remove build/
+#
+# Settings: CC=gcc|clang  MODE=release|debug|asan|tsan  V=1 (show commands)
+
+MODE ?= release
+PYTHON ?= /usr/bin/python3
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 10
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+.DEFAULT_GOAL := all
+
+B := build/$(MODE)-$(notdir $(CC))
+PKGS := luajit jansson libpcap libnl-3.0 libnl-route-3.0 ldns libsodium
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prototypes \
+        -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough -Werror
+COMMON := -std=c17 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -ffp-contract=off -fno-math-errno \
+          -pthread $(WARN)
+FLAGS_release := -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
+FLAGS_debug := -O0 -DEK_DEBUG
+FLAGS_asan := -O1 -DEK_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
+CFLAGS_ALL = $(COMMON) $(FLAGS_$(MODE)) $(CFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
+
+# Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
+PURE := lib balancer/core recursor-stub/core sim/load/core
+LIBS := lib/host balancer/config sim/plan sim/net sim/netns sim/virtual sim/load/shell sim/judge \
+        sim/report
+PURE_SRC := $(wildcard $(PURE:=/*.c))
+LIB_SRC := $(wildcard $(LIBS:=/*.c))
+PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \
+         $(if $(wildcard recursor-stub/shell/*.c),recursor-stub)
+SRC_evenkeel := $(wildcard sim/*.c)
+SRC_balancer := $(wildcard balancer/shell/*.c)
+SRC_recursor-stub := $(wildcard recursor-stub/shell/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c tests/prop/test_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+PURE_OBJ := $(call obj,$(PURE_SRC))
+LIB_OBJ := $(call obj,$(LIB_SRC))
+ARCHIVE := $(B)/libevenkeel.a
+UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
+BENCH := $(patsubst tests/%.c,$(B)/tests/%,$(BENCH_SRC))
+FUZZ_REPLAY := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZ_SRC))
+PROG_BIN := $(PROGS:%=$(B)/bin/%)
+BIN := $(PROGS:%=build/bin/%)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+all: $(if $(filter release,$(MODE)),$(BIN),$(PROG_BIN))
+
+# Changed flags rebuild everything.
+STAMP := $(B)/flags
+ifneq ($(shell mkdir -p $(B); cat $(STAMP) 2>/dev/null),$(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) $(LDFLAGS))
+$(shell echo '$(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) $(LDFLAGS)' > $(STAMP))
+endif
+
+$(B)/obj/%.o: %.c $(STAMP)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(ARCHIVE): $(PURE_OBJ) $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+define program
+$(B)/bin/$(1): $(call obj,$(SRC_$(1))) $(ARCHIVE)
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $$@ $$^ $(PKG_LIBS)
+endef
+$(foreach p,$(PROGS),$(eval $(call program,$(p))))
+
+$(BIN): build/bin/%: $(B)/bin/%
+	@mkdir -p $(@D)
+	$(Q)cp -f $< $@.new && mv $@.new $@
+
+$(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(ARCHIVE)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) -lm
+
+$(BENCH): $(B)/tests/%: $(B)/obj/tests/%.o $(ARCHIVE)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# A fuzz target has LLVMFuzzerTestOneInput; tests/fuzz/replay.c is a plain main that feeds a corpus.
+$(FUZZ_REPLAY): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/obj/tests/fuzz/replay.o $(ARCHIVE)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+.PHONY: all help demo check unit unit-run purity tidy fuzz fuzz-corpus bench bench-programs lint \
+        deps install golden clean e2e
+.SECONDARY:
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
+
+clean:
+	$(Q)rm -rf build
+
+purity: $(PURE_OBJ)
+	$(Q)$(PYTHON) tests/purity.py $(PURE_OBJ)
+
+tidy:
+	$(Q)$(PYTHON) tests/tidy.py
+
+unit-run: $(UNIT)
+	$(Q)sh tests/run-unit $(UNIT)
+
+unit:
+	$(Q)$(MAKE) --no-print-directory unit-run
+	$(Q)$(MAKE) --no-print-directory MODE=asan unit-run
+
+fuzz-corpus-run: $(FUZZ_REPLAY)
+	$(Q)sh tests/fuzz/replay-all $(FUZZ_REPLAY)
+
+fuzz-corpus:
+	$(Q)$(MAKE) --no-print-directory MODE=asan fuzz-corpus-run
+
+-include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d)

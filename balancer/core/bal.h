@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The balancer core: one per worker. It judges queries (which server, which ID) and answers (whose
+ * they are), and times out what nobody answered. See lib/dgram.h for the three functions.
+ *
+ * Logical ports: 0 is the front (peer: the client, local: the address that was asked); from 1 on
+ * the servers' sockets in order: server 0's sockets, then server 1's... (bal_port). The verdict
+ * says what a datagram has become: a query that goes to a server has its port, peer and ID
+ * rewritten in place; an answer that goes to its client has port 0, the client as peer, the asked
+ * address as local, and the client's ID, RD and CD again.
+ */
+#ifndef EK_BALANCER_BAL_H
+#define EK_BALANCER_BAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/arena.h"
+#include "conf.h"
+#include "lib/dgram.h"
+#include "shared.h"
+
+struct bal;
+
+/* Every verdict, once, from verdict.def: its name, whether the datagram is sent, its prose. */
+enum bal_verdict {
+	BAL_NO_VERDICT = 0,
+#define VERDICT(id, name, send, prose) id,
+#include "verdict.def"
+#undef VERDICT
+	BAL_VERDICTS,
+};
+
+size_t bal_arena_size(const struct bal_conf *conf);
+/* conf and shared are borrowed for the core's life. worker: this core's index, for its stream. */
+struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
+                     const uint8_t seed[32], uint32_t worker);
+void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
+/* Time-outs. Writes no datagram today (SERVFAIL on time-out will), so it may return 0 at once. */
+unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
+int64_t bal_deadline(const struct bal *b);
+
+/* Ports of the core: 1 + sum of the servers' sockets. */
+unsigned bal_ports(const struct bal_conf *conf);
+/* The logical port of a server's socket. */
+unsigned bal_port(const struct bal_conf *conf, unsigned server, unsigned socket);
+/* The server that a logical port of 1 or more belongs to. O(1). */
+unsigned bal_port_server(const struct bal *b, unsigned port);
+
+const char *bal_verdict_name(enum bal_verdict v);
+const char *bal_verdict_prose(enum bal_verdict v);
+/* True when the shell must send the datagram. */
+bool bal_verdict_sends(enum bal_verdict v);
+/* How often verdict v was given; timeouts and outstanding are counted beside. */
+uint64_t bal_count(const struct bal *b, enum bal_verdict v);
+uint64_t bal_timeouts(const struct bal *b);
+uint32_t bal_outstanding(const struct bal *b);
+/* Asserts the invariants, conservation among them: forwarded = answered + timed out +
+ * outstanding. */
+void bal_check(const struct bal *b);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A balancer's configuration: one immutable snapshot, made by balancer/config out of a dnsdist Lua
+ * file (or by hand in tests) and only read by the cores. A reload makes a new one. Defaults in the
+ * comments are dnsdist 1.7's.
+ */
+#ifndef EK_BALANCER_CONF_H
+#define EK_BALANCER_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+#include "lib/dns.h"
+
+enum {
+	BAL_SERVERS_MAX = 1024,
+	BAL_NAME_TEXT = 64,       /* a server's name, NUL included */
+	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
+};
+
+enum bal_policy {
+	BAL_LEAST_OUTSTANDING = 1, /* the default */
+	BAL_FIRST_AVAILABLE,
+	BAL_WRANDOM,
+	BAL_ROUNDROBIN,
+};
+
+enum bal_check_mode { BAL_CHECK_AUTO = 1, BAL_CHECK_UP, BAL_CHECK_DOWN };
+
+/* How a server's health is checked. */
+struct bal_check {
+	enum bal_check_mode mode;      /* up and down: forced by setUp, setDown; no probes */
+	bool must_resolve;             /* false; true: NXDOMAIN and REFUSED fail too */
+	bool set_cd;                   /* false */
+	uint16_t type;                 /* A */
+	uint16_t class;                /* IN */
+	uint16_t name_len;
+	uint8_t name[DNS_NAME_MAX];    /* wire form; a.root-servers.net. */
+	int64_t interval_ns;           /* 1 s */
+	int64_t timeout_ns;            /* 1 s */
+	uint32_t max_failures;         /* 1; failures in a row that take it down */
+	uint32_t rise;                 /* 1; successes in a row that bring it back */
+};
+
+struct bal_server {
+	struct ep addr;                /* port 53 */
+	char name[BAL_NAME_TEXT];      /* "" */
+	int32_t order;                 /* 1; lower first */
+	int32_t weight;                /* 1...INT32_MAX */
+	uint32_t qps;                  /* 0: no limit */
+	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	struct bal_check check;
+	unsigned line;                 /* of its newServer, for messages */
+};
+
+struct bal_conf {
+	enum bal_policy policy;
+	bool servfail_when_no_server;  /* false: drop */
+	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
+	int64_t udp_timeout_ns;        /* 2 s */
+	uint32_t max_outstanding;      /* 65535 per server and worker, 1...65535 */
+	unsigned server_n;
+	const struct bal_server *server;   /* in order of (order, definition) */
+	unsigned front_n;
+	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
+	unsigned acl_n;
+	const struct prefix *acl;          /* clients that may ask */
+};
+
+/* Fills in the defaults of one server: everything but its address. */
+void bal_server_defaults(struct bal_server *s);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a balancer's workers and its health core share: one small struct of atomics, passed in.
+ * Relaxed order is enough everywhere: each value stands alone.
+ */
+#ifndef EK_BALANCER_SHARED_H
+#define EK_BALANCER_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/arena.h"
+#include "conf.h"
+
+struct bal_shared_server {
+	_Alignas(64) _Atomic uint32_t up;      /* 0 or 1; written by the health core alone */
+	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
+	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
+};
+
+struct bal_shared {
+	_Alignas(64) _Atomic uint32_t turn;    /* roundrobin's counter */
+	unsigned server_n;
+	struct bal_shared_server *server;
+};
+
+size_t bal_shared_arena_size(const struct bal_conf *conf);
+/* Servers forced up are up, all others down until the health core says otherwise. */
+struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The subcommands of evenkeel: sim/cmd_NAME.c has one each, sim/main.c the table. */
+#ifndef EK_CMD_H
+#define EK_CMD_H
+
+/* Exit statuses of evenkeel. */
+enum {
+	EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_INCONCLUSIVE = 3, EXIT_INVALID = 4,
+	EXIT_CANT = 77, /* can't run here; CI systems take it for a skip */
+};
+
+/* Each gets argv from its own name on, and returns the exit status. */
+int cmd_run(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_judge(int argc, char **argv);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The clients. Two parts, both pure. load_gen is the stream of planned queries, a function of the
+ * plan's load and seed alone: the judge runs it too, to know what should have been sent and when.
+ * The load core sends them (lib/dgram.h's three functions), matches answers, tries again and goes
+ * to TCP after TC.
+ */
+#ifndef EK_LOAD_H
+#define EK_LOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+#include "lib/arena.h"
+#include "lib/dgram.h"
+#include "lib/dns.h"
+#include "sim/plan/plan.h"
+
+/* One planned query. */
+struct load_query {
+	uint64_t index;            /* 0... in the order of time */
+	int64_t t_ns;              /* planned send time, from t = 0 */
+	struct ip client;
+	uint16_t source;           /* index of the client node's socket, 0...LOAD_SOCKETS-1 */
+	uint16_t id;               /* DNS ID of the first try */
+	uint16_t type;
+	unsigned balancer;         /* index among the plan's balancers */
+	struct ep to;              /* that balancer's address of the load's family, port 53 */
+	uint16_t name_len;
+	uint8_t name[DNS_NAME_MAX];
+};
+
+enum { LOAD_SOCKETS = 16 };
+
+struct load_gen;
+size_t load_gen_arena_size(const struct plan *p, unsigned load);
+/* load: index into plan.load. p is borrowed for the generator's life. */
+struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned load);
+/* The next query, or false at the load's end. O(1). */
+bool load_gen_next(struct load_gen *g, struct load_query *q);
+
+struct load;
+
+enum load_verdict {
+	LOAD_SEND = 1,      /* from poll: a query; TCP (proto) when an answer was truncated */
+	LOAD_ANSWERED,      /* from rx: the answer of an open query; final */
+	LOAD_TRUNCATED,     /* from rx: TC over UDP; goes out over TCP at the next poll */
+	LOAD_UNMATCHED,     /* from rx: late, duplicate, wrong sender or spoofed */
+	LOAD_BROKEN,        /* from rx: not a DNS answer */
+	LOAD_VERDICTS,
+};
+
+struct load_counts {
+	uint64_t planned;   /* queries whose time has come */
+	uint64_t sent;      /* first tries */
+	uint64_t retries;
+	uint64_t tcp;
+	uint64_t answered;
+	uint64_t timed_out; /* queries with no answer after the last try */
+	uint64_t open;
+	uint64_t unmatched;
+	uint64_t broken;
+};
+
+size_t load_arena_size(const struct plan *p, unsigned load);
+/*
+ * Logical ports: 0...LOAD_SOCKETS-1 are UDP sockets bound to nothing but a port; local is the
+ * client's address, which the shell must send from. t0_ns: monotonic time of t = 0.
+ */
+struct load *load_init(struct arena *a, const struct plan *p, unsigned load, int64_t t0_ns);
+void load_rx(struct load *l, int64_t now_ns, struct dgram *d, unsigned n);
+/* Queries that are due. d[i].t_ns is when each was due, so the shell can measure lateness. */
+unsigned load_poll(struct load *l, int64_t now_ns, struct dgram *d, unsigned max);
+int64_t load_deadline(const struct load *l);
+/* A TCP connection that was refused, reset or closed before its answer: the try has failed. */
+void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn);
+void load_counts(const struct load *l, struct load_counts *c);
+/* True when every planned query was sent and none is open. */
+bool load_done(const struct load *l);
+void load_check(const struct load *l);
+
+#endif

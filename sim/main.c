@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* evenkeel's front door: finds the subcommand and hands over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "version.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *what;
+} commands[] = {
+	{ "run", cmd_run, "run scenarios and judge them" },
+	{ "plan", cmd_plan, "print what a scenario comes to, and what is wrong with it" },
+	{ "judge", cmd_judge, "judge a run directory again from its files" },
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to, "usage: evenkeel COMMAND [ARG]...\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].what);
+	fprintf(to, "\nevenkeel COMMAND --help tells more. Exit status: 0 PASS, 1 FAIL,\n"
+	            "2 usage or scenario error, 3 INCONCLUSIVE, 4 INVALID, 77 can't run here.\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("evenkeel %s\n", EVENKEEL_VERSION);
+		return 0;
+	}
+	fprintf(stderr, "evenkeel: no command '%s': expected run, plan or judge\n", argv[1]);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A plan: what one scenario, its configuration files and the command line come to, as plain data.
+ * The engines, the load, the judge and the report see only this, never Lua. Data and pure functions
+ * here; making a plan, and its JSON, are in plan_io.h. All times are ns; instants count from t = 0,
+ * the readiness barrier. Probabilities and shares that are settings are in millionths (ppm).
+ */
+#ifndef EK_PLAN_H
+#define EK_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/addr.h"
+#include "balancer/core/conf.h"
+#include "lib/dist.h"
+
+enum {
+	PLAN_NAME_TEXT = 64,
+	PLAN_NODES_MAX = 1024,
+	PLAN_ADDRS_MAX = 8,
+	PLAN_NETS_MAX = 4,
+	PLAN_TYPES_MAX = 16,
+	PLAN_EXPECT_NODES_MAX = 16,
+	PLAN_NONE = -1,
+};
+
+enum plan_role { PLAN_CLIENTS = 1, PLAN_BALANCER, PLAN_RECURSOR };
+
+/* A node's cable; the same in both directions. */
+struct plan_link {
+	int64_t delay_ns;
+	uint32_t loss_ppm;
+	/* jitter, duplication, reordering, rate: to come with the fault matrix */
+};
+
+struct plan_node {
+	char name[PLAN_NAME_TEXT];
+	enum plan_role role;
+	unsigned addr_n;
+	struct ip addr[PLAN_ADDRS_MAX];
+	unsigned net_n;
+	struct prefix net[PLAN_NETS_MAX]; /* clients: where their addresses come from */
+	struct plan_link link;
+	int conf;                  /* balancer: index into plan.conf */
+	char *config_path;         /* balancer, recursor: file, absolute; else NULL */
+	struct dist_spec miss;     /* recursor: what a cache miss costs */
+	bool packetcache;          /* recursor: as its recursor.conf says */
+	unsigned line;             /* of the scenario */
+};
+
+/* A balancer configuration file as balancer/config read it; balancers may share one. */
+struct plan_conf {
+	char *path;                /* absolute */
+	char sha256[65];
+	enum bal_policy policy;
+	int64_t udp_timeout_ns;
+	bool servfail_when_no_server;
+	unsigned server_n;
+	struct bal_server *server; /* in bal_conf's order */
+	int *server_node;          /* which node answers for server i: index into plan.node */
+};
+
+/* How health checks behave in time, by program and version; decides the closed-form bounds. */
+enum plan_checks {
+	PLAN_CHECKS_EXACT = 1,     /* ours: a timer for each server */
+	PLAN_CHECKS_ROUNDS,        /* dnsdist up to 1.8.0: rounds of 1 s + the slowest probe */
+	PLAN_CHECKS_ASYNC,         /* dnsdist from 1.8.1 */
+};
+
+struct plan_program {
+	char *path;                /* NULL: our own, beside evenkeel */
+	char version[32];          /* as it says itself; "" for ours */
+	enum plan_checks checks;   /* balancer only */
+};
+
+enum plan_arrivals { PLAN_CONSTANT = 1, PLAN_POISSON };
+enum plan_names { PLAN_ZIPF = 1, PLAN_UNIQUE };
+enum plan_choose { PLAN_PER_QUERY = 1, PLAN_PER_CLIENT };
+
+struct plan_type {
+	uint16_t type;             /* DNS type */
+	uint32_t share_ppm;        /* all of a load's add up to 1,000,000 */
+};
+
+/* What one group of clients sends. Open loop: the send times don't depend on answers. */
+struct plan_load {
+	int node;                  /* the client node */
+	unsigned clients;          /* addresses, taken in order from the node's nets, 1... */
+	enum plan_choose choose;   /* the balancer, by query or once by client */
+	enum plan_arrivals arrivals;
+	uint64_t rate_mqps;        /* thousandths of a query per second */
+	int64_t from_ns;
+	int64_t to_ns;             /* queries are planned in [from, to) */
+	enum plan_names names;
+	uint32_t name_n;           /* zipf: how many names */
+	uint32_t zipf_milli;       /* zipf: exponent in thousandths */
+	unsigned type_n;
+	struct plan_type type[PLAN_TYPES_MAX];
+	uint16_t edns_size;        /* announced UDP size; 0: no EDNS */
+	int64_t timeout_ns;        /* of one try */
+	unsigned tries;            /* 1... */
+	unsigned family;           /* 4 or 6: which of the balancers' addresses are asked */
+};
+
+/* Faults: name in scenarios, what it acts on. */
+enum plan_fault_kind {
+	PLAN_KILL = 1,   /* SIGKILL: process gone, port closed */
+	PLAN_START,      /* a killed one again */
+	PLAN_HANG,       /* SIGSTOP */
+	PLAN_RESUME,     /* SIGCONT */
+	PLAN_BLACKHOLE,  /* the wire drops all to and from the node */
+	PLAN_HEAL,       /* the link as the plan set it at the start */
+	PLAN_LOSS,       /* value_ppm of the link's frames, each direction */
+	PLAN_DELAY,      /* value_ns in each direction */
+	PLAN_SERVFAIL,   /* the stub's faults: value_ppm of its answers */
+	PLAN_SLOW,       /* value_ns more on each answer, to value_ppm of them */
+	PLAN_WRONG,
+	PLAN_TRUNCATE,
+	PLAN_REFUSE,
+	PLAN_DROP,
+};
+
+struct plan_fault {
+	enum plan_fault_kind kind;
+	int node;
+	int64_t at_ns;
+	int64_t value_ns;
+	uint32_t value_ppm;
+	unsigned line;
+};
+
+enum plan_expect_kind {
+	PLAN_EVEN = 1, PLAN_DETECT, PLAN_BACK, PLAN_LOST, PLAN_ANSWERS, PLAN_CACHE, PLAN_LATENCY,
+};
+
+/* A claim about the run. Which fields count depends on kind; the others are 0. */
+struct plan_expect {
+	enum plan_expect_kind kind;
+	unsigned line;
+	unsigned node_n;
+	int node[PLAN_EXPECT_NODES_MAX]; /* even: the servers; detect, back: the one */
+	int64_t during_from_ns;          /* even, cache, latency: the window; 0...load's end */
+	int64_t during_to_ns;
+	uint32_t catch_ppm;              /* even, back to share: smallest skew that must not pass */
+	double miss;                     /* probability that a system skewed by catch passes */
+	double flake;                    /* probability that a right system doesn't pass */
+	int64_t within_ns;               /* detect, back, cache, latency; PLAN_MODEL: the bound */
+	int64_t at_most;                 /* lost, a count; PLAN_MODEL: the quantile at flake */
+	bool to_share;                   /* back: until the full share, not only the first query */
+	uint64_t wrong, duplicate;       /* answers: the most that may be */
+	int64_t error;                   /* answers: the most SERVFAIL, REFUSED; -1: any number */
+	uint32_t hits_ppm;               /* cache: least share of hits */
+	uint32_t quantile_ppm;           /* latency: which quantile must be within within_ns */
+};
+
+#define PLAN_MODEL INT64_MIN /* "model": a closed-form bound out of the configuration */
+
+/* Above these a run is INVALID (sim/judge). */
+struct plan_limits {
+	int64_t send_late_p999_ns;  /* 1 ms */
+	int64_t send_late_max_ns;   /* 20 ms */
+	int64_t loop_gap_ns;        /* 50 ms */
+	int64_t slack_ns;           /* 20 ms, added to every bound, with the measured loop gap */
+};
+
+struct plan {
+	char name[PLAN_NAME_TEXT];  /* of the scenario: its file name without .lua */
+	char *scenario_path;        /* absolute */
+	uint64_t seed;
+	bool for_netns, for_virtual;/* engines that the scenario is for */
+	struct plan_program balancer, recursor;
+	struct plan_limits limits;
+	unsigned node_n;
+	struct plan_node *node;     /* clients, balancers, recursors, in that order */
+	unsigned conf_n;
+	struct plan_conf *conf;
+	unsigned load_n;
+	struct plan_load *load;
+	unsigned fault_n;
+	struct plan_fault *fault;   /* by time */
+	unsigned expect_n;
+	struct plan_expect *expect;
+	int64_t end_ns;             /* the last load's end + tries * timeout: all is settled then */
+};
+
+/* Node of that name, or PLAN_NONE. */
+int plan_find_node(const struct plan *p, const char *name);
+const char *plan_fault_name(enum plan_fault_kind k);
+const char *plan_expect_name(enum plan_expect_kind k);
+/* Seed of a stream, as every core wants it. */
+void plan_seed(const struct plan *p, uint8_t out[32]);
+
+#endif

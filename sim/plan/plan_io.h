@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Plans in and out: from a scenario, to and from JSON. plan_to_json and plan_from_json are
+ * inverses, so a run directory's plan.json is all that the judge needs. Not pure: reads files,
+ * allocates.
+ */
+#ifndef EK_PLAN_IO_H
+#define EK_PLAN_IO_H
+
+#include <jansson.h>
+
+#include "plan.h"
+
+/* What the command line adds to a scenario. */
+struct plan_options {
+	const uint64_t *seed;       /* NULL: the scenario's, or 1 */
+	const char *const *set;     /* "PATH=VALUE", "load.rate=2000"; ends with NULL; or NULL */
+	const char *balancer;       /* program in our balancer's place; NULL: ours */
+	const char *recursor;
+};
+
+enum { PLAN_ERROR_TEXT = 1024 };
+
+/*
+ * Evaluates a scenario. Returns the plan, which the caller frees with plan_free, or NULL with one
+ * line in error: file, line, value and what was expected.
+ */
+struct plan *plan_load(const char *path, const struct plan_options *o,
+                       char error[PLAN_ERROR_TEXT]);
+void plan_free(struct plan *take_p);
+
+/* The canonical form: keys sorted, the same bytes for the same plan. New reference. */
+json_t *plan_to_json(const struct plan *p);
+struct plan *plan_from_json(const json_t *j, char error[PLAN_ERROR_TEXT]);
+/* SHA-256 of the canonical form, in hex. */
+void plan_sha256(const struct plan *p, char out[65]);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The verdict document (docs/run-directory.md) for people and for CI systems. */
+#ifndef EK_REPORT_H
+#define EK_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Writes verdict.json, report.txt, junit.xml and report.tap into run_dir. Returns 0 or -errno. */
+int report_write(const char *run_dir, const json_t *doc);
+/* The text that a person reads. run_dir: where the evidence lies, as to be printed. */
+void report_text(FILE *to, const json_t *doc, const char *run_dir, bool color);
+/* One TAP stream over several runs, JUnit likewise: doc[0..n). */
+void report_tap(FILE *to, const json_t *const *doc, unsigned n);
+void report_junit(FILE *to, const json_t *const *doc, unsigned n);
+
+#endif
