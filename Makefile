@@ -7,7 +7,7 @@
 #   make bench      ratios against peers; a table, and build/bench.json
 #   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
 #   make lint       clang's warnings, cppcheck, style
-#   make deps       install what is missing through apt (make deps FOR=demo: only for the demo)
+#   make deps       install what is missing through apt (make deps FOR=build: only for the demo)
 #   make install    programs, scenarios and manual pages under DESTDIR and PREFIX (/usr/local)
 #   make golden     write golden verdicts anew and show what changed
 #   make clean      remove build/
@@ -36,6 +36,7 @@ FLAGS_asan := -O1 -DEK_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=
 FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
 CFLAGS_ALL = $(COMMON) $(FLAGS_$(MODE)) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+LDFLAGS += -Wl,--as-needed
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 
@@ -113,7 +114,7 @@ $(FUZZ_REPLAY): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/obj/tests/fuzz/replay.o $(
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 .PHONY: all help demo check unit unit-run purity tidy fuzz fuzz-corpus bench bench-programs lint \
-        deps install golden clean e2e
+        deps install golden golden-check clean e2e
 .SECONDARY:
 
 help:
@@ -134,6 +135,48 @@ unit-run: $(UNIT)
 unit:
 	$(Q)$(MAKE) --no-print-directory unit-run
 	$(Q)$(MAKE) --no-print-directory MODE=asan unit-run
+
+# Tests with real processes; the labs among them run in namespaces. JOBS at once.
+JOBS ?= 3
+e2e: all
+	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile -p no:cacheprovider tests/e2e
+
+golden-check: all
+	$(Q)$(PYTHON) tests/golden/run.py
+
+golden: all
+	$(Q)$(PYTHON) tests/golden/run.py --update
+
+# One step after the other, so that what fails is the last thing on the screen.
+CHECK_STEPS := all tidy purity unit fuzz-corpus $(if $(wildcard tests/golden/run.py),golden-check) e2e
+check:
+	$(Q)sh .ci/deps build test
+	$(Q)for step in $(CHECK_STEPS); do $(MAKE) --no-print-directory $$step || exit 1; done
+
+demo:
+	$(Q)sh .ci/deps build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)build/bin/evenkeel run --out runs/demo scenarios/blog.lua
+
+# deps FOR="build test peers lint", or fewer.
+FOR ?= build test peers lint
+deps:
+	$(Q)sh .ci/deps $(FOR)
+
+lint: tidy
+	$(Q)sh .ci/deps build lint
+	$(Q)$(MAKE) --no-print-directory CC=clang all
+	$(Q)cppcheck --quiet --std=c11 --inline-suppr --error-exitcode=1 -I. --enable=warning,performance \
+	    --suppress=missingIncludeSystem $(PURE_SRC) $(LIB_SRC)
+	$(Q)mandoc -T lint -W warning $(wildcard docs/*.[15])
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/evenkeel \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+	cp -r scenarios $(DESTDIR)$(PREFIX)/share/evenkeel
+	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(wildcard docs/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
 
 fuzz-corpus-run: $(FUZZ_REPLAY)
 	$(Q)sh tests/fuzz/replay-all $(FUZZ_REPLAY)
