@@ -20,14 +20,16 @@ enum drbg_purpose {
 	DRBG_HEALTH = 2,    /* index 0: probe IDs, phases */
 	DRBG_RECURSOR = 3,  /* index: worker; faults */
 	DRBG_ARRIVALS = 4,  /* index: load; gaps between queries */
-	DRBG_NAMES = 5,     /* index: load; names and types */
-	DRBG_CLIENTS = 6,   /* index: load; client, balancer, source port */
+	DRBG_NAMES = 5,     /* index: load; names */
+	DRBG_CLIENTS = 6,   /* index: load; client, source port */
 	DRBG_IDS = 7,       /* index: load; query IDs */
 	DRBG_RETRIES = 8,   /* index: load; IDs and balancers of later tries */
 	DRBG_LINK = 9,      /* index: 2 * node + direction */
 	DRBG_MISS = 10,     /* index: worker; delay of a cache miss */
 	DRBG_NODE = 11,     /* index: node; derives a node's own seed from the plan's */
 	DRBG_CACHE_KEY = 12,/* index 0: hash keys */
+	DRBG_TYPES = 13,    /* index: load; types of queries */
+	DRBG_CHOICE = 14,   /* index: load; which balancer */
 	DRBG_TEST = 100,    /* tests */
 };
 

@@ -28,6 +28,7 @@ struct load_query {
 	uint16_t type;
 	unsigned balancer;         /* index among the plan's balancers */
 	struct ep to;              /* that balancer's address of the load's family, port 53 */
+	uint64_t number;           /* what the name is made of: rank from 0, or the query's index */
 	uint16_t name_len;
 	uint8_t name[DNS_NAME_MAX];
 };
@@ -35,11 +36,27 @@ struct load_query {
 enum { LOAD_SOCKETS = 16 };
 
 struct load_gen;
+/*
+ * Why this load can't be generated, as a sentence, or NULL when it can. Whoever didn't make the
+ * plan himself asks before the functions below, which take it for granted.
+ */
+const char *load_gen_refuses(const struct plan *p, unsigned load);
 size_t load_gen_arena_size(const struct plan *p, unsigned load);
 /* load: index into plan.load. p is borrowed for the generator's life. */
 struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned load);
 /* The next query, or false at the load's end. O(1). */
 bool load_gen_next(struct load_gen *g, struct load_query *q);
+/*
+ * Address of client i, 0...clients-1: the nets of the load's family in order, each from its second
+ * address (the first is the network's own, or the routers' anycast) to its last (IPv4: but one). A
+ * host prefix is its own address.
+ */
+struct ip load_client(const struct plan *p, unsigned load, unsigned i);
+/* The wire name made of number, as in struct load_query. Returns its length. */
+uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX]);
+/* How many balancers have an address of the load's family, and the i-th of them. */
+unsigned load_gen_balancers(const struct load_gen *g);
+struct ep load_gen_balancer(const struct load_gen *g, unsigned i, unsigned *balancer);
 
 struct load;
 

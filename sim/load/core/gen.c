@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stream of planned queries: a pure function of plan and seed. Each thing that is drawn has a
+ * stream of random numbers of its own, and every query takes the same amount from each, so changing
+ * one setting of the load leaves the rest as it was.
+ */
+#include <string.h>
+
+#include "lib/dist.h"
+#include "lib/drbg.h"
+#include "load.h"
+
+enum { IDS = 65536, MILLION = 1000000 };
+static const uint64_t RATE_MAX_MQPS = 10000000000; /* ten million queries a second */
+
+struct target {
+	struct ep to;
+	unsigned balancer;
+};
+
+struct load_gen {
+	const struct plan *plan;
+	const struct plan_load *spec;
+	unsigned load;
+	struct drbg arrivals, names, types, clients, choice;
+	struct dist gap;          /* Poisson: ps between two queries */
+	struct zipf zipf;
+	uint64_t index;
+	int64_t t_ns;
+	uint64_t frac;            /* of a ns: thousandths, or constant: 1 / rate_mqps */
+	uint64_t client_key;      /* per client: which balancer */
+	uint16_t *ids;            /* every ID once, shuffled */
+	uint16_t id_at[LOAD_SOCKETS];
+	unsigned target_n;
+	struct target *target;
+};
+
+static bool of_family(const struct ip *ip, unsigned family)
+{
+	return ip_is4(ip) == (family == 4);
+}
+
+/* Addresses that a net has for clients, at most 2^32; *first: the first one, from its base. */
+static uint64_t net_room(const struct prefix *net, unsigned *first)
+{
+	unsigned host = 128u - net->bits;
+
+	*first = host >= 2;
+	if (host >= 32)
+		return (uint64_t)1 << 32;
+	if (host < 2)
+		return (uint64_t)1 << host;
+	return ((uint64_t)1 << host) - (ip_is4(&net->ip) ? 2 : 1);
+}
+
+static uint64_t room_for_clients(const struct plan_node *node, unsigned family)
+{
+	uint64_t room = 0;
+	unsigned first;
+
+	for (unsigned i = 0; i < node->net_n; i++)
+		if (of_family(&node->net[i].ip, family))
+			room += net_room(&node->net[i], &first);
+	return room;
+}
+
+struct ip load_client(const struct plan *p, unsigned load, unsigned i)
+{
+	const struct plan_load *l = &p->load[load];
+	const struct plan_node *node = &p->node[l->node];
+	uint64_t left = i;
+
+	for (unsigned k = 0; k < node->net_n; k++) {
+		unsigned first;
+		uint64_t room = net_room(&node->net[k], &first);
+		if (!of_family(&node->net[k].ip, l->family))
+			continue;
+		if (left < room)
+			return ip_add(&node->net[k].ip, first + left);
+		left -= room;
+	}
+	MUST(!"a client beyond the nets");
+	return ip_v4(0, 0, 0, 0);
+}
+
+/* The balancers that have an address of the family, into t unless it is NULL; their number. */
+static unsigned find_targets(const struct plan *p, unsigned family, struct target *t)
+{
+	unsigned balancer = 0, n = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		const struct plan_node *node = &p->node[i];
+		if (node->role != PLAN_BALANCER)
+			continue;
+		unsigned k = 0;
+		while (k < node->addr_n && !of_family(&node->addr[k], family))
+			k++;
+		if (k < node->addr_n) {
+			if (t != NULL)
+				t[n] = (struct target){ { node->addr[k], 53 }, balancer };
+			n++;
+		}
+		balancer++;
+	}
+	return n;
+}
+
+static const char *refuses_types(const struct plan_load *l)
+{
+	uint64_t sum = 0;
+
+	if (l->type_n < 1 || l->type_n > PLAN_TYPES_MAX)
+		return "a load has 1 to 16 types";
+	for (unsigned i = 0; i < l->type_n; i++)
+		sum += l->type[i].share_ppm;
+	return sum == MILLION ? NULL : "the shares of a load's types must add up to 1,000,000";
+}
+
+static const char *refuses_numbers(const struct plan_load *l)
+{
+	if (l->rate_mqps < 1 || l->rate_mqps > RATE_MAX_MQPS)
+		return "a load's rate must be from 0.001 to 10,000,000 queries a second";
+	if (l->from_ns < 0 || l->to_ns < l->from_ns || l->to_ns > INT64_MAX / 4)
+		return "a load must end after it begins";
+	if (l->timeout_ns < 1 || l->timeout_ns > (int64_t)3600 * 1000000000)
+		return "a load's timeout must be above 0 and at most an hour";
+	if (l->tries < 1 || l->tries > 16)
+		return "a load's tries must be 1 to 16";
+	if (l->names != PLAN_ZIPF && l->names != PLAN_UNIQUE)
+		return "a load's names must be zipf or unique";
+	if (l->names == PLAN_ZIPF && (l->name_n < 1 || l->name_n > 10000000))
+		return "zipf names must be 1 to 10,000,000";
+	if (l->names == PLAN_ZIPF && l->zipf_milli > 10000)
+		return "zipf's exponent must be 0 to 10";
+	return refuses_types(l);
+}
+
+const char *load_gen_refuses(const struct plan *p, unsigned load)
+{
+	if (load >= p->load_n)
+		return "the plan has no such load";
+	const struct plan_load *l = &p->load[load];
+	if (l->node < 0 || (unsigned)l->node >= p->node_n ||
+	    p->node[l->node].role != PLAN_CLIENTS)
+		return "a load must name a node of clients";
+	if (l->family != 4 && l->family != 6)
+		return "a load's family must be 4 or 6";
+	if (l->clients < 1 || l->clients > room_for_clients(&p->node[l->node], l->family))
+		return "the clients' nets have too few addresses of the load's family";
+	if (find_targets(p, l->family, NULL) == 0)
+		return "no balancer has an address of the load's family";
+	return refuses_numbers(l);
+}
+
+/* Gaps are drawn in ps, so that no rate is rounded. */
+static struct dist_spec gap_spec(const struct plan_load *l)
+{
+	return (struct dist_spec){ .kind = DIST_EXPONENTIAL,
+	                           .a_ns = (int64_t)(1000000000000000u / l->rate_mqps) };
+}
+
+size_t load_gen_arena_size(const struct plan *p, unsigned load)
+{
+	const struct plan_load *l = &p->load[load];
+	struct dist_spec gap = gap_spec(l);
+	size_t n = arena_need(1, sizeof(struct load_gen)) + arena_need(IDS, sizeof(uint16_t));
+
+	n += arena_need(find_targets(p, l->family, NULL), sizeof(struct target));
+	if (l->arrivals == PLAN_POISSON)
+		n += dist_arena_size(&gap);
+	return n + (l->names == PLAN_ZIPF ? zipf_arena_size(l->name_n) : 0);
+}
+
+static void init_ids(struct load_gen *g, struct arena *a, const uint8_t seed[DRBG_SEED])
+{
+	struct drbg r;
+
+	drbg_init(&r, seed, DRBG_IDS, g->load);
+	g->ids = arena_take(a, IDS, sizeof(*g->ids));
+	for (uint32_t i = 0; i < IDS; i++) {
+		uint32_t k = (uint32_t)drbg_below(&r, i + 1);
+		g->ids[i] = g->ids[k];
+		g->ids[k] = (uint16_t)i;
+	}
+	for (unsigned i = 0; i < LOAD_SOCKETS; i++)
+		g->id_at[i] = (uint16_t)(i * (IDS / LOAD_SOCKETS));
+}
+
+/* Moves t_ns on by ps. */
+static void advance(struct load_gen *g, uint64_t ps)
+{
+	g->frac += ps % 1000;
+	g->t_ns += (int64_t)(ps / 1000 + g->frac / 1000);
+	g->frac %= 1000;
+}
+
+struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned load)
+{
+	uint8_t seed[DRBG_SEED];
+	struct load_gen *g = arena_take(a, 1, sizeof(*g));
+
+	MUST(load_gen_refuses(p, load) == NULL);
+	*g = (struct load_gen){ .plan = p, .spec = &p->load[load], .load = load };
+	drbg_seed_from_u64(seed, p->seed);
+	drbg_init(&g->arrivals, seed, DRBG_ARRIVALS, load);
+	drbg_init(&g->names, seed, DRBG_NAMES, load);
+	drbg_init(&g->types, seed, DRBG_TYPES, load);
+	drbg_init(&g->clients, seed, DRBG_CLIENTS, load);
+	drbg_init(&g->choice, seed, DRBG_CHOICE, load);
+	g->client_key = drbg_u64(&g->choice);
+	init_ids(g, a, seed);
+	g->target_n = find_targets(p, g->spec->family, NULL);
+	g->target = arena_take(a, g->target_n, sizeof(*g->target));
+	find_targets(p, g->spec->family, g->target);
+	if (g->spec->names == PLAN_ZIPF)
+		zipf_init(&g->zipf, g->spec->name_n, g->spec->zipf_milli, a);
+	g->t_ns = g->spec->from_ns;
+	if (g->spec->arrivals == PLAN_POISSON) {
+		struct dist_spec gap = gap_spec(g->spec);
+		dist_init(&g->gap, &gap, a);
+		advance(g, (uint64_t)dist_draw(&g->gap, &g->arrivals));
+	}
+	return g;
+}
+
+/* The time of the query after this one: constant rates by exact fractions, without drift. */
+static void step_time(struct load_gen *g)
+{
+	uint64_t rate = g->spec->rate_mqps;
+
+	if (g->spec->arrivals == PLAN_POISSON) {
+		advance(g, (uint64_t)dist_draw(&g->gap, &g->arrivals));
+		return;
+	}
+	g->t_ns += (int64_t)(1000000000000u / rate);
+	g->frac += 1000000000000u % rate;
+	if (g->frac >= rate) {
+		g->frac -= rate;
+		g->t_ns++;
+	}
+}
+
+static uint8_t *put_label(uint8_t *to, const char *text)
+{
+	size_t n = strlen(text);
+
+	*to++ = (uint8_t)n;
+	memcpy(to, text, n);
+	return to + n;
+}
+
+/* One label: a letter, then v in the given base. */
+static uint8_t *put_number(uint8_t *to, char letter, uint64_t v, unsigned base)
+{
+	char digits[24];
+	size_t n = sizeof(digits);
+
+	digits[--n] = '\0';
+	do
+		digits[--n] = "0123456789abcdef"[v % base];
+	while ((v /= base) > 0);
+	digits[--n] = letter;
+	return put_label(to, digits + n);
+}
+
+uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX])
+{
+	uint8_t *to = out;
+
+	if (g->spec->names == PLAN_ZIPF) {
+		to = put_number(to, 'k', number, 10);
+		to = put_label(to, "zipf");
+	} else {
+		to = put_number(to, 'u', number, 16);
+		to = put_number(to, 'l', g->load, 10);
+		to = put_label(to, "unique");
+	}
+	to = put_label(to, "example");
+	*to++ = 0;
+	return (uint16_t)(to - out);
+}
+
+unsigned load_gen_balancers(const struct load_gen *g)
+{
+	return g->target_n;
+}
+
+struct ep load_gen_balancer(const struct load_gen *g, unsigned i, unsigned *balancer)
+{
+	MUST(i < g->target_n);
+	*balancer = g->target[i].balancer;
+	return g->target[i].to;
+}
+
+static uint16_t draw_type(struct load_gen *g)
+{
+	uint32_t v = (uint32_t)drbg_below(&g->types, MILLION);
+	unsigned i = 0;
+
+	while (i + 1 < g->spec->type_n && v >= g->spec->type[i].share_ppm)
+		v -= g->spec->type[i++].share_ppm;
+	return g->spec->type[i].type;
+}
+
+static void choose_balancer(struct load_gen *g, struct load_query *q)
+{
+	uint64_t v = drbg_u32(&g->choice);
+
+	if (g->spec->choose == PLAN_PER_CLIENT)
+		v = dns_hash(q->client.b, sizeof(q->client.b), g->client_key) >> 32;
+	const struct target *t = &g->target[v * g->target_n >> 32];
+	q->to = t->to;
+	q->balancer = t->balancer;
+}
+
+bool load_gen_next(struct load_gen *g, struct load_query *q)
+{
+	if (g->t_ns >= g->spec->to_ns)
+		return false;
+	q->index = g->index++;
+	q->t_ns = g->t_ns;
+	step_time(g);
+	q->client = load_client(g->plan, g->load,
+	                        (unsigned)drbg_below(&g->clients, g->spec->clients));
+	q->source = (uint16_t)drbg_below(&g->clients, LOAD_SOCKETS);
+	q->id = g->ids[g->id_at[q->source]++];
+	q->type = draw_type(g);
+	choose_balancer(g, q);
+	q->number = g->spec->names == PLAN_ZIPF ? zipf_draw(&g->zipf, &g->names) : q->index;
+	q->name_len = load_gen_name(g, q->number, q->name);
+	return true;
+}
