@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every function and value besides newServer that a configuration may name, and what happens to a
+ * name that we don't know. One table each: those that do something, those without effect here,
+ * those not supported yet.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char policy_meta[] = "evenkeel.policy";
+
+/* policy 0: known to dnsdist, not to us. */
+static const struct { const char *name; enum bal_policy policy; } policies[] = {
+	{ "leastOutstanding", BAL_LEAST_OUTSTANDING }, { "firstAvailable", BAL_FIRST_AVAILABLE },
+	{ "wrandom", BAL_WRANDOM }, { "roundrobin", BAL_ROUNDROBIN },
+	{ "whashed", 0 }, { "chashed", 0 }, { "orderedWrandUntag", 0 },
+};
+
+static const char *const bind_options[] = {
+	"reusePort", "tcpListenQueueSize", "tcpFastOpenQueueSize", "maxInFlight",
+	"maxConcurrentTCPConnections", "doTCP",
+};
+
+static int set_server_policy(lua_State *l)
+{
+	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
+
+	if (ours) {
+		luaL_getmetatable(l, policy_meta);
+		ours = lua_rawequal(l, -1, -2);
+	}
+	if (!ours)
+		fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, wrandom "
+		     "or roundrobin, without quotes", show(l, 1));
+	size_t i = *(const size_t *)lua_touserdata(l, 1);
+	if (policies[i].policy == 0)
+		fail(l, "setServerPolicy: '%s' is not supported yet", policies[i].name);
+	loader_of(l)->policy = policies[i].policy;
+	return 0;
+}
+
+/* setLocal's and addLocal's table: known keys, none of which matters for UDP. */
+static void read_bind_options(lua_State *l, const char *function)
+{
+	if (lua_isnoneornil(l, 2))
+		return;
+	if (!lua_istable(l, 2))
+		fail(l, "%s: '%s': expected a table of options", function, show(l, 2));
+	for (lua_pushnil(l); lua_next(l, 2) != 0; lua_pop(l, 1)) {
+		bool known = false;
+		char text[CONFIG_NOTE_TEXT];
+		const char *name = show(l, -2);
+		for (size_t i = 0; i < COUNT_OF(bind_options); i++)
+			known |= strcmp(name, bind_options[i]) == 0;
+		snprintf(text, sizeof(text), "%s: %s", function, name);
+		if (!known && loader_of(l)->mode == CONFIG_STRICT)
+			fail(l, "%s: unknown option '%s': expected reusePort, tcpListenQueueSize, "
+			     "maxInFlight...", function, name);
+		note(loader_of(l), known ? CONFIG_NO_EFFECT : CONFIG_UNKNOWN, line_of(l), text);
+		lua_pop(l, 1);
+	}
+}
+
+static void add_front(lua_State *l, const char *function)
+{
+	struct loader *ld = loader_of(l);
+	const char *text = want_text(l, 1, function);
+	struct ep ep;
+	void *new;
+
+	if (ep_parse(&ep, text, 53) < 0)
+		fail(l, "%s: '%s': expected an IP address, or one with a port", function, text);
+	read_bind_options(l, function);
+	if (ld->front_n >= LOADER_LIST_MAX)
+		fail(l, "%s: more than %d addresses", function, LOADER_LIST_MAX);
+	ld->front = list_add(ld->front, &ld->front_n, sizeof(ep), &new);
+	memcpy(new, &ep, sizeof(ep));
+}
+
+static int set_local(lua_State *l)
+{
+	struct loader *ld = loader_of(l);
+
+	free(ld->front);
+	ld->front = NULL;
+	ld->front_n = 0;
+	add_front(l, "setLocal");
+	return 0;
+}
+
+static int add_local(lua_State *l)
+{
+	add_front(l, "addLocal");
+	return 0;
+}
+
+static void add_prefix(lua_State *l, int index, const char *function)
+{
+	struct loader *ld = loader_of(l);
+	const char *text = want_text(l, index, function);
+	struct prefix p;
+	void *new;
+
+	if (prefix_parse(&p, text) < 0)
+		fail(l, "%s: '%s': expected an IP address, or one with /BITS", function, text);
+	if (ld->acl_n >= LOADER_LIST_MAX)
+		fail(l, "%s: more than %d prefixes", function, LOADER_LIST_MAX);
+	ld->acl = list_add(ld->acl, &ld->acl_n, sizeof(p), &new);
+	memcpy(new, &p, sizeof(p));
+}
+
+static void add_prefixes(lua_State *l, const char *function)
+{
+	if (!lua_istable(l, 1)) {
+		add_prefix(l, 1, function);
+		return;
+	}
+	for (int i = 1, n = (int)lua_objlen(l, 1); i <= n; i++) {
+		lua_rawgeti(l, 1, i);
+		add_prefix(l, lua_gettop(l), function);
+		lua_pop(l, 1);
+	}
+}
+
+static int set_acl(lua_State *l)
+{
+	struct loader *ld = loader_of(l);
+
+	free(ld->acl);
+	ld->acl = NULL;
+	ld->acl_n = 0;
+	add_prefixes(l, "setACL");
+	return 0;
+}
+
+static int add_acl(lua_State *l)
+{
+	add_prefixes(l, "addACL");
+	return 0;
+}
+
+static int set_udp_timeout(lua_State *l)
+{
+	loader_of(l)->udp_timeout_ns = want_int(l, 1, "setUDPTimeout", 1, 3600) * 1000000000;
+	return 0;
+}
+
+static int set_max_outstanding(lua_State *l)
+{
+	loader_of(l)->max_outstanding =
+		(uint32_t)want_int(l, 1, "setMaxUDPOutstanding", 1, 65535);
+	return 0;
+}
+
+static int set_servfail(lua_State *l)
+{
+	loader_of(l)->servfail_when_no_server = want_bool(l, 1, "setServFailWhenNoServer");
+	return 0;
+}
+
+static int set_roundrobin_fail(lua_State *l)
+{
+	loader_of(l)->roundrobin_fail_on_no_server =
+		want_bool(l, 1, "setRoundRobinFailOnNoServer");
+	return 0;
+}
+
+static const struct { const char *name; lua_CFunction run; } functions[] = {
+	{ "newServer", server_new }, { "setServerPolicy", set_server_policy },
+	{ "setLocal", set_local }, { "addLocal", add_local },
+	{ "setACL", set_acl }, { "addACL", add_acl },
+	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
+	{ "setServFailWhenNoServer", set_servfail },
+	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
+};
+
+/*
+ * What changes nothing that a client of ours could see: TCP's limits (there is no TCP yet), what
+ * is logged or looked up on the side, and how dnsdist batches; its random IDs are always on here.
+ */
+static const char *const no_effect[] = {
+	"setVerboseHealthChecks", "setMaxTCPClientThreads", "setMaxTCPQueuedConnections",
+	"setMaxTCPConnectionsPerClient", "setMaxTCPQueriesPerConnection",
+	"setMaxTCPConnectionDuration", "setTCPRecvTimeout", "setTCPSendTimeout",
+	"setTCPUseSinglePipe", "setRingBuffersSize", "setRingBuffersLockRetries",
+	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
+	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
+	"setRandomizedOutgoingSockets", "setWHashedPertubation", "setCacheCleaningDelay",
+	"setCacheCleaningPercentage",
+};
+
+/* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
+ * they change which servers there are or how one is chosen. */
+static const char *const unsupported[] = {
+	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
+	"getServer", "getServers", "rmServer", "includeDirectory", "setWeightedBalancingFactor",
+	"setConsistentHashingBalancingFactor", NULL,
+	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
+	"setRules", "webserver", "setWebserverConfig", "setAPIWritable", "controlSocket",
+	"setKey", "setConsoleACL", "addConsoleACL", "setConsoleMaximumConcurrentConnections",
+	"newPacketCache", "getPool", "setStaleCacheEntriesTTL", "setDropEmptyQueries",
+	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
+	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
+	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
+	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "makeRule", "topQueries", "showServers",
+	"dynBlockRulesGroup", "addDynBlocks", "maintenance", "setUDPSocketBufferSizes",
+};
+
+static int ignored(lua_State *l)
+{
+	note(loader_of(l), CONFIG_NO_EFFECT, line_of(l), lua_tostring(l, lua_upvalueindex(1)));
+	return 0;
+}
+
+/* All names that do something, for "did you mean". */
+static const char *near_name(const char *word)
+{
+	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(functions); i++)
+		names[n++] = functions[i].name;
+	for (size_t i = 0; i < COUNT_OF(policies); i++)
+		names[n++] = policies[i].name;
+	for (size_t i = 0; i < COUNT_OF(no_effect); i++)
+		names[n++] = no_effect[i];
+	return closest(word, names, n);
+}
+
+/* __index of _G: a name that nobody defined. */
+static int unknown(lua_State *l)
+{
+	const char *name = show(l, 2);
+	bool foreign = loader_of(l)->mode == CONFIG_FOREIGN, ignorable = false;
+
+	for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
+		if (unsupported[i] == NULL)
+			ignorable = true;
+		else if (strcmp(name, unsupported[i]) == 0 && !(foreign && ignorable))
+			fail(l, "'%s' is not supported yet", name);
+	}
+	if (foreign) {
+		foreign_push(l, name);
+		return 1;
+	}
+	const char *near = near_name(name);
+	if (near != NULL)
+		fail(l, "unknown name '%s': did you mean '%s'?", name, near);
+	fail(l, "unknown name '%s': expected a configuration function, as newServer, setLocal, "
+	     "setACL, setServerPolicy", name);
+}
+
+static void register_policies(lua_State *l)
+{
+	luaL_newmetatable(l, policy_meta);
+	lua_pushboolean(l, 0);
+	lua_setfield(l, -2, "__metatable");
+	lua_pop(l, 1);
+	for (size_t i = 0; i < COUNT_OF(policies); i++) {
+		*(size_t *)lua_newuserdata(l, sizeof(i)) = i;
+		luaL_getmetatable(l, policy_meta);
+		lua_setmetatable(l, -2);
+		lua_setglobal(l, policies[i].name);
+	}
+}
+
+static void register_numbers(lua_State *l, const char *table)
+{
+	static const struct { const char *table, *name; int value; } values[] = {
+		{ "DNSClass", "IN", 1 }, { "DNSClass", "CHAOS", 3 }, { "DNSClass", "NONE", 254 },
+		{ "DNSClass", "ANY", 255 },
+		{ "DNSQType", "A", DNS_A }, { "DNSQType", "NS", DNS_NS },
+		{ "DNSQType", "SOA", DNS_SOA }, { "DNSQType", "TXT", DNS_TXT },
+		{ "DNSQType", "AAAA", DNS_AAAA }, { "DNSQType", "ANY", DNS_ANY },
+	};
+
+	lua_newtable(l);
+	for (size_t i = 0; i < COUNT_OF(values); i++) {
+		if (strcmp(values[i].table, table) != 0)
+			continue;
+		lua_pushinteger(l, values[i].value);
+		lua_setfield(l, -2, values[i].name);
+	}
+	lua_setglobal(l, table);
+}
+
+void global_register(lua_State *l)
+{
+	for (size_t i = 0; i < COUNT_OF(functions); i++) {
+		lua_pushcfunction(l, functions[i].run);
+		lua_setglobal(l, functions[i].name);
+	}
+	for (size_t i = 0; i < COUNT_OF(no_effect); i++) {
+		lua_pushstring(l, no_effect[i]);
+		lua_pushcclosure(l, ignored, 1);
+		lua_setglobal(l, no_effect[i]);
+	}
+	register_policies(l);
+	register_numbers(l, "DNSClass");
+	register_numbers(l, "DNSQType");
+	lua_pushvalue(l, LUA_GLOBALSINDEX);
+	lua_newtable(l);
+	lua_pushcfunction(l, unknown);
+	lua_setfield(l, -2, "__index");
+	lua_pushboolean(l, 0);
+	lua_setfield(l, -2, "__metatable");
+	lua_setmetatable(l, -2);
+	lua_pop(l, 1);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From a file to a configuration: evaluates it, puts servers in order, lets the command line's
+ * binds and ACL replace the file's, fills in defaults, and turns Lua's messages into our lines.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/host/host.h"
+
+static const char *const default_acl[] = {
+	"127.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "192.168.0.0/16",
+	"172.16.0.0/12", "::1/128", "fc00::/7", "fe80::/10",
+};
+
+static void *copy(const void *from, size_t n, size_t size)
+{
+	void *to = calloc(n > 0 ? n : 1, size);
+
+	MUST(to != NULL);
+	if (n > 0)
+		memcpy(to, from, n * size);
+	return to;
+}
+
+static void set_defaults(struct loader *ld)
+{
+	void *new;
+
+	ld->policy = BAL_LEAST_OUTSTANDING;
+	ld->udp_timeout_ns = 2000000000;
+	ld->max_outstanding = 65535;
+	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
+		ld->acl = list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
+		MUST(prefix_parse(new, default_acl[i]) == 0);
+	}
+}
+
+/* Stable, by order: insertion, as lists are short and mostly sorted. */
+static void sort_servers(struct bal_server *s, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++) {
+		struct bal_server moving = s[i];
+		unsigned j = i;
+		for (; j > 0 && s[j - 1].order > moving.order; j--)
+			s[j] = s[j - 1];
+		s[j] = moving;
+	}
+}
+
+static struct config *finish(struct loader *ld, const struct config_options *o)
+{
+	struct config *c = calloc(1, sizeof(*c));
+	const struct ep default_front = { ip_v4(127, 0, 0, 1), 53 };
+
+	MUST(c != NULL);
+	sort_servers(ld->server, ld->server_n);
+	c->conf.policy = ld->policy;
+	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
+	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
+	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
+	c->conf.max_outstanding = ld->max_outstanding;
+	c->conf.server_n = ld->server_n;
+	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
+	const struct ep *front = o->front_n > 0 ? o->front : ld->front;
+	c->conf.front_n = o->front_n > 0 ? o->front_n : ld->front_n;
+	if (c->conf.front_n == 0) {
+		front = &default_front;
+		c->conf.front_n = 1;
+	}
+	c->conf.front = copy(front, c->conf.front_n, sizeof(*front));
+	const struct prefix *acl = o->acl_n > 0 ? o->acl : ld->acl;
+	c->conf.acl_n = o->acl_n > 0 ? o->acl_n : ld->acl_n;
+	c->conf.acl = copy(acl, c->conf.acl_n, sizeof(*acl));
+	c->note_n = ld->note_n;
+	c->note = copy(ld->note, ld->note_n, sizeof(*ld->note));
+	return c;
+}
+
+/* "config:3: what" becomes "NAME:3: what"; one line, without control characters. */
+static void tell(char error[CONFIG_ERROR_TEXT], const char *name, const char *message)
+{
+	static const char chunk[] = "config:";
+
+	if (strncmp(message, chunk, sizeof(chunk) - 1) == 0)
+		snprintf(error, CONFIG_ERROR_TEXT, "%s:%s", name, message + sizeof(chunk) - 1);
+	else
+		snprintf(error, CONFIG_ERROR_TEXT, "%s: %s", name, message);
+	for (char *p = error; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+}
+
+struct config *config_parse(const char *name, const char *text, size_t len,
+                            const struct config_options *o, char error[CONFIG_ERROR_TEXT])
+{
+	static const struct config_options nothing_said;
+	struct loader ld = { .mode = CONFIG_STRICT };
+	struct config *c = NULL;
+
+	if (o == NULL)
+		o = &nothing_said;
+	if (o->mode != 0)
+		ld.mode = o->mode;
+	ld.memory_max = o->memory_max > 0 ? o->memory_max : CONFIG_MEMORY_MAX;
+	ld.instructions_max = o->instructions_max > 0 ? o->instructions_max
+	                                              : CONFIG_INSTRUCTIONS_MAX;
+	set_defaults(&ld);
+	lua_State *l = sandbox_new(&ld);
+	const char *message = l != NULL ? sandbox_run(l, text, len) : "not enough memory";
+	if (message == NULL)
+		c = finish(&ld, o);
+	else
+		tell(error, name, message);
+	if (l != NULL)
+		lua_close(l);
+	free(ld.server);
+	free(ld.front);
+	free(ld.acl);
+	free(ld.note);
+	return c;
+}
+
+struct config *config_load(const char *path, const struct config_options *o,
+                           char error[CONFIG_ERROR_TEXT])
+{
+	char *text;
+	size_t len;
+	int err = host_read_file(path, CONFIG_FILE_MAX, &text, &len);
+
+	if (err < 0) {
+		tell(error, path, strerror(-err));
+		return NULL;
+	}
+	struct config *c = config_parse(path, text, len, o, error);
+	free(text);
+	return c;
+}
+
+void config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	free((void *)(uintptr_t)c->conf.server);
+	free((void *)(uintptr_t)c->conf.front);
+	free((void *)(uintptr_t)c->conf.acl);
+	free(c->note);
+	free(c);
+}

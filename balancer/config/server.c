@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * newServer, in both of its forms, and the methods of what it returns. The keys stand once, in a
+ * table: their kind, range and place in struct bal_server.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum kind { INT32, UINT32, UINT16, NS, BOOL };
+
+/* A key that comes to one number. */
+struct number_key {
+	const char *name;
+	enum kind kind;
+	size_t at;          /* offset in struct bal_server */
+	int64_t min, max;
+	int64_t unit_ns;    /* NS: of the number that the file has */
+};
+
+#define AT(field) offsetof(struct bal_server, field)
+
+static const struct number_key numbers[] = {
+	{ "order", INT32, AT(order), INT32_MIN, INT32_MAX, 0 },
+	{ "qps", UINT32, AT(qps), 0, UINT32_MAX, 0 },
+	{ "sockets", UINT16, AT(sockets), 1, BAL_SOCKETS_MAX, 0 },
+	{ "checkClass", UINT16, AT(check.class), 1, 65535, 0 },
+	{ "checkInterval", NS, AT(check.interval_ns), 1, 86400, 1000000000 },
+	{ "checkTimeout", NS, AT(check.timeout_ns), 1, 3600000, 1000000 },
+	{ "maxCheckFailures", UINT32, AT(check.max_failures), 1, 255, 0 },
+	{ "rise", UINT32, AT(check.rise), 1, 255, 0 },
+	{ "mustResolve", BOOL, AT(check.must_resolve), 0, 1, 0 },
+	{ "setCD", BOOL, AT(check.set_cd), 0, 1, 0 },
+};
+
+/* Keys of dnsdist that say something about TCP only: accepted, without effect. */
+static const char *const no_effect[] = {
+	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout", "tcpFastOpen",
+	"maxInFlight", "maxConcurrentTCPConnections",
+};
+
+/* Keys of dnsdist that we can't honour yet. */
+static const char *const unsupported[] = {
+	"tcpOnly", "checkFunction", "checkTCP", "reconnectOnUp", "useClientSubnet", "source",
+	"useProxyProtocol", "healthCheckMode", "lazyHealthCheckSampleSize",
+	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
+	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
+	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff", "udpTimeout",
+	"disableZeroScope", "addXPF", "cpus", "tls", "subjectName", "dohPath",
+};
+
+/* Every key that we read, for "did you mean". */
+static const char *const known[] = {
+	"address", "id", "name", "order", "weight", "qps", "pool", "sockets", "checkName",
+	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
+	"mustResolve", "setCD",
+};
+
+static const char meta_name[] = "evenkeel.server";
+
+static bool listed(const char *word, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(word, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void store(struct bal_server *s, const struct number_key *k, int64_t v)
+{
+	char *at = (char *)s + k->at;
+
+	switch (k->kind) {
+	case INT32: { int32_t x = (int32_t)v; memcpy(at, &x, sizeof(x)); break; }
+	case UINT32: { uint32_t x = (uint32_t)v; memcpy(at, &x, sizeof(x)); break; }
+	case UINT16: { uint16_t x = (uint16_t)v; memcpy(at, &x, sizeof(x)); break; }
+	case NS: { int64_t x = v * k->unit_ns; memcpy(at, &x, sizeof(x)); break; }
+	case BOOL: { bool x = v != 0; memcpy(at, &x, sizeof(x)); break; }
+	}
+}
+
+static void read_number(lua_State *l, struct bal_server *s, const struct number_key *k, int index)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "newServer: %s", k->name);
+	store(s, k, k->kind == BOOL ? want_bool(l, index, what)
+	                            : want_int(l, index, what, k->min, k->max));
+}
+
+/* False: dnsdist says so in a line of its own and carries on without the server. */
+static bool read_weight(lua_State *l, struct bal_server *s, int index)
+{
+	int64_t v;
+
+	if (!is_int(l, index, &v))
+		fail(l, "newServer: weight: '%s': expected a whole number from 1 to 2147483647",
+		     show(l, index));
+	if (v >= 1 && v <= INT32_MAX) {
+		s->weight = (int32_t)v;
+		return true;
+	}
+	note(loader_of(l), CONFIG_PRINT, line_of(l),
+	     v < 1 ? "Error creating new server: downstream weight value must be greater than 0."
+	           : "Error creating new server: downstream weight value must be between 1 and "
+	             "2147483647");
+	return false;
+}
+
+static void read_address(lua_State *l, struct bal_server *s, int index)
+{
+	const char *text = want_text(l, index, "newServer: address");
+
+	if (ep_parse(&s->addr, text, 53) < 0 || ip_is_any(&s->addr.ip))
+		fail(l, "newServer: address: '%s': expected an IP address, or one with a port",
+		     text);
+}
+
+static void read_name(lua_State *l, struct bal_server *s, int index)
+{
+	const char *text = want_text(l, index, "newServer: name");
+
+	if (strlen(text) >= sizeof(s->name))
+		fail(l, "newServer: name: '%s': expected at most %d bytes", text,
+		     BAL_NAME_TEXT - 1);
+	snprintf(s->name, sizeof(s->name), "%s", text);
+}
+
+static void read_check_name(lua_State *l, struct bal_server *s, int index)
+{
+	const char *text = want_text(l, index, "newServer: checkName");
+	int len = dns_name_parse(s->check.name, text);
+
+	if (len < 0)
+		fail(l, "newServer: checkName: '%s': expected a domain name", text);
+	s->check.name_len = (uint16_t)len;
+}
+
+static void read_check_type(lua_State *l, struct bal_server *s, int index)
+{
+	static const struct { const char *name; uint16_t type; } types[] = {
+		{ "A", DNS_A }, { "NS", DNS_NS }, { "CNAME", DNS_CNAME }, { "SOA", DNS_SOA },
+		{ "PTR", DNS_PTR }, { "MX", DNS_MX }, { "TXT", DNS_TXT }, { "AAAA", DNS_AAAA },
+		{ "SRV", DNS_SRV }, { "DS", DNS_DS }, { "DNSKEY", DNS_DNSKEY },
+		{ "HTTPS", DNS_HTTPS }, { "ANY", DNS_ANY }, { "CAA", DNS_CAA },
+	};
+	int64_t v;
+
+	if (is_int(l, index, &v) && v >= 1 && v <= 65535) {
+		s->check.type = (uint16_t)v;
+		return;
+	}
+	const char *text = want_text(l, index, "newServer: checkType");
+	for (size_t i = 0; i < COUNT_OF(types); i++) {
+		if (strcmp(text, types[i].name) != 0)
+			continue;
+		s->check.type = types[i].type;
+		return;
+	}
+	fail(l, "newServer: checkType: '%s': expected A, NS, SOA, AAAA... or a number from 1 to "
+	     "65535", text);
+}
+
+static void read_pool(lua_State *l, int index)
+{
+	bool default_pool = lua_type(l, index) == LUA_TSTRING && lua_objlen(l, index) == 0;
+
+	if (lua_istable(l, index) && lua_objlen(l, index) == 1) {
+		lua_rawgeti(l, index, 1);
+		default_pool = lua_type(l, -1) == LUA_TSTRING && lua_objlen(l, -1) == 0;
+		lua_pop(l, 1);
+	}
+	if (!default_pool)
+		fail(l, "newServer: pool: '%s' is not supported yet: expected the default pool, "
+		     "\"\"", show(l, index));
+}
+
+/* Pushes t[name] of the table at index 1. False, and nothing pushed, when it is nil. */
+static bool get(lua_State *l, const char *name)
+{
+	lua_pushstring(l, name);
+	lua_rawget(l, 1);
+	if (!lua_isnil(l, -1))
+		return true;
+	lua_pop(l, 1);
+	return false;
+}
+
+/* One key that isn't read: noted, or an error. */
+static void judge_key(lua_State *l, const char *name)
+{
+	struct loader *ld = loader_of(l);
+	char text[CONFIG_NOTE_TEXT];
+
+	snprintf(text, sizeof(text), "newServer: %s", name);
+	if (listed(name, no_effect, COUNT_OF(no_effect))) {
+		note(ld, CONFIG_NO_EFFECT, line_of(l), text);
+		return;
+	}
+	if (ld->mode == CONFIG_FOREIGN) {
+		note(ld, CONFIG_UNKNOWN, line_of(l), text);
+		return;
+	}
+	if (listed(name, unsupported, COUNT_OF(unsupported)))
+		fail(l, "newServer: '%s' is not supported yet", name);
+	const char *near = closest(name, known, COUNT_OF(known));
+	if (near != NULL)
+		fail(l, "newServer: unknown key '%s': did you mean '%s'?", name, near);
+	fail(l, "newServer: unknown key '%s': expected address, name, order, weight, checkName...",
+	     name);
+}
+
+/* Keys that aren't read, in the order of their bytes, so that messages don't depend on hashing. */
+static void judge_unread(lua_State *l)
+{
+	const char *last = "", *first;
+
+	do {
+		first = NULL;
+		for (lua_pushnil(l); lua_next(l, 1) != 0; lua_pop(l, 1)) {
+			if (lua_type(l, -2) != LUA_TSTRING)
+				fail(l, "newServer: expected every value to have a name, as in "
+				     "address=\"192.0.2.1\"");
+			const char *name = lua_tostring(l, -2);
+			if (!listed(name, known, COUNT_OF(known)) && strcmp(name, last) > 0 &&
+			    (first == NULL || strcmp(name, first) < 0))
+				first = name;
+		}
+		if (first != NULL)
+			judge_key(l, first);
+		last = first;
+	} while (first != NULL);
+}
+
+/* Reads the table at index 1. False when the server is left out. */
+static bool read_table(lua_State *l, struct bal_server *s)
+{
+	judge_unread(l);
+	if (!get(l, "address"))
+		fail(l, "newServer: no address: expected address=\"IP[:PORT]\"");
+	read_address(l, s, lua_gettop(l));
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		if (get(l, numbers[i].name))
+			read_number(l, s, &numbers[i], lua_gettop(l));
+	if (get(l, "name"))
+		read_name(l, s, lua_gettop(l));
+	if (get(l, "id"))
+		want_text(l, lua_gettop(l), "newServer: id");
+	if (get(l, "checkName"))
+		read_check_name(l, s, lua_gettop(l));
+	if (get(l, "checkType"))
+		read_check_type(l, s, lua_gettop(l));
+	if (get(l, "pool"))
+		read_pool(l, lua_gettop(l));
+	return !get(l, "weight") || read_weight(l, s, lua_gettop(l));
+}
+
+static void read_plain(lua_State *l, struct bal_server *s)
+{
+	read_address(l, s, 1);
+	if (!lua_isnoneornil(l, 2))
+		s->qps = (uint32_t)want_int(l, 2, "newServer: qps", 0, UINT32_MAX);
+}
+
+int server_new(lua_State *l)
+{
+	struct loader *ld = loader_of(l);
+	struct bal_server s;
+	void *new;
+	bool in;
+
+	memset(&s, 0, sizeof(s));
+	bal_server_defaults(&s);
+	s.line = line_of(l);
+	if (lua_istable(l, 1)) {
+		in = read_table(l, &s);
+	} else {
+		read_plain(l, &s);
+		in = true;
+	}
+	if (in && ld->server_n >= BAL_SERVERS_MAX)
+		fail(l, "newServer: more than %d servers", BAL_SERVERS_MAX);
+	int *handle = lua_newuserdata(l, sizeof(*handle));
+	*handle = in ? (int)ld->server_n : -1;
+	luaL_getmetatable(l, meta_name);
+	lua_setmetatable(l, -2);
+	if (in) {
+		ld->server = list_add(ld->server, &ld->server_n, sizeof(s), &new);
+		memcpy(new, &s, sizeof(s));
+	}
+	return 1;
+}
+
+/* The server that a method was called on; NULL for one that was left out. */
+static struct bal_server *self(lua_State *l)
+{
+	struct loader *ld = loader_of(l);
+	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
+
+	if (ours) {
+		luaL_getmetatable(l, meta_name);
+		ours = lua_rawequal(l, -1, -2);
+		lua_pop(l, 2);
+	}
+	if (!ours)
+		fail(l, "expected a server before the method, as in s:setUp()");
+	int i = *(const int *)lua_touserdata(l, 1);
+	return i >= 0 ? &ld->server[i] : NULL;
+}
+
+static int set_mode(lua_State *l, enum bal_check_mode mode)
+{
+	struct bal_server *s = self(l);
+
+	if (s != NULL)
+		s->check.mode = mode;
+	return 0;
+}
+
+static int set_up(lua_State *l)
+{
+	return set_mode(l, BAL_CHECK_UP);
+}
+
+static int set_down(lua_State *l)
+{
+	return set_mode(l, BAL_CHECK_DOWN);
+}
+
+/* setAuto(status) also sets the state until the first probe: at start there is none before it. */
+static int set_auto(lua_State *l)
+{
+	if (!lua_isnoneornil(l, 2))
+		want_bool(l, 2, "setAuto");
+	return set_mode(l, BAL_CHECK_AUTO);
+}
+
+static int get_name(lua_State *l)
+{
+	const struct bal_server *s = self(l);
+
+	lua_pushstring(l, s != NULL ? s->name : "");
+	return 1;
+}
+
+static int get_name_with_addr(lua_State *l)
+{
+	const struct bal_server *s = self(l);
+	char addr[EP_TEXT] = "";
+
+	if (s != NULL)
+		ep_format(&s->addr, addr);
+	if (s != NULL && s->name[0] != '\0')
+		lua_pushfstring(l, "%s (%s)", s->name, addr);
+	else
+		lua_pushstring(l, addr);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "setUp", set_up }, { "setDown", set_down }, { "setAuto", set_auto },
+	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr },
+};
+
+static int find_method(lua_State *l)
+{
+	static const char *const names[] = {
+		"setUp", "setDown", "setAuto", "getName", "getNameWithAddr",
+	};
+	const char *name = show(l, 2);
+
+	for (size_t i = 0; i < COUNT_OF(methods); i++) {
+		if (strcmp(name, methods[i].name) != 0)
+			continue;
+		lua_pushcfunction(l, methods[i].func);
+		return 1;
+	}
+	if (loader_of(l)->mode == CONFIG_FOREIGN) {
+		char text[CONFIG_NOTE_TEXT];
+		snprintf(text, sizeof(text), "Server:%s", name);
+		foreign_push(l, text);
+		return 1;
+	}
+	const char *near = closest(name, names, COUNT_OF(names));
+	if (near != NULL)
+		fail(l, "a server has no '%s': did you mean '%s'?", name, near);
+	fail(l, "a server has no '%s': expected setUp, setDown, setAuto, getName or "
+	     "getNameWithAddr", name);
+}
+
+static int no_write(lua_State *l)
+{
+	if (loader_of(l)->mode == CONFIG_FOREIGN) {
+		char text[CONFIG_NOTE_TEXT];
+		snprintf(text, sizeof(text), "Server.%s", show(l, 2));
+		note(loader_of(l), CONFIG_UNKNOWN, line_of(l), text);
+		return 0;
+	}
+	fail(l, "a server's '%s' can't be set: expected it as a key of newServer", show(l, 2));
+}
+
+void server_register(lua_State *l)
+{
+	luaL_newmetatable(l, meta_name);
+	lua_pushcfunction(l, find_method);
+	lua_setfield(l, -2, "__index");
+	lua_pushcfunction(l, no_write);
+	lua_setfield(l, -2, "__newindex");
+	lua_pushboolean(l, 0);
+	lua_setfield(l, -2, "__metatable");
+	lua_pop(l, 1);
+}
