@@ -32,7 +32,9 @@ void plan_free(struct plan *take_p);
 /* The canonical form: keys sorted, the same bytes for the same plan. New reference. */
 json_t *plan_to_json(const struct plan *p);
 struct plan *plan_from_json(const json_t *j, char error[PLAN_ERROR_TEXT]);
-/* SHA-256 of the canonical form, in hex. */
+/* The canonical form as text without white space; the caller frees it. */
+char *plan_to_text(const struct plan *p);
+/* SHA-256 of plan_to_text, in hex. */
 void plan_sha256(const struct plan *p, char out[65]);
 
 #endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The conditions of check.h. */
+#include "check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "schema.h"
+
+static int __attribute__((format(printf, 2, 3))) wrong(char *error, const char *format, ...)
+{
+	va_list ap;
+	char what[PLAN_ERROR_TEXT - 32];
+
+	va_start(ap, format);
+	vsnprintf(what, sizeof(what), format, ap);
+	va_end(ap);
+	snprintf(error, PLAN_ERROR_TEXT, "plan.json: %s", what);
+	return -EINVAL;
+}
+
+static bool role_is(const struct plan *p, int node, enum plan_role role)
+{
+	return node >= 0 && (unsigned)node < p->node_n && p->node[node].role == role;
+}
+
+bool plan_dist_ok(const struct dist_spec *d)
+{
+	switch (d->kind) {
+	case DIST_CONSTANT: return d->a_ns >= 0;
+	case DIST_UNIFORM: return d->a_ns >= 0 && d->b_ns >= d->a_ns;
+	case DIST_EXPONENTIAL: return d->a_ns >= 0;
+	case DIST_LOGNORMAL: return d->a_ns > 0 && d->b_ns > d->a_ns;
+	}
+	return false;
+}
+
+static int check_node(const struct plan *p, unsigned i, char *error)
+{
+	const struct plan_node *n = &p->node[i];
+
+	if (n->name[0] == '\0' || plan_find_node(p, n->name) != (int)i)
+		return wrong(error, "node[%u].name '%s': expected a name of its own", i, n->name);
+	if (i > 0 && p->node[i - 1].role > n->role)
+		return wrong(error, "node[%u].role: expected clients, balancers, recursors", i);
+	if (n->role == PLAN_CLIENTS && n->net_n == 0)
+		return wrong(error, "node[%u].nets: expected one at least", i);
+	if (n->role != PLAN_CLIENTS && (n->addr_n == 0 || n->net_n > 0))
+		return wrong(error, "node[%u]: expected addresses and no nets", i);
+	if ((n->role == PLAN_BALANCER) != (n->conf != PLAN_NONE) ||
+	    (n->role == PLAN_BALANCER && (unsigned)n->conf >= p->conf_n))
+		return wrong(error, "node[%u].conf %d: expected a balancer's conf", i, n->conf);
+	if ((n->role == PLAN_CLIENTS) != (n->config_path == NULL))
+		return wrong(error, "node[%u].config_path: expected one, but for clients", i);
+	if (!plan_dist_ok(&n->miss))
+		return wrong(error, "node[%u].miss: can't be drawn from", i);
+	return 0;
+}
+
+static int check_conf(const struct plan *p, unsigned i, char *error)
+{
+	const struct plan_conf *c = &p->conf[i];
+
+	if (c->path == NULL)
+		return wrong(error, "conf[%u].path: expected a text", i);
+	for (unsigned s = 0; s < c->server_n; s++) {
+		const struct bal_check *k = &c->server[s].check;
+		if (!role_is(p, c->server_node[s], PLAN_RECURSOR))
+			return wrong(error, "conf[%u].server_node[%u]: expected a recursor", i, s);
+		if (k->interval_ns < 1 || k->timeout_ns < 1)
+			return wrong(error, "conf[%u].server[%u].check: expected an interval "
+			             "and a timeout above 0", i, s);
+	}
+	return 0;
+}
+
+static int check_load(const struct plan *p, unsigned i, char *error)
+{
+	const struct plan_load *l = &p->load[i];
+	uint64_t sum = 0;
+
+	if (!role_is(p, l->node, PLAN_CLIENTS))
+		return wrong(error, "load[%u].node %d: expected a client node", i, l->node);
+	if (l->from_ns >= l->to_ns || l->timeout_ns < 1)
+		return wrong(error, "load[%u]: expected from_ns < to_ns and a timeout", i);
+	if (p->end_ns < l->to_ns + l->tries * l->timeout_ns)
+		return wrong(error, "load[%u]: runs past end_ns", i);
+	if (l->family == 5)
+		return wrong(error, "load[%u].family: expected 4 or 6", i);
+	if (l->names == PLAN_ZIPF && l->name_n == 0)
+		return wrong(error, "load[%u].name_n: expected 1 at least", i);
+	if (l->edns_size > 0 && l->edns_size < DNS_UDP_MAX)
+		return wrong(error, "load[%u].edns_size: expected 0 or 512 at least", i);
+	for (unsigned t = 0; t < l->type_n; t++)
+		sum += l->type[t].share_ppm;
+	if (sum != 1000000)
+		return wrong(error, "load[%u].types: expected shares that add up to 1000000", i);
+	for (unsigned n = 0; n < p->node_n; n++) {
+		bool found = p->node[n].role != PLAN_BALANCER;
+		for (unsigned a = 0; a < p->node[n].addr_n; a++)
+			found = found || ip_is4(&p->node[n].addr[a]) == (l->family == 4);
+		if (!found)
+			return wrong(error, "load[%u].family: node[%u] has no such address", i, n);
+	}
+	return 0;
+}
+
+static int check_fault(const struct plan *p, unsigned i, char *error)
+{
+	if ((unsigned)p->fault[i].node >= p->node_n)
+		return wrong(error, "fault[%u].node %d: no such node", i, p->fault[i].node);
+	if (i > 0 && p->fault[i - 1].at_ns > p->fault[i].at_ns)
+		return wrong(error, "fault[%u].at_ns: expected faults in the order of time", i);
+	return 0;
+}
+
+static int check_expect(const struct plan *p, unsigned i, char *error)
+{
+	const struct plan_expect *e = &p->expect[i];
+	bool one = e->kind == PLAN_DETECT || e->kind == PLAN_BACK;
+
+	for (unsigned k = 0; k < e->node_n; k++)
+		if (!role_is(p, e->node[k], PLAN_RECURSOR))
+			return wrong(error, "expect[%u].nodes[%u]: expected a recursor", i, k);
+	if (e->kind == PLAN_EVEN ? e->node_n < 2 : e->node_n != one)
+		return wrong(error, "expect[%u].nodes: not as many as its kind wants", i);
+	if (e->during_from_ns > e->during_to_ns)
+		return wrong(error, "expect[%u]: the window ends before it begins", i);
+	if (e->kind != PLAN_DETECT && e->within_ns == PLAN_MODEL)
+		return wrong(error, "expect[%u].within_ns: \"model\" is for detect", i);
+	return 0;
+}
+
+int plan_check(const struct plan *p, char error[PLAN_ERROR_TEXT])
+{
+	int e = 0;
+
+	if (p->name[0] == '\0' || p->scenario_path == NULL)
+		return wrong(error, "name, scenario_path: expected both");
+	if (!role_is(p, 0, PLAN_CLIENTS) || p->load_n == 0)
+		return wrong(error, "node, load: expected clients and a load");
+	for (unsigned i = 0; e == 0 && i < p->node_n; i++)
+		e = check_node(p, i, error);
+	for (unsigned i = 0; e == 0 && i < p->conf_n; i++)
+		e = check_conf(p, i, error);
+	for (unsigned i = 0; e == 0 && i < p->load_n; i++)
+		e = check_load(p, i, error);
+	for (unsigned i = 0; e == 0 && i < p->fault_n; i++)
+		e = check_fault(p, i, error);
+	for (unsigned i = 0; e == 0 && i < p->expect_n; i++)
+		e = check_expect(p, i, error);
+	return e;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Looking things up in a plan. */
+#include "plan.h"
+
+#include <string.h>
+
+#include "lib/drbg.h"
+#include "lib/must.h"
+#include "schema.h"
+
+int plan_find_node(const struct plan *p, const char *name)
+{
+	for (unsigned i = 0; i < p->node_n; i++)
+		if (strcmp(p->node[i].name, name) == 0)
+			return (int)i;
+	return PLAN_NONE;
+}
+
+const char *plan_fault_name(enum plan_fault_kind k)
+{
+	MUST(k >= PLAN_KILL && k <= PLAN_DROP);
+	return plan_fault_names[k];
+}
+
+const char *plan_expect_name(enum plan_expect_kind k)
+{
+	MUST(k >= PLAN_EVEN && k <= PLAN_LATENCY);
+	return plan_expect_names[k];
+}
+
+void plan_seed(const struct plan *p, uint8_t out[32])
+{
+	drbg_seed_from_u64(out, p->seed);
+}
