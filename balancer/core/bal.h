@@ -31,13 +31,31 @@ enum bal_verdict {
 	BAL_VERDICTS,
 };
 
+/*
+ * Bytes that bal_init takes from its arena: about 20 MB of zero pages for each server and 256 KiB
+ * for each of its sockets at 65,535 outstanding, touched only where used (lib/host maps lazily).
+ */
 size_t bal_arena_size(const struct bal_conf *conf);
 /* conf and shared are borrowed for the core's life. worker: this core's index, for its stream. */
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
                      const uint8_t seed[32], uint32_t worker);
+/*
+ * Judges d[0..n) in place; each verdict is one of verdict.def. Queries (port 0) are judged in this
+ * order: access list, length, QR, qdcount 0 (NOTIMP), question, server, free ID. Answers: sender,
+ * length and QR, ID, question. An answer counts for the query with its socket, ID, server address
+ * and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is over; a
+ * message that doesn't match leaves the query waiting. local of a forwarded query stays as it was.
+ * d[i].port must be a port of this core, d[i].t_ns isn't read. O(n) plus O(servers) for a batch
+ * with queries.
+ */
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
-/* Time-outs. Writes no datagram today (SERVFAIL on time-out will), so it may return 0 at once. */
+/*
+ * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten. Writes
+ * no datagram today (SERVFAIL on time-out will), so it may return 0 at once. bal_rx does the same
+ * first, so nothing depends on who is called first. O(1) for each time-out.
+ */
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
+/* When the oldest query times out; INT64_MAX: none is out. O(1). */
 int64_t bal_deadline(const struct bal *b);
 
 /* Ports of the core: 1 + sum of the servers' sockets. */

@@ -14,10 +14,12 @@
 #include "lib/arena.h"
 #include "conf.h"
 
+/* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
 	_Alignas(64) _Atomic uint32_t up;      /* 0 or 1; written by the health core alone */
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
+	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
 };
 
 struct bal_shared {
@@ -29,5 +31,9 @@ struct bal_shared {
 size_t bal_shared_arena_size(const struct bal_conf *conf);
 /* Servers forced up are up, all others down until the health core says otherwise. */
 struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf);
+
+/* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
+bool bal_shared_up(const struct bal_shared *sh, unsigned server);
+void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
 
 #endif

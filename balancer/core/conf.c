@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Defaults of one server, dnsdist 1.7's; see conf.h. */
+#include "conf.h"
+
+#include <string.h>
+
+static const uint8_t check_name[] = "\x01" "a" "\x0c" "root-servers" "\x03" "net";
+
+void bal_server_defaults(struct bal_server *s)
+{
+	struct ep addr = s->addr;
+
+	*s = (struct bal_server){
+		.addr = addr, .order = 1, .weight = 1, .sockets = 1,
+		.check = {
+			.mode = BAL_CHECK_AUTO, .type = DNS_A, .class = DNS_IN,
+			.name_len = sizeof(check_name),
+			.interval_ns = 1000000000, .timeout_ns = 1000000000,
+			.max_failures = 1, .rise = 1,
+		},
+	};
+	memcpy(s->check.name, check_name, sizeof(check_name));
+}

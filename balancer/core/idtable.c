@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Outstanding queries by socket and ID, in order of departure; see idtable.h. */
+#include "idtable.h"
+
+#include "draw.h"
+
+size_t idt_arena_size(const struct bal_conf *conf)
+{
+	size_t size = arena_need(conf->server_n, sizeof(struct idt_server)), sockets = 0;
+
+	for (unsigned i = 0; i < conf->server_n; i++) {
+		sockets += conf->server[i].sockets;
+		size += arena_need(conf->max_outstanding, sizeof(struct idt_query));
+	}
+	return size + arena_need(sockets, sizeof(struct idt_socket)) +
+	       2 * sockets * arena_need(IDT_IDS, sizeof(uint16_t));
+}
+
+static void init_server(struct idtable *t, struct arena *a, unsigned server, unsigned sockets)
+{
+	struct idt_server *s = &t->server[server];
+
+	MUST(sockets >= 1 && sockets <= BAL_SOCKETS_MAX);
+	s->query = arena_take(a, t->max, sizeof(*s->query));
+	s->socket = t->socket + t->socket_n;
+	s->sockets = (uint16_t)sockets;
+	for (unsigned i = 0; i < sockets; i++) {
+		struct idt_socket *k = &t->socket[t->socket_n++];
+		k->bag = arena_take(a, IDT_IDS, sizeof(*k->bag));
+		k->slot = arena_take(a, IDT_IDS, sizeof(*k->slot));
+		k->server = (uint16_t)server;
+		k->socket = (uint16_t)i;
+	}
+}
+
+void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
+{
+	size_t sockets = 0;
+
+	MUST(conf->server_n <= BAL_SERVERS_MAX);
+	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
+	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
+	                       .oldest = IDT_NONE, .newest = IDT_NONE };
+	for (unsigned i = 0; i < conf->server_n; i++)
+		sockets += conf->server[i].sockets;
+	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
+	t->socket = arena_take(a, sockets, sizeof(*t->socket));
+	for (unsigned i = 0; i < conf->server_n; i++)
+		init_server(t, a, i, conf->server[i].sockets);
+}
+
+static struct idt_query *at_ref(const struct idtable *t, uint32_t ref)
+{
+	return &t->server[ref >> 16].query[ref & 0xffff];
+}
+
+/* Draws one of the free IDs; the last one takes its place in the bag. */
+static uint16_t draw_id(struct idt_socket *k, struct drbg *r)
+{
+	uint32_t last = IDT_IDS - 1 - k->used, at = draw_below(r, last + 1);
+	uint16_t id = (uint16_t)(k->bag[at] ^ at);
+
+	k->bag[at] = (uint16_t)((k->bag[last] ^ last) ^ at);
+	k->used++;
+	return id;
+}
+
+static void return_id(struct idt_socket *k, uint16_t id)
+{
+	k->used--;
+	uint32_t last = IDT_IDS - 1 - k->used;
+	k->bag[last] = (uint16_t)(id ^ last);
+}
+
+static uint32_t take_slot(struct idt_server *s)
+{
+	uint32_t slot;
+
+	if (s->free == 0)
+		return s->touched++;
+	slot = s->free - 1;
+	s->free = s->query[slot].newer;
+	return slot;
+}
+
+static void link_newest(struct idtable *t, struct idt_query *q, uint32_t ref)
+{
+	q->older = t->newest;
+	q->newer = IDT_NONE;
+	if (t->newest == IDT_NONE)
+		t->oldest = ref;
+	else
+		at_ref(t, t->newest)->newer = ref;
+	t->newest = ref;
+}
+
+static void unlink_query(struct idtable *t, const struct idt_query *q)
+{
+	if (q->older == IDT_NONE)
+		t->oldest = q->newer;
+	else
+		at_ref(t, q->older)->newer = q->newer;
+	if (q->newer == IDT_NONE)
+		t->newest = q->older;
+	else
+		at_ref(t, q->newer)->older = q->older;
+}
+
+struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
+{
+	struct idt_server *s = &t->server[server];
+
+	if (s->used == t->max)
+		return NULL;
+	uint32_t socket = s->sockets > 1 ? draw_below(r, s->sockets) : 0;
+	uint32_t slot = take_slot(s);
+	struct idt_query *q = &s->query[slot];
+	q->socket = (uint8_t)socket;
+	q->id = draw_id(&s->socket[socket], r);
+	s->socket[socket].slot[q->id] = (uint16_t)(slot + 1);
+	link_newest(t, q, (uint32_t)server << 16 | slot);
+	s->used++;
+	t->used++;
+	return q;
+}
+
+struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id)
+{
+	const struct idt_socket *k = &t->socket[socket];
+	uint32_t slot = k->slot[id];
+
+	return slot == 0 ? NULL : &t->server[k->server].query[slot - 1];
+}
+
+struct idt_query *idt_oldest(const struct idtable *t, unsigned *server)
+{
+	if (t->oldest == IDT_NONE)
+		return NULL;
+	*server = t->oldest >> 16;
+	return at_ref(t, t->oldest);
+}
+
+void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
+{
+	struct idt_server *s = &t->server[server];
+	struct idt_socket *k = &s->socket[q->socket];
+
+	DMUST(q == &s->query[k->slot[q->id] - 1]);
+	k->slot[q->id] = 0;
+	return_id(k, q->id);
+	unlink_query(t, q);
+	q->newer = s->free;
+	s->free = (uint32_t)(q - s->query) + 1;
+	s->used--;
+	t->used--;
+}
+
+/* Walks the list: each query is found under its ID, times don't decrease, none is missing. */
+static void check_list(const struct idtable *t)
+{
+	uint32_t n = 0, before = IDT_NONE;
+	int64_t sent_ns = INT64_MIN;
+
+	for (uint32_t ref = t->oldest; ref != IDT_NONE; n++) {
+		const struct idt_query *q = at_ref(t, ref);
+		const struct idt_server *s = &t->server[ref >> 16];
+		MUST(q->older == before && q->sent_ns >= sent_ns && n < t->used);
+		MUST(s->socket[q->socket].slot[q->id] == (ref & 0xffff) + 1);
+		sent_ns = q->sent_ns;
+		before = ref;
+		ref = q->newer;
+	}
+	MUST(n == t->used && t->newest == before);
+}
+
+void idt_check(const struct idtable *t)
+{
+	uint32_t by_server = 0, by_socket = 0;
+
+	for (unsigned i = 0; i < t->server_n; i++) {
+		MUST(t->server[i].used <= t->max && t->server[i].used <= t->server[i].touched);
+		by_server += t->server[i].used;
+	}
+	for (unsigned i = 0; i < t->socket_n; i++)
+		by_socket += t->socket[i].used;
+	MUST(by_server == t->used && by_socket == t->used);
+#ifdef EK_DEBUG
+	check_list(t);
+#else
+	(void)check_list;
+#endif
+}

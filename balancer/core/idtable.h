@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The queries that are out: who asked what, under which ID on which server's socket, since when.
+ * Each socket has all 65,536 IDs. A free one is drawn uniformly out of those that are free, in O(1)
+ * however full the table is; an answer finds its query in O(1) by socket and ID. The queries of one
+ * server are kept densely and used again last in, first out, so that few outstanding queries touch
+ * little memory. A list in order of departure gives time-outs in O(1), since all wait equally long.
+ *
+ * Memory is zero pages, touched only where used: an unused table costs nothing, and init is O(1) in
+ * capacity. Indices, not pointers: a query is (server << 16 | slot), its reference.
+ */
+#ifndef EK_BALANCER_IDTABLE_H
+#define EK_BALANCER_IDTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "lib/arena.h"
+#include "lib/drbg.h"
+
+enum { IDT_IDS = 65536 };
+
+#define IDT_NONE UINT32_MAX
+
+/* One outstanding query. The first cache line is all that most questions need, with the second. */
+struct idt_query {
+	int64_t sent_ns;
+	struct ep client;
+	struct ep local;        /* the address that the client asked */
+	uint32_t older, newer;  /* references; newer links the free ones too */
+	uint16_t type, class;
+	uint16_t client_id;
+	uint16_t id;            /* on the server's socket */
+	uint8_t name_len;
+	uint8_t socket;
+	uint8_t flags_hi;       /* the query's own flag bytes: RD, CD */
+	uint8_t flags_lo;
+	uint8_t name[256];      /* as asked, case kept */
+};
+
+STATIC_MUST(sizeof(struct idt_query) == 320);
+STATIC_MUST(offsetof(struct idt_query, name) == 64);
+
+/* The IDs of one socket. */
+struct idt_socket {
+	uint16_t *bag;          /* free IDs, each xored with its place, so zeros are all IDs */
+	uint16_t *slot;         /* by ID: slot + 1 of its query, 0: free */
+	uint32_t used;          /* IDs that are out */
+	uint16_t server;
+	uint16_t socket;        /* index among its server's */
+};
+
+struct idt_server {
+	struct idt_query *query;
+	struct idt_socket *socket;
+	uint32_t free;          /* slot + 1 of the first free one that was used before; 0: none */
+	uint32_t touched;       /* slots ever used */
+	uint32_t used;          /* queries outstanding */
+	uint16_t sockets;
+};
+
+struct idtable {
+	struct idt_server *server;
+	struct idt_socket *socket;   /* by logical port - 1 */
+	unsigned server_n, socket_n;
+	uint32_t max;                /* outstanding queries of one server */
+	uint32_t oldest, newest;     /* references; IDT_NONE: no query is out */
+	uint32_t used;               /* of all servers */
+};
+
+size_t idt_arena_size(const struct bal_conf *conf);
+void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf);
+/*
+ * A place for a query to server, with a free ID on one of its sockets, both drawn from r, linked as
+ * the newest. NULL, nothing drawn, when the server has max queries outstanding. The caller fills in
+ * what it knows; sent_ns must not be below the one before. O(1).
+ */
+struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server);
+/* The outstanding query of a socket (0...socket_n-1) and ID, or NULL. O(1). */
+struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id);
+/* The query that is out for longest, or NULL; its server. O(1). */
+struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
+/* Ends an outstanding query of server; its ID is free again. O(1). */
+void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
+/* Asserts the invariants. O(outstanding) in debug builds, else O(sockets). */
+void idt_check(const struct idtable *t);
+
+#endif
