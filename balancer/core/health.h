@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Health checking, a core of its own (lib/dgram.h's three functions). Each server has its own exact
- * timer: a probe every interval, never later because another server is dead; phases are spread over
- * the first interval from the seed. A probe that got no good answer by its timeout is a failure;
- * max_failures in a row take a server down, rise in a row bring it back. The first probe's result
- * is taken as it is.
+ * timer: the first probe when probing starts, the second after a part of the interval that the seed
+ * draws (so that phases are spread), then one every interval, never later because another server is
+ * dead. A probe is a query for the check's name with a random ID, RD, CD if asked for, no EDNS. It
+ * succeeds by an answer to its socket and address with its ID and question, rcode neither SERVFAIL
+ * nor, with must_resolve, NXDOMAIN or REFUSED; it fails by such an rcode, by a refusal, or at its
+ * timeout, counted from when it was sent. max_failures in a row take a server down, rise in a row
+ * bring it back; the first result is taken as it is.
+ *
+ * A timeout above the interval makes probes overlap: each is waited for to its own end, up to
+ * HEALTH_PENDING_MAX of one server, and a success also settles the older ones, whose news it
+ * overtook. So, with interval I, timeout T and m = max_failures, a server that dies is down at most
+ * m * I + T later, and one that comes back is up at most rise * I + RTT later (T at most
+ * 63 * I, and poll called at health_deadline). After a stall longer than an interval, missed
+ * probes aren't made up for.
  *
  * Logical port 1 + i is server i. The shell opens a fresh source port for each probe and closes it
  * when the probe is over; .conn carries the number of the probe from x_poll's output, and the
@@ -24,14 +34,20 @@
 
 struct health;
 
+enum { HEALTH_PENDING_MAX = 64 }; /* probes of one server that are waited for at a time */
+
 enum health_verdict {
 	HEALTH_PROBE = 1,   /* from poll: send it to peer from a fresh port */
 	HEALTH_GOOD,        /* from rx: the answer that was asked for */
 	HEALTH_BAD,         /* from rx: an answer that counts as a failure (SERVFAIL, ...) */
-	HEALTH_IGNORED,     /* from rx: matches no probe */
+	HEALTH_IGNORED,     /* from rx: matches no probe; nothing has changed */
 };
 
-/* A change of state, for the log and the counters: pulled, never pushed. */
+/*
+ * A change of state, for the log and the counters: pulled, never pushed. What has changed back
+ * before it was pulled isn't told. The balancer cores don't wait for that: they see the state in
+ * shared at their next batch.
+ */
 struct health_change {
 	int64_t t_ns;
 	unsigned server;
@@ -39,23 +55,39 @@ struct health_change {
 	bool initial;       /* the first result, also told when it changes nothing */
 };
 
+/* Bytes that health_init takes from its arena. */
 size_t health_arena_size(const struct bal_conf *conf);
 /* conf and shared are borrowed for the core's life. Servers in auto mode start as not yet known:
  * down in shared until their first result. now_ns: the time that probing starts. */
 struct health *health_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
                            const uint8_t seed[32], int64_t now_ns);
+/*
+ * Judges answers: verdict HEALTH_GOOD, _BAD or _IGNORED, nothing else is written. Call it before
+ * health_poll: an answer that is there counts, even if a stall has made both late. O(pending).
+ */
 void health_rx(struct health *h, int64_t now_ns, struct dgram *d, unsigned n);
 /* A probe that couldn't be sent, or was refused (ICMP): it fails now instead of at its timeout. */
 void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t conn);
+/*
+ * Ends probes whose time is over and writes the probes that are due, each with port, peer, conn,
+ * t_ns (when it was due), verdict HEALTH_PROBE. cap of each d at least HEALTH_PROBE_MAX. O(log
+ * servers) for each.
+ */
+enum { HEALTH_PROBE_MAX = DNS_HEADER + DNS_NAME_MAX + 4 };
 unsigned health_poll(struct health *h, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t health_deadline(const struct health *h);
 /* The next change not yet told. False when there is none. */
 bool health_next_change(struct health *h, struct health_change *c);
 /* True once every server in auto mode has had its first result. */
 bool health_ready(const struct health *h);
-/* The number of the probe that server is waiting for, 0: none; other probes' sockets may close. */
+/* True while that probe of server is waited for; then its socket stays open. O(pending). */
+bool health_waits(const struct health *h, unsigned server, uint32_t conn);
+/*
+ * The newest probe that server is waiting for, 0: none. Numbers of a server rise. With a timeout of
+ * at most the interval there is no other, but for the moment by which a late probe overlaps.
+ */
 uint32_t health_probe(const struct health *h, unsigned server);
-/* Asserts the invariants. */
+/* Asserts the invariants. O(servers + pending). */
 void health_check(const struct health *h);
 
 #endif

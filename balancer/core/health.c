@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Probes, their timers and what their results mean; see health.h. */
+#include "health.h"
+
+#include <string.h>
+
+#include "lib/drbg.h"
+#include "lib/heap.h"
+
+struct probe {
+	int64_t until_ns;       /* fails then */
+	uint32_t conn;          /* its number, from 1 */
+	uint16_t id;
+};
+
+/* One server's check. */
+struct target {
+	struct probe *pending;  /* oldest first */
+	unsigned pending_n, pending_cap;
+	uint32_t last_conn;
+	uint32_t failures;      /* in a row, while up */
+	uint32_t successes;     /* in a row, while down */
+	bool spread;            /* the probe after the first, which sets the phase, is planned */
+	bool known, up;
+	bool told, told_up;     /* what health_next_change has said */
+	bool queued;            /* stands in the queue of changes */
+	int64_t changed_ns;
+};
+
+struct health {
+	const struct bal_conf *conf;
+	struct bal_shared *shared;
+	struct target *target;
+	unsigned unknown_n;     /* servers in auto mode without a result */
+	unsigned queue_first, queue_n;
+	uint16_t *queue;        /* ring of servers that have changed, each at most once */
+	struct heap timers;     /* what: server << 32 | conn; conn 0: a probe is due */
+	struct drbg random;
+};
+
+static unsigned pending_cap(const struct bal_check *c)
+{
+	/* One more for the part of T that is left, one for a probe that left late. */
+	int64_t n = c->timeout_ns / c->interval_ns + 2;
+
+	return n < HEALTH_PENDING_MAX ? (unsigned)n : HEALTH_PENDING_MAX;
+}
+
+/*
+ * Timers of one server: one until the next probe, one for each probe. A probe that was answered
+ * leaves its timer behind until its time or until it comes first, so there are as many as probes
+ * fit into a timeout, and a few for the first phase and for a probe that left late.
+ */
+static size_t timer_cap(const struct bal_conf *conf)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < conf->server_n; i++) {
+		const struct bal_check *c = &conf->server[i].check;
+		n += (size_t)(c->timeout_ns / c->interval_ns) + 6;
+	}
+	return n;
+}
+
+size_t health_arena_size(const struct bal_conf *conf)
+{
+	size_t size = arena_need(1, sizeof(struct health)) +
+	              arena_need(conf->server_n, sizeof(struct target)) +
+	              arena_need(conf->server_n, sizeof(uint16_t)) +
+	              arena_need(timer_cap(conf), sizeof(struct heap_item));
+
+	for (unsigned i = 0; i < conf->server_n; i++)
+		size += arena_need(pending_cap(&conf->server[i].check), sizeof(struct probe));
+	return size;
+}
+
+static void plan(struct health *h, int64_t t_ns, unsigned server, uint32_t conn)
+{
+	MUST(heap_push(&h->timers, t_ns, (uint64_t)server << 32 | conn));
+}
+
+static void init_target(struct health *h, struct arena *a, unsigned server, int64_t now_ns)
+{
+	const struct bal_check *c = &h->conf->server[server].check;
+	struct target *t = &h->target[server];
+
+	MUST(c->interval_ns >= 1 && c->timeout_ns >= 1 && c->max_failures >= 1 && c->rise >= 1);
+	MUST(c->name_len >= 1 && c->name_len <= DNS_NAME_MAX);
+	t->pending_cap = pending_cap(c);
+	t->pending = arena_take(a, t->pending_cap, sizeof(*t->pending));
+	if (c->mode != BAL_CHECK_AUTO)
+		return;
+	h->unknown_n++;
+	plan(h, now_ns, server, 0);
+}
+
+struct health *health_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
+                           const uint8_t seed[32], int64_t now_ns)
+{
+	struct health *h = arena_take(a, 1, sizeof(*h));
+	size_t cap = timer_cap(conf);
+
+	MUST(shared->server_n == conf->server_n);
+	h->conf = conf;
+	h->shared = shared;
+	h->target = arena_take(a, conf->server_n, sizeof(*h->target));
+	h->queue = arena_take(a, conf->server_n, sizeof(*h->queue));
+	heap_init(&h->timers, arena_take(a, cap, sizeof(struct heap_item)), cap);
+	drbg_init(&h->random, seed, DRBG_HEALTH, 0);
+	for (unsigned i = 0; i < conf->server_n; i++)
+		init_target(h, a, i, now_ns);
+	return h;
+}
+
+static void set_up(struct health *h, int64_t now_ns, unsigned server, bool up)
+{
+	struct target *t = &h->target[server];
+
+	t->up = up;
+	t->failures = t->successes = 0;
+	t->changed_ns = now_ns;
+	bal_shared_set_up(h->shared, server, up);
+	if (t->queued)
+		return;
+	t->queued = true;
+	h->queue[(h->queue_first + h->queue_n++) % h->conf->server_n] = (uint16_t)server;
+}
+
+/* A probe of server has come to its end. */
+static void conclude(struct health *h, int64_t now_ns, unsigned server, bool good)
+{
+	const struct bal_check *c = &h->conf->server[server].check;
+	struct target *t = &h->target[server];
+
+	if (!t->known) {
+		t->known = true;
+		h->unknown_n--;
+		set_up(h, now_ns, server, good);
+	} else if (good == t->up) {
+		t->failures = t->successes = 0;
+	} else if (good) {
+		if (++t->successes >= c->rise)
+			set_up(h, now_ns, server, true);
+	} else if (++t->failures >= c->max_failures) {
+		set_up(h, now_ns, server, false);
+	}
+}
+
+static struct probe *find_probe(const struct target *t, uint32_t conn)
+{
+	for (unsigned i = 0; i < t->pending_n; i++)
+		if (t->pending[i].conn == conn)
+			return &t->pending[i];
+	return NULL;
+}
+
+/* Takes the probes first...last out of the pending ones. */
+static void remove_probes(struct target *t, struct probe *first, struct probe *last)
+{
+	struct probe *end = t->pending + t->pending_n;
+
+	memmove(first, last + 1, (size_t)(end - last - 1) * sizeof(*last));
+	t->pending_n -= (unsigned)(last - first) + 1;
+}
+
+static bool stale(const struct health *h, const struct heap_item *i)
+{
+	return (uint32_t)i->what != 0 &&
+	       find_probe(&h->target[i->what >> 32], (uint32_t)i->what) == NULL;
+}
+
+/* Drops timers of probes that are over, so that the first one always means work. */
+static void prune(struct health *h)
+{
+	while (h->timers.n > 0 && stale(h, &h->timers.item[0]))
+		heap_pop(&h->timers);
+}
+
+/* When the probe after one that was due at due_ns is due. */
+static int64_t next_due(struct health *h, const struct bal_check *c, struct target *t,
+                        int64_t due_ns, int64_t now_ns)
+{
+	int64_t gap_ns = c->interval_ns;
+
+	if (!t->spread) {
+		t->spread = true;
+		gap_ns = 1 + (int64_t)drbg_below(&h->random, (uint64_t)c->interval_ns);
+	}
+	return due_ns + gap_ns > now_ns ? due_ns + gap_ns : now_ns + gap_ns;
+}
+
+static void write_probe(const struct bal_server *s, uint16_t id, struct dgram *d)
+{
+	const struct bal_check *c = &s->check;
+	int n = dns_query(d->data, d->cap, id, c->set_cd ? DNS_RD | DNS_CD : DNS_RD, c->name,
+	                  c->name_len, c->type, c->class, 0);
+
+	MUST(n > 0);
+	d->len = (uint16_t)n;
+	d->peer = s->addr;
+	d->local = (struct ep){ 0 };
+	d->proto = DGRAM_UDP;
+	d->verdict = HEALTH_PROBE;
+}
+
+/* Sends the probe that was due at due_ns into d. False when too many are pending: it waits. */
+static bool send_probe(struct health *h, int64_t now_ns, unsigned server, int64_t due_ns,
+                       struct dgram *d)
+{
+	const struct bal_check *c = &h->conf->server[server].check;
+	struct target *t = &h->target[server];
+
+	if (t->pending_n == t->pending_cap) {
+		plan(h, t->pending[0].until_ns, server, 0);
+		return false;
+	}
+	struct probe *p = &t->pending[t->pending_n++];
+	*p = (struct probe){ .until_ns = now_ns + c->timeout_ns, .conn = ++t->last_conn,
+	                     .id = drbg_u16(&h->random) };
+	write_probe(&h->conf->server[server], p->id, d);
+	d->t_ns = due_ns;
+	d->port = (uint16_t)(1 + server);
+	d->conn = p->conn;
+	plan(h, p->until_ns, server, p->conn); /* first, so that it comes first at equal times */
+	plan(h, next_due(h, c, t, due_ns, now_ns), server, 0);
+	return true;
+}
+
+static void time_out(struct health *h, int64_t now_ns, unsigned server, uint32_t conn)
+{
+	struct target *t = &h->target[server];
+	struct probe *p = find_probe(t, conn);
+
+	if (p == NULL)
+		return;
+	remove_probes(t, p, p);
+	conclude(h, now_ns, server, false);
+}
+
+unsigned health_poll(struct health *h, int64_t now_ns, struct dgram *d, unsigned max)
+{
+	unsigned n = 0;
+
+	while (heap_first(&h->timers) <= now_ns) {
+		uint32_t conn = (uint32_t)h->timers.item[0].what;
+		if (conn == 0 && n == max)
+			break;
+		struct heap_item i = heap_pop(&h->timers);
+		unsigned server = (unsigned)(i.what >> 32);
+		if (conn != 0)
+			time_out(h, now_ns, server, conn);
+		else if (send_probe(h, now_ns, server, i.t_ns, &d[n]))
+			n++;
+	}
+	prune(h);
+	return n;
+}
+
+int64_t health_deadline(const struct health *h)
+{
+	return heap_first(&h->timers);
+}
+
+static bool asks_the_same(const struct bal_check *c, const uint8_t *m, size_t len)
+{
+	struct dns_question q;
+
+	return dns_question(&q, m, len) == 0 && q.type == c->type && q.class == c->class &&
+	       dns_name_eq(m + DNS_HEADER, q.name_len, c->name, c->name_len);
+}
+
+/* What the answer m with the right ID says; HEALTH_IGNORED: it is to another question. */
+static enum health_verdict weigh(const struct bal_check *c, const uint8_t *m, size_t len)
+{
+	unsigned rcode = dns_flags(m) & DNS_RCODE;
+
+	if (dns_qdcount(m) == 0)
+		return HEALTH_BAD; /* the server couldn't read the probe */
+	if (!asks_the_same(c, m, len))
+		return HEALTH_IGNORED;
+	if (rcode == DNS_SERVFAIL)
+		return HEALTH_BAD;
+	if (c->must_resolve && (rcode == DNS_NXDOMAIN || rcode == DNS_REFUSED))
+		return HEALTH_BAD;
+	return HEALTH_GOOD;
+}
+
+static enum health_verdict judge(struct health *h, int64_t now_ns, const struct dgram *d)
+{
+	unsigned server = d->port - 1u;
+
+	MUST(server < h->conf->server_n);
+	const struct bal_server *s = &h->conf->server[server];
+	struct target *t = &h->target[server];
+	struct probe *p = find_probe(t, d->conn);
+#ifdef EK_PLANT /* what make fuzz must find: an answer counts on any probe's socket */
+	if (p == NULL && t->pending_n > 0)
+		p = &t->pending[0];
+#endif
+	if (p == NULL || !ep_eq(&d->peer, &s->addr) || d->len < DNS_HEADER ||
+	    (dns_flags(d->data) & DNS_QR) == 0 || dns_id(d->data) != p->id)
+		return HEALTH_IGNORED;
+	enum health_verdict v = weigh(&s->check, d->data, d->len);
+	if (v == HEALTH_IGNORED)
+		return v;
+	remove_probes(t, v == HEALTH_GOOD ? t->pending : p, p);
+	conclude(h, now_ns, server, v == HEALTH_GOOD);
+	return v;
+}
+
+void health_rx(struct health *h, int64_t now_ns, struct dgram *d, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		d[i].verdict = (uint8_t)judge(h, now_ns, &d[i]);
+	prune(h);
+}
+
+void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t conn)
+{
+	MUST(server < h->conf->server_n);
+	time_out(h, now_ns, server, conn);
+	prune(h);
+}
+
+bool health_next_change(struct health *h, struct health_change *c)
+{
+	while (h->queue_n > 0) {
+		unsigned server = h->queue[h->queue_first];
+		struct target *t = &h->target[server];
+		h->queue_first = (h->queue_first + 1) % h->conf->server_n;
+		h->queue_n--;
+		t->queued = false;
+		if (t->told && t->told_up == t->up)
+			continue;
+		*c = (struct health_change){ t->changed_ns, server, t->up, !t->told };
+		t->told = true;
+		t->told_up = t->up;
+		return true;
+	}
+	return false;
+}
+
+bool health_ready(const struct health *h)
+{
+	return h->unknown_n == 0;
+}
+
+bool health_waits(const struct health *h, unsigned server, uint32_t conn)
+{
+	MUST(server < h->conf->server_n);
+	return find_probe(&h->target[server], conn) != NULL;
+}
+
+uint32_t health_probe(const struct health *h, unsigned server)
+{
+	MUST(server < h->conf->server_n);
+	const struct target *t = &h->target[server];
+
+	return t->pending_n == 0 ? 0 : t->pending[t->pending_n - 1].conn;
+}
+
+void health_check(const struct health *h)
+{
+	unsigned unknown = 0;
+
+	for (unsigned i = 0; i < h->conf->server_n; i++) {
+		const struct bal_check *c = &h->conf->server[i].check;
+		const struct target *t = &h->target[i];
+		unknown += c->mode == BAL_CHECK_AUTO && !t->known;
+		MUST(t->pending_n <= t->pending_cap);
+		MUST(t->failures < c->max_failures && t->successes < c->rise);
+		MUST(!t->known || bal_shared_up(h->shared, i) == t->up);
+		for (unsigned k = 1; k < t->pending_n; k++)
+			MUST(t->pending[k - 1].conn < t->pending[k].conn &&
+			     t->pending[k - 1].until_ns <= t->pending[k].until_ns);
+	}
+	MUST(unknown == h->unknown_n && h->queue_n <= h->conf->server_n);
+	heap_check(&h->timers);
+}
