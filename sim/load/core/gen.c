@@ -10,7 +10,7 @@
 #include "lib/drbg.h"
 #include "load.h"
 
-enum { IDS = 65536, MILLION = 1000000 };
+enum { IDS = 65536, MILLION = 1000000, OPEN_MAX = 10000000 };
 static const uint64_t RATE_MAX_MQPS = 10000000000; /* ten million queries a second */
 
 struct target {
@@ -70,7 +70,8 @@ struct ip load_client(const struct plan *p, unsigned load, unsigned i)
 	const struct plan_node *node = &p->node[l->node];
 	uint64_t left = i;
 
-	for (unsigned k = 0; k < node->net_n; k++) {
+	for (unsigned k = 0;; k++) {
+		MUST(k < node->net_n);
 		unsigned first;
 		uint64_t room = net_room(&node->net[k], &first);
 		if (!of_family(&node->net[k].ip, l->family))
@@ -79,8 +80,6 @@ struct ip load_client(const struct plan *p, unsigned load, unsigned i)
 			return ip_add(&node->net[k].ip, first + left);
 		left -= room;
 	}
-	MUST(!"a client beyond the nets");
-	return ip_v4(0, 0, 0, 0);
 }
 
 /* The balancers that have an address of the family, into t unless it is NULL; their number. */
@@ -126,6 +125,8 @@ static const char *refuses_numbers(const struct plan_load *l)
 		return "a load's timeout must be above 0 and at most an hour";
 	if (l->tries < 1 || l->tries > 16)
 		return "a load's tries must be 1 to 16";
+	if (l->rate_mqps * ((uint64_t)l->timeout_ns / 1000000 + 1) / MILLION * l->tries > OPEN_MAX)
+		return "rate * timeout * tries of a load must be below 10,000,000 open queries";
 	if (l->names != PLAN_ZIPF && l->names != PLAN_UNIQUE)
 		return "a load's names must be zipf or unique";
 	if (l->names == PLAN_ZIPF && (l->name_n < 1 || l->name_n > 10000000))
@@ -308,7 +309,8 @@ static void choose_balancer(struct load_gen *g, struct load_query *q)
 
 	if (g->spec->choose == PLAN_PER_CLIENT)
 		v = dns_hash(q->client.b, sizeof(q->client.b), g->client_key) >> 32;
-	const struct target *t = &g->target[v * g->target_n >> 32];
+	q->target = (unsigned)(v * g->target_n >> 32);
+	const struct target *t = &g->target[q->target];
 	q->to = t->to;
 	q->balancer = t->balancer;
 }

@@ -27,6 +27,7 @@ struct load_query {
 	uint16_t id;               /* DNS ID of the first try */
 	uint16_t type;
 	unsigned balancer;         /* index among the plan's balancers */
+	unsigned target;           /* the same, as load_gen_balancer counts */
 	struct ep to;              /* that balancer's address of the load's family, port 53 */
 	uint64_t number;           /* what the name is made of: rank from 0, or the query's index */
 	uint16_t name_len;
@@ -62,15 +63,16 @@ struct load;
 
 enum load_verdict {
 	LOAD_SEND = 1,      /* from poll: a query; TCP (proto) when an answer was truncated */
-	LOAD_ANSWERED,      /* from rx: the answer of an open query; final */
+	LOAD_ANSWERED,      /* from rx: the answer of an open query; final, whatever its rcode */
 	LOAD_TRUNCATED,     /* from rx: TC over UDP; goes out over TCP at the next poll */
 	LOAD_UNMATCHED,     /* from rx: late, duplicate, wrong sender or spoofed */
 	LOAD_BROKEN,        /* from rx: not a DNS answer */
 	LOAD_VERDICTS,
 };
 
+/* planned = sent = answered + timed_out + open. */
 struct load_counts {
-	uint64_t planned;   /* queries whose time has come */
+	uint64_t planned;   /* queries whose time has come and that poll gave out */
 	uint64_t sent;      /* first tries */
 	uint64_t retries;
 	uint64_t tcp;
@@ -81,14 +83,27 @@ struct load_counts {
 	uint64_t broken;
 };
 
+enum { LOAD_QUERY_MAX = DNS_HEADER + DNS_NAME_MAX + 4 + 11 }; /* no query is longer */
+
+/* As load_gen_arena_size, with room for all that can be open: rate * timeout * tries and a tail. */
 size_t load_arena_size(const struct plan *p, unsigned load);
 /*
  * Logical ports: 0...LOAD_SOCKETS-1 are UDP sockets bound to nothing but a port; local is the
- * client's address, which the shell must send from. t0_ns: monotonic time of t = 0.
+ * client's address, which the shell must send from. t0_ns: monotonic time of t = 0. The plan has
+ * passed load_gen_refuses.
  */
 struct load *load_init(struct arena *a, const struct plan *p, unsigned load, int64_t t0_ns);
+/*
+ * Answers: port, local and peer as they came, or with DGRAM_TCP their connection. One that comes at
+ * its try's deadline or later is unmatched.
+ */
 void load_rx(struct load *l, int64_t now_ns, struct dgram *d, unsigned n);
-/* Queries that are due. d[i].t_ns is when each was due, so the shell can measure lateness. */
+/*
+ * Queries that are due, each in a buffer of at least LOAD_QUERY_MAX. d[i].t_ns is when each was
+ * due, so the shell can measure lateness; conn is 0 for a query's first try, UINT32_MAX for a later
+ * one, and with DGRAM_TCP the number of the connection to open: its messages and its failure are
+ * told with it. A try's deadline is t_ns + timeout, its TCP part's that of the UDP part.
+ */
 unsigned load_poll(struct load *l, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t load_deadline(const struct load *l);
 /* A TCP connection that was refused, reset or closed before its answer: the try has failed. */
@@ -96,6 +111,7 @@ void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn);
 void load_counts(const struct load *l, struct load_counts *c);
 /* True when every planned query was sent and none is open. */
 bool load_done(const struct load *l);
+/* Asserts conservation and the order of the first few entries. O(1). */
 void load_check(const struct load *l);
 
 #endif
