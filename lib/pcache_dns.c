@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What of the packet cache knows DNS: keys made from queries, and the age of TTLs; see pcache.h. */
+#include <string.h>
+
+#include "pcache.h"
+
+enum { OPTION_ECS = 8, OPTION_COOKIE = 10 };
+
+static bool add(struct pcache_key *k, const uint8_t *p, size_t n)
+{
+	if (n > (size_t)(PCACHE_KEY_MAX - k->len))
+		return false;
+	memcpy(k->b + k->len, p, n);
+	k->len = (uint16_t)(k->len + n);
+	return true;
+}
+
+/* Adds the EDNS options in p[0..n) but those that differ from client to client. */
+static bool add_options(struct pcache_key *k, const uint8_t *p, size_t n)
+{
+	while (n >= 4) {
+		uint16_t code = dns_get16(p);
+		size_t size = 4u + dns_get16(p + 2);
+#ifndef EK_PLANT
+		if (size > n)
+			break;
+#endif
+		if (code != OPTION_COOKIE && code != OPTION_ECS && !add(k, p, size))
+			return false;
+		p += size;
+		n -= size;
+	}
+	return add(k, p, n);
+}
+
+static bool add_opt(struct pcache_key *k, const uint8_t *m, const struct dns_edns *e)
+{
+	size_t head = k->len;
+
+	if (!add(k, m + e->at, 11) ||
+	    !add_options(k, m + e->at + 11, (size_t)(e->end - e->at - 11)))
+		return false;
+	dns_put16(k->b + head + 9, (uint16_t)(k->len - head - 11));
+	return true;
+}
+
+bool pcache_key_query(struct pcache_key *k, const struct pcache *c, const uint8_t *m, size_t len,
+                      const struct dns_question *q, const struct dns_edns *e, bool tcp)
+{
+	uint8_t proto = tcp;
+	size_t head = e->present ? e->at : len;
+
+	k->len = 0;
+	if (!add(k, &proto, 1) || !add(k, m + 2, head - 2))
+		return false;
+	dns_name_lower(k->b + 1 + DNS_HEADER - 2, m + DNS_HEADER, q->name_len);
+	if (e->present && (!add_opt(k, m, e) || !add(k, m + e->end, len - e->end)))
+		return false;
+	k->hash = pcache_hash(c, k->b, k->len);
+	return true;
+}
+
+void pcache_key_name(struct pcache_key *k, const struct pcache *c, const uint8_t *name,
+                     const struct dns_question *q)
+{
+	STATIC_MUST(PCACHE_KEY_MAX >= DNS_NAME_MAX + 2);
+	dns_name_lower(k->b, name, q->name_len);
+	dns_put16(k->b + q->name_len, q->type);
+	k->len = (uint16_t)(q->name_len + 2);
+	k->hash = pcache_hash(c, k->b, k->len);
+}
+
+uint32_t pcache_min_ttl(const uint8_t *m, size_t len, size_t q_end)
+{
+	unsigned n = (unsigned)dns_ancount(m) + dns_nscount(m) + dns_arcount(m);
+	uint32_t least = UINT32_MAX;
+	struct dns_rr rr;
+
+	for (size_t at = q_end; n > 0 && dns_rr(&rr, m, len, at) == 0; at = rr.end, n--)
+		if (rr.type != DNS_OPT && rr.ttl < least)
+			least = rr.ttl;
+	return least;
+}
+
+void pcache_age(uint8_t *m, size_t len, size_t q_end, uint32_t age_s)
+{
+	unsigned n = (unsigned)dns_ancount(m) + dns_nscount(m) + dns_arcount(m);
+	struct dns_rr rr;
+
+	for (size_t at = q_end; n > 0 && dns_rr(&rr, m, len, at) == 0; at = rr.end, n--)
+		if (rr.type != DNS_OPT)
+			dns_put32(m + rr.rdata - 6, rr.ttl > age_s ? rr.ttl - age_s : 0);
+}
