@@ -354,8 +354,9 @@ static bool evict(struct pcache *c, unsigned class)
 /* A block of the class, for which others may have to go. Returns a place's lower half, or 0. */
 static uint32_t make_room(struct pcache *c, unsigned class, bool *evicted)
 {
+	if (pcache_count(c) >= c->entries_max)
+		*evicted = evict(c, CLASSES);
 	uint32_t got = block_take(c, class);
-
 	if (got == 0 && evict(c, class)) {
 		*evicted = true;
 		got = block_take(c, class);
@@ -380,15 +381,12 @@ static uint64_t link_block(struct pcache *c, const struct pcache_key *k, uint32_
 	return old;
 }
 
-/* Counts a new entry, for which another one may have to go: then it returns true. */
-static bool count_one(struct pcache *c)
+/* Counts a new entry. One more may have to go when several threads put at once. */
+static void count_one(struct pcache *c)
 {
-	bool evicted = false;
-
 	atomic_fetch_add_explicit(&c->count, 1, memory_order_relaxed);
 	for (int i = 0; i < 2 && pcache_count(c) > c->entries_max; i++)
-		evicted = evict(c, CLASSES) || evicted;
-	return evicted;
+		(void)evict(c, CLASSES);
 }
 
 static unsigned class_for(const struct pcache_key *k, size_t len)
@@ -434,7 +432,7 @@ enum pcache_put pcache_put(struct pcache *c, const struct pcache_key *k, int64_t
 	else if (old != 0)
 		block_free(c, place_unit(old));
 	else
-		evicted = count_one(c) || evicted;
+		count_one(c);
 	if (busy)
 		return PCACHE_BUSY;
 	if (same)

@@ -85,6 +85,7 @@ static void check_put(struct pcache *c, struct model *m, uint32_t n, int64_t now
 		return;
 	m->version[n]++;
 	m->expiry[n] = now + ttl;
+	assert_true(pcache_get(c, &k, now, value, sizeof(value), &(struct pcache_hit){ 0 }));
 }
 
 static void run_against_model(uint64_t seed)
