@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum kind { INT32, UINT32, UINT16, NS, BOOL };
@@ -121,6 +122,11 @@ static void read_name(lua_State *l, struct bal_server *s, int index)
 {
 	const char *text = want_text(l, index, "newServer: name");
 
+#ifdef EK_PLANT /* a bug for the fuzzer to find: no room for a long name */
+	char *volatile room = malloc(sizeof(s->name));
+	strcpy(room, text);
+	free(room);
+#endif
 	if (strlen(text) >= sizeof(s->name))
 		fail(l, "newServer: name: '%s': expected at most %d bytes", text,
 		     BAL_NAME_TEXT - 1);

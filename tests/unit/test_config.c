@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dnsdist configurations, good and bad: what they come to, and the exact line of each error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "balancer/config/config.h"
+
+#define SECOND INT64_C(1000000000)
+
+static char error[CONFIG_ERROR_TEXT];
+
+static struct config *parse(const char *text, const struct config_options *o)
+{
+	error[0] = '\0';
+	return config_parse("f.conf", text, strlen(text), o, error);
+}
+
+static struct config *good(const char *text)
+{
+	struct config *c = parse(text, NULL);
+
+	if (c == NULL)
+		fail_msg("%s", error);
+	return c;
+}
+
+static const struct config_options foreign_mode = { .mode = CONFIG_FOREIGN };
+
+static struct config *foreign(const char *text)
+{
+	struct config *c = parse(text, &foreign_mode);
+
+	if (c == NULL)
+		fail_msg("%s", error);
+	return c;
+}
+
+static void an_empty_file_comes_to_the_defaults(void **state)
+{
+	struct config *c = good("");
+	const struct ep front = { ip_v4(127, 0, 0, 1), 53 };
+	const struct ip in = ip_v4(10, 9, 8, 7), out = ip_v4(192, 0, 2, 1);
+
+	(void)state;
+	assert_int_equal(c->conf.policy, BAL_LEAST_OUTSTANDING);
+	assert_int_equal(c->conf.server_n, 0);
+	assert_int_equal(c->conf.front_n, 1);
+	assert_true(ep_eq(&c->conf.front[0], &front));
+	assert_int_equal(c->conf.acl_n, 9);
+	assert_true(prefix_any(c->conf.acl, c->conf.acl_n, &in));
+	assert_false(prefix_any(c->conf.acl, c->conf.acl_n, &out));
+	assert_int_equal(c->conf.udp_timeout_ns, 2 * SECOND);
+	assert_int_equal(c->conf.max_outstanding, 65535);
+	assert_false(c->conf.servfail_when_no_server);
+	assert_false(c->conf.roundrobin_fail_on_no_server);
+	assert_int_equal(c->note_n, 0);
+	config_free(c);
+}
+
+static void the_reference_file_loads_byte_for_byte(void **state)
+{
+	struct config *c = config_load("scenarios/blog/dnsdist.conf", NULL, error);
+	char text[EP_TEXT];
+
+	(void)state;
+	if (c == NULL)
+		fail_msg("%s", error);
+	assert_int_equal(c->conf.policy, BAL_WRANDOM);
+	assert_int_equal(c->conf.server_n, 2);
+	assert_string_equal(c->conf.server[0].name, "DNS1");
+	assert_string_equal(c->conf.server[1].name, "DNS3");
+	ep_format(&c->conf.server[1].addr, text);
+	assert_string_equal(text, "192.0.2.4:53");
+	assert_int_equal(c->conf.server[0].line, 6);
+	assert_int_equal(c->conf.server[1].line, 7);
+	assert_int_equal(c->conf.front_n, 2);
+	ep_format(&c->conf.front[1], text);
+	assert_string_equal(text, "[::]:53");
+	assert_int_equal(c->conf.acl_n, 2);
+	assert_int_equal(c->note_n, 0);
+	config_free(c);
+}
+
+static void a_server_has_dnsdists_defaults(void **state)
+{
+	struct config *c = good("newServer{address='192.0.2.1'}");
+	const struct bal_server *s = c->conf.server;
+
+	(void)state;
+	assert_int_equal(c->conf.server_n, 1);
+	assert_int_equal(s->addr.port, 53);
+	assert_string_equal(s->name, "");
+	assert_int_equal(s->order, 1);
+	assert_int_equal(s->weight, 1);
+	assert_int_equal(s->qps, 0);
+	assert_int_equal(s->sockets, 1);
+	assert_int_equal(s->check.mode, BAL_CHECK_AUTO);
+	assert_int_equal(s->check.interval_ns, SECOND);
+	assert_int_equal(s->check.timeout_ns, SECOND);
+	assert_int_equal(s->check.max_failures, 1);
+	assert_int_equal(s->check.rise, 1);
+	assert_int_equal(s->check.type, DNS_A);
+	assert_int_equal(s->check.class, DNS_IN);
+	assert_memory_equal(s->check.name, "\1a\14root-servers\3net", 20);
+	assert_int_equal(s->check.name_len, 20);
+	config_free(c);
+}
+
+static void every_key_of_a_server_is_read(void **state)
+{
+	struct config *c = good(
+		"newServer{address='[2001:db8::1]:5300', name='x', order='-2', weight=\"7\",\n"
+		" qps=10, checkName='example.org', checkType='SOA', checkClass=3,\n"
+		" checkInterval=5, checkTimeout='1', maxCheckFailures=3, rise=2,mustResolve=true,\n"
+		" setCD=true, sockets=4, id='b', pool='', retries=3}");
+	const struct bal_server *s = c->conf.server;
+
+	(void)state;
+	assert_int_equal(s->addr.port, 5300);
+	assert_string_equal(s->name, "x");
+	assert_int_equal(s->order, -2);
+	assert_int_equal(s->weight, 7);
+	assert_int_equal(s->qps, 10);
+	assert_int_equal(s->sockets, 4);
+	assert_int_equal(s->check.type, DNS_SOA);
+	assert_int_equal(s->check.class, DNS_CH);
+	assert_int_equal(s->check.name_len, 13);
+	assert_int_equal(s->check.interval_ns, 5 * SECOND);
+	assert_int_equal(s->check.timeout_ns, SECOND / 1000);
+	assert_int_equal(s->check.max_failures, 3);
+	assert_int_equal(s->check.rise, 2);
+	assert_true(s->check.must_resolve);
+	assert_true(s->check.set_cd);
+	assert_int_equal(s->line, 1);
+	assert_int_equal(c->note_n, 1);
+	assert_int_equal(c->note[0].kind, CONFIG_NO_EFFECT);
+	assert_string_equal(c->note[0].text, "newServer: retries");
+	config_free(c);
+}
+
+static void servers_stand_in_order_then_as_defined(void **state)
+{
+	struct config *c = good("newServer{address='192.0.2.1', name='a', order=2}\n"
+	                        "newServer{address='192.0.2.2', name='b'}\n"
+	                        "newServer{address='192.0.2.3', name='c', order=2}\n"
+	                        "newServer('192.0.2.4:54', 20)\n");
+
+	(void)state;
+	assert_int_equal(c->conf.server_n, 4);
+	assert_string_equal(c->conf.server[0].name, "b");
+	assert_int_equal(c->conf.server[1].addr.port, 54);
+	assert_int_equal(c->conf.server[1].qps, 20);
+	assert_string_equal(c->conf.server[2].name, "a");
+	assert_string_equal(c->conf.server[3].name, "c");
+	config_free(c);
+}
+
+static void a_bad_weight_leaves_the_server_out_with_dnsdists_line(void **state)
+{
+	struct config *c = good("newServer{address='192.0.2.1', weight=0}:setUp()\n"
+	                        "newServer{address='192.0.2.2', weight=2147483648}\n"
+	                        "newServer{address='192.0.2.3', weight='-1'}\n"
+	                        "newServer{address='192.0.2.4', weight=2147483647}\n");
+
+	(void)state;
+	assert_int_equal(c->conf.server_n, 1);
+	assert_int_equal(c->conf.server[0].weight, INT32_MAX);
+	assert_int_equal(c->note_n, 3);
+	assert_int_equal(c->note[0].kind, CONFIG_PRINT);
+	assert_string_equal(c->note[0].text, "Error creating new server: downstream weight value "
+	                                     "must be greater than 0.");
+	assert_string_equal(c->note[1].text, "Error creating new server: downstream weight value "
+	                                     "must be between 1 and 2147483647");
+	assert_string_equal(c->note[2].text, c->note[0].text);
+	config_free(c);
+}
+
+static void methods_set_how_a_server_is_checked(void **state)
+{
+	struct config *c = good("local s = newServer{address='192.0.2.1', name='a'}\n"
+	                        "s:setUp()\n"
+	                        "newServer{address='192.0.2.2'}:setDown()\n"
+	                        "t = newServer{address='192.0.2.3'} t:setDown() t:setAuto(false)\n"
+	                        "print(s:getName(), s:getNameWithAddr(), t:getNameWithAddr())");
+
+	(void)state;
+	assert_int_equal(c->conf.server[0].check.mode, BAL_CHECK_UP);
+	assert_int_equal(c->conf.server[1].check.mode, BAL_CHECK_DOWN);
+	assert_int_equal(c->conf.server[2].check.mode, BAL_CHECK_AUTO);
+	assert_int_equal(c->note_n, 1);
+	assert_string_equal(c->note[0].text, "a\ta (192.0.2.1:53)\t192.0.2.3:53");
+	config_free(c);
+}
+
+static void other_settings_are_read(void **state)
+{
+	struct config *c = good("addLocal('127.0.0.2')\n"
+	                        "addLocal('127.0.0.3:54', {reusePort=true})\n"
+	                        "setACL('0.0.0.0/0') addACL({'::/0', '192.0.2.1'})\n"
+	                        "setUDPTimeout('5') setMaxUDPOutstanding(100)\n"
+	                        "setServFailWhenNoServer(true) setRoundRobinFailOnNoServer(true)\n"
+	                        "setServerPolicy(roundrobin) setMaxTCPClientThreads(20)");
+
+	(void)state;
+	assert_int_equal(c->conf.front_n, 2);
+	assert_int_equal(c->conf.front[1].port, 54);
+	assert_int_equal(c->conf.acl_n, 3);
+	assert_int_equal(c->conf.udp_timeout_ns, 5 * SECOND);
+	assert_int_equal(c->conf.max_outstanding, 100);
+	assert_true(c->conf.servfail_when_no_server);
+	assert_true(c->conf.roundrobin_fail_on_no_server);
+	assert_int_equal(c->conf.policy, BAL_ROUNDROBIN);
+	assert_int_equal(c->note_n, 2);
+	assert_string_equal(c->note[0].text, "addLocal: reusePort");
+	assert_string_equal(c->note[1].text, "setMaxTCPClientThreads");
+	config_free(c);
+}
+
+static void added_prefixes_add_to_the_default_list(void **state)
+{
+	struct config *c = good("addACL('192.0.2.0/24')");
+
+	(void)state;
+	assert_int_equal(c->conf.acl_n, 10);
+	config_free(c);
+}
+
+static void the_command_line_replaces_binds_and_acl(void **state)
+{
+	struct ep front = { ip_v4(127, 0, 0, 9), 5353 };
+	struct prefix acl = { ip_v4(192, 0, 2, 0), 96 + 24 };
+	struct config_options o = { .front_n = 1, .front = &front, .acl_n = 1, .acl = &acl };
+	struct config *c = parse("setLocal('127.0.0.1') addLocal('127.0.0.2') addACL('::/0')", &o);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(c->conf.front_n, 1);
+	assert_true(ep_eq(&c->conf.front[0], &front));
+	assert_int_equal(c->conf.acl_n, 1);
+	assert_int_equal(c->conf.acl[0].bits, 120);
+	config_free(c);
+}
+
+static const struct { const char *what, *text, *error; } bad[] = {
+	{ "syntax", "newServer{", "f.conf:1: unexpected symbol near '<eof>'" },
+	{ "a misspelt function", "\nnewServr{address='192.0.2.1'}",
+	  "f.conf:2: unknown name 'newServr': did you mean 'newServer'?" },
+	{ "case counts", "NewServer{}", "f.conf:1: unknown name 'NewServer': did you mean "
+	  "'newServer'?" },
+	{ "nothing like it", "frobnicate()", "f.conf:1: unknown name 'frobnicate': expected a "
+	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
+	{ "not yet", "\n\naddAction(AllRule(), DropAction())",
+	  "f.conf:3: 'addAction' is not supported yet" },
+	{ "a misspelt key", "newServer{address='192.0.2.1', checkInterval=1, wieght=2}",
+	  "f.conf:1: newServer: unknown key 'wieght': did you mean 'weight'?" },
+	{ "the first of two bad keys", "newServer{zzz=1, address='192.0.2.1', aaa=2}",
+	  "f.conf:1: newServer: unknown key 'aaa': expected address, name, order, weight, "
+	  "checkName..." },
+	{ "a key that we can't honour", "newServer{address='192.0.2.1', source='192.0.2.9'}",
+	  "f.conf:1: newServer: 'source' is not supported yet" },
+	{ "a value without a name", "newServer{'192.0.2.1'}", "f.conf:1: newServer: expected every "
+	  "value to have a name, as in address=\"192.0.2.1\"" },
+	{ "no address", "newServer{name='x'}",
+	  "f.conf:1: newServer: no address: expected address=\"IP[:PORT]\"" },
+	{ "a bad address", "newServer{address='192.0.2.300'}", "f.conf:1: newServer: address: "
+	  "'192.0.2.300': expected an IP address, or one with a port" },
+	{ "a bad port", "newServer('192.0.2.3:0')", "f.conf:1: newServer: address: '192.0.2.3:0': "
+	  "expected an IP address, or one with a port" },
+	{ "a fraction", "newServer{address='192.0.2.1', rise=1.5}", "f.conf:1: newServer: rise: "
+	  "'1.5': expected a whole number from 1 to 255" },
+	{ "a word for a number", "newServer{address='192.0.2.1', order='first'}", "f.conf:1: "
+	  "newServer: order: 'first': expected a whole number from -2147483648 to 2147483647" },
+	{ "a weight that is no number", "newServer{address='192.0.2.1', weight='heavy'}",
+	  "f.conf:1: newServer: weight: 'heavy': expected a whole number from 1 to 2147483647" },
+	{ "no sockets", "newServer{address='192.0.2.1', sockets=0}", "f.conf:1: newServer: "
+	  "sockets: '0': expected a whole number from 1 to 64" },
+	{ "a number for a truth", "newServer{address='192.0.2.1', mustResolve=1}", "f.conf:1: "
+	  "newServer: mustResolve: '1': expected true or false" },
+	{ "an unknown type", "newServer{address='192.0.2.1', checkType='AAAAA'}", "f.conf:1: "
+	  "newServer: checkType: 'AAAAA': expected A, NS, SOA, AAAA... or a number from 1 to "
+	  "65535" },
+	{ "a bad name to check", "newServer{address='192.0.2.1', checkName='a..b'}", "f.conf:1: "
+	  "newServer: checkName: 'a..b': expected a domain name" },
+	{ "a pool", "newServer{address='192.0.2.1', pool='p'}", "f.conf:1: newServer: pool: 'p' is "
+	  "not supported yet: expected the default pool, \"\"" },
+	{ "a long name", "newServer{address='192.0.2.1', name=string.rep('n', 64)}",
+	  "f.conf:1: newServer: name: 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+	  "nnnnn': expected at most 63 bytes" },
+	{ "no server", "newServer(true)",
+	  "f.conf:1: newServer: address: 'true': expected text" },
+	{ "a policy in quotes", "setServerPolicy('wrandom')", "f.conf:1: setServerPolicy: "
+	  "'wrandom': expected leastOutstanding, firstAvailable, wrandom or roundrobin, without "
+	  "quotes" },
+	{ "a misspelt policy", "setServerPolicy(wrandon)",
+	  "f.conf:1: unknown name 'wrandon': did you mean 'wrandom'?" },
+	{ "a policy to come", "setServerPolicy(chashed)",
+	  "f.conf:1: setServerPolicy: 'chashed' is not supported yet" },
+	{ "a server for a policy", "setServerPolicy(newServer('192.0.2.1'))", "f.conf:1: "
+	  "setServerPolicy: 'userdata': expected leastOutstanding, firstAvailable, wrandom or "
+	  "roundrobin, without quotes" },
+	{ "a bad bind", "setLocal('localhost')", "f.conf:1: setLocal: 'localhost': expected an IP "
+	  "address, or one with a port" },
+	{ "a bind's bad option", "addLocal('::1', {reuseport=true})", "f.conf:1: addLocal: unknown "
+	  "option 'reuseport': expected reusePort, tcpListenQueueSize, maxInFlight..." },
+	{ "a bad prefix", "setACL({'192.0.2.0/24', '192.0.2.0/33'})", "f.conf:1: setACL: "
+	  "'192.0.2.0/33': expected an IP address, or one with /BITS" },
+	{ "no time", "setUDPTimeout(0)",
+	  "f.conf:1: setUDPTimeout: '0': expected a whole number from 1 to 3600" },
+	{ "no argument", "setUDPTimeout()",
+	  "f.conf:1: setUDPTimeout: 'nothing': expected a whole number from 1 to 3600" },
+	{ "too many outstanding", "setMaxUDPOutstanding(65536)",
+	  "f.conf:1: setMaxUDPOutstanding: '65536': expected a whole number from 1 to 65535" },
+	{ "an unknown method", "newServer('192.0.2.1'):setup()",
+	  "f.conf:1: a server has no 'setup': did you mean 'setUp'?" },
+	{ "a method without its server", "newServer('192.0.2.1').setUp()",
+	  "f.conf:1: expected a server before the method, as in s:setUp()" },
+	{ "an attribute", "newServer('192.0.2.1').weight = 3",
+	  "f.conf:1: a server's 'weight' can't be set: expected it as a key of newServer" },
+	{ "files", "io.open('/etc/passwd')", "f.conf:1: unknown name 'io': expected a "
+	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
+	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
+	  "value)" },
+	{ "compiled Lua", "\033LJ", "f.conf:1: compiled Lua: expected text" },
+	{ "no end", "while true do end",
+	  "f.conf:1: the configuration takes too long: more than 20000000 steps" },
+	{ "no end, caught", "while true do pcall(function() while true do end end) end",
+	  "f.conf:1: the configuration takes too long: more than 20000000 steps" },
+	{ "too big", "x = string.rep('x', 1e9)", "f.conf: not enough memory" },
+	{ "too big by doubling", "x = 'x' while true do x = x .. x end",
+	  "f.conf: not enough memory" },
+	{ "an error of its own", "error('no\\nway')", "f.conf:1: no way" },
+	{ "an error that isn't text", "error({})",
+	  "f.conf: the configuration raised an error that isn't text" },
+};
+
+static void what_is_wrong_is_said_with_file_and_line(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		struct config *c = parse(bad[i].text, NULL);
+		if (c != NULL)
+			fail_msg("%s: loads", bad[i].what);
+		if (strcmp(error, bad[i].error) != 0)
+			fail_msg("%s:\n  %s, not\n  %s", bad[i].what, error, bad[i].error);
+	}
+}
+
+static void a_missing_file_is_said_by_name(void **state)
+{
+	(void)state;
+	assert_null(config_load("/nonexistent/f.conf", NULL, error));
+	assert_string_equal(error, "/nonexistent/f.conf: No such file or directory");
+	assert_null(config_load("tests", NULL, error));
+	assert_string_equal(error, "tests: Is a directory");
+}
+
+static void foreign_mode_notes_what_it_does_not_know(void **state)
+{
+	struct config *c = foreign(
+		"webserver('127.0.0.1:8083')\n"
+		"pc = newPacketCache(10000, {maxTTL=86400}) getPool(''):setCache(pc)\n"
+		"addAction(AndRule{QTypeRule(DNSQType.ANY), TCPRule(false)}, TCAction())\n"
+		"s = newServer{address='192.0.2.1', name='a', useClientSubnet=true}\n"
+		"s.weight = 2 s:addPool('x') x = 'a' .. nosuch + 1\n"
+		"setServerPolicy(wrandom) addLocal('::1', {interface='lo'})\n");
+	static const struct { unsigned line; const char *text; } notes[] = {
+		{ 1, "webserver" }, { 2, "newPacketCache" }, { 2, "getPool" }, { 3, "addAction" },
+		{ 3, "AndRule" }, { 3, "QTypeRule" }, { 3, "TCPRule" }, { 3, "TCAction" },
+		{ 4, "newServer: useClientSubnet" }, { 5, "Server.weight" },
+		{ 5, "Server:addPool" },
+		{ 5, "nosuch" }, { 6, "addLocal: interface" },
+	};
+
+	(void)state;
+	assert_int_equal(c->conf.server_n, 1);
+	assert_int_equal(c->conf.policy, BAL_WRANDOM);
+	assert_int_equal(c->conf.front_n, 1);
+	assert_int_equal(c->note_n, COUNT_OF(notes));
+	for (size_t i = 0; i < COUNT_OF(notes); i++) {
+		assert_int_equal(c->note[i].kind, CONFIG_UNKNOWN);
+		assert_int_equal(c->note[i].line, notes[i].line);
+		assert_string_equal(c->note[i].text, notes[i].text);
+	}
+	config_free(c);
+}
+
+static void foreign_mode_refuses_what_would_change_the_choice(void **state)
+{
+	static const char *const texts[] = {
+		"setServerPolicyLua('x', function() end)", "getServer(0):setDown()",
+		"newServer{address='192.0.2.1', pool='p'}", "setServerPolicy(nosuch)",
+		"setServerPolicy(whashed)", "newServer{address='nonsense'}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (parse(texts[i], &foreign_mode) != NULL)
+			fail_msg("%s: loads", texts[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_file_comes_to_the_defaults),
+		cmocka_unit_test(the_reference_file_loads_byte_for_byte),
+		cmocka_unit_test(a_server_has_dnsdists_defaults),
+		cmocka_unit_test(every_key_of_a_server_is_read),
+		cmocka_unit_test(servers_stand_in_order_then_as_defined),
+		cmocka_unit_test(a_bad_weight_leaves_the_server_out_with_dnsdists_line),
+		cmocka_unit_test(methods_set_how_a_server_is_checked),
+		cmocka_unit_test(other_settings_are_read),
+		cmocka_unit_test(added_prefixes_add_to_the_default_list),
+		cmocka_unit_test(the_command_line_replaces_binds_and_acl),
+		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
+		cmocka_unit_test(a_missing_file_is_said_by_name),
+		cmocka_unit_test(foreign_mode_notes_what_it_does_not_know),
+		cmocka_unit_test(foreign_mode_refuses_what_would_change_the_choice),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
