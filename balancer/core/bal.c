@@ -9,10 +9,7 @@
 #include "lib/drbg.h"
 #include "policy.h"
 
-enum {
-	LATENCY_MAX_US = 30000000, /* so that the EWMA in 1/128 us stays below 2^32 */
-	OPT_BYTES = 11,            /* an OPT record without options (RFC 6891 section 6.1.2) */
-};
+enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
 
 struct bal {
 	const struct bal_conf *conf;
@@ -68,8 +65,12 @@ unsigned bal_port_server(const struct bal *b, unsigned port)
 	return b->out.socket[port - 1].server;
 }
 
-/* Makes the query in d an answer without records: question and OPT (if edns) stay or go. */
-static void turn_into_answer(struct dgram *d, enum dns_rcode rcode, size_t len, bool edns)
+/*
+ * Makes the query in d an answer without records: len bytes of it stay, and an OPT record follows
+ * when edns says that there was one, with its DO bit (RFC 3225 section 3).
+ */
+static void turn_into_answer(struct dgram *d, enum dns_rcode rcode, size_t len,
+                             const struct dns_edns *edns)
 {
 	struct dns_writer w = { .m = d->data, .len = len, .cap = d->cap };
 	unsigned flags = dns_flags(d->data) & (DNS_OPCODE | DNS_RD | DNS_CD);
@@ -78,10 +79,11 @@ static void turn_into_answer(struct dgram *d, enum dns_rcode rcode, size_t len, 
 	dns_put16(d->data + 2, (uint16_t)flags);
 	dns_put16(d->data + 4, len > DNS_HEADER);
 	memset(d->data + 6, 0, 6);
-	if (edns) {
-		dns_w_opt(&w, DNS_EDNS_MAX, false);
-		dns_put16(d->data + 10, !w.full);
+	if (edns->present) {
+		dns_w_opt(&w, DNS_EDNS_MAX, edns->dnssec_ok);
+		dns_put16(d->data + 10, 1);
 	}
+	DMUST(!w.full); /* the query's own OPT record took more */
 	d->len = (uint16_t)w.len;
 }
 
@@ -91,11 +93,9 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 
 	if (!b->conf->servfail_when_no_server)
 		return BAL_DROP_NO_SERVER;
-	bool edns = dns_edns(&e, d->data, d->len, q->end) == 0 && e.present;
-	bool dnssec_ok = edns && e.dnssec_ok;
-	turn_into_answer(d, DNS_SERVFAIL, q->end, edns);
-	if (edns && dnssec_ok)
-		d->data[d->len - 4] |= 0x80; /* DO is copied (RFC 3225 section 3) */
+	if (dns_edns(&e, d->data, d->len, q->end) < 0)
+		e.present = false;
+	turn_into_answer(d, DNS_SERVFAIL, q->end, &e);
 	return BAL_SERVFAIL;
 }
 
@@ -145,7 +145,7 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	if ((dns_flags(d->data) & DNS_QR) != 0)
 		return BAL_DROP_RESPONSE;
 	if (dns_qdcount(d->data) == 0) {
-		turn_into_answer(d, DNS_NOTIMP, DNS_HEADER, false);
+		turn_into_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 });
 		return BAL_NOTIMP;
 	}
 	if (dns_question(&question, d->data, d->len) < 0)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Outstanding queries: their IDs, their order, their memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "balancer/core/idtable.h"
+#include "tests/bal_rig.h"
+
+struct table {
+	struct rig rig;
+	struct idtable t;
+	struct drbg random;
+};
+
+static void start(struct table *t, unsigned sockets, uint32_t max_outstanding)
+{
+	uint8_t seed[DRBG_SEED];
+
+	rig_conf(&t->rig, 2);
+	t->rig.server[0].sockets = (uint16_t)sockets;
+	t->rig.conf.max_outstanding = max_outstanding;
+	MUST(host_arena(&t->rig.arena, idt_arena_size(&t->rig.conf)) == 0);
+	idt_init(&t->t, &t->rig.arena, &t->rig.conf);
+	drbg_seed_from_u64(seed, 5);
+	drbg_init(&t->random, seed, DRBG_TEST, 1);
+}
+
+static struct idt_query *take(struct table *t, unsigned server, int64_t now_ns)
+{
+	struct idt_query *q = idt_take(&t->t, &t->random, server);
+
+	if (q != NULL)
+		q->sent_ns = now_ns;
+	return q;
+}
+
+static void every_id_is_given_once_until_all_are_out(void **state)
+{
+	static struct table t;
+	static bool seen[IDT_IDS];
+
+	(void)state;
+	start(&t, 1, 65535);
+	memset(seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < 65535; i++) {
+		struct idt_query *q = take(&t, 0, i);
+		assert_non_null(q);
+		assert_false(seen[q->id]);
+		seen[q->id] = true;
+	}
+	assert_null(take(&t, 0, 65535));
+	assert_non_null(take(&t, 1, 65535)); /* the other server has its own */
+	idt_check(&t.t);
+	host_arena_free(&t.rig.arena);
+}
+
+static void an_answered_id_can_be_given_again_and_is_found_no_more(void **state)
+{
+	static struct table t;
+
+	(void)state;
+	start(&t, 1, 1);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct idt_query *q = take(&t, 0, i);
+		assert_ptr_equal(idt_find(&t.t, 0, q->id), q);
+		assert_null(idt_find(&t.t, 1, q->id));
+		assert_null(take(&t, 0, i));
+		uint16_t id = q->id;
+		idt_release(&t.t, 0, q);
+		assert_null(idt_find(&t.t, 0, id));
+		idt_check(&t.t);
+	}
+	host_arena_free(&t.rig.arena);
+}
+
+static void sockets_share_the_queries_evenly(void **state)
+{
+	static struct table t;
+	unsigned got[4] = { 0 };
+
+	(void)state;
+	start(&t, 4, 65535);
+	for (unsigned i = 0; i < 32000; i++)
+		got[take(&t, 0, i)->socket]++;
+	for (unsigned s = 0; s < 4; s++)
+		assert_in_range(got[s], 8000 - 388, 8000 + 388); /* 5 sigma */
+	host_arena_free(&t.rig.arena);
+}
+
+static void the_oldest_is_the_one_that_left_first_whatever_ended_between(void **state)
+{
+	static struct table t;
+	struct idt_query *q[6];
+	unsigned server;
+
+	(void)state;
+	start(&t, 1, 100);
+	assert_null(idt_oldest(&t.t, &server));
+	for (unsigned i = 0; i < 6; i++)
+		q[i] = take(&t, i % 2, i);
+	idt_release(&t.t, 1, q[3]); /* from the middle */
+	idt_release(&t.t, 1, q[5]); /* the newest */
+	idt_release(&t.t, 0, q[0]); /* the oldest */
+	static const unsigned left[] = { 1, 2, 4 };
+	for (unsigned i = 0; i < 3; i++) {
+		idt_check(&t.t);
+		assert_ptr_equal(idt_oldest(&t.t, &server), q[left[i]]);
+		assert_int_equal(server, left[i] % 2);
+		idt_release(&t.t, server, q[left[i]]);
+	}
+	assert_null(idt_oldest(&t.t, &server));
+	idt_check(&t.t);
+	host_arena_free(&t.rig.arena);
+}
+
+static void few_outstanding_queries_use_few_places(void **state)
+{
+	static struct table t;
+
+	(void)state;
+	start(&t, 1, 65535);
+	for (unsigned i = 0; i < 100000; i++)
+		idt_release(&t.t, 0, take(&t, 0, i));
+	assert_int_equal(t.t.server[0].touched, 1);
+	host_arena_free(&t.rig.arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_id_is_given_once_until_all_are_out),
+		cmocka_unit_test(an_answered_id_can_be_given_again_and_is_found_no_more),
+		cmocka_unit_test(sockets_share_the_queries_evenly),
+		cmocka_unit_test(the_oldest_is_the_one_that_left_first_whatever_ended_between),
+		cmocka_unit_test(few_outstanding_queries_use_few_places),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
