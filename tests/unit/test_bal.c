@@ -235,7 +235,7 @@ static void a_query_times_out_to_the_nanosecond(void **state)
 	rig_stop(&r);
 }
 
-static void without_a_server_queries_are_dropped_or_get_servfail_when_asked_for(void **state)
+static void without_a_server_queries_are_dropped_or_get_servfail_if_asked_for(void **state)
 {
 	struct rig r;
 	uint8_t buf[RIG_BYTES];
@@ -401,7 +401,7 @@ int main(void)
 		cmocka_unit_test(an_answer_gets_the_clients_id_rd_and_cd_back_and_nothing_else),
 		cmocka_unit_test(an_answer_counts_once_and_from_its_own_server_and_socket),
 		cmocka_unit_test(a_query_times_out_to_the_nanosecond),
-		cmocka_unit_test(without_a_server_queries_are_dropped_or_get_servfail_when_asked_for),
+		cmocka_unit_test(without_a_server_queries_are_dropped_or_get_servfail_if_asked_for),
 		cmocka_unit_test(a_query_without_a_question_gets_a_bare_notimp),
 		cmocka_unit_test(the_access_list_comes_before_everything),
 		cmocka_unit_test(a_full_server_drops_until_one_is_answered),
