@@ -72,6 +72,22 @@ def wait_until(condition, what, timeout=10.0):
         time.sleep(0.005)
 
 
+def tasks(pid):
+    """The threads of a process, as directories of /proc."""
+    try:
+        return list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
+def size(path):
+    """Bytes of a file, 0 while it isn't there."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 class Process:
     """A program under test: its output in a file, its readiness by sd_notify, its end by pid."""
 
@@ -169,6 +185,15 @@ def run(scenario, out, *args, timeout=60.0):
     if done.returncode == CANT:
         cant_lab(done.stdout.strip() or "evenkeel says 77")
     return Run(done.returncode, done.stdout, out)
+
+
+def run_valid(scenario, out, *args, attempts=4):
+    """run, again while it is INVALID: a busy machine isn't what the test is about."""
+    for n in range(attempts):
+        done = run(scenario, f"{out}-{n}" if n else out, *args)
+        if done.status != INVALID:
+            break
+    return done
 
 
 def judge(directory, timeout=60.0):
