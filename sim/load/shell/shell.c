@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The clients' loop: sleep until something is due, send all that is, then take what has come. What
+ * is due goes out before answers are looked at, because lateness is what makes a run invalid.
+ *
+ * It never spins: the machine is shared with what is tested. Up to BUSY_MQPS every query has a
+ * wake-up of its own; above that wake-ups come at most every STEP_NS and send what has become due,
+ * which costs half a step of lateness on average and saves most of the processor time.
+ */
+#include "shell.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "lib/host/host.h"
+
+enum { EVENTS = 64, STEP_NS = 100000, STEPS_NS = 10 * STEP_NS, SLICE_NS = 100000 };
+static const uint64_t BUSY_MQPS = 5000000;
+
+/* sched_setattr(2), first version; the C library has no declaration of it. */
+struct sched_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/*
+ * Exact timers, and from Linux 6.12 a short time slice: a shorter request is served sooner after a
+ * wake-up. Neither needs privilege, and doing without is late, not wrong.
+ */
+static void ask_for_punctuality(void)
+{
+	struct sched_attributes a = { .size = sizeof(a), .runtime_ns = SLICE_NS };
+	struct rlimit files;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	syscall(SYS_sched_setattr, 0, &a, 0);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static void send_due(struct load_io *io, int64_t now_ns)
+{
+	unsigned n;
+
+	do {
+		n = load_poll(io->core, now_ns, io->out.d, DGRAM_BATCH);
+		load_udp_send(io, n);
+		for (unsigned i = 0; i < n; i++)
+			if (io->out.d[i].proto == DGRAM_TCP)
+				load_tcp_send(io, &io->out.d[i]);
+	} while (n == DGRAM_BATCH);
+}
+
+static void take_events(struct load_io *io, const struct epoll_event *e, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (e[i].data.u32 < LOAD_EVENT_TCP)
+			load_udp_receive(io, e[i].data.u32);
+		else
+			load_tcp_event(io, e[i].data.u32 - LOAD_EVENT_TCP);
+	}
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
+/* Waits for events until then. Returns how many there are, or -errno. */
+static int wait_until(struct load_io *io, int64_t until_ns, struct epoll_event *e)
+{
+	int64_t left = until_ns - host_mono_ns();
+	struct timespec ts = timespec_of(left > 0 ? left : 0);
+	int n = epoll_pwait2(io->epoll, e, EVENTS, until_ns == INT64_MAX ? NULL : &ts, NULL);
+
+	return n >= 0 ? n : errno == EINTR ? 0 : -errno;
+}
+
+/* Sleeps to the end of the step whatever arrives, then looks. */
+static int sleep_step(struct load_io *io, int64_t until_ns, struct epoll_event *e)
+{
+	struct timespec ts = timespec_of(until_ns);
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	return wait_until(io, 0, e);
+}
+
+static void publish(struct load_io *io)
+{
+	struct load_counts c;
+
+	load_counts(io->core, &c);
+	atomic_store_explicit(&io->result->sent, c.sent, memory_order_relaxed);
+	atomic_store_explicit(&io->result->answered, c.answered, memory_order_relaxed);
+}
+
+static int run(struct load_io *io)
+{
+	bool steps = io->spec->rate_mqps > BUSY_MQPS;
+	struct epoll_event e[EVENTS];
+	int64_t expected = INT64_MAX;
+	int n = 0;
+
+	for (;;) {
+		int64_t now = host_mono_ns();
+		if (now - expected > io->result->loop_gap_max_ns)
+			io->result->loop_gap_max_ns = now - expected;
+		send_due(io, now);
+		take_events(io, e, n);
+		publish(io);
+		if (load_done(io->core))
+			return 0;
+		int64_t until = load_deadline(io->core), closing = load_tcp_expire(io, now);
+		until = until < closing ? until : closing;
+		bool step = steps && until < now + STEPS_NS;
+		if (step && until < now + STEP_NS)
+			until = now + STEP_NS;
+		n = step ? sleep_step(io, until, e) : wait_until(io, until, e);
+		if (n < 0)
+			return n;
+		expected = until > now ? until : now;
+	}
+}
+
+static int run_core(struct load_io *io)
+{
+	int err;
+
+	io->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (io->epoll < 0)
+		return -errno;
+	for (unsigned i = 0; i < LOAD_SOCKETS; i++)
+		io->udp[i] = -1;
+	for (unsigned i = 0; i < DGRAM_BATCH; i++) {
+		io->out.d[i].data = io->out.bytes[i];
+		io->out.d[i].cap = LOAD_MESSAGE_MAX;
+	}
+	err = load_udp_open(io);
+	if (err == 0)
+		err = run(io);
+	load_udp_close(io);
+	load_tcp_close(io);
+	close(io->epoll);
+	return err;
+}
+
+int load_shell_run(const struct plan *p, unsigned load, int64_t t0_ns, struct load_result *result)
+{
+	struct arena a = { 0 };
+	struct load_io *io = calloc(1, sizeof(*io));
+	int err = io != NULL ? 0 : -ENOMEM;
+
+	hist_init(&result->late_ns);
+	if (err == 0 && load_gen_refuses(p, load) != NULL)
+		err = -EINVAL;
+	if (err == 0)
+		err = host_arena(&a, load_arena_size(p, load));
+	if (err == 0) {
+		ask_for_punctuality();
+		io->spec = &p->load[load];
+		io->result = result;
+		io->core = load_init(&a, p, load, t0_ns);
+		arena_seal(&a);
+		err = run_core(io);
+		load_counts(io->core, &result->counts);
+	}
+	result->error = err;
+	atomic_store_explicit(&result->done, 1, memory_order_release);
+	host_arena_free(&a);
+	free(io);
+	return err;
+}
