@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The formulas, one a function; see bounds.h. */
+#include "bounds.h"
+
+static const int64_t SECOND = 1000000000;
+static const int64_t TENTH = 100000000; /* dnsdist looks at its probes' deadlines this often */
+
+static int64_t longer(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c)
+{
+	int64_t m = c->max_failures, i = c->interval_ns, t = c->timeout_ns;
+
+	if (c->mode != BAL_CHECK_AUTO)
+		return INT64_MAX;
+	switch (how) {
+	case PLAN_CHECKS_EXACT:
+		return m * i + t;
+	case PLAN_CHECKS_ROUNDS:
+		return m * (i + t + TENTH);
+	case PLAN_CHECKS_ASYNC:
+		return i + (m - 1) * (i - SECOND + longer(SECOND, t + TENTH)) + t + TENTH;
+	}
+	return INT64_MAX;
+}
+
+int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t rtt_ns)
+{
+	if (c->mode != BAL_CHECK_AUTO)
+		return c->mode == BAL_CHECK_UP ? 0 : INT64_MAX;
+	if (how == PLAN_CHECKS_EXACT)
+		return c->rise * c->interval_ns + rtt_ns;
+	return c->rise * (c->interval_ns + c->timeout_ns + TENTH);
+}
+
+/* A balancer's probe to a recursor and back. */
+static int64_t probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
+{
+	return 2 * (p->node[balancer].link.delay_ns + p->node[node].link.delay_ns);
+}
+
+/* The longest over balancers and servers of what bound says. */
+static int64_t longest(const struct plan *p, int node, bool detect)
+{
+	int64_t most = 0;
+
+	for (unsigned b = 0; b < p->node_n; b++) {
+		if (p->node[b].role != PLAN_BALANCER)
+			continue;
+		const struct plan_conf *c = &p->conf[p->node[b].conf];
+		for (unsigned i = 0; i < c->server_n; i++) {
+			if (c->server_node[i] != node)
+				continue;
+			const struct bal_check *check = &c->server[i].check;
+			int64_t rtt = probe_rtt_ns(p, b, node);
+			most = longer(most, detect ?
+			              bound_detect_ns(p->balancer.checks, check) :
+			              bound_back_ns(p->balancer.checks, check, rtt));
+		}
+	}
+	return most;
+}
+
+int64_t plan_detect_ns(const struct plan *p, int node)
+{
+	return longest(p, node, true);
+}
+
+int64_t plan_back_ns(const struct plan *p, int node)
+{
+	return longest(p, node, false);
+}
+
+double plan_share(const struct plan_conf *c, int node)
+{
+	int64_t own = 0, all = 0;
+
+	for (unsigned i = 0; i < c->server_n; i++) {
+		all += c->server[i].weight;
+		own += c->server_node[i] == node ? c->server[i].weight : 0;
+	}
+	return all > 0 ? (double)own / (double)all : 0;
+}
+
+bool plan_fault_silences(enum plan_fault_kind k)
+{
+	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
+}
+
+bool plan_fault_returns(enum plan_fault_kind k)
+{
+	return k == PLAN_START || k == PLAN_RESUME || k == PLAN_HEAL;
+}
+
+static enum plan_fault_kind ending(enum plan_fault_kind k)
+{
+	if (k == PLAN_KILL)
+		return PLAN_START;
+	return k == PLAN_HANG ? PLAN_RESUME : PLAN_HEAL;
+}
+
+int plan_fault_end(const struct plan *p, unsigned i)
+{
+	for (unsigned k = i + 1; k < p->fault_n; k++)
+		if (p->fault[k].node == p->fault[i].node &&
+		    p->fault[k].kind == ending(p->fault[i].kind))
+			return (int)k;
+	return PLAN_NONE;
+}
+
+/* Seconds of [from, to) in which a load sends. */
+static double overlap_s(const struct plan_load *l, int64_t from_ns, int64_t to_ns)
+{
+	int64_t from = longer(l->from_ns, from_ns), to = l->to_ns < to_ns ? l->to_ns : to_ns;
+
+	return to > from ? (double)(to - from) / 1e9 : 0;
+}
+
+/* Queries that all loads plan in [from, to), in the mean. */
+static double queries_in(const struct plan *p, int64_t from_ns, int64_t to_ns)
+{
+	double n = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		n += (double)p->load[i].rate_mqps / 1000 * overlap_s(&p->load[i], from_ns, to_ns);
+	return n;
+}
+
+/* The greatest share that any balancer's configuration gives the node. */
+static double share_most(const struct plan *p, int node)
+{
+	double most = 0;
+
+	for (unsigned i = 0; i < p->conf_n; i++) {
+		double share = plan_share(&p->conf[i], node);
+		most = share > most ? share : most;
+	}
+	return most;
+}
+
+/* What a cache miss takes, at most: queries that wait for it die with the recursor. */
+static int64_t miss_ns(const struct dist_spec *d)
+{
+	if (d->kind == DIST_CONSTANT)
+		return d->a_ns;
+	return d->kind == DIST_EXPONENTIAL ? 3 * d->a_ns : 2 * d->b_ns;
+}
+
+/* While fault i's node is dead and not yet taken out; queries in flight die with it. */
+static double lost_to_fault(const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+	const struct plan_node *n = &p->node[f->node];
+	int64_t detect = plan_detect_ns(p, f->node), link = 0;
+	int end = plan_fault_end(p, i);
+
+	for (unsigned b = 0; b < p->node_n; b++)
+		if (p->node[b].role == PLAN_BALANCER)
+			link = longer(link, probe_rtt_ns(p, b, f->node));
+	int64_t to = detect < INT64_MAX - f->at_ns ? f->at_ns + detect : INT64_MAX;
+	if (end != PLAN_NONE && p->fault[end].at_ns < to)
+		to = p->fault[end].at_ns;
+	return share_most(p, f->node) *
+	       queries_in(p, f->at_ns - link - miss_ns(&n->miss), to);
+}
+
+/* Each query and answer crosses the clients' link, twice the balancer's, the recursor's. */
+static double lost_to_links(const struct plan *p)
+{
+	double client = 0, balancer = 0, recursor = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		double loss = p->node[i].link.loss_ppm / 1e6;
+		double *most = p->node[i].role == PLAN_CLIENTS ? &client :
+		               p->node[i].role == PLAN_BALANCER ? &balancer : &recursor;
+		*most = loss > *most ? loss : *most;
+	}
+	return queries_in(p, 0, INT64_MAX) * (2 * client + 4 * balancer + 2 * recursor);
+}
+
+double plan_lost_mean(const struct plan *p)
+{
+	double mean = lost_to_links(p);
+
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (plan_fault_silences(p->fault[i].kind) &&
+		    p->node[p->fault[i].node].role == PLAN_RECURSOR)
+			mean += lost_to_fault(p, i);
+	return mean;
+}
