@@ -67,36 +67,10 @@ static char *trouble(const json_t *doc)
 	return text;
 }
 
-/* Text for XML 1.0: its entities, and '?' for each character that it can't hold. */
-static void xml(FILE *to, const char *s, bool in_attribute)
-{
-	for (; *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c == '<')
-			fputs("&lt;", to);
-		else if (c == '>')
-			fputs("&gt;", to);
-		else if (c == '&')
-			fputs("&amp;", to);
-		else if (c == '"')
-			fputs("&quot;", to);
-		else if (c == '\'')
-			fputs("&apos;", to);
-		else if (c == '\n' || c == '\t')
-			fprintf(to, in_attribute ? "&#%d;" : "%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fputc('?', to);
-		else if (strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0)
-			fputc('?', to), s += 2;
-		else
-			fputc(c, to);
-	}
-}
-
 static void attribute(FILE *to, const char *name, const char *value)
 {
 	fprintf(to, " %s=\"", name);
-	xml(to, value, true);
+	text_xml(to, value, true);
 	fputc('"', to);
 }
 
@@ -153,7 +127,7 @@ static void details(FILE *to, const json_t *e)
 		fmt_evidence(mem, json_array_get(list, i));
 	}
 	fclose(mem);
-	xml(to, text, false);
+	text_xml(to, text, false);
 	free(text);
 }
 
@@ -161,11 +135,11 @@ static void junit_case(FILE *to, const json_t *doc, const char *kind, const char
 {
 	fputs("    <testcase", to);
 	fputs(" classname=\"evenkeel.", to);
-	xml(to, js_str(doc, "scenario", "?"), true);
+	text_xml(to, js_str(doc, "scenario", "?"), true);
 	fputs("\" name=\"", to);
-	xml(to, kind, true);
+	text_xml(to, kind, true);
 	fputs(": ", to);
-	xml(to, title, true);
+	text_xml(to, title, true);
 	fputc('"', to);
 }
 
@@ -182,7 +156,7 @@ static void junit_expectation(FILE *to, const json_t *doc, const json_t *e)
 		attribute(to, "type", js_verdict(e));
 	fputc('>', to);
 	if (o == OK) {
-		xml(to, reason(doc, e), false);
+		text_xml(to, reason(doc, e), false);
 		fputc('\n', to);
 	}
 	details(to, e);

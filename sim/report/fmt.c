@@ -327,3 +327,28 @@ void text_wrap(FILE *to, const char *first, unsigned indent, const char *text)
 	text_put(to, first);
 	text_wrap_from(to, text_width(first), indent, text);
 }
+
+void text_xml(FILE *to, const char *s, bool in_attribute)
+{
+	for (; *s != '\0'; s++) {
+		unsigned char c = (unsigned char)*s;
+		if (c == '<')
+			fputs("&lt;", to);
+		else if (c == '>')
+			fputs("&gt;", to);
+		else if (c == '&')
+			fputs("&amp;", to);
+		else if (c == '"')
+			fputs("&quot;", to);
+		else if (c == '\'')
+			fputs("&apos;", to);
+		else if (c == '\n' || c == '\t')
+			fprintf(to, in_attribute ? "&#%d;" : "%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			fputc('?', to);
+		else if (strncmp(s, "\xef\xbf\xbe", 3) == 0 || strncmp(s, "\xef\xbf\xbf", 3) == 0)
+			fputc('?', to), s += 2;
+		else
+			fputc(c, to);
+	}
+}

@@ -47,5 +47,10 @@ void text_cell(FILE *to, const char *s, unsigned width, bool right);
 void text_wrap(FILE *to, const char *first, unsigned indent, const char *text);
 /* The same where col columns of the first line are taken already. */
 void text_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text);
+/*
+ * Text for XML 1.0 and HTML: its entities, and '?' for each character that it can't hold. In an
+ * attribute newlines are escaped too.
+ */
+void text_xml(FILE *to, const char *s, bool in_attribute);
 
 #endif

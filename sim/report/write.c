@@ -33,12 +33,18 @@ static void write_tap(FILE *to, const json_t *doc)
 	report_tap(to, &doc, 1);
 }
 
+static void write_html(FILE *to, const json_t *doc)
+{
+	report_html(to, doc, report_dygraphs);
+}
+
 /* The reports first, verdict.json last: where it is, all of them are. */
 static const struct {
 	const char *name;
 	void (*write)(FILE *, const json_t *);
 } files[] = {
 	{ "report.txt", write_text },
+	{ "report.html", write_html },
 	{ "junit.xml", write_junit },
 	{ "report.tap", write_tap },
 	{ "verdict.json", write_json },

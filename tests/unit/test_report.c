@@ -66,7 +66,7 @@ static void assert_golden(const char *name, const char *kind, const char *text)
 	free(want);
 }
 
-enum kind { TEXT, COLOR, JUNIT, TAP };
+enum kind { TEXT, COLOR, JUNIT, TAP, HTML };
 
 /* What a writer makes of documents; the caller frees it. */
 static char *written(enum kind k, const json_t *const *doc, unsigned n)
@@ -80,8 +80,10 @@ static char *written(enum kind k, const json_t *const *doc, unsigned n)
 		report_text(to, doc[0], "runs/x-1", k == COLOR);
 	else if (k == JUNIT)
 		report_junit(to, doc, n);
-	else
+	else if (k == TAP)
 		report_tap(to, doc, n);
+	else
+		report_html(to, doc[0], NULL);
 	fclose(to);
 	return text;
 }
@@ -119,6 +121,56 @@ static void tap_is_as_the_golden_files_say(void **state)
 	(void)state;
 	for (size_t i = 0; i < NAMES; i++)
 		check(names[i], "tap", TAP);
+}
+
+static void html_is_as_the_golden_files_say(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NAMES; i++)
+		check(names[i], "html", HTML);
+}
+
+/* What a page's plots come to, with a script in the place of dygraphs'. */
+static char *page_with_script(const char *script)
+{
+	char dir[] = "/tmp/ek-report-XXXXXX", path[64], *text = NULL;
+	const char *folders[] = { "/nowhere", dir, NULL };
+	json_t *doc = load("pass");
+	size_t len;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/dygraph.min.js", dir);
+	FILE *js = fopen(path, "w");
+	fputs(script, js);
+	fclose(js);
+	FILE *to = open_memstream(&text, &len);
+	report_html(to, doc, folders);
+	fclose(to);
+	json_decref(doc);
+	unlink(path);
+	rmdir(dir);
+	return text;
+}
+
+static void plots_have_the_series_and_the_script_in_the_page(void **state)
+{
+	char *page = page_with_script("var Dygraph=1;");
+
+	(void)state;
+	assert_non_null(strstr(page, "<script>var Dygraph=1;\n</script>"));
+	assert_non_null(strstr(page, "\"edges\":[5000000000,10000000000]"));
+	assert_non_null(strstr(page, "DNS3\\u003c/script>"));
+	assert_null(strstr(page, "No plots"));
+	free(page);
+}
+
+static void a_script_that_would_end_its_element_is_left_out(void **state)
+{
+	char *page = page_with_script("'</script>'");
+
+	(void)state;
+	assert_non_null(strstr(page, "No plots"));
+	free(page);
 }
 
 static void several_runs_share_one_stream(void **state)
@@ -173,7 +225,7 @@ static void no_document_at_all_is_survived(void **state)
 	(void)state;
 	const json_t *none = NULL;
 
-	for (enum kind k = TEXT; k <= TAP; k++)
+	for (enum kind k = TEXT; k <= HTML; k++)
 		free(written(k, &none, 1));
 }
 
@@ -232,7 +284,7 @@ static void counts_have_commas(void **state)
 static void files_are_written_whole_and_the_same_each_time(void **state)
 {
 	static const char *const files[] = { "verdict.json", "report.txt", "junit.xml",
-	                                     "report.tap" };
+	                                     "report.tap", "report.html" };
 	char dir[] = "/tmp/ek-report-XXXXXX", path[64];
 	json_t *doc = load("pass");
 
@@ -264,6 +316,9 @@ int main(void)
 		cmocka_unit_test(text_is_as_the_golden_files_say),
 		cmocka_unit_test(junit_is_as_the_golden_files_say),
 		cmocka_unit_test(tap_is_as_the_golden_files_say),
+		cmocka_unit_test(html_is_as_the_golden_files_say),
+		cmocka_unit_test(plots_have_the_series_and_the_script_in_the_page),
+		cmocka_unit_test(a_script_that_would_end_its_element_is_left_out),
 		cmocka_unit_test(several_runs_share_one_stream),
 		cmocka_unit_test(text_keeps_to_80_columns_and_holds_no_control_characters),
 		cmocka_unit_test(colour_comes_only_when_asked),
