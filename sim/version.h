@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The version that --version prints and run directories carry. */
+/* The version that evenkeel prints and run directories carry: lib/version.h. */
 #ifndef EK_VERSION_H
 #define EK_VERSION_H
 
-#define EVENKEEL_VERSION "0.1.0"
+#include "lib/version.h"
 
 #endif

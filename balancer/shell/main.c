@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * balancer: reads a dnsdist configuration, binds, gives up privileges, and runs: workers in threads
+ * of their own, health checks and signals in this one.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "balancer/config/config.h"
+#include "lib/drbg.h"
+#include "lib/host/host.h"
+#include "net.h"
+#include "options.h"
+#include "watch.h"
+#include "worker.h"
+
+#define SIGNAL WATCH_MAX /* event: a signal */
+
+struct balancer {
+	struct options o;
+	struct config *config;
+	const struct bal_conf *conf;
+	struct bal_shared *shared;
+	struct arena arena;
+	struct watch *watch;
+	struct worker *worker[OPTIONS_WORKERS_MAX];
+	int epoll, signals;
+	bool started, ready;
+};
+
+static int fatal(const char *what, const char *which, int err)
+{
+	fprintf(stderr, "Fatal error: %s%s: %s\n", what, which, strerror(-err));
+	return 1;
+}
+
+/* ---- configuration ---- */
+
+static void print_notes(const struct config *c, const struct options *o)
+{
+	for (unsigned i = 0; i < c->note_n; i++) {
+		const struct config_note *n = &c->note[i];
+		if (n->kind == CONFIG_PRINT)
+			printf("%s\n", n->text);
+		else if (o->verbose)
+			printf("%s:%u: %s has no effect here\n", o->config, n->line, n->text);
+	}
+}
+
+/* What is wrong goes to stdout when that was the question, as dnsdist does it. */
+static int load(struct balancer *b)
+{
+	const struct config_options co = {
+		.mode = CONFIG_STRICT, .front_n = b->o.front_n, .front = b->o.front,
+		.acl_n = b->o.acl_n, .acl = b->o.acl,
+	};
+	char error[CONFIG_ERROR_TEXT];
+	FILE *to = b->o.check_config ? stdout : stderr;
+
+	if (access(b->o.config, R_OK) < 0) {
+		fprintf(to, "Fatal error: Unable to read configuration from '%s': %s\n",
+		        b->o.config, strerror(errno));
+		return 1;
+	}
+	b->config = config_load(b->o.config, &co, error);
+	if (b->config == NULL) {
+		fprintf(to, "Fatal Lua error: %s\n", error);
+		return 1;
+	}
+	b->conf = &b->config->conf;
+	print_notes(b->config, &b->o);
+	return 0;
+}
+
+/* ---- privileges ---- */
+
+static bool number(const char *text, unsigned *out)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	*out = (unsigned)v;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && v < UINT32_MAX;
+}
+
+static int find_ids(const struct options *o, unsigned *uid, unsigned *gid)
+{
+	if (o->group != NULL && !number(o->group, gid)) {
+		const struct group *g = getgrnam(o->group);
+		if (g == NULL)
+			return fatal("-g ", o->group, -ENOENT);
+		*gid = g->gr_gid;
+	}
+	if (o->user != NULL && !number(o->user, uid)) {
+		const struct passwd *p = getpwnam(o->user);
+		if (p == NULL)
+			return fatal("-u ", o->user, -ENOENT);
+		*uid = p->pw_uid;
+	}
+	return 0;
+}
+
+/* Becomes -u and -g. Nothing happens for who we are already. */
+static int drop_privileges(const struct options *o)
+{
+	unsigned uid = geteuid(), gid = getegid();
+	int status = find_ids(o, &uid, &gid);
+
+	if (status != 0)
+		return status;
+	bool other = uid != geteuid() || gid != getegid();
+	if (other && geteuid() == 0 && setgroups(0, NULL) < 0)
+		return fatal("giving up groups", "", -errno);
+	if (gid != getegid() && setgid(gid) < 0)
+		return fatal("-g ", o->group, -errno);
+	if (uid != geteuid() && setuid(uid) < 0)
+		return fatal("-u ", o->user, -errno);
+	return 0;
+}
+
+/* ---- counters ---- */
+
+static void print_count(const char *name, uint64_t n, const char *prose)
+{
+	printf("%-24s %12llu  %s\n", name, (unsigned long long)n, prose);
+}
+
+static void print_counters(struct balancer *b)
+{
+	static const struct { const char *name, *prose; } own[] = {
+#define X(id, name, prose) { name, prose },
+		WORKER_COUNTS(X)
+#undef X
+	};
+	struct worker_counts c;
+
+	memset(&c, 0, sizeof(c));
+	for (unsigned i = 0; b->started && i < b->o.workers; i++)
+		worker_add_counts(b->worker[i], &c);
+	for (unsigned v = 1; v < BAL_VERDICTS; v++)
+		print_count(bal_verdict_name(v), c.verdict[v], bal_verdict_prose(v));
+	print_count("timeouts", c.timeouts, "query that no server answered in time");
+	print_count("outstanding", c.outstanding, "query that a server still may answer");
+	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
+		print_count(own[i].name, c.own[i], own[i].prose);
+	fflush(stdout);
+}
+
+/* ---- the run ---- */
+
+/* Many servers with many sockets, and a socket for each probe. */
+static void allow_many_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+/* With SO_REUSEPORT two balancers could share an address unseen: first see that it is free. */
+static int check_fronts(const struct bal_conf *conf, unsigned *bad)
+{
+	for (unsigned i = 0; i < conf->front_n; i++) {
+		int fd = net_front(&conf->front[i], false);
+		*bad = i;
+		if (fd < 0)
+			return fd;
+		close(fd);
+	}
+	return 0;
+}
+
+static int open_all(struct balancer *b, const uint8_t seed[32])
+{
+	unsigned bad = 0;
+	int err = check_fronts(b->conf, &bad);
+	char text[EP_TEXT];
+
+	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)
+		b->worker[i] = worker_new(b->conf, b->shared, seed, i, &bad, &err);
+	if (err < 0) {
+		ep_format(&b->conf->front[bad], text);
+		return fatal("can't listen on ", text, err);
+	}
+	for (unsigned i = 0; i < b->conf->front_n; i++) {
+		ep_format(&b->conf->front[i], text);
+		printf("Listening on %s\n", text);
+	}
+	return 0;
+}
+
+static void print_acl(const struct bal_conf *conf)
+{
+	char text[PREFIX_TEXT];
+
+	printf("ACL allowing queries from: ");
+	for (unsigned i = 0; i < conf->acl_n; i++) {
+		prefix_format(&conf->acl[i], text);
+		printf("%s%s", i > 0 ? ", " : "", text);
+	}
+	printf("\n");
+	fflush(stdout);
+}
+
+static void open_signals(struct balancer *b)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	b->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	b->epoll = epoll_create1(EPOLL_CLOEXEC);
+	MUST(b->signals >= 0 && b->epoll >= 0);
+	net_watch(b->epoll, b->signals, SIGNAL);
+}
+
+/* True when the program shall end. */
+static bool take_signal(struct balancer *b)
+{
+	struct signalfd_siginfo s;
+
+	if (read(b->signals, &s, sizeof(s)) != sizeof(s))
+		return false;
+	if (s.ssi_signo == SIGUSR1) {
+		print_counters(b);
+		return false;
+	}
+	return true;
+}
+
+static bool any_up(const struct balancer *b)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++)
+		if (bal_shared_up(b->shared, i))
+			return true;
+	return false;
+}
+
+/* Clients are served once a server is up, or it is known that none is; before, they queue up. */
+static void advance(struct balancer *b)
+{
+	bool ready = watch_ready(b->watch);
+
+	if (!b->started && (ready || any_up(b))) {
+		b->started = true;
+		for (unsigned i = 0; i < b->o.workers; i++)
+			worker_start(b->worker[i]);
+	}
+	if (!b->ready && ready) {
+		b->ready = true;
+		int err = host_notify("READY=1");
+		if (err < 0)
+			fprintf(stderr, "can't notify the supervisor: %s\n", strerror(-err));
+	}
+}
+
+static void loop(struct balancer *b)
+{
+	struct epoll_event events[64];
+
+	for (;;) {
+		watch_pass(b->watch);
+		advance(b);
+		int n = net_wait(b->epoll, events, COUNT_OF(events), watch_deadline(b->watch));
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.u64 != SIGNAL)
+				watch_event(b->watch, events[i].data.u64);
+			else if (take_signal(b))
+				return;
+		}
+	}
+}
+
+static int run(struct balancer *b)
+{
+	uint8_t seed[32];
+
+	if (b->o.seeded) {
+		fprintf(stderr, "Warning: --simulation-seed makes query IDs predictable: never use "
+		                "it in service\n");
+		drbg_seed_from_u64(seed, b->o.seed);
+	} else {
+		host_seed(seed);
+	}
+	allow_many_files();
+	open_signals(b);
+	MUST(host_arena(&b->arena, bal_shared_arena_size(b->conf)) == 0);
+	b->shared = bal_shared_init(&b->arena, b->conf);
+	int status = open_all(b, seed);
+	if (status == 0)
+		status = drop_privileges(&b->o);
+	if (status != 0)
+		return status;
+	print_acl(b->conf);
+	prctl(PR_SET_TIMERSLACK, 1);
+	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
+	loop(b);
+	host_notify("STOPPING=1");
+	if (b->o.verbose)
+		print_counters(b);
+	fflush(stdout);
+	_exit(0); /* workers go on until the very end; the kernel gives everything back */
+}
+
+int main(int argc, char **argv)
+{
+	static struct balancer b;
+	int status = options_parse(&b.o, argc, argv);
+
+	if (status != OPTIONS_GO_ON)
+		return status;
+	status = load(&b);
+	if (status == 0 && b.o.check_config)
+		printf("Configuration '%s' OK!\n", b.o.config);
+	else if (status == 0)
+		status = run(&b);
+	config_free(b.config);
+	return status;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sockets and waiting; see net.h. */
+#include "net.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/host/host.h"
+#include "lib/must.h"
+
+enum { BUFFER = 1 << 20 }; /* bytes asked for; the kernel has a limit of its own */
+
+static int turn_on(int fd, int level, int option)
+{
+	const int on = 1;
+
+	return setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+static int open_udp(const struct ep *ep)
+{
+	int family = ip_is4(&ep->ip) ? AF_INET : AF_INET6;
+
+	return socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+}
+
+static int prepare_front(int fd, const struct ep *ep, bool share)
+{
+	const int bytes = BUFFER;
+	bool v4 = ip_is4(&ep->ip);
+	struct sockaddr_storage ss;
+	socklen_t len = host_sockaddr(ep, &ss);
+
+	if (share && turn_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
+		return -errno;
+	if (!v4 && turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0)
+		return -errno;
+	if (ip_is_any(&ep->ip) &&
+	    turn_on(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO) < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
+int net_front(const struct ep *ep, bool share)
+{
+	int fd = open_udp(ep);
+
+	if (fd < 0)
+		return -errno;
+	int err = prepare_front(fd, ep, share);
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int net_back(const struct ep *ep)
+{
+	const int bytes = BUFFER;
+	struct sockaddr_storage ss;
+	socklen_t len = host_sockaddr(ep, &ss);
+	int fd = open_udp(ep);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
+		return fd;
+	int err = -errno;
+	close(fd);
+	return err;
+}
+
+void net_asked(const struct msghdr *m, struct ip *ip)
+{
+	struct msghdr *h = (struct msghdr *)(uintptr_t)m;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo in;
+			memcpy(&in, CMSG_DATA(c), sizeof(in));
+			memcpy(ip->b + 12, &in.ipi_addr, 4);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo in;
+			memcpy(&in, CMSG_DATA(c), sizeof(in));
+			memcpy(ip->b, &in.ipi6_addr, 16);
+		}
+	}
+}
+
+void net_leave_from(struct msghdr *m, void *control, const struct ip *ip)
+{
+	struct in_pktinfo in = { 0 };
+	struct in6_pktinfo in6 = { 0 };
+	bool v4 = ip_is4(ip);
+	size_t len = v4 ? sizeof(in) : sizeof(in6);
+
+	m->msg_control = control;
+	m->msg_controllen = CMSG_SPACE(len);
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(len);
+	memcpy(&in.ipi_spec_dst, ip->b + 12, 4);
+	memcpy(&in6.ipi6_addr, ip->b, 16);
+	memcpy(CMSG_DATA(c), v4 ? (void *)&in : (void *)&in6, len);
+}
+
+void net_watch(int epoll, int fd, uint64_t what)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = what };
+
+	MUST(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == 0);
+}
+
+/* Kernels before 5.11 wait in milliseconds. */
+static int wait_ms(int epoll, struct epoll_event *events, int max, int64_t left_ns)
+{
+	int64_t ms = left_ns < 0 ? -1 : (left_ns + 999999) / 1000000;
+
+	return epoll_wait(epoll, events, max, ms > 86400000 ? 86400000 : (int)ms);
+}
+
+int net_wait(int epoll, struct epoll_event *events, int max, int64_t until_ns)
+{
+	int64_t left_ns = -1;
+	struct timespec left;
+
+	if (until_ns != INT64_MAX) {
+		left_ns = until_ns - host_mono_ns();
+		left_ns = left_ns > 0 ? left_ns : 0;
+		left.tv_sec = left_ns / 1000000000;
+		left.tv_nsec = left_ns % 1000000000;
+	}
+	int n = epoll_pwait2(epoll, events, max, left_ns < 0 ? NULL : &left, NULL);
+	if (n < 0 && errno == ENOSYS)
+		n = wait_ms(epoll, events, max, left_ns);
+	MUST(n >= 0 || errno == EINTR);
+	return n > 0 ? n : 0;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Probes over the network, and dnsdist's lines about them; see watch.h. */
+#include "watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/host/host.h"
+#include "net.h"
+
+enum { ANSWER = 4096, POLL = 64 };
+
+/* A probe's socket. */
+struct probe {
+	int fd;             /* -1: free */
+	unsigned server;
+	uint32_t conn;
+};
+
+struct watch {
+	const struct bal_conf *conf;
+	struct health *health;
+	struct arena arena;
+	int epoll;
+	unsigned probe_n;   /* slots, some of them free */
+	struct probe *probe;
+	uint8_t answer[ANSWER];
+	uint8_t out[POLL][HEALTH_PROBE_MAX];
+};
+
+struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
+                        const uint8_t seed[32], int epoll)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+
+	MUST(w != NULL && host_arena(&w->arena, health_arena_size(conf)) == 0);
+	w->conf = conf;
+	w->epoll = epoll;
+	w->health = health_init(&w->arena, conf, shared, seed, host_mono_ns());
+	arena_seal(&w->arena);
+	return w;
+}
+
+static struct probe *free_probe(struct watch *w)
+{
+	for (unsigned i = 0; i < w->probe_n; i++)
+		if (w->probe[i].fd < 0)
+			return &w->probe[i];
+	w->probe = realloc(w->probe, (w->probe_n + 1) * sizeof(*w->probe));
+	MUST(w->probe != NULL);
+	w->probe[w->probe_n] = (struct probe){ .fd = -1 };
+	return &w->probe[w->probe_n++];
+}
+
+static void send_probe(struct watch *w, int64_t now_ns, const struct dgram *d)
+{
+	struct probe *p = free_probe(w);
+	unsigned server = d->port - 1u;
+	int fd = net_back(&d->peer);
+
+	if (fd >= 0 && send(fd, d->data, d->len, 0) != d->len) {
+		close(fd);
+		fd = -1;
+	}
+	if (fd < 0) {
+		health_refused(w->health, now_ns, server, d->conn);
+		return;
+	}
+	*p = (struct probe){ .fd = fd, .server = server, .conn = d->conn };
+	net_watch(w->epoll, fd, (uint64_t)(p - w->probe));
+}
+
+void watch_event(struct watch *w, uint64_t what)
+{
+	struct probe *p = what < w->probe_n ? &w->probe[what] : NULL;
+
+	if (p == NULL || p->fd < 0)
+		return;
+	ssize_t n = recv(p->fd, w->answer, sizeof(w->answer), 0);
+	int64_t now_ns = host_mono_ns();
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			health_refused(w->health, now_ns, p->server, p->conn);
+		return;
+	}
+	struct dgram d = {
+		.data = w->answer, .t_ns = now_ns, .peer = w->conf->server[p->server].addr,
+		.len = (uint16_t)n, .cap = ANSWER, .port = (uint16_t)(1 + p->server),
+		.conn = p->conn,
+	};
+	health_rx(w->health, now_ns, &d, 1);
+}
+
+static void poll_probes(struct watch *w)
+{
+	struct dgram d[POLL];
+	unsigned n;
+
+	do {
+		int64_t now_ns = host_mono_ns();
+		for (unsigned i = 0; i < POLL; i++)
+			d[i] = (struct dgram){ .data = w->out[i], .cap = HEALTH_PROBE_MAX };
+		n = health_poll(w->health, now_ns, d, POLL);
+		for (unsigned i = 0; i < n; i++)
+			send_probe(w, now_ns, &d[i]);
+	} while (n == POLL);
+}
+
+static void close_ended(struct watch *w)
+{
+	for (unsigned i = 0; i < w->probe_n; i++) {
+		struct probe *p = &w->probe[i];
+		if (p->fd < 0 || health_waits(w->health, p->server, p->conn))
+			continue;
+		close(p->fd);
+		p->fd = -1;
+	}
+}
+
+static void print_changes(struct watch *w)
+{
+	struct health_change c;
+	char addr[EP_TEXT];
+
+	while (health_next_change(w->health, &c)) {
+		const struct bal_server *s = &w->conf->server[c.server];
+		bool named = s->name[0] != '\0';
+		ep_format(&s->addr, addr);
+		printf("Marking downstream %s%s%s%s as '%s'\n", s->name, named ? " (" : "", addr,
+		       named ? ")" : "", c.up ? "up" : "down");
+		fflush(stdout);
+	}
+}
+
+void watch_pass(struct watch *w)
+{
+	poll_probes(w);
+	close_ended(w);
+	print_changes(w);
+}
+
+int64_t watch_deadline(const struct watch *w)
+{
+	return health_deadline(w->health);
+}
+
+bool watch_ready(const struct watch *w)
+{
+	return health_ready(w->health);
+}
