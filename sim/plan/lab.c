@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reads a scenario's lab: client groups, balancers, recursors and their links; then the balancers'
+ * configuration files, out of which recursors take their addresses.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "balancer/config/config.h"
+#include "lib/host/host.h"
+#include "scenario.h"
+
+static const char *const reserved[] = {
+	"config", "miss", "delay", "loss", "net", "count", "choose", "address", "wire",
+};
+
+static bool name_ok(const char *name)
+{
+	size_t n = strspn(name,
+	                  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return n > 0 && n < PLAN_NAME_TEXT && name[n] == '\0' && name[0] != '.' && name[0] != '-';
+}
+
+/* A new node at the end; the pointer holds until the next one. */
+static struct plan_node *add_node(lua_State *L, const struct at *w, const char *name,
+                                  enum plan_role role)
+{
+	struct scenario *s = scenario_of(L);
+	struct plan *p = s->plan;
+
+	if (!name_ok(name))
+		scenario_fail(L, w, "'%.64s': expected a name of letters, digits, '_', '-' and '.'",
+		              name);
+	for (size_t i = 0; i < COUNT_OF(reserved); i++)
+		if (strcmp(name, reserved[i]) == 0)
+			scenario_fail(L, w, "'%s' can't name a node: expected another name", name);
+	if (plan_find_node(p, name) != PLAN_NONE)
+		scenario_fail(L, w, "a second node '%s': expected a name of its own", name);
+	if (p->node_n == PLAN_NODES_MAX)
+		scenario_fail(L, w, "more than %d nodes", PLAN_NODES_MAX);
+	p->node = list_grow(p->node, &p->node_n, sizeof(*p->node));
+	struct plan_node *n = &p->node[p->node_n - 1];
+	snprintf(n->name, sizeof(n->name), "%s", name);
+	n->role = role;
+	n->conf = PLAN_NONE;
+	n->line = locate(s->text, s->text_len, w);
+	return n;
+}
+
+/* The file that the value names, from the scenario's folder, as an absolute path to be freed. */
+static char *config_file(lua_State *L, const struct at *w)
+{
+	const struct scenario *s = scenario_of(L);
+	const char *name = value_text(L, w, "the name of a file");
+	const char *slash = strrchr(s->path, '/');
+	char joined[PATH_MAX];
+	int n = snprintf(joined, sizeof(joined), "%.*s%s", name[0] == '/' || slash == NULL ? 0
+	                 : (int)(slash + 1 - s->path), s->path, name);
+	char *real = n < (int)sizeof(joined) ? realpath(joined, NULL) : NULL;
+
+	if (real == NULL)
+		scenario_fail(L, w, "'%.200s': %s", joined, strerror(errno));
+	json_t *utf8 = json_string(real);
+	if (utf8 == NULL) {
+		free(real);
+		scenario_fail(L, w, "expected a path in UTF-8");
+	}
+	json_decref(utf8);
+	return real;
+}
+
+/* The conf of that path, added when it is new. Takes path. */
+static int conf_of(struct plan *p, char *take_path)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (strcmp(p->conf[i].path, take_path) == 0) {
+			free(take_path);
+			return (int)i;
+		}
+	p->conf = list_grow(p->conf, &p->conf_n, sizeof(*p->conf));
+	p->conf[p->conf_n - 1].path = take_path;
+	return (int)p->conf_n - 1;
+}
+
+/* Reads addresses from the list on top into the node. */
+static void read_addresses(lua_State *L, const struct at *w, struct plan_node *n)
+{
+	for (unsigned i = 1; lua_rawgeti(L, -1, (int)i), !lua_isnil(L, -1); i++) {
+		struct at here = { .outer = w, .index = i };
+		struct ip ip;
+		const char *text = value_text(L, &here, "an IP address");
+		if (ip_parse(&ip, text) < 0 || ip_is_any(&ip))
+			value_fail(L, &here, "an IP address");
+		if (n->addr_n == PLAN_ADDRS_MAX)
+			scenario_fail(L, &here, "more than %d addresses", PLAN_ADDRS_MAX);
+		n->addr[n->addr_n++] = ip;
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+/* The value of key in the table on top, or the one in the table below it; false: in neither. */
+static bool own_or_common(lua_State *L, const char *key, const struct at *own,
+                          const struct at *common, struct at *w)
+{
+	bool mine = lua_istable(L, -1) && value_field(L, key);
+
+	*w = (struct at){ .outer = mine ? own : common, .key = key };
+	if (mine)
+		return true;
+	lua_pushvalue(L, -2);
+	if (value_field(L, key)) {
+		lua_remove(L, -2);
+		return true;
+	}
+	lua_pop(L, 1);
+	return false;
+}
+
+static void read_balancer(lua_State *L, const struct at *all, const char *name)
+{
+	static const struct key keys[] = { { .name = "config", .kind = KEY_OTHER } };
+	struct at w = { .outer = all, .key = name }, config;
+	struct plan *p = scenario_of(L)->plan;
+
+	value_table(L, &w, "a list of addresses");
+	struct plan_node *n = add_node(L, &w, name, PLAN_BALANCER);
+	keys_read(L, &w, keys, COUNT_OF(keys), NULL, true);
+	read_addresses(L, &w, n);
+	if (n->addr_n == 0)
+		scenario_fail(L, &w, "no address: expected one at least");
+	if (!own_or_common(L, "config", &w, all, &config))
+		scenario_fail(L, all, "no 'config': expected config = \"FILE\", a dnsdist "
+		              "configuration");
+	n->config_path = config_file(L, &config);
+	n->conf = conf_of(p, strdup(n->config_path));
+	lua_pop(L, 1);
+}
+
+static void read_balancers(lua_State *L, const struct at *lab)
+{
+	struct at w = { .outer = lab, .key = "balancers" };
+
+	value_table(L, &w, "a table of balancers: NAME = { ADDRESS, ... }");
+	sandbox_sorted_keys(L, -1);
+	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
+		if (lua_type(L, -1) != LUA_TSTRING) {
+			struct at here = { .outer = &w, .index = (unsigned)lua_tointeger(L, -1) };
+			scenario_fail(L, &here, "expected NAME = { ADDRESS, ... }");
+		}
+		const char *name = lua_tostring(L, -1);
+		lua_pushvalue(L, -3); /* keys, name, all; then the one */
+		if (strcmp(name, "config") != 0 && value_field(L, name)) {
+			read_balancer(L, &w, name);
+			lua_pop(L, 1);
+		}
+		lua_pop(L, 2);
+	}
+	lua_pop(L, 2);
+}
+
+/* On top: the recursor's own table or its name; below: the table of all. */
+static void read_recursor(lua_State *L, const struct at *all, const struct at *w, const char *name)
+{
+	static const struct key keys[] = {
+		{ .name = "config", .kind = KEY_OTHER }, { .name = "miss", .kind = KEY_OTHER },
+	};
+	struct plan_node *n = add_node(L, w, name, PLAN_RECURSOR);
+	struct recconf conf;
+	struct at from;
+
+	if (lua_istable(L, -1)) {
+		keys_read(L, w, keys, COUNT_OF(keys), NULL, true);
+		read_addresses(L, w, n);
+	} else if (lua_type(L, -1) != LUA_TSTRING) {
+		value_fail(L, w, "a table: NAME = { config = ..., miss = ... }");
+	}
+	if (own_or_common(L, "miss", w, all, &from)) {
+		value_dist(L, &from, &n->miss);
+		lua_pop(L, 1);
+	}
+	if (!own_or_common(L, "config", w, all, &from))
+		scenario_fail(L, all, "no 'config': expected config = \"FILE\", a recursor.conf");
+	n->config_path = config_file(L, &from);
+	int e = recconf_read(&conf, n->config_path);
+	if (e < 0)
+		scenario_fail(L, &from, "can't be read: %s", strerror(-e));
+	n->packetcache = conf.packetcache;
+	lua_pop(L, 1);
+}
+
+static void read_recursors(lua_State *L, const struct at *lab)
+{
+	struct at w = { .outer = lab, .key = "recursors" };
+
+	value_table(L, &w, "a table of recursors: \"NAME\", ... or NAME = { ... }");
+	sandbox_sorted_keys(L, -1);
+	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
+		bool listed = lua_type(L, -1) == LUA_TNUMBER;
+		struct at here = { .outer = &w, .index = listed ? (unsigned)lua_tointeger(L, -1)
+		                  : 0,
+		                   .key = listed ? NULL : lua_tostring(L, -1) };
+		bool common = !listed && (strcmp(here.key, "config") == 0 ||
+		                          strcmp(here.key, "miss") == 0);
+		lua_pushvalue(L, -3);
+		lua_pushvalue(L, -2);
+		lua_rawget(L, -2);
+		if (!common)
+			read_recursor(L, &w, &here, listed ? value_text(L, &here,
+			                                                "a recursor's name")
+			              : here.key);
+		lua_pop(L, 3);
+	}
+	lua_pop(L, 2);
+}
+
+static void read_net(lua_State *L, const struct at *w, struct plan_node *n)
+{
+	const char *text = value_text(L, w, "a network such as \"192.0.2.0/24\"");
+
+	if (n->net_n == PLAN_NETS_MAX)
+		scenario_fail(L, w, "more than %d networks", PLAN_NETS_MAX);
+	if (prefix_parse(&n->net[n->net_n], text) < 0)
+		value_fail(L, w, "a network such as \"192.0.2.0/24\"");
+	if (n->net_n > 0 && ip_is4(&n->net[0].ip) != ip_is4(&n->net[n->net_n].ip))
+		scenario_fail(L, w, "'%s': expected networks of one family: make a second group",
+		              text);
+	n->net_n++;
+}
+
+/* On top: a group's table. count and choose are read again with each load that the group sends. */
+static void read_group(lua_State *L, const struct at *w, const char *name)
+{
+	static const struct key keys[] = {
+		{ .name = "net", .kind = KEY_OTHER, .required = true },
+		{ .name = "count", .kind = KEY_OTHER }, { .name = "choose", .kind = KEY_OTHER },
+	};
+	struct at net = { .outer = w, .key = "net" };
+
+	value_table(L, w, "a table: { net = \"192.0.2.0/24\", count = 50 }");
+	keys_read(L, w, keys, COUNT_OF(keys), NULL, false);
+	struct plan_node *n = add_node(L, w, name, PLAN_CLIENTS);
+	value_field(L, "net");
+	if (!lua_istable(L, -1)) {
+		read_net(L, &net, n);
+	} else {
+		for (unsigned i = 1; lua_rawgeti(L, -1, (int)i), !lua_isnil(L, -1); i++) {
+			struct at here = { .outer = &net, .index = i };
+			read_net(L, &here, n);
+			lua_pop(L, 1);
+		}
+		lua_pop(L, 1);
+	}
+	if (n->net_n == 0)
+		value_fail(L, &net, "a network such as \"192.0.2.0/24\"");
+	lua_pop(L, 1);
+}
+
+static void read_clients(lua_State *L, const struct at *lab)
+{
+	struct at w = { .outer = lab, .key = "clients" };
+
+	value_table(L, &w, "a table: { net = \"192.0.2.0/24\", count = 50 }");
+	if (value_field(L, "net")) {
+		lua_pop(L, 1);
+		read_group(L, &w, "clients");
+		return;
+	}
+	sandbox_sorted_keys(L, -1);
+	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
+		if (lua_type(L, -1) != LUA_TSTRING)
+			scenario_fail(L, &w, "expected net = ..., or groups by name: NAME = { net "
+			              "= ... }");
+		struct at here = { .outer = &w, .key = lua_tostring(L, -1) };
+		lua_pushvalue(L, -1);
+		lua_rawget(L, -4);
+		read_group(L, &here, here.key);
+		lua_pop(L, 2);
+	}
+	lua_pop(L, 2);
+}
+
+static const struct key link_keys[] = {
+	{ .name = "delay", .kind = KEY_TIME, KEY_AT(plan_link, delay_ns),
+	 .hi = INT64_C(60000000000) },
+	{ .name = "loss", .kind = KEY_RATIO, KEY_AT(plan_link, loss_ppm), .hi = 1000000 },
+};
+
+void links_read(lua_State *L, const struct at *lab)
+{
+	struct plan *p = scenario_of(L)->plan;
+	struct at w = { .outer = lab, .key = "links" };
+	struct plan_link all = { 0 };
+
+	value_table(L, &w, "a table: { delay = \"50us\", NODE = { ... } }");
+	for (unsigned i = 0; i < 2; i++) {
+		struct at here = { .outer = &w, .key = link_keys[i].name };
+		if (!value_field(L, here.key))
+			continue;
+		if (i == 0)
+			all.delay_ns = value_time(L, &here, 0, link_keys[0].hi);
+		else
+			all.loss_ppm = (uint32_t)value_scaled(L, &here, 1000000, 0, 1000000,
+			                                      "a share");
+		lua_pop(L, 1);
+	}
+	for (unsigned i = 0; i < p->node_n; i++)
+		p->node[i].link = all;
+	sandbox_sorted_keys(L, -1);
+	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
+		struct at here = { .outer = &w, .key = lua_tostring(L, -1) };
+		bool common = here.key != NULL && (strcmp(here.key, "delay") == 0 ||
+		                                   strcmp(here.key, "loss") == 0);
+		int node = common ? 0 : value_node(L, &here, ~0u);
+		lua_rawget(L, -3);
+		if (!common) {
+			value_table(L, &here, "a table: { delay = ..., loss = ... }");
+			keys_read(L, &here, link_keys, COUNT_OF(link_keys), &p->node[node].link,
+			          false);
+		}
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
+}
+
+void lab_read(lua_State *L)
+{
+	static const struct key keys[] = {
+		{ .name = "balancers", .kind = KEY_OTHER, .required = true },
+		{ .name = "recursors", .kind = KEY_OTHER, .required = true },
+		{ .name = "clients", .kind = KEY_OTHER, .required = true },
+		{ .name = "links", .kind = KEY_OTHER },
+	};
+	static void (*const read[])(lua_State *, const struct at *) = {
+		read_clients, read_balancers, read_recursors, links_read,
+	};
+	static const char *const order[] = { "clients", "balancers", "recursors", "links" };
+
+	words_get(L, "lab");
+	if (!lua_istable(L, -1))
+		scenario_fail(L, NULL, "no lab: expected lab { balancers = ..., recursors = ..., "
+		              "clients = ... }");
+	struct at w = { .key = "lab", .word = "lab", .line = words_line(L, lua_gettop(L)) };
+	keys_read(L, &w, keys, COUNT_OF(keys), NULL, false);
+	for (unsigned i = 0; i < COUNT_OF(order); i++)
+		if (value_field(L, order[i])) {
+			read[i](L, &w);
+			lua_settop(L, 1); /* the lab */
+		}
+	lua_settop(L, 0);
+}

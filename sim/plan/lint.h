@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is wrong or odd about a plan that could be run: an expectation that its queries can't
+ * decide, settings that don't do what they seem to. Errors refuse the plan; notes are told.
+ */
+#ifndef EK_PLAN_LINT_H
+#define EK_PLAN_LINT_H
+
+#include "plan.h"
+
+enum { LINT_NOTES_MAX = 128, LINT_TEXT = 512 };
+
+struct lint_note {
+	bool error;
+	unsigned line;              /* of the scenario, or of file; 0: not known */
+	char file[256];             /* "": the scenario */
+	char text[LINT_TEXT];
+};
+
+struct lint {
+	unsigned note_n;            /* at most LINT_NOTES_MAX; what comes later is left out */
+	struct lint_note note[LINT_NOTES_MAX];
+};
+
+/* Adds a note, printf-like. file: NULL for the scenario. */
+void lint_add(struct lint *l, bool error, const char *file, unsigned line, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+/* Adds what there is to say about the plan. */
+void lint_plan(struct lint *l, const struct plan *p);
+
+#endif
