@@ -18,8 +18,7 @@ const char *js_str(const json_t *o, const char *key, const char *otherwise)
 	return json_is_string(v) ? json_string_value(v) : otherwise;
 }
 
-/* A real as an integer, without what isn't representable. */
-static int64_t whole(double d)
+int64_t js_whole(double d)
 {
 	if (!(d > -9e18))
 		return INT64_MIN;
@@ -32,7 +31,7 @@ int64_t js_int(const json_t *o, const char *key, int64_t otherwise)
 
 	if (json_is_integer(v))
 		return json_integer_value(v);
-	return json_is_real(v) ? whole(json_real_value(v)) : otherwise;
+	return json_is_real(v) ? js_whole(json_real_value(v)) : otherwise;
 }
 
 const char *js_verdict(const json_t *o)
@@ -108,9 +107,9 @@ static void put_number(FILE *to, const char *key, const json_t *v)
 	double scale = unit_ns(key), d = json_number_value(v);
 
 	if (scale > 0)
-		fputs(fmt_ns(text, whole(d * scale)), to);
+		fputs(fmt_ns(text, js_whole(d * scale)), to);
 	else if (ends_with(key, "_ppm"))
-		fputs(fmt_ppm(text, whole(d)), to);
+		fputs(fmt_ppm(text, js_whole(d)), to);
 	else if (json_is_integer(v))
 		fputs(fmt_count(text, json_integer_value(v)), to);
 	else

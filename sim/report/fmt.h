@@ -17,6 +17,8 @@ enum { REPORT_WIDTH = 80, FMT_TEXT = 48, REPORT_DIGITS = 12 };
 /* A member, or what stands in for one that is missing or of another type. */
 const char *js_str(const json_t *o, const char *key, const char *otherwise);
 int64_t js_int(const json_t *o, const char *key, int64_t otherwise);
+/* A real as an integer, cut to what fits. */
+int64_t js_whole(double d);
 const json_t *js_get(const json_t *o, const char *key);
 /* The verdict of a document or an expectation; "UNKNOWN" when there is none that we know. */
 const char *js_verdict(const json_t *o);

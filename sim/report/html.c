@@ -126,10 +126,10 @@ static void servers(FILE *to, const json_t *list)
 static void latency(FILE *to, const json_t *p, const char *key)
 {
 	char text[FMT_TEXT];
-	const json_t *us = js_get(p, "latency_us"), *v = js_get(us, key);
+	const json_t *v = js_get(js_get(p, "latency_us"), key);
 
 	if (json_is_number(v))
-		fprintf(to, "<td>%s", fmt_ns(text, js_int(us, key, 0) * 1000));
+		fprintf(to, "<td>%s", fmt_ns(text, js_whole(json_number_value(v) * 1e3)));
 	else
 		escaped(to, "<td>", json_is_string(v) ? json_string_value(v) : "-", "");
 }

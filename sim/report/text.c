@@ -160,12 +160,12 @@ static void expectation(FILE *to, const json_t *e, bool color)
 }
 
 /* All queries that balancer sent to any server. */
-static int64_t balancer_total(const json_t *servers, const char *balancer)
+static double balancer_total(const json_t *servers, const char *balancer)
 {
-	int64_t n = 0;
+	double n = 0;
 
 	for (size_t i = 0; i < json_array_size(servers); i++)
-		n += js_int(js_get(json_array_get(servers, i), "by_balancer"), balancer, 0);
+		n += (double)js_int(js_get(json_array_get(servers, i), "by_balancer"), balancer, 0);
 	return n;
 }
 
@@ -191,10 +191,9 @@ static void server_row(FILE *to, const json_t *servers, const json_t *s)
 	text_cell(to, fmt_ppm(text, ppm), 9, true);
 	for (unsigned i = 0; i < balancer_columns(servers); i++) {
 		const char *lb = json_object_iter_key(it);
-		int64_t all = balancer_total(servers, lb);
-		int64_t n = js_int(js_get(s, "by_balancer"), lb, 0);
-		int64_t share = all > 0 ? (int64_t)(1e6 * (double)n / (double)all) : 0;
-		text_cell(to, fmt_ppm(text, share), 9, true);
+		double all = balancer_total(servers, lb);
+		double n = (double)js_int(js_get(s, "by_balancer"), lb, 0);
+		text_cell(to, fmt_ppm(text, all > 0 ? js_whole(1e6 * n / all) : 0), 9, true);
 		it = json_object_iter_next((json_t *)(uintptr_t)first, it);
 	}
 	fputs("  ", to);
@@ -234,7 +233,7 @@ static void latency_cell(FILE *to, const json_t *latency, const char *key)
 	const json_t *v = js_get(latency, key);
 
 	if (json_is_number(v))
-		text_cell(to, fmt_ns(text, js_int(latency, key, 0) * 1000), 10, true);
+		text_cell(to, fmt_ns(text, js_whole(json_number_value(v) * 1e3)), 10, true);
 	else
 		text_cell(to, json_is_string(v) ? json_string_value(v) : "-", 10, true);
 }
