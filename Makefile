@@ -13,6 +13,7 @@
 #   make clean      remove build/
 #
 # Settings: CC=gcc|clang  MODE=release|debug|asan|tsan  V=1 (show commands)
+#           FUZZ="dns load" (only these targets)  ONLY="load" (only these benches)
 
 MODE ?= release
 PYTHON ?= /usr/bin/python3
@@ -34,6 +35,8 @@ FLAGS_release := -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
 FLAGS_debug := -O0 -DEK_DEBUG
 FLAGS_asan := -O1 -DEK_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
+FLAGS_fuzz := -O1 -DEK_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FLAGS_plant := $(FLAGS_fuzz) -DEK_PLANT
 CFLAGS_ALL = $(COMMON) $(FLAGS_$(MODE)) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 LDFLAGS += -Wl,--as-needed
@@ -62,6 +65,7 @@ ARCHIVE := $(B)/libevenkeel.a
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
 BENCH := $(patsubst tests/%.c,$(B)/tests/%,$(BENCH_SRC))
 FUZZ_REPLAY := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZ_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 PROG_BIN := $(PROGS:%=$(B)/bin/%)
 BIN := $(PROGS:%=build/bin/%)
 
@@ -113,8 +117,14 @@ $(FUZZ_REPLAY): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/obj/tests/fuzz/replay.o $(
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-.PHONY: all help demo check unit unit-run purity tidy fuzz fuzz-corpus bench bench-programs lint \
-        deps install golden golden-check clean e2e
+# The same targets under libFuzzer: MODE=fuzz, and MODE=plant with the planted bugs; clang only.
+$(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+.PHONY: all help demo check unit unit-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
+        bench-programs lint deps install golden golden-check clean e2e
 .SECONDARY:
 
 help:
@@ -183,5 +193,17 @@ fuzz-corpus-run: $(FUZZ_REPLAY)
 
 fuzz-corpus:
 	$(Q)$(MAKE) --no-print-directory MODE=asan fuzz-corpus-run
+
+# FUZZ="dns load" runs only these.
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+fuzz-programs: $(FUZZ:%=$(B)/fuzz/fuzz_%)
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang MODE=fuzz FUZZ="$(FUZZ)" fuzz-programs
+	$(Q)$(MAKE) --no-print-directory CC=clang MODE=plant FUZZ="$(FUZZ)" fuzz-programs
+	$(Q)$(PYTHON) tests/fuzz/run.py $(FUZZ_SECONDS) build/fuzz-clang build/plant-clang $(FUZZ)
+
+bench-programs: all $(BENCH)
+bench: bench-programs
+	$(Q)$(PYTHON) tests/bench/run.py $(B)/tests/bench build/bench.json $(ONLY)
 
 -include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d)

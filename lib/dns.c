@@ -61,7 +61,7 @@ int dns_name_skip(const uint8_t *m, size_t len, size_t at)
 		if (c > DNS_LABEL_MAX)
 			return -EBADMSG;
 		at += 1u + c;
-		if (at - start > DNS_NAME_MAX)
+		if (at - start > DNS_NAME_MAX - (c != 0)) /* a root label is to come */
 			return -EBADMSG;
 		if (c == 0)
 			return (int)(at - start);
@@ -84,7 +84,11 @@ int dns_name_expand(uint8_t out[DNS_NAME_MAX], const uint8_t *m, size_t len, siz
 			limit = at;
 			continue;
 		}
+#ifdef EK_PLANT
+		if (c > DNS_LABEL_MAX || n + c > DNS_NAME_MAX || at + 1 + c > len)
+#else
 		if (c > DNS_LABEL_MAX || n + 1 + c > DNS_NAME_MAX || at + 1 + c > len)
+#endif
 			return -EBADMSG;
 		memcpy(out + n, m + at, 1u + c);
 		n += 1u + c;

@@ -10,7 +10,7 @@
 #include "lib/drbg.h"
 #include "load.h"
 
-enum { IDS = 65536, MILLION = 1000000, OPEN_MAX = 10000000 };
+enum { ROUNDS = 6, MILLION = 1000000, OPEN_MAX = 10000000 };
 static const uint64_t RATE_MAX_MQPS = 10000000000; /* ten million queries a second */
 
 struct target {
@@ -29,7 +29,7 @@ struct load_gen {
 	int64_t t_ns;
 	uint64_t frac;            /* of a ns: thousandths, or constant: 1 / rate_mqps */
 	uint64_t client_key;      /* per client: which balancer */
-	uint16_t *ids;            /* every ID once, shuffled */
+	uint8_t id_key[ROUNDS];
 	uint16_t id_at[LOAD_SOCKETS];
 	unsigned target_n;
 	struct target *target;
@@ -164,27 +164,36 @@ size_t load_gen_arena_size(const struct plan *p, unsigned load)
 {
 	const struct plan_load *l = &p->load[load];
 	struct dist_spec gap = gap_spec(l);
-	size_t n = arena_need(1, sizeof(struct load_gen)) + arena_need(IDS, sizeof(uint16_t));
+	size_t n = arena_need(1, sizeof(struct load_gen)) +
+	           arena_need(find_targets(p, l->family, NULL), sizeof(struct target));
 
-	n += arena_need(find_targets(p, l->family, NULL), sizeof(struct target));
 	if (l->arrivals == PLAN_POISSON)
 		n += dist_arena_size(&gap);
 	return n + (l->names == PLAN_ZIPF ? zipf_arena_size(l->name_n) : 0);
 }
 
-static void init_ids(struct load_gen *g, struct arena *a, const uint8_t seed[DRBG_SEED])
+static void init_ids(struct load_gen *g, const uint8_t seed[DRBG_SEED])
 {
 	struct drbg r;
 
 	drbg_init(&r, seed, DRBG_IDS, g->load);
-	g->ids = arena_take(a, IDS, sizeof(*g->ids));
-	for (uint32_t i = 0; i < IDS; i++) {
-		uint32_t k = (uint32_t)drbg_below(&r, i + 1);
-		g->ids[i] = g->ids[k];
-		g->ids[k] = (uint16_t)i;
-	}
+	drbg_bytes(&r, g->id_key, sizeof(g->id_key));
 	for (unsigned i = 0; i < LOAD_SOCKETS; i++)
-		g->id_at[i] = (uint16_t)(i * (IDS / LOAD_SOCKETS));
+		g->id_at[i] = drbg_u16(&r);
+}
+
+/* A permutation of the 65,536 IDs (Luby and Rackoff's construction), so that none comes twice. */
+static uint16_t shuffled(const struct load_gen *g, uint16_t v)
+{
+	uint8_t left = (uint8_t)(v >> 8), right = (uint8_t)v;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint32_t mixed = (right + (uint32_t)g->id_key[i] * 256 + 1) * 0x9e3779b1u;
+		uint8_t swap = right;
+		right = (uint8_t)(left ^ mixed >> 24);
+		left = swap;
+	}
+	return (uint16_t)(left << 8 | right);
 }
 
 /* Moves t_ns on by ps. */
@@ -209,7 +218,7 @@ struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned l
 	drbg_init(&g->clients, seed, DRBG_CLIENTS, load);
 	drbg_init(&g->choice, seed, DRBG_CHOICE, load);
 	g->client_key = drbg_u64(&g->choice);
-	init_ids(g, a, seed);
+	init_ids(g, seed);
 	g->target_n = find_targets(p, g->spec->family, NULL);
 	g->target = arena_take(a, g->target_n, sizeof(*g->target));
 	find_targets(p, g->spec->family, g->target);
@@ -325,7 +334,7 @@ bool load_gen_next(struct load_gen *g, struct load_query *q)
 	q->client = load_client(g->plan, g->load,
 	                        (unsigned)drbg_below(&g->clients, g->spec->clients));
 	q->source = (uint16_t)drbg_below(&g->clients, LOAD_SOCKETS);
-	q->id = g->ids[g->id_at[q->source]++];
+	q->id = shuffled(g, g->id_at[q->source]++);
 	q->type = draw_type(g);
 	choose_balancer(g, q);
 	q->number = g->spec->names == PLAN_ZIPF ? zipf_draw(&g->zipf, &g->names) : q->index;
