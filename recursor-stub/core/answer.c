@@ -349,6 +349,14 @@ static bool same_records(const uint8_t *m, size_t len, const uint8_t *made, size
 	return !next_rr(&a, m, len, &at, &left) && left == 0 && at == len;
 }
 
+/* True when the OPT record says more than the header: BADVERS and the like (RFC 6891 6.1.3). */
+static bool has_extended_rcode(const uint8_t *m, size_t len, const struct dns_question *q)
+{
+	struct dns_edns e;
+
+	return dns_edns(&e, m, len, q->end) == 0 && e.present && m[e.at + 5] != 0;
+}
+
 enum rec_match rec_answer_match(const uint8_t *m, size_t len)
 {
 	uint8_t made[REC_ANSWER_MAX];
@@ -362,6 +370,8 @@ enum rec_match rec_answer_match(const uint8_t *m, size_t len)
 		return error && dns_qdcount(m) == 0 ? REC_ERROR : REC_BROKEN;
 	if (dns_flags(m) & DNS_TC)
 		return REC_TRUNCATED;
+	if (has_extended_rcode(m, len, &q))
+		return REC_ERROR;
 	int n = rec_answer(made, sizeof(made), m, q.end, &q, UINT32_MAX);
 	if (n < 0)
 		return REC_BROKEN;

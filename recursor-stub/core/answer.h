@@ -30,7 +30,7 @@ enum { REC_ANSWER_MAX = 4096 };
 enum rec_match {
 	REC_RIGHT = 1,    /* rcode, flags and data as rec_answer makes them, TTLs not above */
 	REC_TRUNCATED,    /* TC set over UDP: nothing else is compared */
-	REC_ERROR,        /* SERVFAIL, REFUSED, NOTIMP or FORMERR */
+	REC_ERROR,        /* SERVFAIL, REFUSED, NOTIMP, FORMERR, BADVERS... */
 	REC_WRONG_RCODE,  /* NOERROR and NXDOMAIN confused */
 	REC_WRONG_DATA,   /* other records than rec_answer makes */
 	REC_BROKEN,       /* not a DNS answer with one question */

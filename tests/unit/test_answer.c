@@ -167,6 +167,7 @@ static void test_edns_of_a_later_version_gets_badvers(void **state)
 	assert_int_equal(n, q.end + 11);
 	assert_int_equal(answer[q.end + 5], 1);
 	assert_int_equal(dns_flags(answer) & DNS_RCODE, 0);
+	assert_int_equal(rec_answer_match(answer, (size_t)n), REC_ERROR);
 }
 
 static void test_too_small_a_buffer_is_refused(void **state)
