@@ -5,7 +5,6 @@
  */
 #include "internal.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,7 +149,7 @@ bool is_int(lua_State *l, int index, int64_t *out)
 	if (!lua_isnumber(l, index))
 		return false;
 	v = lua_tonumber(l, index);
-	if (!(fabs(v) < 1e15) || v != floor(v))
+	if (!(v > -1e15 && v < 1e15) || v != (double)(int64_t)v)
 		return false;
 	*out = (int64_t)v;
 	return true;

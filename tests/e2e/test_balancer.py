@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The program balancer on loopback, between real clients and backends made here in Python."""
 import os
-import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +13,10 @@ import dns.message
 import dns.rcode
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = pathlib.Path(os.environ.get("EK_BIN", ROOT / "build" / "bin")) / "balancer"
+import ek
+
+PROGRAM = ek.program("balancer")
 PATIENCE = 10  # seconds until a condition that must come counts as missing
-
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} isn't built")
-
 
 def have_ipv6():
     try:
@@ -438,7 +434,7 @@ def run(*args):
 
 
 def test_check_config_says_ok_and_binds_nothing():
-    file = ROOT / "scenarios" / "blog" / "dnsdist.conf"
+    file = ek.SCENARIOS / "blog" / "dnsdist.conf"
     r = run("--check-config", "-C", file, "--supervised")
     assert (r.returncode, r.stdout, r.stderr) == (0, f"Configuration '{file}' OK!\n", "")
 
@@ -486,10 +482,9 @@ def test_help_and_version_exit_0():
     assert re.match(r"balancer \d+\.\d+\.\d+ \(LuaJIT", run("-V").stdout)
 
 
-@pytest.mark.skipif(shutil.which("dig") is None, reason="dig isn't installed")
 def test_dig_gets_its_answer(lab):
     one, port = lab.backend(), free_port("127.0.0.1")
     lab.balancer(f'setLocal("127.0.0.1:{port}")\n' + server(one, "DNS1")).ready()
-    r = subprocess.run(["dig", "@127.0.0.1", "-p", str(port), "www.example.org", "+tries=1"],
+    r = subprocess.run([ek.tool("dig"), "@127.0.0.1", "-p", str(port), "www.example.org"],
                        capture_output=True, text=True, check=True)
     assert "status: NOERROR" in r.stdout
