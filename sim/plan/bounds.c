@@ -14,7 +14,7 @@ int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c)
 {
 	int64_t m = c->max_failures, i = c->interval_ns, t = c->timeout_ns;
 
-	if (c->mode != BAL_CHECK_AUTO)
+	if (c->mode != BAL_CHECK_AUTO || m > INT64_MAX / 4 / (i + t + SECOND))
 		return INT64_MAX;
 	switch (how) {
 	case PLAN_CHECKS_EXACT:
@@ -31,6 +31,8 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
 {
 	if (c->mode != BAL_CHECK_AUTO)
 		return c->mode == BAL_CHECK_UP ? 0 : INT64_MAX;
+	if (c->rise > INT64_MAX / 4 / (c->interval_ns + c->timeout_ns + SECOND))
+		return INT64_MAX;
 	if (how == PLAN_CHECKS_EXACT)
 		return c->rise * c->interval_ns + rtt_ns;
 	return c->rise * (c->interval_ns + c->timeout_ns + TENTH);
@@ -119,8 +121,7 @@ static double overlap_s(const struct plan_load *l, int64_t from_ns, int64_t to_n
 	return to > from ? (double)(to - from) / 1e9 : 0;
 }
 
-/* Queries that all loads plan in [from, to), in the mean. */
-static double queries_in(const struct plan *p, int64_t from_ns, int64_t to_ns)
+double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns)
 {
 	double n = 0;
 
@@ -164,7 +165,7 @@ static double lost_to_fault(const struct plan *p, unsigned i)
 	if (end != PLAN_NONE && p->fault[end].at_ns < to)
 		to = p->fault[end].at_ns;
 	return share_most(p, f->node) *
-	       queries_in(p, f->at_ns - link - miss_ns(&n->miss), to);
+	       plan_queries(p, f->at_ns - link - miss_ns(&n->miss), to);
 }
 
 /* Each query and answer crosses the clients' link, twice the balancer's, the recursor's. */
@@ -178,7 +179,7 @@ static double lost_to_links(const struct plan *p)
 		               p->node[i].role == PLAN_BALANCER ? &balancer : &recursor;
 		*most = loss > *most ? loss : *most;
 	}
-	return queries_in(p, 0, INT64_MAX) * (2 * client + 4 * balancer + 2 * recursor);
+	return plan_queries(p, 0, INT64_MAX) * (2 * client + 4 * balancer + 2 * recursor);
 }
 
 double plan_lost_mean(const struct plan *p)

@@ -30,6 +30,9 @@ double plan_share(const struct plan_conf *c, int node);
  */
 double plan_lost_mean(const struct plan *p);
 
+/* Queries that all loads plan in [from, to), in the mean; first tries. */
+double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns);
+
 /* True for faults after which a node answers nothing, and for those that end one. */
 bool plan_fault_silences(enum plan_fault_kind k);
 bool plan_fault_returns(enum plan_fault_kind k);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Prints plans; see print.h. Plain text, at most about 100 columns. */
+#include "print.h"
+
+#include <string.h>
+
+#include "bounds.h"
+#include "lib/stats.h"
+#include "samples.h"
+#include "schema.h"
+
+/* Times as they are written in scenarios. Four may be in use at a time. */
+static const char *time_text(int64_t ns)
+{
+	static char text[4][32];
+	static unsigned turn;
+	static const struct { const char *unit; double ns; } units[] = {
+		{ "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "ns", 1 },
+	};
+	char *out = text[turn++ % COUNT_OF(text)];
+	size_t i = 0;
+
+	if (ns == INT64_MAX)
+		return "never";
+	while (i < COUNT_OF(units) - 1 && (double)ns < units[i].ns && ns != 0)
+		i++;
+	snprintf(out, sizeof(text[0]), "%.9g %s", (double)ns / units[i].ns, units[i].unit);
+	return out;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static void print_dist(FILE *to, const struct dist_spec *d)
+{
+	if (d->kind == DIST_CONSTANT)
+		fprintf(to, "%s", time_text(d->a_ns));
+	else if (d->kind == DIST_EXPONENTIAL)
+		fprintf(to, "exponential, mean %s", time_text(d->a_ns));
+	else
+		fprintf(to, "%s, %s...%s", plan_dist_names[d->kind], time_text(d->a_ns),
+		        time_text(d->b_ns));
+}
+
+static void print_link(FILE *to, const struct plan_link *l)
+{
+	fprintf(to, "link %s", time_text(l->delay_ns));
+	if (l->loss_ppm > 0)
+		fprintf(to, " loss %g", l->loss_ppm / 1e6);
+}
+
+static void print_node(FILE *to, const struct plan *p, const struct plan_node *n)
+{
+	char text[PREFIX_TEXT + IP_TEXT];
+
+	fprintf(to, "  %-8s %-8s ", n->name, plan_role_names[n->role]);
+	for (unsigned i = 0; i < n->addr_n; i++) {
+		ip_format(&n->addr[i], text);
+		fprintf(to, "%s%s", i > 0 ? " " : "", text);
+	}
+	for (unsigned i = 0; i < n->net_n; i++) {
+		prefix_format(&n->net[i], text);
+		fprintf(to, "%s%s", i > 0 ? " " : "", text);
+	}
+	fputs("; ", to);
+	print_link(to, &n->link);
+	if (n->role == PLAN_BALANCER)
+		fprintf(to, "; %s: %s", base_name(n->config_path),
+		        plan_policy_names[p->conf[n->conf].policy]);
+	if (n->role == PLAN_RECURSOR) {
+		fprintf(to, "; %s; %s; a miss takes ", base_name(n->config_path),
+		        n->packetcache ? "packet cache" : "no packet cache");
+		print_dist(to, &n->miss);
+	}
+	fputc('\n', to);
+}
+
+static void print_load(FILE *to, const struct plan *p, const struct plan_load *l)
+{
+	char rate[32];
+
+	snprintf(rate, sizeof(rate), "%.12g", (double)l->rate_mqps / 1000);
+	fprintf(to, "  %s ... %s  %s a second, %s, from %u address%s of %s over IPv%u, ",
+	        time_text(l->from_ns), time_text(l->to_ns), rate,
+	        plan_arrivals_names[l->arrivals], l->clients, l->clients == 1 ? "" : "es",
+	        p->node[l->node].name, l->family);
+	fprintf(to, "a balancer %s\n", l->choose == PLAN_PER_QUERY ? "for each query"
+	        : "for each client");
+	fputs("                 ", to);
+	if (l->names == PLAN_UNIQUE)
+		fputs("unique names", to);
+	else
+		fprintf(to, "%u names (zipf, exponent %.12g)", l->name_n, l->zipf_milli / 1000.0);
+	fprintf(to, ", %u try%s of %s: %.0f queries\n", l->tries, l->tries == 1 ? "" : " each",
+	        time_text(l->timeout_ns),
+	        (double)l->rate_mqps / 1000 * (double)(l->to_ns - l->from_ns) / 1e9);
+}
+
+static void print_fault(FILE *to, const struct plan *p, const struct plan_fault *f)
+{
+	const struct plan_node *n = &p->node[f->node];
+
+	fprintf(to, "  %-8s %s %s", time_text(f->at_ns), plan_fault_name(f->kind), n->name);
+	if (f->value_ns > 0)
+		fprintf(to, ", %s", time_text(f->value_ns));
+	if (f->value_ppm > 0)
+		fprintf(to, ", %g of %s", f->value_ppm / 1e6, f->kind >= PLAN_SERVFAIL
+		        ? "its answers"
+		        : "its frames");
+	if (n->role == PLAN_RECURSOR && plan_fault_silences(f->kind))
+		fprintf(to, ": noticed within %s", time_text(plan_detect_ns(p, f->node)));
+	if (n->role == PLAN_RECURSOR && plan_fault_returns(f->kind))
+		fprintf(to, ": in use within %s", time_text(plan_back_ns(p, f->node)));
+	fputc('\n', to);
+}
+
+static void print_sample(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	struct plan_sample s;
+
+	plan_sample(&s, p, e);
+	fprintf(to, "           %.0f queries count, %llu at least; %llu decide (catch %g, miss %g, "
+	        "flake %g)\n", s.mean, (unsigned long long)s.least, (unsigned long long)s.need,
+	        e->catch_ppm / 1e6, e->miss, e->flake);
+}
+
+static void print_names(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	for (unsigned i = 0; i < e->node_n; i++)
+		fprintf(to, "%s%s", i > 0 ? ", " : " ", p->node[e->node[i]].name);
+}
+
+static void print_lost(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	double mean = plan_lost_mean(p);
+
+	if (e->at_most != PLAN_MODEL)
+		fprintf(to, " at most %lld\n", (long long)e->at_most);
+	else
+		fprintf(to, " at most %llu: the mean is at most %.6g, at flake %g\n",
+		        (unsigned long long)stat_poisson_most(mean, e->flake), mean, e->flake);
+}
+
+static void print_expect(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	int64_t bound = e->within_ns;
+
+	fprintf(to, "  line %-3u %-8s", e->line, plan_expect_name(e->kind));
+	print_names(to, p, e);
+	switch (e->kind) {
+	case PLAN_EVEN:
+		fprintf(to, " from %s to %s\n", time_text(e->during_from_ns),
+		        time_text(e->during_to_ns));
+		print_sample(to, p, e);
+		break;
+	case PLAN_DETECT:
+		bound = bound == PLAN_MODEL ? plan_detect_ns(p, e->node[0]) : bound;
+		fprintf(to, " within %s + %s of slack and the measured loop gap%s\n",
+		        time_text(bound),
+		        time_text(p->limits.slack_ns), e->within_ns == PLAN_MODEL ? " (model)"
+			: "");
+		break;
+	case PLAN_BACK:
+		fprintf(to, " within %s, %s\n", time_text(bound), e->to_share
+		        ? "with its full share"
+		        : "with a first query");
+		if (e->to_share)
+			print_sample(to, p, e);
+		break;
+	case PLAN_LOST: print_lost(to, p, e); break;
+	case PLAN_ANSWERS:
+		fprintf(to, " wrong at most %llu, duplicate at most %llu",
+		        (unsigned long long)e->wrong,
+		        (unsigned long long)e->duplicate);
+		if (e->error >= 0)
+			fprintf(to, ", errors at most %lld", (long long)e->error);
+		fputc('\n', to);
+		break;
+	case PLAN_CACHE:
+		fprintf(to, " at least %g within %s, from %s to %s\n", e->hits_ppm / 1e6,
+		        time_text(bound), time_text(e->during_from_ns), time_text(e->during_to_ns));
+		break;
+	case PLAN_LATENCY:
+		fprintf(to, " quantile %g within %s, from %s to %s\n", e->quantile_ppm / 1e6,
+		        time_text(bound), time_text(e->during_from_ns), time_text(e->during_to_ns));
+		break;
+	}
+}
+
+static void print_program(FILE *to, const char *what, const struct plan_program *g,
+                          const char *ours)
+{
+	fprintf(to, "  %-8s %s%s%s", what, g->path != NULL ? g->path : ours,
+	        g->version[0] != '\0' ? " " : "", g->version);
+	if (g->checks != 0)
+		fprintf(to, ", health checks %s", plan_checks_names[g->checks]);
+	fputc('\n', to);
+}
+
+void plan_print(FILE *to, const struct plan *p)
+{
+	double flakes = 0;
+
+	fprintf(to, "%s: seed %llu, %s%s%s, %s until all is settled\n", p->name,
+	        (unsigned long long)p->seed, p->for_netns ? "netns" : "",
+	        p->for_netns && p->for_virtual ? " or " : "", p->for_virtual ? "virtual time" : "",
+	        time_text(p->end_ns));
+	fputs("\nPrograms\n", to);
+	print_program(to, "balancer", &p->balancer, "our balancer");
+	print_program(to, "recursor", &p->recursor, "our recursor-stub");
+	fputs("\nNodes\n", to);
+	for (unsigned i = 0; i < p->node_n; i++)
+		print_node(to, p, &p->node[i]);
+	fputs("\nLoad\n", to);
+	for (unsigned i = 0; i < p->load_n; i++)
+		print_load(to, p, &p->load[i]);
+	if (p->fault_n > 0)
+		fputs("\nTimeline\n", to);
+	for (unsigned i = 0; i < p->fault_n; i++)
+		print_fault(to, p, &p->fault[i]);
+	if (p->expect_n > 0)
+		fputs("\nExpectations\n", to);
+	for (unsigned i = 0; i < p->expect_n; i++) {
+		print_expect(to, p, &p->expect[i]);
+		flakes += p->expect[i].flake;
+	}
+	fprintf(to, "\nA right system fails in at most %g of the runs.\n", flakes);
+}
+
+unsigned lint_print(FILE *to, const struct lint *l, const char *scenario, bool errors)
+{
+	unsigned printed = 0;
+
+	for (unsigned i = 0; i < l->note_n; i++) {
+		const struct lint_note *n = &l->note[i];
+		if (n->error != errors)
+			continue;
+		fprintf(to, "%s%s", errors ? "evenkeel: " : "note: ", n->file[0] != '\0' ? n->file
+		        : scenario);
+		if (n->line > 0)
+			fprintf(to, ":%u", n->line);
+		fprintf(to, ": %s\n", n->text);
+		printed++;
+	}
+	return printed;
+}

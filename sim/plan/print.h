@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A plan for people: who, what, when, what is claimed and with how many queries it is decided. */
+#ifndef EK_PLAN_PRINT_H
+#define EK_PLAN_PRINT_H
+
+#include <stdio.h>
+
+#include "lint.h"
+#include "plan.h"
+
+void plan_print(FILE *to, const struct plan *p);
+/* One line for each note; errors: only those, else only the others. Returns how many. */
+unsigned lint_print(FILE *to, const struct lint *l, const char *scenario, bool errors);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How many queries an expectation can count on, and how many it needs: lint refuses a plan that
+ * can't decide what it claims, and evenkeel plan prints the figures. Exact, by lib/stats.
+ */
+#ifndef EK_PLAN_SAMPLES_H
+#define EK_PLAN_SAMPLES_H
+
+#include "plan.h"
+
+/*
+ * The least number of queries planned in the mean that will be there: the lower quantile of the
+ * Poisson count at flake, or the count itself when every load in the window is constant.
+ */
+uint64_t plan_planned_least(const struct plan *p, int64_t from_ns, int64_t to_ns, double flake);
+
+/* What an even, or a back to share, has to decide with. */
+struct plan_sample {
+	double mean;         /* draws that are expected to count */
+	uint64_t least;      /* its lower quantile at flake */
+	uint64_t need;       /* exact least n that decides; 0: no n below 4 * 10^9 does */
+	double mean_needed;  /* the mean whose lower quantile is need */
+	uint32_t p_ppm;      /* smallest share among the servers named */
+	int64_t window_ns;   /* time in which draws count */
+};
+
+/*
+ * Draws between the named servers while every server of their configuration is up, for even; or
+ * from the latest return on, for back to share. e->miss and e->flake are divided by the number of
+ * servers when there are more than two (of two, one share tells the other).
+ */
+void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_expect *e);
+
+#endif
