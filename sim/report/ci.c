@@ -70,7 +70,7 @@ static char *trouble(const json_t *doc)
 static void attribute(FILE *to, const char *name, const char *value)
 {
 	fprintf(to, " %s=\"", name);
-	text_xml(to, value, true);
+	fmt_xml(to, value, true);
 	fputc('"', to);
 }
 
@@ -127,7 +127,7 @@ static void details(FILE *to, const json_t *e)
 		fmt_evidence(mem, json_array_get(list, i));
 	}
 	fclose(mem);
-	text_xml(to, text, false);
+	fmt_xml(to, text, false);
 	free(text);
 }
 
@@ -135,11 +135,11 @@ static void junit_case(FILE *to, const json_t *doc, const char *kind, const char
 {
 	fputs("    <testcase", to);
 	fputs(" classname=\"evenkeel.", to);
-	text_xml(to, js_str(doc, "scenario", "?"), true);
+	fmt_xml(to, js_str(doc, "scenario", "?"), true);
 	fputs("\" name=\"", to);
-	text_xml(to, kind, true);
+	fmt_xml(to, kind, true);
 	fputs(": ", to);
-	text_xml(to, title, true);
+	fmt_xml(to, title, true);
 	fputc('"', to);
 }
 
@@ -156,7 +156,7 @@ static void junit_expectation(FILE *to, const json_t *doc, const json_t *e)
 		attribute(to, "type", js_verdict(e));
 	fputc('>', to);
 	if (o == OK) {
-		text_xml(to, reason(doc, e), false);
+		fmt_xml(to, reason(doc, e), false);
 		fputc('\n', to);
 	}
 	details(to, e);

@@ -227,7 +227,7 @@ static size_t point_len(const char *s)
 	return n;
 }
 
-unsigned text_width(const char *s)
+unsigned fmt_width(const char *s)
 {
 	unsigned n = 0;
 
@@ -262,14 +262,14 @@ static void put_some(FILE *to, const char *s, unsigned max)
 	}
 }
 
-void text_put(FILE *to, const char *s)
+void fmt_put(FILE *to, const char *s)
 {
 	put_some(to, s, UINT32_MAX);
 }
 
-void text_cell(FILE *to, const char *s, unsigned width, bool right)
+void fmt_cell(FILE *to, const char *s, unsigned width, bool right)
 {
-	unsigned w = text_width(s);
+	unsigned w = fmt_width(s);
 	int pad = w < width ? (int)(width - w) : 0;
 
 	if (right)
@@ -278,7 +278,7 @@ void text_cell(FILE *to, const char *s, unsigned width, bool right)
 		put_some(to, s, width - 1);
 		fputc('~', to);
 	} else {
-		text_put(to, s);
+		fmt_put(to, s);
 	}
 	if (!right)
 		fprintf(to, "%*s", pad, "");
@@ -297,7 +297,7 @@ static unsigned word(const char *s, size_t *len)
 	return w;
 }
 
-void text_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text)
+void fmt_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text)
 {
 	bool fresh = true;
 
@@ -321,13 +321,13 @@ void text_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text)
 	fputc('\n', to);
 }
 
-void text_wrap(FILE *to, const char *first, unsigned indent, const char *text)
+void fmt_wrap(FILE *to, const char *first, unsigned indent, const char *text)
 {
-	text_put(to, first);
-	text_wrap_from(to, text_width(first), indent, text);
+	fmt_put(to, first);
+	fmt_wrap_from(to, fmt_width(first), indent, text);
 }
 
-void text_xml(FILE *to, const char *s, bool in_attribute)
+void fmt_xml(FILE *to, const char *s, bool in_attribute)
 {
 	for (; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;

@@ -40,19 +40,19 @@ void fmt_members(FILE *to, const json_t *o);
 void fmt_evidence(FILE *to, const json_t *e);
 
 /* Columns that text takes: its code points. */
-unsigned text_width(const char *s);
+unsigned fmt_width(const char *s);
 /* Text with each control character as '?'. */
-void text_put(FILE *to, const char *s);
+void fmt_put(FILE *to, const char *s);
 /* The same, padded to width columns (at the left when right is set), cut where it is longer. */
-void text_cell(FILE *to, const char *s, unsigned width, bool right);
+void fmt_cell(FILE *to, const char *s, unsigned width, bool right);
 /* Text wrapped at REPORT_WIDTH; first is printed before the first line, indent before the rest. */
-void text_wrap(FILE *to, const char *first, unsigned indent, const char *text);
+void fmt_wrap(FILE *to, const char *first, unsigned indent, const char *text);
 /* The same where col columns of the first line are taken already. */
-void text_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text);
+void fmt_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text);
 /*
  * Text for XML 1.0 and HTML: its entities, and '?' for each character that it can't hold. In an
  * attribute newlines are escaped too.
  */
-void text_xml(FILE *to, const char *s, bool in_attribute);
+void fmt_xml(FILE *to, const char *s, bool in_attribute);
 
 #endif

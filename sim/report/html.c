@@ -53,7 +53,7 @@ static const char plots[] =
 static void escaped(FILE *to, const char *before, const char *text, const char *after)
 {
 	fputs(before, to);
-	text_xml(to, text, false);
+	fmt_xml(to, text, false);
 	fputs(after, to);
 }
 
@@ -68,7 +68,7 @@ static void escaped_by(FILE *to, void (*write)(FILE *, const json_t *), const js
 		return;
 	write(mem, v);
 	fclose(mem);
-	text_xml(to, text, false);
+	fmt_xml(to, text, false);
 	free(text);
 }
 

@@ -43,13 +43,13 @@ static void add(char out[PROGRESS_TEXT], unsigned width, unsigned reserve, const
 {
 	size_t have = strlen(out), more = strlen(s);
 
-	if (text_width(out) + text_width(s) + reserve <= width && have + more < PROGRESS_TEXT)
+	if (fmt_width(out) + fmt_width(s) + reserve <= width && have + more < PROGRESS_TEXT)
 		memcpy(out + have, s, more + 1);
 }
 
 static void add_bar(char out[PROGRESS_TEXT], unsigned width, unsigned reserve, double share)
 {
-	unsigned used = text_width(out) + reserve + 3;
+	unsigned used = fmt_width(out) + reserve + 3;
 	unsigned n = used + BAR_MIN > width ? 0 : width - used;
 	char bar[BAR_MAX + 4];
 
@@ -83,9 +83,9 @@ void progress_line(char out[PROGRESS_TEXT], unsigned width, const char *title, i
 	if (at->phase != NULL)
 		snprintf(phase, sizeof(phase), "  %.120s", at->phase);
 	time_left(left, spent_ns, share);
-	unsigned tail = text_width(percent) + text_width(left);
-	unsigned room_phase = text_width(phase);
-	bool roomy = text_width(title) + tail + room_phase + 3 + BAR_MIN <= width;
+	unsigned tail = fmt_width(percent) + fmt_width(left);
+	unsigned room_phase = fmt_width(phase);
+	bool roomy = fmt_width(title) + tail + room_phase + 3 + BAR_MIN <= width;
 	add(out, width, tail, title);
 	if (at->all > 0) {
 		add_bar(out, width, tail + (roomy ? room_phase : 0), share);
@@ -115,7 +115,7 @@ void progress_update(struct progress *p, int64_t now_ns, int64_t done, int64_t a
 	/* one column is left free: a terminal may wrap when the last one is taken */
 	progress_line(line, terminal_width(p) - 1, p->title, now_ns - p->start_ns, &at);
 	fputc('\r', p->to);
-	text_put(p->to, line);
+	fmt_put(p->to, line);
 	fputs("\033[K", p->to);
 	fflush(p->to);
 }

@@ -63,7 +63,7 @@ static void labelled(FILE *to, const char *label, void (*write)(FILE *, const js
 	write(mem, v);
 	fclose(mem);
 	snprintf(first, sizeof(first), "%*s%-*s", BLOCK, "", LABEL, label);
-	text_wrap(to, first, BLOCK + LABEL, text);
+	fmt_wrap(to, first, BLOCK + LABEL, text);
 	free(text);
 }
 
@@ -88,7 +88,7 @@ static void summary(FILE *to, const json_t *doc)
 		         "one of %s such runs.", fmt_count(text, (int64_t)(1 / f)));
 	snprintf(line, sizeof(line), "%s: %u of %zu expectations hold.%s",
 	         words[word_index(doc)].headline, count_holding(list), json_array_size(list), sure);
-	text_wrap(to, "", 0, line);
+	fmt_wrap(to, "", 0, line);
 }
 
 static void program(FILE *to, const json_t *doc, const char *role)
@@ -99,9 +99,9 @@ static void program(FILE *to, const json_t *doc, const char *role)
 	if (p == NULL)
 		return;
 	fprintf(to, "%s: ", role);
-	text_put(to, js_str(p, "program", "?"));
+	fmt_put(to, js_str(p, "program", "?"));
 	fputs(version[0] != '\0' ? " " : "", to);
-	text_put(to, version);
+	fmt_put(to, version);
 	fputc('\n', to);
 }
 
@@ -109,14 +109,14 @@ static void headline(FILE *to, const json_t *doc, bool color)
 {
 	mark(to, doc, color);
 	fputs("  ", to);
-	text_put(to, js_str(doc, "scenario", "?"));
+	fmt_put(to, js_str(doc, "scenario", "?"));
 	fprintf(to, ", seed %" PRId64 ", engine ", js_int(doc, "seed", 0));
-	text_put(to, js_str(doc, "engine", "?"));
+	fmt_put(to, js_str(doc, "engine", "?"));
 	fputs("\n\n", to);
 	summary(to, doc);
 	for (size_t i = 0; i < json_array_size(js_get(doc, "invalid")); i++) {
 		const char *s = json_string_value(json_array_get(js_get(doc, "invalid"), i));
-		text_wrap(to, "  ! ", 4, s != NULL ? s : "?");
+		fmt_wrap(to, "  ! ", 4, s != NULL ? s : "?");
 	}
 	if (json_is_object(js_get(doc, "balancer")))
 		fputc('\n', to);
@@ -147,11 +147,11 @@ static void expectation(FILE *to, const json_t *e, bool color)
 	fputc('\n', to);
 	mark(to, e, color);
 	col = (unsigned)fprintf(to, "%s", strlen(js_verdict(e)) < 5 ? "  " : " ");
-	text_wrap_from(to, col + (unsigned)strlen(js_verdict(e)), BLOCK, title);
+	fmt_wrap_from(to, col + (unsigned)strlen(js_verdict(e)), BLOCK, title);
 	if (why[0] != '\0')
-		text_wrap(to, "      ", BLOCK, why);
+		fmt_wrap(to, "      ", BLOCK, why);
 	if (claim[0] != '\0')
-		text_wrap(to, "      claim     ", BLOCK + LABEL, claim);
+		fmt_wrap(to, "      claim     ", BLOCK + LABEL, claim);
 	if (json_object_size(js_get(e, "measured")) > 0)
 		labelled(to, "measured", fmt_members, js_get(e, "measured"));
 	if (json_object_size(js_get(e, "bound")) > 0)
@@ -184,16 +184,16 @@ static void server_row(FILE *to, const json_t *servers, const json_t *s)
 	void *it = json_object_iter((json_t *)(uintptr_t)first);
 	char text[FMT_TEXT];
 
-	text_cell(to, js_str(s, "name", "?"), 9, false);
+	fmt_cell(to, js_str(s, "name", "?"), 9, false);
 	fputc(' ', to);
-	text_cell(to, js_str(s, "address", "?"), 15, false);
-	text_cell(to, fmt_count(text, js_int(s, "queries", 0)), 10, true);
-	text_cell(to, fmt_ppm(text, ppm), 9, true);
+	fmt_cell(to, js_str(s, "address", "?"), 15, false);
+	fmt_cell(to, fmt_count(text, js_int(s, "queries", 0)), 10, true);
+	fmt_cell(to, fmt_ppm(text, ppm), 9, true);
 	for (unsigned i = 0; i < balancer_columns(servers); i++) {
 		const char *lb = json_object_iter_key(it);
 		double all = balancer_total(servers, lb);
 		double n = (double)js_int(js_get(s, "by_balancer"), lb, 0);
-		text_cell(to, fmt_ppm(text, all > 0 ? js_whole(1e6 * n / all) : 0), 9, true);
+		fmt_cell(to, fmt_ppm(text, all > 0 ? js_whole(1e6 * n / all) : 0), 9, true);
 		it = json_object_iter_next((json_t *)(uintptr_t)first, it);
 	}
 	fputs("  ", to);
@@ -213,7 +213,7 @@ static void servers_table(FILE *to, const json_t *servers)
 	for (unsigned i = 0; i < balancer_columns(servers); i++) {
 		char head[FMT_TEXT];
 		snprintf(head, sizeof(head), "of %.30s", json_object_iter_key(it));
-		text_cell(to, head, 9, true);
+		fmt_cell(to, head, 9, true);
 		it = json_object_iter_next((json_t *)(uintptr_t)first, it);
 	}
 	fputc('\n', to);
@@ -233,9 +233,9 @@ static void latency_cell(FILE *to, const json_t *latency, const char *key)
 	const json_t *v = js_get(latency, key);
 
 	if (json_is_number(v))
-		text_cell(to, fmt_ns(text, js_whole(json_number_value(v) * 1e3)), 10, true);
+		fmt_cell(to, fmt_ns(text, js_whole(json_number_value(v) * 1e3)), 10, true);
 	else
-		text_cell(to, json_is_string(v) ? json_string_value(v) : "-", 10, true);
+		fmt_cell(to, json_is_string(v) ? json_string_value(v) : "-", 10, true);
 }
 
 static void phase_row(FILE *to, const json_t *p)
@@ -244,11 +244,11 @@ static void phase_row(FILE *to, const json_t *p)
 	static const char *const times[] = { "from_ns", "to_ns" };
 	char text[FMT_TEXT];
 
-	text_cell(to, js_str(p, "what", "?"), 16, false);
+	fmt_cell(to, js_str(p, "what", "?"), 16, false);
 	for (unsigned i = 0; i < 2; i++)
-		text_cell(to, fmt_ns(text, js_int(p, times[i], 0)), 9, true);
+		fmt_cell(to, fmt_ns(text, js_int(p, times[i], 0)), 9, true);
 	for (unsigned i = 0; i < 3; i++)
-		text_cell(to, fmt_count(text, js_int(p, counts[i], 0)), i == 0 ? 10 : 8, true);
+		fmt_cell(to, fmt_count(text, js_int(p, counts[i], 0)), i == 0 ? 10 : 8, true);
 	latency_cell(to, js_get(p, "latency_us"), "p50");
 	latency_cell(to, js_get(p, "latency_us"), "p99");
 	fputc('\n', to);
@@ -296,7 +296,7 @@ static void harness(FILE *to, const json_t *h)
 	fclose(mem);
 	if (shown > 0) {
 		fputc('\n', to);
-		text_wrap(to, "harness: ", 9, text);
+		fmt_wrap(to, "harness: ", 9, text);
 	}
 	free(text);
 }
@@ -312,9 +312,9 @@ static void show_first(FILE *to, const json_t *doc, const char *dir)
 		if (strcmp(js_verdict(e), "PASS") == 0 || js_get(v, "frame") == NULL)
 			continue;
 		fputs("  tshark -r ", to);
-		text_put(to, dir);
+		fmt_put(to, dir);
 		fputc('/', to);
-		text_put(to, js_str(v, "pcap", "?"));
+		fmt_put(to, js_str(v, "pcap", "?"));
 		fprintf(to, " -Y frame.number==%" PRId64 " -V\n", js_int(v, "frame", 0));
 		return;
 	}
@@ -326,15 +326,15 @@ static void next_steps(FILE *to, const json_t *doc, const char *dir)
 
 	if (next != NULL) {
 		fputc('\n', to);
-		text_wrap(to, "next: ", 6, next);
+		fmt_wrap(to, "next: ", 6, next);
 		if (strcmp(js_verdict(doc), "FAIL") == 0)
 			show_first(to, doc, dir);
 	}
 	fputs("\nfiles: ", to);
-	text_put(to, dir);
+	fmt_put(to, dir);
 	fputs("/: *.pcap, *.log, plan.json, events.jsonl, verdict.json\n"
 	      "judge again: evenkeel judge ", to);
-	text_put(to, dir);
+	fmt_put(to, dir);
 	fputc('\n', to);
 }
 

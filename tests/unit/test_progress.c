@@ -45,7 +45,7 @@ static void lines_fit_their_width(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct progress_at at = { rows[i].done, rows[i].all, rows[i].phase };
 		progress_line(line, rows[i].width, "blog", rows[i].spent_ns, &at);
-		assert_true(text_width(line) <= rows[i].width);
+		assert_true(fmt_width(line) <= rows[i].width);
 		if (strcmp(line, rows[i].want) != 0)
 			fail_msg("%s: '%s' instead of '%s'", rows[i].what, line, rows[i].want);
 	}

@@ -197,7 +197,7 @@ static void text_keeps_to_80_columns_and_holds_no_control_characters(void **stat
 		const json_t *one = doc;
 		char *text = written(TEXT, &one, 1), *rest = text, *line;
 		while ((line = strsep(&rest, "\n")) != NULL) {
-			assert_true(text_width(line) <= REPORT_WIDTH);
+			assert_true(fmt_width(line) <= REPORT_WIDTH);
 			for (const char *c = line; *c != '\0'; c++)
 				assert_true((unsigned char)*c >= 0x20);
 		}
