@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The manual page is true: it names exactly the options that each subcommand's --help names."""
+"""The manual pages are true: evenkeel(1) names exactly the options that each subcommand's --help
+names, the example of evenkeel-scenario(5) is a scenario, and none has a fault."""
 import re
 import subprocess
 
@@ -28,7 +29,19 @@ def test_page_and_help_name_the_same_options(command):
     assert in_help == options_in_page(command)
 
 
-def test_page_has_no_faults():
-    done = subprocess.run([ek.tool("mandoc"), "-Tlint", "-Wwarning", str(PAGE)],
+@pytest.mark.parametrize("path", sorted(PAGE.parent.glob("*.[15]")), ids=lambda p: p.name)
+def test_pages_have_no_faults(path):
+    done = subprocess.run([ek.tool("mandoc"), "-Tlint", "-Wwarning", str(path)],
                           capture_output=True, text=True, timeout=20)
     assert done.stdout == ""
+
+
+def test_the_scenario_page_s_example_is_a_scenario(tmp_path):
+    text = (ek.ROOT / "docs" / "evenkeel-scenario.5").read_text(encoding="utf-8")
+    example = text.split(".Bd -literal\n")[1].split(".Ed")[0]
+    example = example.replace("blog/", f"{ek.SCENARIOS}/blog/")
+    path = tmp_path / "example.lua"
+    path.write_text(example)
+    done = subprocess.run([ek.program("evenkeel"), "plan", str(path)], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=20)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
