@@ -82,7 +82,7 @@ struct stat_range stat_quantile_ranks(uint64_t n, double q, double level);
 
 /* ---- e-process ---- */
 
-enum { STAT_E_KINDS = 16 }; /* most kinds (servers) that one process tells apart */
+enum { STAT_E_KINDS = 32 }; /* most kinds (servers) that one process tells apart */
 
 /*
  * Evidence against "each draw falls on kind i with probability p[i]", as a Dirichlet mixture

@@ -1,12 +1,76 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* evenkeel judge: not built yet. */
+/* evenkeel judge: makes a run directory's verdict again from its files. */
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "sim/judge/judge.h"
+#include "sim/report/report.h"
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+	        "usage: evenkeel judge [--json] RUN_DIR...\n\n"
+	        "Judges each run directory again from plan.json, events.jsonl and its captures;\n"
+	        "writes verdict.json, report.txt, junit.xml and report.tap anew and prints the\n"
+	        "verdict. The same directory gives the same bytes.\n\n"
+	        "  --json  print verdict documents, one a line, instead of text\n"
+	        "  --help  this text\n\n"
+	        "Exit status: the worst of all: 4 INVALID, 1 FAIL, 3 INCONCLUSIVE, 0 PASS; 2 when\n"
+	        "there is no run to judge.\n");
+}
+
+/* Judges one directory. Returns 0, or -1 when there is nothing to judge. */
+static int judge_one(const char *dir, bool json, enum verdict *worst)
+{
+	char error[JUDGE_ERROR_TEXT] = "";
+	json_t *doc = judge_run(dir, error);
+
+	if (doc == NULL) {
+		fprintf(stderr, "evenkeel judge: %s\n", error);
+		return -1;
+	}
+	int err = report_write(dir, doc);
+	if (err < 0)
+		fprintf(stderr, "evenkeel judge: %s: can't write the verdict: %s\n", dir,
+		        strerror(-err));
+	if (json) {
+		json_dumpf(doc, stdout, JSON_SORT_KEYS | JSON_COMPACT);
+		putchar('\n');
+	} else {
+		report_text(stdout, doc, dir, isatty(STDOUT_FILENO) == 1);
+	}
+	enum verdict v = judge_verdict(doc);
+	*worst = v > *worst ? v : *worst;
+	json_decref(doc);
+	return err < 0 ? -1 : 0;
+}
 
 int cmd_judge(int argc, char **argv)
 {
-	(void)argc;
-	fprintf(stderr, "evenkeel %s: not built yet\n", argv[0]);
-	return EXIT_USAGE;
+	enum verdict worst = VERDICT_PASS;
+	bool json = false;
+	int first = 1, bad = 0;
+
+	for (; first < argc && argv[first][0] == '-'; first++) {
+		if (strcmp(argv[first], "--help") == 0) {
+			usage(stdout);
+			return 0;
+		}
+		if (strcmp(argv[first], "--json") != 0) {
+			fprintf(stderr, "evenkeel judge: unknown option '%s': expected --json or "
+			        "--help\n", argv[first]);
+			return EXIT_USAGE;
+		}
+		json = true;
+	}
+	if (first == argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	for (int i = first; i < argc; i++)
+		bad |= judge_one(argv[i], json, &worst);
+	return bad != 0 ? EXIT_USAGE : judge_exit_status(worst);
 }

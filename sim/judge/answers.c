@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lost, answers, cache and latency: what clients got, and what the recursors' caches did. Counts
+ * are whole and decided as they are; shares by exact bounds on either side of what was asked for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inner.h"
+#include "recursor-stub/core/answer.h"
+#include "sim/plan/bounds.h"
+
+enum { EVIDENCE_MAX = 5 };
+
+static int64_t ppm_of(uint64_t k, uint64_t n)
+{
+	return n > 0 ? (int64_t)((double)k / (double)n * 1e6 + 0.5) : 0;
+}
+
+/* ---- lost ---- */
+
+struct lost {
+	uint64_t queries, lost, lost_first, late;
+	const struct client *first_client; /* of the first lost query, as evidence */
+	const struct query *first;
+};
+
+static void count_lost(const struct judge *j, struct lost *l)
+{
+	const struct plan *p = j->plan;
+
+	for (unsigned i = 0; i < j->client_n; i++)
+		for (size_t k = 0; k < j->client[i].query_n; k++) {
+			const struct query *q = &j->client[i].query[k];
+			int64_t first = q->plan_ns + p->load[q->load].timeout_ns;
+			if (q->sent_ns == NEVER)
+				continue;
+			l->queries++;
+			l->lost_first += q->answer_ns == NEVER || q->answer_try > 1 ||
+			                 q->answer_ns > first;
+			if (query_answered(p, q))
+				continue;
+			l->lost++;
+			l->late += q->answer_ns != NEVER;
+			if (l->first == NULL) {
+				l->first = q;
+				l->first_client = &j->client[i];
+			}
+		}
+}
+
+/* Client queries that went to a recursor while it was dead. */
+static uint64_t count_misrouted(const struct judge *j)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < j->plan->fault_n; i++) {
+		const struct plan_fault *f = &j->plan->fault[i];
+		int end = plan_fault_end(j->plan, i);
+		int64_t to = end != PLAN_NONE && j->events.fault[end].told ?
+		             j->events.fault[end].from_ns : INT64_MAX;
+		if (!plan_fault_silences(f->kind) || !j->events.fault[i].told)
+			continue;
+		for (unsigned b = 0; b < j->balancer_n; b++)
+			for (size_t k = 0; k < j->balancer[b].draw_n; k++) {
+				const struct draw *d = &j->balancer[b].draw[k];
+				n += j->balancer[b].conf->server_node[d->server] == f->node &&
+				     d->t_ns >= j->events.fault[i].to_ns && d->t_ns < to;
+			}
+	}
+	return n;
+}
+
+void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f)
+{
+	struct lost l = { 0 };
+	double mean = plan_lost_mean(j->plan);
+	uint64_t most = e->at_most != PLAN_MODEL ? (uint64_t)e->at_most :
+	                stat_poisson_most(mean, expect_flake(e));
+	uint64_t misrouted = count_misrouted(j);
+
+	count_lost(j, &l);
+	text_add(&f->title, "no more queries are lost than the failure explains");
+	text_add(&f->claim, "at most ");
+	text_count(&f->claim, most);
+	text_count(&f->why, l.lost);
+	text_add(&f->why, " of ");
+	text_count(&f->why, l.queries);
+	text_add(&f->why, " queries got no answer in time (");
+	text_count(&f->why, l.late);
+	text_add(&f->why, " of them a late one), at most ");
+	text_count(&f->why, most);
+	if (e->at_most == PLAN_MODEL)
+		text_add(&f->why, " (a Poisson count of mean %.1f)", mean);
+	text_add(&f->why, "; ");
+	text_count(&f->why, misrouted);
+	text_add(&f->why, " went to a dead recursor");
+	json_object_set_new(f->measured, "queries", json_integer((json_int_t)l.queries));
+	json_object_set_new(f->measured, "lost", json_integer((json_int_t)l.lost));
+	json_object_set_new(f->measured, "lost_at_first_try",
+	                    json_integer((json_int_t)l.lost_first));
+	json_object_set_new(f->measured, "late", json_integer((json_int_t)l.late));
+	json_object_set_new(f->measured, "misrouted", json_integer((json_int_t)misrouted));
+	json_object_set_new(f->bound, "at_most", json_integer((json_int_t)most));
+	f->verdict = l.queries == 0 ? VERDICT_INCONCLUSIVE :
+	             l.lost <= most ? VERDICT_PASS : VERDICT_FAIL;
+	if (l.first != NULL)
+		finding_frame(f, j, l.first_client->node, l.first->sent_frame, l.first->sent_ns,
+		              "first query that got no answer in time");
+}
+
+/* ---- answers ---- */
+
+/* The server that a client's query was forwarded to, by its key at the balancers' front. */
+static const char *server_asked(const struct judge *j, uint64_t front)
+{
+	for (unsigned i = 0; front != 0 && i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		for (size_t k = 0; k < b->front_n; k++)
+			if (b->front[k].key == front && b->front[k].server != UINT16_MAX)
+				return b->conf->server[b->front[k].server].name;
+	}
+	return NULL;
+}
+
+/* Wrong answers and duplicates with their frames and, where it is known, who gave them. */
+static void tell_bad(const struct judge *j, struct finding *f)
+{
+	unsigned told = 0;
+
+	for (unsigned i = 0; i < j->client_n; i++)
+		for (size_t k = 0; k < j->client[i].bad_n && told < EVIDENCE_MAX; k++, told++) {
+			const struct bad *bad = &j->client[i].bad[k];
+			const char *server = server_asked(j, bad->front);
+			struct text what = { .n = 0 };
+			text_add(&what, "%s%s%s", bad->what, server != NULL ? ", asked of " : "",
+			         server != NULL ? server : "");
+			finding_frame(f, j, j->client[i].node, bad->frame, bad->t_ns, what.s);
+			if (told == 0)
+				text_add(&f->why, "; the first: %s", what.s);
+		}
+}
+
+static uint64_t count_errors(const struct judge *j, uint64_t *answered)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < j->client_n; i++)
+		for (size_t k = 0; k < j->client[i].query_n; k++) {
+			*answered += j->client[i].query[k].match != 0;
+			n += j->client[i].query[k].match == REC_ERROR;
+		}
+	return n;
+}
+
+static void tell_answers(const struct judge *j, const struct plan_expect *e, uint64_t wrong,
+                         uint64_t duplicate, uint64_t error, struct finding *f)
+{
+	text_count(&f->why, wrong);
+	text_add(&f->why, " wrong (at most ");
+	text_count(&f->why, e->wrong);
+	text_add(&f->why, "), ");
+	text_count(&f->why, duplicate);
+	text_add(&f->why, " duplicate (at most ");
+	text_count(&f->why, e->duplicate);
+	text_add(&f->why, "), ");
+	text_count(&f->why, error);
+	text_add(&f->why, " with an error rcode");
+	if (e->error >= 0) {
+		text_add(&f->why, " (at most ");
+		text_count(&f->why, (uint64_t)e->error);
+		text_add(&f->why, ")");
+	}
+	if (j->plan->recursor.path != NULL)
+		text_add(&f->why, "; their data weren't checked: a foreign recursor gave them");
+	tell_bad(j, f);
+}
+
+void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f)
+{
+	uint64_t wrong = 0, duplicate = 0, answered = 0, error = count_errors(j, &answered);
+
+	for (unsigned i = 0; i < j->client_n; i++) {
+		wrong += j->client[i].wrong;
+		duplicate += j->client[i].duplicate;
+	}
+	text_add(&f->title, "answers are the ones that were asked for");
+	text_add(&f->claim, "at most %llu wrong, %llu duplicate", (unsigned long long)e->wrong,
+	         (unsigned long long)e->duplicate);
+	text_add(&f->why, "of ");
+	text_count(&f->why, answered);
+	text_add(&f->why, " answered queries: ");
+	tell_answers(j, e, wrong, duplicate, error, f);
+	json_object_set_new(f->measured, "answered", json_integer((json_int_t)answered));
+	json_object_set_new(f->measured, "wrong", json_integer((json_int_t)wrong));
+	json_object_set_new(f->measured, "duplicate", json_integer((json_int_t)duplicate));
+	json_object_set_new(f->measured, "error", json_integer((json_int_t)error));
+	json_object_set_new(f->bound, "wrong", json_integer((json_int_t)e->wrong));
+	json_object_set_new(f->bound, "duplicate", json_integer((json_int_t)e->duplicate));
+	json_object_set_new(f->bound, "error", e->error < 0 ? json_null() :
+	                    json_integer((json_int_t)e->error));
+	bool right = wrong <= e->wrong && duplicate <= e->duplicate &&
+	             (e->error < 0 || error <= (uint64_t)e->error);
+	f->verdict = !right ? VERDICT_FAIL :
+	             answered == 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
+}
+
+/* ---- shares that must be at least, or at most, something ---- */
+
+/* k of n against a least share: PASS by the lower exact bound, FAIL by the upper one. */
+static enum verdict decide_least(const struct plan_expect *e, uint64_t k, uint64_t n, double least,
+                                 struct stat_interval *is)
+{
+	struct stat_interval fail = stat_clopper_pearson(k, n, expect_flake(e));
+
+	*is = stat_clopper_pearson(k, n, expect_miss(e));
+	if (n > 0 && is->lo >= least)
+		return VERDICT_PASS;
+	return n > 0 && fail.hi < least ? VERDICT_FAIL : VERDICT_INCONCLUSIVE;
+}
+
+static json_t *cache_json(const struct judge *j, const struct recursor *r, unsigned expect)
+{
+	const struct cache_count *c = &r->cache[expect];
+
+	return json_pack("{s:s, s:I, s:I, s:I}", "name", node_name(j, (int)r->node),
+	                 "answers", (json_int_t)c->answers, "hits", (json_int_t)c->hits,
+	                 "share_ppm", (json_int_t)ppm_of(c->hits, c->answers));
+}
+
+void expect_cache(struct judge *j, unsigned expect, struct finding *f)
+{
+	const struct plan_expect *e = &j->plan->expect[expect];
+	json_t *list = json_array();
+	struct cache_count all = { 0 };
+	struct stat_interval is;
+
+	for (unsigned i = 0; i < j->recursor_n; i++) {
+		all.answers += j->recursor[i].cache[expect].answers;
+		all.hits += j->recursor[i].cache[expect].hits;
+		json_array_append_new(list, cache_json(j, &j->recursor[i], expect));
+	}
+	f->verdict = decide_least(e, all.hits, all.answers, e->hits_ppm / 1e6, &is);
+	text_add(&f->title, "most answers come from the recursors' caches");
+	text_add(&f->claim, "at least ");
+	text_percent(&f->claim, e->hits_ppm);
+	text_add(&f->claim, " %% within ");
+	text_time(&f->claim, e->within_ns);
+	text_count(&f->why, all.hits);
+	text_add(&f->why, " of ");
+	text_count(&f->why, all.answers);
+	text_add(&f->why, " answers (");
+	text_percent(&f->why, ppm_of(all.hits, all.answers));
+	text_add(&f->why, " %%, surely at least ");
+	text_percent(&f->why, (int64_t)(is.lo * 1e6));
+	text_add(&f->why, " %%) left within ");
+	text_time(&f->why, e->within_ns);
+	text_add(&f->why, " at the recursors' own interfaces, expected at least ");
+	text_percent(&f->why, e->hits_ppm);
+	text_add(&f->why, " %%%s", f->verdict == VERDICT_INCONCLUSIVE ? ": too few to tell" : "");
+	json_object_set_new(f->measured, "answers", json_integer((json_int_t)all.answers));
+	json_object_set_new(f->measured, "hits", json_integer((json_int_t)all.hits));
+	json_object_set_new(f->measured, "share_ppm",
+	                    json_integer((json_int_t)ppm_of(all.hits, all.answers)));
+	json_object_set_new(f->measured, "low_ppm", json_integer((json_int_t)(is.lo * 1e6)));
+	json_object_set_new(f->measured, "recursors", list);
+	json_object_set_new(f->bound, "hits_ppm", json_integer(e->hits_ppm));
+	json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
+}
+
+/* ---- latency ---- */
+
+static int int64_cmp(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Sorted latencies from the planned time, a lost one INT64_MAX. The caller frees. */
+static int64_t *latencies(const struct judge *j, const struct plan_expect *e, uint64_t *n)
+{
+	size_t cap = 0;
+	int64_t *all = NULL;
+
+	*n = 0;
+	for (unsigned i = 0; i < j->client_n; i++)
+		for (size_t k = 0; k < j->client[i].query_n; k++) {
+			const struct query *q = &j->client[i].query[k];
+			if (q->sent_ns == NEVER || q->plan_ns < e->during_from_ns ||
+			    q->plan_ns >= e->during_to_ns)
+				continue;
+			all = grow(all, *n, &cap, sizeof(*all));
+			all[(*n)++] = query_answered(j->plan, q) ? q->answer_ns - q->plan_ns :
+			              INT64_MAX;
+		}
+	if (*n > 0)
+		qsort(all, *n, sizeof(*all), int64_cmp);
+	return all;
+}
+
+/* The value of rank r of n (from 1), as JSON: null above them all or lost. */
+static json_t *rank_json(const int64_t *sorted, uint64_t n, uint64_t r)
+{
+	if (r < 1)
+		r = 1;
+	return r > n || sorted[r - 1] == INT64_MAX ? json_null() :
+	       json_integer((json_int_t)sorted[r - 1]);
+}
+
+static void tell_latency(const struct judge *j, const struct plan_expect *e, uint64_t within,
+                         uint64_t n, struct finding *f)
+{
+	(void)j;
+	text_count(&f->why, within);
+	text_add(&f->why, " of ");
+	text_count(&f->why, n);
+	text_add(&f->why, " queries (");
+	text_percent(&f->why, ppm_of(within, n));
+	text_add(&f->why, " %%) were answered within ");
+	text_time(&f->why, e->within_ns);
+	text_add(&f->why, " of their planned time, expected at least ");
+	text_percent(&f->why, e->quantile_ppm);
+	text_add(&f->why, " %%");
+}
+
+void expect_latency(struct judge *j, const struct plan_expect *e, struct finding *f)
+{
+	uint64_t n, within = 0;
+	int64_t *sorted = latencies(j, e, &n);
+	double q = e->quantile_ppm / 1e6;
+	struct stat_range ranks = stat_quantile_ranks(n, q, 2 * expect_miss(e));
+	struct stat_interval is;
+
+	while (within < n && sorted[within] <= e->within_ns)
+		within++;
+	f->verdict = decide_least(e, within, n, q, &is);
+	text_add(&f->title, "the ");
+	text_percent(&f->title, e->quantile_ppm);
+	text_add(&f->title, " %% quantile of latency");
+	text_add(&f->claim, "within ");
+	text_time(&f->claim, e->within_ns);
+	tell_latency(j, e, within, n, f);
+	if ((double)n * (1 - q) < 20 && f->verdict == VERDICT_PASS)
+		f->verdict = VERDICT_INCONCLUSIVE;
+	if (f->verdict == VERDICT_INCONCLUSIVE)
+		text_add(&f->why, ": too few queries to tell");
+	json_object_set_new(f->measured, "queries", json_integer((json_int_t)n));
+	json_object_set_new(f->measured, "within", json_integer((json_int_t)within));
+	json_object_set_new(f->measured, "low_ns", rank_json(sorted, n, ranks.lo));
+	json_object_set_new(f->measured, "high_ns", rank_json(sorted, n, ranks.hi));
+	json_object_set_new(f->bound, "quantile_ppm", json_integer(e->quantile_ppm));
+	json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
+	free(sorted);
+}

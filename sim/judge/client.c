@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The clients' side: what was planned, from the load's own generator, against what the client
+ * node's interface saw. Queries are matched by client, ID and question; a later try, which has an
+ * ID of its own, by client and question. Planned queries are taken in as time goes, so that a
+ * question that repeats an ID seconds later is a query of its own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inner.h"
+#include "lib/host/host.h"
+#include "recursor-stub/core/answer.h"
+#include "sim/load/core/load.h"
+
+enum { TRY_SHIFT = 40 }; /* a table value: try number above the query's index */
+
+static const int64_t EARLY_NS = 5000000;      /* clocks of plan and capture agree within this */
+static const int64_t KEEP_NS = 5000000000;    /* how late an answer is still known for what it is */
+
+struct planned {
+	struct load_gen *gen;
+	struct arena arena;
+	unsigned load;
+	bool more;
+	struct load_query next;
+};
+
+static int planned_init(struct planned *g, const struct plan *p, unsigned load)
+{
+	g->load = load;
+	if (host_arena(&g->arena, load_gen_arena_size(p, load)) < 0)
+		return -1;
+	g->gen = load_gen_init(&g->arena, p, load);
+	g->more = load_gen_next(g->gen, &g->next);
+	return 0;
+}
+
+int client_init(struct client *c, const struct plan *p, unsigned node,
+                char error[JUDGE_ERROR_TEXT])
+{
+	*c = (struct client){ .node = node, .oracle = p->recursor.path == NULL };
+	c->planned = calloc(p->load_n + 1, sizeof(*c->planned));
+	MUST(c->planned != NULL);
+	table_init(&c->by_key, 4096);
+	table_init(&c->by_identity, 4096);
+	for (unsigned i = 0; i < p->load_n; i++) {
+		if (p->load[i].node != (int)node)
+			continue;
+		const char *why = load_gen_refuses(p, i);
+		if (why == NULL && planned_init(&c->planned[c->planned_n], p, i) == 0) {
+			c->planned_n++;
+			continue;
+		}
+		snprintf(error, JUDGE_ERROR_TEXT, "load %u: %s", i + 1,
+		         why != NULL ? why : "no memory for its names");
+		return -1;
+	}
+	return 0;
+}
+
+void client_free(struct client *c)
+{
+	for (unsigned i = 0; i < c->planned_n; i++)
+		host_arena_free(&c->planned[i].arena);
+	free(c->planned);
+	free(c->query);
+	free(c->bad);
+	table_free(&c->by_key);
+	table_free(&c->by_identity);
+}
+
+int64_t query_deadline(const struct plan *p, const struct query *q)
+{
+	const struct plan_load *l = &p->load[q->load];
+
+	return q->plan_ns + (int64_t)l->tries * l->timeout_ns;
+}
+
+bool query_answered(const struct plan *p, const struct query *q)
+{
+	return q->answer_ns != NEVER && q->answer_ns <= query_deadline(p, q);
+}
+
+static void take_planned(struct client *c, struct planned *g)
+{
+	const struct load_query *n = &g->next;
+	uint64_t question = question_hash(n->name, n->name_len, n->type, DNS_IN);
+
+	c->query = grow(c->query, c->query_n, &c->query_cap, sizeof(*c->query));
+	struct query *q = &c->query[c->query_n];
+	*q = (struct query){
+		.plan_ns = n->t_ns, .sent_ns = NEVER, .answer_ns = NEVER,
+		.key = key_of(&n->client, 0, n->id, question),
+		.identity = key_of(&n->client, 1, 0, question),
+		.to = n->to.ip,
+		.id = n->id, .load = (uint16_t)g->load, .balancer = (uint16_t)n->balancer,
+	};
+	table_put(&c->by_key, q->key, c->query_n++);
+	g->more = load_gen_next(g->gen, &g->next);
+}
+
+/* Takes in what was planned up to t_ns, over all loads by time. */
+static void plan_until(struct client *c, int64_t t_ns)
+{
+	for (;;) {
+		struct planned *first = NULL;
+		for (unsigned i = 0; i < c->planned_n; i++) {
+			struct planned *g = &c->planned[i];
+			if (g->more && (first == NULL || g->next.t_ns < first->next.t_ns))
+				first = g;
+		}
+		if (first == NULL || first->next.t_ns > t_ns)
+			return;
+		take_planned(c, first);
+	}
+}
+
+/* Forgets the key if it still means this query. */
+static void forget(struct table *t, uint64_t key, uint64_t index)
+{
+	const uint64_t *v = table_find(t, key);
+
+	if (v != NULL && (*v & ((1ull << TRY_SHIFT) - 1)) == index)
+		table_drop(t, key);
+}
+
+static void expire(struct client *c, const struct plan *p, int64_t t_ns)
+{
+	while (c->expired < c->query_n) {
+		const struct query *q = &c->query[c->expired];
+		if (query_deadline(p, q) + KEEP_NS >= t_ns)
+			return;
+		forget(&c->by_key, q->key, c->expired);
+		forget(&c->by_identity, q->identity, c->expired);
+		c->expired++;
+	}
+}
+
+/* A query on the wire: a first try, a later one, or one that nobody planned. */
+static void client_query(struct client *c, const struct plan *p, const struct judge_tap *t,
+                         const struct message *m)
+{
+	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question);
+	uint64_t identity = key_of(&t->frame->src.ip, 1, 0, m->question);
+
+	plan_until(c, t->t_ns + EARLY_NS);
+	expire(c, p, t->t_ns);
+	const uint64_t *v = table_find(&c->by_key, key);
+	if (v != NULL && c->query[*v & UINT32_MAX].sent_ns == NEVER) {
+		struct query *q = &c->query[*v & UINT32_MAX];
+		q->sent_ns = t->t_ns;
+		q->sent_frame = (uint32_t)t->number;
+		q->port = t->frame->src.port;
+		q->front = key_of(&t->frame->src.ip, q->port, m->id, m->question);
+		q->tries = 1;
+		c->sent_seen++;
+		if (p->load[q->load].tries > 1)
+			table_put(&c->by_identity, identity, *v);
+		return;
+	}
+	v = table_find(&c->by_identity, identity);
+	if (v == NULL || c->query[*v].tries >= p->load[c->query[*v].load].tries) {
+		c->unplanned++;
+		return;
+	}
+	struct query *q = &c->query[*v];
+	q->port = t->frame->src.port;
+	q->tries++;
+	table_put(&c->by_key, key, *v | (uint64_t)q->tries << TRY_SHIFT);
+}
+
+static void client_bad(struct client *c, const struct judge_tap *t, uint64_t query,
+                       const struct message *m, const char *what)
+{
+	if (c->bad_n == BADS_MAX)
+		return;
+	c->bad = grow(c->bad, c->bad_n, &c->bad_cap, sizeof(*c->bad));
+	c->bad[c->bad_n++] = (struct bad){
+		.frame = (uint32_t)t->number, .query = (uint32_t)query, .t_ns = t->t_ns,
+		.from = t->frame->src.ip, .what = what,
+		.front = m == NULL ? 0 : key_of(&t->frame->dst.ip, t->frame->dst.port, m->id,
+		                                m->question),
+	};
+}
+
+/* What the answer says, by the oracle or, for a foreign recursor, by its rcode alone. */
+static enum rec_match answer_match(const struct client *c, const struct message *m)
+{
+	uint16_t flags = dns_flags(m->m), rcode = flags & DNS_RCODE;
+
+	if (c->oracle)
+		return rec_answer_match(m->m, m->len);
+	if ((flags & DNS_TC) != 0)
+		return REC_TRUNCATED;
+	return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? REC_RIGHT : REC_ERROR;
+}
+
+static const char *match_wrong(enum rec_match m)
+{
+	switch (m) {
+	case REC_WRONG_RCODE:
+		return "answer with the wrong rcode";
+	case REC_WRONG_DATA:
+		return "answer with wrong data";
+	case REC_BROKEN:
+		return "answer that is no DNS answer";
+	case REC_RIGHT:
+	case REC_TRUNCATED:
+	case REC_ERROR:
+		break;
+	}
+	return NULL;
+}
+
+/* Nobody asked for it: another ID, question, port or sender than that of any query. */
+static void client_stray(struct client *c, const struct judge_tap *t, const struct message *m,
+                         const char *what)
+{
+	c->stray++;
+	c->wrong++;
+	client_bad(c, t, UINT32_MAX, m, what);
+}
+
+static void client_answer(struct client *c, const struct judge_tap *t, const struct message *m)
+{
+	const uint64_t *v = table_find(&c->by_key, key_of(&t->frame->dst.ip, 0, m->id,
+	                                                  m->question));
+	struct query *q = v != NULL ? &c->query[*v & UINT32_MAX] : NULL;
+
+	if (q == NULL || q->tries == 0) {
+		client_stray(c, t, m, "answer to no query: no such ID and question is open");
+		return;
+	}
+	if (q->tries == 1 &&
+	    (q->port != t->frame->dst.port || !ip_eq(&q->to, &t->frame->src.ip))) {
+		client_stray(c, t, m, "answer to no query: other port or sender");
+		return;
+	}
+	enum rec_match match = answer_match(c, m);
+	const char *wrong = match_wrong(match);
+	uint64_t index = *v & UINT32_MAX, try = *v >> TRY_SHIFT;
+	c->wrong += wrong != NULL;
+	if (wrong != NULL)
+		client_bad(c, t, index, m, wrong);
+	if (q->answers > 0) {
+		c->duplicate++;
+		client_bad(c, t, index, m, "second answer to one query");
+	} else {
+		q->answer_ns = t->t_ns;
+		q->answer_frame = (uint32_t)t->number;
+		q->match = (uint8_t)match;
+		q->answer_try = try > 0 ? (uint8_t)try : 1;
+	}
+	if (q->answers < UINT8_MAX)
+		q->answers++;
+}
+
+void client_tap(struct client *c, const struct plan *p, const struct judge_tap *t, bool out)
+{
+	struct message m;
+
+	if (t->frame->kind != FRAME_UDP || (out ? t->frame->dst.port : t->frame->src.port) != 53)
+		return;
+	bool read = message_read(&m, t->frame);
+	if (out && read && !m.answer)
+		client_query(c, p, t, &m);
+	else if (out)
+		c->unplanned++;
+	else if (read && m.answer)
+		client_answer(c, t, &m);
+	else
+		client_stray(c, t, NULL, "answer that is no DNS answer");
+}
+
+void client_finish(struct client *c)
+{
+	plan_until(c, INT64_MAX);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The verdict document of docs/run-directory.md, out of findings, gates, phases and servers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inner.h"
+#include "recursor-stub/core/answer.h"
+#include "sim/plan/plan_io.h"
+
+static const double FLAKE = 1e-9, MISS = 1e-4;
+
+static const char *verdict_names[] = { "PASS", "INCONCLUSIVE", "FAIL", "INVALID" };
+
+double expect_flake(const struct plan_expect *e)
+{
+	return e->flake > 0 ? e->flake : FLAKE;
+}
+
+double expect_miss(const struct plan_expect *e)
+{
+	return e->miss > 0 ? e->miss : MISS;
+}
+
+void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint64_t frame,
+                   int64_t t_ns, const char *what)
+{
+	struct text file = { .n = 0 };
+
+	text_add(&file, "%s.pcap", node_name(j, (int)node));
+	json_array_append_new(f->evidence, json_pack("{s:s, s:I, s:I, s:s}", "pcap", file.s,
+	                      "frame", (json_int_t)frame, "t_ns", (json_int_t)t_ns, "what", what));
+}
+
+static void expect_judge(struct judge *j, unsigned i, struct finding *f)
+{
+	const struct plan_expect *e = &j->plan->expect[i];
+
+	switch (e->kind) {
+	case PLAN_EVEN:
+		expect_even(j, e, f);
+		break;
+	case PLAN_DETECT:
+		expect_detect(j, e, f);
+		break;
+	case PLAN_BACK:
+		expect_back(j, e, f);
+		break;
+	case PLAN_LOST:
+		expect_lost(j, e, f);
+		break;
+	case PLAN_ANSWERS:
+		expect_answers(j, e, f);
+		break;
+	case PLAN_CACHE:
+		expect_cache(j, i, f);
+		break;
+	case PLAN_LATENCY:
+		expect_latency(j, e, f);
+		break;
+	}
+}
+
+/* A share of flake is spent by whatever is decided by chance; even asks two such questions. */
+static double flake_spent(const struct plan_expect *e)
+{
+	switch (e->kind) {
+	case PLAN_EVEN:
+		return 2 * expect_flake(e);
+	case PLAN_LOST:
+		return e->at_most == PLAN_MODEL ? expect_flake(e) : 0;
+	case PLAN_BACK:
+	case PLAN_CACHE:
+	case PLAN_LATENCY:
+		return expect_flake(e);
+	case PLAN_DETECT:
+	case PLAN_ANSWERS:
+		break;
+	}
+	return 0;
+}
+
+static json_t *expectation(struct judge *j, unsigned i, enum verdict *worst)
+{
+	const struct plan_expect *e = &j->plan->expect[i];
+	struct finding f = { .verdict = VERDICT_INCONCLUSIVE, .measured = json_object(),
+	                     .bound = json_object(), .evidence = json_array() };
+
+	expect_judge(j, i, &f);
+	*worst = f.verdict > *worst ? f.verdict : *worst;
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:o}",
+	                 "kind", plan_expect_name(e->kind), "line", (int)e->line,
+	                 "title", f.title.s, "verdict", verdict_names[f.verdict],
+	                 "claim", f.claim.s, "measured", f.measured, "bound", f.bound,
+	                 "why", f.why.s, "evidence", f.evidence);
+}
+
+static json_t *expectations(struct judge *j, enum verdict *worst, double *flake_sum)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < j->plan->expect_n; i++) {
+		*flake_sum += flake_spent(&j->plan->expect[i]);
+		json_array_append_new(list, expectation(j, i, worst));
+	}
+	if (j->plan->expect_n == 0)
+		*worst = VERDICT_INCONCLUSIVE;
+	return list;
+}
+
+static json_t *invalid_list(const struct judge *j)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < j->invalid_n; i++)
+		json_array_append_new(list, json_string(j->invalid[i]));
+	if (j->invalid_more > 0)
+		json_array_append_new(list, json_sprintf("and %u more", j->invalid_more));
+	return list;
+}
+
+static void set(json_t *o, const char *key, int64_t value)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)value));
+}
+
+static json_t *harness(const struct judge *j)
+{
+	const struct events *e = &j->events;
+	json_t *h = json_object();
+	uint64_t unplanned = 0, repeated = 0, unmatched = 0;
+
+	for (unsigned i = 0; i < j->client_n; i++)
+		unplanned += j->client[i].unplanned;
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		repeated += j->balancer[i].repeated;
+		unmatched += j->balancer[i].answers_unmatched;
+	}
+	json_object_set_new(h, "setup_ms", json_real((double)e->setup_us / 1000));
+	json_object_set_new(h, "ready_ms", json_real((double)e->ready_us / 1000));
+	set(h, "send_late_p50_us", e->late_p50_us);
+	set(h, "send_late_p999_us", e->late_p999_us);
+	set(h, "send_late_max_us", e->late_max_us);
+	set(h, "left_late_p999_us", j->wire_late_p999_us);
+	set(h, "left_late_max_us", j->wire_late_max_us);
+	set(h, "wire_delay_p50_us", e->delay_p50_us);
+	set(h, "wire_delay_p99_us", e->delay_p99_us);
+	set(h, "wire_drops", e->wire_drops);
+	set(h, "loop_gap_max_us", e->loop_gap_max_us);
+	set(h, "unsent", e->unsent);
+	set(h, "clock_step_us", e->clock_step_us);
+	set(h, "unplanned_queries", (int64_t)unplanned);
+	set(h, "matched_by_order", (int64_t)repeated);
+	set(h, "answers_unmatched", (int64_t)unmatched);
+	return h;
+}
+
+/* ---- phases: the time between faults ---- */
+
+struct phase {
+	int64_t from_ns, to_ns;
+	uint64_t queries, answered, lost, error, wrong, duplicate, late;
+	struct hist latency;
+};
+
+static bool match_wrong(uint8_t match)
+{
+	return match == REC_WRONG_RCODE || match == REC_WRONG_DATA || match == REC_BROKEN;
+}
+
+static void phase_count(const struct judge *j, struct phase *ph)
+{
+	for (unsigned i = 0; i < j->client_n; i++)
+		for (size_t k = 0; k < j->client[i].query_n; k++) {
+			const struct query *q = &j->client[i].query[k];
+			if (q->sent_ns == NEVER || q->plan_ns < ph->from_ns ||
+			    q->plan_ns >= ph->to_ns)
+				continue;
+			bool answered = query_answered(j->plan, q);
+			ph->queries++;
+			ph->answered += answered;
+			ph->lost += !answered;
+			ph->late += !answered && q->answer_ns != NEVER;
+			ph->error += q->match == REC_ERROR;
+			ph->wrong += match_wrong(q->match);
+			ph->duplicate += q->answers > 1;
+			hist_add(&ph->latency, answered ? q->answer_ns - q->plan_ns :
+			         INT64_MAX / 2);
+		}
+}
+
+static json_t *quantile(const struct hist *h, uint32_t ppm)
+{
+	int64_t v = hist_quantile(h, ppm);
+
+	return h->n == 0 || v >= INT64_MAX / 4 ? json_null() : json_integer((json_int_t)(v / 1000));
+}
+
+static json_t *phase_json(const struct phase *ph, const char *what)
+{
+	return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	                 "from_ns", (json_int_t)ph->from_ns, "to_ns", (json_int_t)ph->to_ns,
+	                 "what", what, "queries", (json_int_t)ph->queries,
+	                 "answered", (json_int_t)ph->answered, "lost", (json_int_t)ph->lost,
+	                 "error", (json_int_t)ph->error, "wrong", (json_int_t)ph->wrong,
+	                 "duplicate", (json_int_t)ph->duplicate, "late", (json_int_t)ph->late,
+	                 "latency_us", json_pack("{s:o, s:o, s:o, s:o, s:o}",
+	                                         "p50", quantile(&ph->latency, 500000),
+	                                         "p90", quantile(&ph->latency, 900000),
+	                                         "p99", quantile(&ph->latency, 990000),
+	                                         "p999", quantile(&ph->latency, 999000),
+	                                         "max", quantile(&ph->latency, 1000000)));
+}
+
+static json_t *phases(const struct judge *j)
+{
+	const struct plan *p = j->plan;
+	struct phase *ph = malloc(sizeof(*ph));
+	json_t *list = json_array();
+	int64_t from = 0;
+
+	MUST(ph != NULL);
+	for (unsigned i = 0; i <= p->fault_n; i++) {
+		struct text what = { .n = 0 };
+		int64_t to = i < p->fault_n ? p->fault[i].at_ns : p->end_ns;
+		if (i == 0)
+			text_add(&what, "before");
+		else
+			text_add(&what, "%s %s", plan_fault_name(p->fault[i - 1].kind),
+			         node_name(j, p->fault[i - 1].node));
+		*ph = (struct phase){ .from_ns = from, .to_ns = to };
+		hist_init(&ph->latency);
+		phase_count(j, ph);
+		if (to > from)
+			json_array_append_new(list, phase_json(ph, what.s));
+		from = to;
+	}
+	free(ph);
+	return list;
+}
+
+/* ---- servers ---- */
+
+static uint64_t draws_to(const struct balancer *b, const struct ep *server)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < b->conf->server_n; i++)
+		if (ep_eq(&b->conf->server[i].addr, server))
+			for (size_t k = 0; k < b->draw_n; k++)
+				n += b->draw[k].server == i;
+	return n;
+}
+
+static json_t *server_json(const struct judge *j, const struct bal_server *s, uint64_t all)
+{
+	json_t *by = json_object();
+	char address[EP_TEXT];
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		uint64_t own = draws_to(&j->balancer[i], &s->addr);
+		n += own;
+		set(by, node_name(j, (int)j->balancer[i].node), (int64_t)own);
+	}
+	ep_format(&s->addr, address);
+	return json_pack("{s:s, s:s, s:I, s:I, s:o}", "name", s->name, "address", address,
+	                 "queries", (json_int_t)n,
+	                 "share_ppm", (json_int_t)(all > 0 ? n * 1000000 / all : 0),
+	                 "by_balancer", by);
+}
+
+static bool server_told(const struct judge *j, unsigned conf, unsigned server)
+{
+	const struct plan_conf *c = j->plan->conf;
+
+	for (unsigned i = 0; i <= conf; i++)
+		for (unsigned k = 0; k < c[i].server_n && (i < conf || k < server); k++)
+			if (ep_eq(&c[i].server[k].addr, &c[conf].server[server].addr))
+				return true;
+	return false;
+}
+
+static json_t *servers(const struct judge *j)
+{
+	json_t *list = json_array();
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < j->balancer_n; i++)
+		all += j->balancer[i].draw_n;
+	for (unsigned i = 0; i < j->plan->conf_n; i++)
+		for (unsigned k = 0; k < j->plan->conf[i].server_n; k++)
+			if (!server_told(j, i, k))
+				json_array_append_new(list, server_json(j,
+				                      &j->plan->conf[i].server[k], all));
+	return list;
+}
+
+static json_t *program(const struct plan_program *p, const char *own)
+{
+	return json_pack("{s:s, s:s}", "program", p->path != NULL ? p->path : own,
+	                 "version", p->version);
+}
+
+json_t *judge_document(struct judge *j)
+{
+	enum verdict worst = VERDICT_PASS;
+	double flake_sum = 0;
+	char sha[65];
+	json_t *list = expectations(j, &worst, &flake_sum);
+
+	plan_sha256(j->plan, sha);
+	if (j->invalid_n > 0)
+		worst = VERDICT_INVALID;
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o}",
+	                 "verdict", verdict_names[worst], "scenario", j->plan->name,
+	                 "seed", (json_int_t)j->plan->seed, "engine", j->events.engine,
+	                 "plan_sha256", sha, "balancer", program(&j->plan->balancer, "balancer"),
+	                 "recursor", program(&j->plan->recursor, "recursor-stub"),
+	                 "flake_sum", flake_sum, "expectations", list,
+	                 "invalid", invalid_list(j), "harness", harness(j),
+	                 "phases", phases(j), "servers", servers(j));
+}
+
+enum verdict judge_verdict(const json_t *doc)
+{
+	const char *s = json_string_value(json_object_get(doc, "verdict"));
+
+	for (unsigned i = 0; s != NULL && i < COUNT_OF(verdict_names); i++)
+		if (strcmp(s, verdict_names[i]) == 0)
+			return (enum verdict)i;
+	return VERDICT_INVALID;
+}

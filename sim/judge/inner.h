@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The judge's insides. While taps come in, trackers only match and record: the client side what
+ * became of each planned query, each balancer's side which server each query went to and what its
+ * probes said, each recursor's side how soon it answered. judge_finish then lays the events beside
+ * that, turns probes into epochs, and lets each expectation measure and decide.
+ */
+#ifndef EK_JUDGE_INNER_H
+#define EK_JUDGE_INNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/dns.h"
+#include "lib/hist.h"
+#include "lib/stats.h"
+#include "sim/judge/tap.h"
+#include "text.h"
+
+#define NEVER INT64_MIN /* a time that hasn't come */
+
+/* ---- table.c: open addressing, 64-bit keys that are hashes already, to 64-bit values ---- */
+
+struct slot {
+	uint64_t key;   /* 0: free */
+	uint64_t value;
+};
+
+struct table {
+	struct slot *slot;
+	uint64_t mask;
+	uint64_t n;
+};
+
+void table_init(struct table *t, uint64_t expected);
+void table_free(struct table *t);
+/* Sets key's value, replacing one that is there. */
+void table_put(struct table *t, uint64_t key, uint64_t value);
+/* The value, or NULL; good until the next put or drop. */
+uint64_t *table_find(const struct table *t, uint64_t key);
+void table_drop(struct table *t, uint64_t key);
+/* Room for one more element of an array that doubles; *cap in elements. */
+void *grow(void *p, size_t n, size_t *cap, size_t size);
+
+/* ---- what every tracker reads out of a datagram ---- */
+
+struct message {
+	const uint8_t *m;
+	size_t len;
+	struct dns_question q;
+	uint64_t question;  /* hash of name (case folded), type and class */
+	uint16_t id;
+	bool answer;        /* QR */
+};
+
+/* False when it isn't a DNS message with one question. */
+bool message_read(struct message *msg, const struct frame *f);
+uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class);
+/* Never 0. */
+uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question);
+
+/* ---- client.c: one record for each planned query ---- */
+
+struct query {
+	int64_t plan_ns;
+	int64_t sent_ns;       /* first try at the client's interface; NEVER */
+	int64_t answer_ns;     /* first answer; NEVER */
+	uint64_t key;          /* of client, ID and question */
+	uint64_t identity;     /* of client and question: what a later try shares */
+	uint64_t front;        /* of client, port, ID and question, once sent: see struct front */
+	struct ip to;
+	uint32_t sent_frame;
+	uint32_t answer_frame;
+	uint16_t port;
+	uint16_t id;
+	uint16_t load;
+	uint16_t balancer;     /* index among the plan's balancers */
+	uint8_t match;         /* enum rec_match of the first answer; 0: none */
+	uint8_t answers;       /* saturates */
+	uint8_t tries;         /* seen on the wire */
+	uint8_t answer_try;    /* which try the first answer belongs to, from 1 */
+};
+
+enum { BADS_MAX = 4096 }; /* kept with their frames; more are only counted */
+
+/* An answer that is wrong, late or one too many. */
+struct bad {
+	uint32_t frame;
+	uint32_t query;   /* index, or UINT32_MAX: to none */
+	int64_t t_ns;
+	struct ip from;
+	uint64_t front;   /* key of client, port, ID and question, as a balancer saw it */
+	const char *what;
+};
+
+struct client {
+	unsigned node;
+	struct query *query;
+	size_t query_n, query_cap;
+	size_t expired;         /* queries below are too old to be matched any more */
+	struct table by_key, by_identity;
+	uint64_t unplanned, stray, wrong, duplicate, sent_seen;
+	int64_t last_ns;        /* latest tap */
+	struct bad *bad;
+	size_t bad_n, bad_cap;
+	struct planned *planned; /* generators of this node's loads, each with its next query */
+	unsigned planned_n;
+	bool oracle;            /* answers are our stub's: their data can be told */
+};
+
+int client_init(struct client *c, const struct plan *p, unsigned node,
+                char error[JUDGE_ERROR_TEXT]);
+void client_free(struct client *c);
+void client_tap(struct client *c, const struct plan *p, const struct judge_tap *t, bool out);
+/* No more taps: takes in what was planned and never seen. */
+void client_finish(struct client *c);
+/* When the query is given up: its last try's deadline. */
+int64_t query_deadline(const struct plan *p, const struct query *q);
+/* True when it was answered in time, whatever the answer said. */
+bool query_answered(const struct plan *p, const struct query *q);
+
+/* ---- balancer.c ---- */
+
+/* A client's query, forwarded: one random draw. */
+struct draw {
+	int64_t t_ns;
+	int64_t answer_ns;  /* NEVER */
+	uint32_t frame;
+	uint16_t server;
+	bool matched;       /* to a query on the front */
+};
+
+struct probe {
+	int64_t t_ns;
+	int64_t answer_ns;  /* NEVER */
+	int64_t refused_ns; /* ICMP said that nobody listens; NEVER */
+	uint32_t frame;
+	uint32_t answer_frame;
+	uint16_t server;
+	bool good;
+};
+
+/* A client's query at the front. */
+struct front {
+	int64_t t_ns;
+	uint64_t key;       /* client, port, ID, question */
+	uint32_t next;      /* the next one that waits with this question; UINT32_MAX */
+	uint32_t last;      /* of those, when this is the first */
+	uint16_t server;    /* UINT16_MAX: not forwarded */
+	bool answered;
+};
+
+/* State of one server as its probes tell: uncertain from lo, then state from hi on. */
+enum server_state { SERVER_DOWN, SERVER_UP, SERVER_UNKNOWN };
+
+struct change {
+	int64_t lo_ns, hi_ns;
+	enum server_state state;
+	uint32_t frame;     /* of the probe or answer that decided */
+};
+
+struct server {
+	struct change *change;
+	size_t change_n, change_cap;
+};
+
+struct balancer {
+	unsigned node;
+	const struct plan_conf *conf;
+	struct draw *draw;
+	size_t draw_n, draw_cap;
+	struct probe *probe;
+	size_t probe_n, probe_cap;
+	struct front *front;
+	size_t front_n, front_cap;
+	struct server *server;      /* conf->server_n of them */
+	uint64_t *check;            /* hash of each server's check question */
+	struct table servers;       /* endpoint to server */
+	struct table waiting;       /* question to the first front that waits */
+	struct table fronts;        /* key to front */
+	struct table backs;         /* server's answer to draw, or to probe */
+	uint64_t repeated;          /* forwards matched first-in first-out */
+	uint64_t answers_unmatched; /* of servers */
+	uint64_t front_answers;     /* sent to clients */
+};
+
+void balancer_init(struct balancer *b, const struct plan *p, unsigned node);
+void balancer_free(struct balancer *b);
+void balancer_tap(struct balancer *b, const struct judge_tap *t, bool out);
+
+/* ---- recursor.c ---- */
+
+struct cache_count {
+	uint64_t answers, hits;
+};
+
+struct recursor {
+	unsigned node;
+	struct table open;          /* query to arrival */
+	struct cache_count *cache;  /* one for each expectation of the plan */
+	struct table checks;        /* questions of health checks */
+	uint64_t queries, answers;
+};
+
+void recursor_init(struct recursor *r, const struct plan *p, unsigned node);
+void recursor_free(struct recursor *r);
+void recursor_tap(struct recursor *r, const struct plan *p, const struct judge_tap *t, bool out);
+
+/* ---- events.c ---- */
+
+struct fault_seen {
+	bool told, verified;
+	int64_t from_ns, to_ns;
+	char evidence[200];
+};
+
+struct node_seen {
+	bool told;
+	int64_t if_sent, if_received, wire_took, wire_gave, if_drops, rcvbuf_errors;
+	int64_t pcap_records;       /* by the event; -1: not told */
+	uint64_t frames;            /* taps */
+};
+
+struct events {
+	bool start, end, wire, clock;
+	char engine[16];
+	int64_t t0_unix_ns;
+	char plan_sha256[65];
+	int64_t setup_us, ready_us;
+	int64_t late_p50_us, late_p99_us, late_p999_us, late_max_us;
+	int64_t planned, sent, unsent, loads;
+	int64_t wire_drops, delay_p50_us, delay_p99_us, loop_gap_max_us;
+	int64_t clock_step_us;
+	struct fault_seen *fault;   /* as plan.fault */
+	struct node_seen *node;     /* as plan.node */
+};
+
+/* ---- the judge ---- */
+
+enum { INVALID_MAX = 32 };
+
+struct judge {
+	const struct plan *plan;
+	struct events events;
+	char *invalid[INVALID_MAX];
+	unsigned invalid_n, invalid_more;
+	unsigned client_n, balancer_n, recursor_n;
+	struct client *client;
+	struct balancer *balancer;
+	struct recursor *recursor;
+	unsigned *tracker;          /* node to index in the array of its role */
+	struct table owners;        /* address to node */
+	int64_t wire_late_p999_us;  /* sent at the interface - planned, by packets */
+	int64_t wire_late_max_us;
+	int64_t slack_ns;           /* on every bound: the plan's and the measured loop gap */
+};
+
+/* health.c: fills each server's changes. slack_ns: how long a program may take to act. */
+void health_epochs(struct balancer *b, enum plan_checks checks, int64_t slack_ns);
+/* Walks through a server's states by time; t_ns never decreases from call to call. */
+enum server_state server_state_at(const struct server *s, size_t *cursor, int64_t t_ns);
+
+/* gates.c: adds every reason for INVALID. */
+void gates(struct judge *j);
+
+/* ---- expectations: what each fills in ---- */
+
+struct finding {
+	enum verdict verdict;
+	struct text title, claim, why;
+	json_t *measured, *bound, *evidence;
+};
+
+/* Adds a frame to the evidence. */
+void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint64_t frame,
+                   int64_t t_ns, const char *what);
+void expect_even(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_cache(struct judge *j, unsigned expect, struct finding *f);
+void expect_latency(struct judge *j, const struct plan_expect *e, struct finding *f);
+
+/* doc.c */
+json_t *judge_document(struct judge *j);
+/* Probability, of all that went right, that an expectation doesn't pass. */
+double expect_flake(const struct plan_expect *e);
+double expect_miss(const struct plan_expect *e);
+
+/* The name of a node. */
+static inline const char *node_name(const struct judge *j, int node)
+{
+	return node >= 0 ? j->plan->node[node].name : "?";
+}
+
+#endif
