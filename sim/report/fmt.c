@@ -84,6 +84,17 @@ const char *fmt_ppm(char out[FMT_TEXT], int64_t ppm)
 	return out;
 }
 
+const char *fmt_latency(char out[FMT_TEXT], const json_t *phase, const char *key)
+{
+	const json_t *v = js_get(js_get(phase, "latency_us"), key);
+
+	if (json_is_number(v))
+		return fmt_ns(out, js_whole(json_number_value(v) * 1e3));
+	if (json_is_string(v))
+		return json_string_value(v);
+	return js_int(phase, "lost", 0) > 0 ? "lost" : "-";
+}
+
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);

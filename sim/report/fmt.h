@@ -30,6 +30,11 @@ const char *fmt_count(char out[FMT_TEXT], int64_t n);
 /* Millionths as "50.2 %"; returns out. */
 const char *fmt_ppm(char out[FMT_TEXT], int64_t ppm);
 /*
+ * A quantile of a phase's latency_us, which may be a text such as "> 2 s"; "lost" where there is
+ * none because the quantile is a lost query's.
+ */
+const char *fmt_latency(char out[FMT_TEXT], const json_t *phase, const char *key);
+/*
  * A value by its key's unit: _ns, _us, _ms are times, _ppm a share; objects and arrays by their
  * members, which have its unit unless they have their own. Nothing for NULL.
  */

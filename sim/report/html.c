@@ -122,16 +122,11 @@ static void servers(FILE *to, const json_t *list)
 	fputs("</table>\n", to);
 }
 
-/* A quantile in us, or a text like "> 2 s". */
-static void latency(FILE *to, const json_t *p, const char *key)
+static void latency(FILE *to, const json_t *phase, const char *key)
 {
 	char text[FMT_TEXT];
-	const json_t *v = js_get(js_get(p, "latency_us"), key);
 
-	if (json_is_number(v))
-		fprintf(to, "<td>%s", fmt_ns(text, js_whole(json_number_value(v) * 1e3)));
-	else
-		escaped(to, "<td>", json_is_string(v) ? json_string_value(v) : "-", "");
+	escaped(to, "<td>", fmt_latency(text, phase, key), "");
 }
 
 static void phases(FILE *to, const json_t *list)

@@ -10,7 +10,7 @@
 #include "fmt.h"
 #include "report.h"
 
-enum { BLOCK = 6, LABEL = 10, SERVERS_MAX = 40, EVIDENCE_MAX = 6, BAR = 16 };
+enum { BLOCK = 6, LABEL = 10, SERVERS_MAX = 40, EVIDENCE_MAX = 6, BAR = 14 };
 
 static const struct {
 	const char *verdict, *color, *headline, *next;
@@ -186,8 +186,8 @@ static void server_row(FILE *to, const json_t *servers, const json_t *s)
 
 	fmt_cell(to, js_str(s, "name", "?"), 9, false);
 	fputc(' ', to);
-	fmt_cell(to, js_str(s, "address", "?"), 15, false);
-	fmt_cell(to, fmt_count(text, js_int(s, "queries", 0)), 10, true);
+	fmt_cell(to, js_str(s, "address", "?"), 18, false);
+	fmt_cell(to, fmt_count(text, js_int(s, "queries", 0)), 9, true);
 	fmt_cell(to, fmt_ppm(text, ppm), 9, true);
 	for (unsigned i = 0; i < balancer_columns(servers); i++) {
 		const char *lb = json_object_iter_key(it);
@@ -198,7 +198,7 @@ static void server_row(FILE *to, const json_t *servers, const json_t *s)
 	}
 	fputs("  ", to);
 	int fill = ppm < 0 ? 0 : ppm > 1000000 ? BAR : (int)((ppm * BAR / 2 + 250000) / 500000);
-	fprintf(to, "%.*s%.*s\n", fill, "################", BAR - fill, "................");
+	fprintf(to, "%.*s%.*s\n", fill, "##############", BAR - fill, "..............");
 }
 
 static void servers_table(FILE *to, const json_t *servers)
@@ -209,7 +209,7 @@ static void servers_table(FILE *to, const json_t *servers)
 
 	if (n == 0)
 		return;
-	fprintf(to, "\n%-9s %-15s%10s%9s", "server", "address", "queries", "share");
+	fprintf(to, "\n%-9s %-18s%9s%9s", "server", "address", "queries", "share");
 	for (unsigned i = 0; i < balancer_columns(servers); i++) {
 		char head[FMT_TEXT];
 		snprintf(head, sizeof(head), "of %.30s", json_object_iter_key(it));
@@ -226,16 +226,11 @@ static void servers_table(FILE *to, const json_t *servers)
 		        json_object_size(first));
 }
 
-/* A quantile of latency: us, or a text like "> 2 s" where lost queries begin. */
-static void latency_cell(FILE *to, const json_t *latency, const char *key)
+static void latency_cell(FILE *to, const json_t *phase, const char *key)
 {
 	char text[FMT_TEXT];
-	const json_t *v = js_get(latency, key);
 
-	if (json_is_number(v))
-		fmt_cell(to, fmt_ns(text, js_whole(json_number_value(v) * 1e3)), 10, true);
-	else
-		fmt_cell(to, json_is_string(v) ? json_string_value(v) : "-", 10, true);
+	fmt_cell(to, fmt_latency(text, phase, key), 10, true);
 }
 
 static void phase_row(FILE *to, const json_t *p)
@@ -249,8 +244,8 @@ static void phase_row(FILE *to, const json_t *p)
 		fmt_cell(to, fmt_ns(text, js_int(p, times[i], 0)), 9, true);
 	for (unsigned i = 0; i < 3; i++)
 		fmt_cell(to, fmt_count(text, js_int(p, counts[i], 0)), i == 0 ? 10 : 8, true);
-	latency_cell(to, js_get(p, "latency_us"), "p50");
-	latency_cell(to, js_get(p, "latency_us"), "p99");
+	latency_cell(to, p, "p50");
+	latency_cell(to, p, "p99");
 	fputc('\n', to);
 }
 
@@ -271,9 +266,11 @@ static void harness(FILE *to, const json_t *h)
 		const char *key, *label;
 	} rows[] = {
 		{ "setup_ms", "set up in" },
+		{ "ready_ms", "ready in" },
 		{ "send_late_p50_us", "queries late p50" },
 		{ "send_late_p999_us", "late p99.9" },
 		{ "send_late_max_us", "late at most" },
+		{ "left_late_max_us", "at their interface at most" },
 		{ "unsent", "unsent" },
 		{ "wire_delay_p50_us", "wire added p50" },
 		{ "wire_delay_p99_us", "added p99" },
