@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ground, wire, programs and clients of a lab; see lab.h. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lab.h"
+#include "lib/host/host.h"
+
+static void *share(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void step(struct lab *l, const char *what)
+{
+	snprintf(l->shared->step, sizeof(l->shared->step), "%s", what);
+}
+
+/* Paths that the private tmpfs may not hide. */
+static int make_room(struct lab *l)
+{
+	const struct plan *p = l->plan;
+	size_t n = 0;
+	const char **keep = calloc(p->node_n + 4, sizeof(*keep)), *what = "";
+
+	MUST(keep != NULL);
+	keep[n++] = l->o->dir;
+	keep[n++] = l->o->balancer;
+	keep[n++] = l->o->recursor;
+	keep[n++] = p->scenario_path;
+	for (unsigned i = 0; i < p->node_n; i++)
+		keep[n++] = p->node[i].config_path;
+	int err = room_make(&l->room, keep, n, &what);
+	step(l, what);
+	free(keep);
+	for (unsigned i = 0; i < p->node_n && err == 0; i++)
+		err = room_add(&l->room, p->node[i].name);
+	return err;
+}
+
+static int start_wire(struct lab *l)
+{
+	struct wire_options o = { .plan = l->plan, .dir = l->o->pcap ? l->o->dir : NULL };
+
+	step(l, "start the wire");
+	l->wire = share(wire_shared_size(l->plan->node_n));
+	o.bell = l->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	o.echo = l->echo = eventfd(0, EFD_CLOEXEC);
+	if (l->wire == NULL || l->bell < 0 || l->echo < 0)
+		return -errno;
+	l->wire->nodes = l->plan->node_n;
+	atomic_store(&l->wire->watching, true);
+	l->wire_pid = fork();
+	if (l->wire_pid < 0)
+		return -errno;
+	if (l->wire_pid == 0) {
+		(void)prctl(PR_SET_NAME, "ek-wire");
+		_exit(wire_run(&o, l->wire) == 0 ? 0 : 1);
+	}
+	return 0;
+}
+
+static int wait_for_wire(struct lab *l)
+{
+	uint64_t n;
+
+	step(l, "start the wire");
+	if (read(l->echo, &n, sizeof(n)) != sizeof(n))
+		return -errno;
+	if (atomic_load(&l->wire->state) != WIRE_FAILED)
+		return 0;
+	step(l, l->wire->error_what);
+	return l->wire->error;
+}
+
+/* -C FILE as it is; dnsdist's own flags. */
+static void balancer_args(struct lab *l, struct proc *p, const struct plan_node *n)
+{
+	proc_arg(p, "%s", l->o->balancer);
+	proc_arg(p, "--supervised");
+	if (l->plan->balancer.path != NULL)
+		proc_arg(p, "--disable-syslog");
+	proc_arg(p, "-C");
+	proc_arg(p, "%s", n->config_path);
+}
+
+/* PowerDNS wants a directory with a recursor.conf in it: a copy under that name. */
+static int copy_config(struct lab *l, const struct plan_node *n)
+{
+	char path[ROOM_PATH], *text;
+	size_t len;
+	int err = host_read_file(n->config_path, 1 << 20, &text, &len);
+
+	if (err != 0)
+		return err;
+	room_file(&l->room, n->name, "recursor.conf", path);
+	FILE *f = fopen(path, "we");
+	if (f == NULL || fwrite(text, 1, len, f) != len)
+		err = -EIO;
+	if (f != NULL && fclose(f) != 0)
+		err = -EIO;
+	free(text);
+	return err;
+}
+
+static const char *const dist_names[] = {
+	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
+	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
+};
+
+static void stub_args(struct lab *l, struct proc *p, const struct plan_node *n)
+{
+	struct drbg r;
+	uint8_t seed[DRBG_SEED];
+
+	plan_seed(l->plan, seed);
+	drbg_init(&r, seed, DRBG_NODE, p->node);
+	proc_arg(p, "--stub-seed=%llu", (unsigned long long)drbg_u64(&r) >> 1);
+	proc_arg(p, "--stub-miss=%s:%lldns:%lldns", dist_names[n->miss.kind],
+	         (long long)n->miss.a_ns, (long long)n->miss.b_ns);
+}
+
+static int recursor_args(struct lab *l, struct proc *p, const struct plan_node *n)
+{
+	proc_arg(p, "%s", l->o->recursor);
+	proc_arg(p, "--config-dir=%s", l->room.path);
+	proc_arg(p, "--socket-dir=%s", l->room.path);
+	if (l->plan->recursor.path != NULL) {
+		proc_arg(p, "--daemon=no");
+		proc_arg(p, "--write-pid=no");
+		proc_arg(p, "--disable-syslog=yes");
+	} else {
+		stub_args(l, p, n);
+	}
+	return copy_config(l, n);
+}
+
+static int start_proc(struct lab *l, unsigned i)
+{
+	const struct plan_node *n = &l->plan->node[i];
+	struct proc *p = &l->proc[i];
+	int err = 0;
+
+	if (n->role == PLAN_CLIENTS)
+		return 0;
+	p->name = n->name;
+	if (n->role == PLAN_BALANCER)
+		balancer_args(l, p, n);
+	else
+		err = recursor_args(l, p, n);
+	if (err == 0)
+		err = proc_listen(p, &l->world);
+	if (err == 0)
+		err = proc_start(p, &l->world);
+	if (err == 0)
+		lab_process_event(l, p, "started", p->pid, NULL);
+	return err;
+}
+
+/* Recursors first, so that a balancer's first probe finds somebody. */
+static int start_procs(struct lab *l)
+{
+	int err = 0;
+
+	step(l, "start the programs");
+	for (unsigned i = l->plan->node_n; i-- > 0 && err == 0;)
+		err = start_proc(l, i);
+	return err;
+}
+
+/* Namespaces, sockets and pipes: a few to a node. */
+static void more_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static void make_tables(struct lab *l)
+{
+	const struct plan *p = l->plan;
+
+	l->proc = calloc(p->node_n, sizeof(*l->proc));
+	l->load_pid = calloc(p->load_n + 1, sizeof(*l->load_pid));
+	l->fault = calloc(p->fault_n + 1, sizeof(*l->fault));
+	MUST(l->proc != NULL && l->load_pid != NULL && l->fault != NULL);
+	for (unsigned i = 0; i < p->node_n; i++)
+		l->proc[i] = (struct proc){ .node = i, .notify = -1 };
+	l->world = (struct proc_world){ &l->layout, &l->room, l->o->dir };
+}
+
+int lab_start(struct lab *l)
+{
+	const char *what = "";
+	int err;
+
+	more_files();
+	make_tables(l);
+	step(l, "write events.jsonl");
+	err = events_open(&l->events, l->o->dir);
+	if (err == 0)
+		err = make_room(l);
+	if (err == 0)
+		err = start_wire(l);
+	if (err != 0)
+		return err;
+	err = layout_make(&l->layout, l->plan, &what);
+	if (err != 0) {
+		step(l, what);
+		return err;
+	}
+	err = wait_for_wire(l);
+	l->setup_ns = host_mono_ns() - l->begun_ns;
+	return err != 0 ? err : start_procs(l);
+}
+
+bool lab_all_ready(struct lab *l)
+{
+	for (unsigned i = 0; i < l->plan->node_n; i++)
+		if (l->proc[i].name != NULL && !l->proc[i].ready)
+			return false;
+	return true;
+}
+
+bool lab_all_answered(struct lab *l)
+{
+	for (unsigned b = 0; b < l->plan->node_n; b++) {
+		if (l->plan->node[b].role != PLAN_BALANCER || l->plan->node[b].conf < 0)
+			continue;
+		const struct plan_conf *c = &l->plan->conf[l->plan->node[b].conf];
+		for (unsigned s = 0; s < c->server_n; s++)
+			if (c->server[s].check.mode == BAL_CHECK_AUTO && c->server_node[s] >= 0 &&
+			    !wire_answered(l->wire, (unsigned)c->server_node[s], b))
+				return false;
+	}
+	return true;
+}
+
+static _Noreturn void client(struct lab *l, unsigned load)
+{
+	int err;
+
+	(void)prctl(PR_SET_NAME, "ek-clients");
+	err = layout_enter(&l->layout, (unsigned)l->plan->load[load].node);
+	if (err == 0)
+		err = load_shell_run(l->plan, load, l->t0_ns, &l->shared->load[load]);
+	else
+		l->shared->load[load].error = err;
+	_exit(err == 0 ? 0 : 1);
+}
+
+int lab_start_loads(struct lab *l)
+{
+	for (unsigned i = 0; i < l->plan->load_n; i++) {
+		pid_t pid = fork();
+		if (pid < 0)
+			return -errno;
+		if (pid == 0)
+			client(l, i);
+		l->load_pid[i] = pid;
+	}
+	return 0;
+}
