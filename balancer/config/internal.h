@@ -23,6 +23,7 @@ struct loader {
 	bool servfail_when_no_server, roundrobin_fail_on_no_server;
 	int64_t udp_timeout_ns;
 	uint32_t max_outstanding;
+	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition */
 	struct ep *front;

@@ -287,11 +287,14 @@ int server_new(lua_State *l)
 	}
 	if (in && ld->server_n >= BAL_SERVERS_MAX)
 		fail(l, "newServer: more than %d servers", BAL_SERVERS_MAX);
+	if (in && ld->socket_n + s.sockets > CONFIG_SOCKETS_MAX)
+		fail(l, "newServer: sockets: more than %d in all", CONFIG_SOCKETS_MAX);
 	int *handle = lua_newuserdata(l, sizeof(*handle));
 	*handle = in ? (int)ld->server_n : -1;
 	luaL_getmetatable(l, meta_name);
 	lua_setmetatable(l, -2);
 	if (in) {
+		ld->socket_n += s.sockets;
 		ld->server = list_add(ld->server, &ld->server_n, sizeof(s), &new);
 		memcpy(new, &s, sizeof(s));
 	}

@@ -351,23 +351,29 @@ static int open_fronts(struct worker *w, unsigned *bad)
 	return 0;
 }
 
-static void open_backs(struct worker *w)
+/* One that fails (no route, no more files) is told of, and tried again when it is needed. */
+static void open_back(struct worker *w, const struct bal_server *s, bool tell)
 {
-	for (unsigned s = 0; s < w->conf->server_n; s++) {
-		const struct bal_server *server = &w->conf->server[s];
-		for (unsigned k = 0; k < server->sockets; k++) {
-			struct out o = { .fd = net_back(&server->addr), .first = NONE,
-			                 .ep = server->addr };
-			if (o.fd >= 0)
-				net_watch(w->epoll, o.fd, w->out_n);
-			else
-				o.fd = -1;
-			w->out[w->out_n++] = o;
-		}
+	struct out o = { .fd = net_back(&s->addr), .first = NONE, .ep = s->addr };
+	char text[EP_TEXT];
+
+	if (o.fd >= 0) {
+		net_watch(w->epoll, o.fd, w->out_n);
+	} else if (tell) {
+		ep_format(&s->addr, text);
+		fprintf(stderr, "can't open a socket to %s: %s\n", text, strerror(-o.fd));
 	}
+	w->out[w->out_n++] = o;
 }
 
-static void take_memory(struct worker *w, const struct bal_conf *conf)
+static void open_backs(struct worker *w, bool tell)
+{
+	for (unsigned s = 0; s < w->conf->server_n; s++)
+		for (unsigned k = 0; k < w->conf->server[s].sockets; k++)
+			open_back(w, &w->conf->server[s], tell && k == 0);
+}
+
+static int take_memory(struct worker *w, const struct bal_conf *conf)
 {
 	unsigned outs = conf->front_n + bal_ports(conf) - 1;
 
@@ -375,7 +381,7 @@ static void take_memory(struct worker *w, const struct bal_conf *conf)
 	w->out = calloc(outs > 0 ? outs : 1, sizeof(*w->out));
 	w->touched = calloc(outs > 0 ? outs : 1, sizeof(*w->touched));
 	MUST(w->out != NULL && w->touched != NULL);
-	MUST(host_arena(&w->arena, bal_arena_size(conf)) == 0);
+	return host_arena(&w->arena, bal_arena_size(conf));
 }
 
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
@@ -385,7 +391,10 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 
 	MUST(w != NULL);
 	w->conf = conf;
-	take_memory(w, conf);
+	*bad = conf->front_n;
+	*err = take_memory(w, conf);
+	if (*err < 0)
+		return NULL;
 	w->bal = bal_init(&w->arena, conf, shared, seed, index);
 	arena_seal(&w->arena);
 	init_messages(w);
@@ -396,7 +405,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	*err = open_fronts(w, bad);
 	if (*err < 0)
 		return NULL; /* the program ends: nothing to give back */
-	open_backs(w);
+	open_backs(w, index == 0);
 	return w;
 }
 

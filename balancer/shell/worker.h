@@ -36,8 +36,9 @@ struct worker_counts {
 struct worker;
 
 /*
- * Opens a worker's sockets. conf and shared are borrowed for its life. Returns NULL when a bind is
- * refused, with the address in *bad (an index of conf->front) and -errno in *err.
+ * Opens a worker's sockets. conf and shared are borrowed for its life. Returns NULL with -errno in
+ * *err when a bind is refused, its address in *bad (an index of conf->front), or when there is no
+ * memory, *bad then conf->front_n.
  */
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
                           const uint8_t seed[32], unsigned index, unsigned *bad, int *err);
