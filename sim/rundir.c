@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making run directories; see rundir.h. */
+#include "rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+
+	return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+static bool is_ours(const char *name)
+{
+	static const char *const names[] = { "plan.json", "events.jsonl", "verdict.json",
+	                                     "report.txt", "report.html", "report.tap",
+	                                     "junit.xml" };
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return ends_with(name, ".pcap") || ends_with(name, ".log");
+}
+
+static bool is_dot(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Looks at all files: true when each is a run's. *any: there are files; *plan: plan.json too. */
+static bool all_ours(DIR *d, bool *any, bool *plan)
+{
+	struct dirent *e;
+
+	*any = *plan = false;
+	while ((e = readdir(d)) != NULL) {
+		if (is_dot(e->d_name))
+			continue;
+		*any = true;
+		*plan |= strcmp(e->d_name, "plan.json") == 0;
+		if (!is_ours(e->d_name))
+			return false;
+	}
+	return true;
+}
+
+static int empty(const char *dir, char error[RUNDIR_ERROR])
+{
+	bool any, plan, ours;
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	if (d == NULL) {
+		snprintf(error, RUNDIR_ERROR, "%s: %s", dir, strerror(errno));
+		return -errno;
+	}
+	ours = all_ours(d, &any, &plan);
+	if (any && !(ours && plan)) {
+		snprintf(error, RUNDIR_ERROR, "%s: exists and isn't a run directory: not replaced",
+		         dir);
+		closedir(d);
+		return -EEXIST;
+	}
+	rewinddir(d);
+	while ((e = readdir(d)) != NULL)
+		if (!is_dot(e->d_name))
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	closedir(d);
+	return 0;
+}
+
+/* mkdir -p. */
+static int make_all(char *path)
+{
+	for (char *at = path + 1; *at != '\0'; at++) {
+		if (*at != '/')
+			continue;
+		*at = '\0';
+		int bad = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+		*at = '/';
+		if (bad != 0 && bad != -EROFS && bad != -EACCES)
+			return bad;
+	}
+	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int rundir_make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR])
+{
+	char path[RUNDIR_PATH], real[PATH_MAX];
+	int err;
+
+	if (strlen(dir) >= sizeof(path) || dir[0] == '\0') {
+		snprintf(error, RUNDIR_ERROR, "a run directory's name is 1...4095 bytes long");
+		return -ENAMETOOLONG;
+	}
+	strcpy(path, dir);
+	err = make_all(path);
+	if (err == 0 && realpath(dir, real) == NULL)
+		err = -errno;
+	if (err != 0) {
+		snprintf(error, RUNDIR_ERROR, "%s: can't make the run directory: %s", dir,
+		         strerror(-err));
+		return err;
+	}
+	snprintf(out, RUNDIR_PATH, "%.4095s", real);
+	return empty(out, error);
+}
+
+int rundir_write(const char *dir, const char *name, const char *text)
+{
+	char path[RUNDIR_PATH + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	FILE *f = fopen(path, "we");
+	if (f == NULL)
+		return -errno;
+	int bad = fputs(text, f) < 0;
+	bad |= fclose(f) != 0;
+	return bad ? -EIO : 0;
+}
