@@ -19,7 +19,8 @@ MAY = [
     ("balancer/config", ["balancer/core", "lib", "lib/host"]),
     ("balancer/shell", ["balancer/core", "balancer/config", "lib", "lib/host"]),
     ("recursor-stub/core", ["lib"]),
-    ("recursor-stub/shell", ["recursor-stub/core", "lib", "lib/host"]),
+    ("recursor-stub/config", ["recursor-stub/core", "lib", "lib/host"]),
+    ("recursor-stub/shell", ["recursor-stub/core", "recursor-stub/config", "lib", "lib/host"]),
     ("sim/load/core", ["lib", "sim/plan", "balancer/core"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core"]),
 ]

@@ -5,8 +5,9 @@
  * answer.h's. Where it has a choice it does what PowerDNS Recursor 4.8 does. See lib/dgram.h for
  * the three functions.
  *
- * There is one logical port, 0. A TCP message is a datagram with proto and conn set. Buffers hold
- * at least REC_ANSWER_MAX bytes (then nothing is cut that needn't be).
+ * A logical port is a socket of the shell's: the answer has the port of its query. A TCP message is
+ * a datagram with proto and conn set. Buffers hold at least REC_ANSWER_MAX bytes (then nothing is
+ * cut that needn't be).
  *
  * The life of a query: allow-from; header; question and EDNS; faults; packet cache; record cache
  * and root hints; else it waits. A question that somebody else waits for already gets its answer at
