@@ -191,7 +191,7 @@ static void lint_latency(struct lint *l, const struct plan *p, const struct plan
 		lint_add(l, true, NULL, e->line, "expect.latency: %llu queries are planned at "
 		         "least, "
 		         "%.3g above the quantile: expected 20, so %.0f queries",
-		         (unsigned long long)n, (double)n * above, 20 / above + 0.5);
+		         (unsigned long long)n, (double)n * above, 20 / above);
 }
 
 static void lint_expect(struct lint *l, const struct plan *p, const struct plan_expect *e)

@@ -57,6 +57,8 @@ void sandbox_sorted_keys(lua_State *L, int index);
 void words_open(lua_State *L);
 /* Pushes what a word collected: lab, limits: a table or nil; load, at, expect: a list. */
 void words_get(lua_State *L, const char *word);
+/* Makes what a word collects an empty table. */
+void words_make(lua_State *L, const char *word);
 /* The line of the call that made the table at index; 0: not known. */
 unsigned words_line(lua_State *L, int index);
 /* Fails when an at "..." has no fault. */

@@ -130,11 +130,11 @@ static const struct schema_field elem_server = {
 static const struct schema_field conf_fields[] = {
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
-	BOOL("servfail_when_no_server", plan_conf, servfail_when_no_server),
 	LIST("server", plan_conf, server, server_n, elem_server, BAL_SERVERS_MAX),
 	{ .key = "server_node", .kind = SCHEMA_LIST, AT(plan_conf, server_node), .counted = true,
 	  .count_at = offsetof(struct plan_conf, server_n), .hi = BAL_SERVERS_MAX,
 	  .elem = &elem_node, .elem_size = sizeof(int) },
+	BOOL("servfail_when_no_server", plan_conf, servfail_when_no_server),
 	TEXT("sha256", plan_conf, sha256),
 	TIME("udp_timeout_ns", plan_conf, udp_timeout_ns),
 };
@@ -194,9 +194,9 @@ static const struct schema fault_schema = SCHEMA(fault_fields);
 static const struct schema_field expect_fields[] = {
 	MODEL("at_most", plan_expect, at_most, INT64_MAX),
 	INT("catch_ppm", plan_expect, catch_ppm, 0, 1000000),
+	INT("duplicate", plan_expect, duplicate, 0, INT64_MAX),
 	TIME("during_from_ns", plan_expect, during_from_ns),
 	TIME("during_to_ns", plan_expect, during_to_ns),
-	INT("duplicate", plan_expect, duplicate, 0, INT64_MAX),
 	INT("error", plan_expect, error, -1, INT64_MAX),
 	REAL("flake", plan_expect, flake),
 	INT("hits_ppm", plan_expect, hits_ppm, 0, 1000000),

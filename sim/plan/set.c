@@ -69,9 +69,9 @@ static void choose(lua_State *L, const char *set, const char *what, char **rest)
 		memcpy(word, *rest, len);
 		word[len] = '\0';
 	}
-	if (is_number(word)) {
+	if (is_number(word) && (*rest)[len] == '.') { /* load.2.rate; but expect.detect.1 */
 		index = atoi(word);
-		*rest += len + ((*rest)[len] == '.');
+		*rest += len + 1;
 	} else if (n > 1) {
 		set_fail(L, set, "there are %d: expected %s.1 ... %s.%d before the key", n, what,
 		         what,
@@ -119,6 +119,10 @@ static void push_block(lua_State *L, const char *set, char **rest)
 	for (size_t i = 0; i < COUNT_OF(blocks); i++)
 		if (strcmp(word, blocks[i]) == 0 && *rest != NULL) {
 			words_get(L, word);
+			if (i == 4 && lua_isnil(L, -1)) {
+				words_make(L, word);
+				words_get(L, word);
+			}
 			if (i >= 1 && i <= 2)
 				choose(L, set, word, rest);
 			if (i == 3) {
@@ -134,9 +138,9 @@ static void push_block(lua_State *L, const char *set, char **rest)
 			return;
 		}
 	const char *meant = words_closest(word, blocks, COUNT_OF(blocks));
-	set_fail(L, set, "no such path%s%s%s: expected lab., load., at.N., expect.KIND., limits., "
-	         "seed or engines", meant != NULL ? ": did you mean '" : "",
-	         meant != NULL ? meant : "", meant != NULL ? "'?" : "");
+	set_fail(L, set, "no such path: %s%s%sexpected lab., load., at.N., expect.KIND., limits., "
+	         "seed or engines", meant != NULL ? "did you mean '" : "",
+	         meant != NULL ? meant : "", meant != NULL ? "'? " : "");
 }
 
 static void set_path(lua_State *L, const char *set, char *path, const char *value)

@@ -73,9 +73,9 @@ void scenario_fail(lua_State *L, const struct at *w, const char *format, ...)
 	if (set != NULL)
 		snprintf(s->error, PLAN_ERROR_TEXT, "--set %.200s: %s", set, what);
 	else if (line > 0)
-		snprintf(s->error, PLAN_ERROR_TEXT, "%.300s:%u: %s: %s", s->path, line, path, what);
+		snprintf(s->error, PLAN_ERROR_TEXT, "%.200s:%u: %s: %s", s->path, line, path, what);
 	else
-		snprintf(s->error, PLAN_ERROR_TEXT, "%.300s: %s%s%s", s->path, path,
+		snprintf(s->error, PLAN_ERROR_TEXT, "%.200s: %s%s%s", s->path, path,
 		         path[0] != '\0' ? ": " : "", what);
 	lua_pushnil(L);
 	lua_error(L);

@@ -19,27 +19,32 @@ static const char *const all_words[] = {
 	"string", "table", "math",
 };
 
-/* Edits that make b of a, at most limit + 1. */
-static unsigned distance(const char *a, const char *b, unsigned limit)
+static unsigned least_of(unsigned a, unsigned b)
 {
-	unsigned row[PLAN_NAME_TEXT + 1];
-	size_t n = strlen(b);
+	return a < b ? a : b;
+}
 
-	if (n > PLAN_NAME_TEXT || strlen(a) > PLAN_NAME_TEXT)
-		return limit + 1;
+/* Edits that make b of a: letters changed, added, dropped, or two swapped. far: texts too long. */
+static unsigned distance(const char *a, const char *b, unsigned far)
+{
+	unsigned rows[3][PLAN_NAME_TEXT + 1], *before = rows[0], *last = rows[1], *row = rows[2];
+	size_t n = strlen(b), m = strlen(a);
+
+	if (n > PLAN_NAME_TEXT || m > PLAN_NAME_TEXT)
+		return far;
 	for (unsigned k = 0; k <= n; k++)
 		row[k] = k;
-	for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-		unsigned diagonal = row[0];
+	for (unsigned i = 1; i <= m; i++) {
+		unsigned *free_row = before;
+		before = last;
+		last = row;
+		row = free_row;
 		row[0] = i;
 		for (unsigned k = 1; k <= n; k++) {
-			unsigned best = diagonal + (a[i - 1] != b[k - 1]);
-			if (row[k] + 1 < best)
-				best = row[k] + 1;
-			if (row[k - 1] + 1 < best)
-				best = row[k - 1] + 1;
-			diagonal = row[k];
-			row[k] = best;
+			row[k] = least_of(last[k - 1] + (a[i - 1] != b[k - 1]),
+			                  least_of(last[k], row[k - 1]) + 1);
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+				row[k] = least_of(row[k], before[k - 2] + 1);
 		}
 	}
 	return row[n];
@@ -51,7 +56,7 @@ const char *words_closest(const char *word, const char *const *names, size_t n)
 	unsigned limit = strlen(word) < 5 ? 1 : 2, least = limit + 1;
 
 	for (size_t i = 0; i < n; i++) {
-		unsigned d = names[i] != NULL ? distance(word, names[i], limit) : limit + 1;
+		unsigned d = names[i] != NULL ? distance(word, names[i], limit + 1) : limit + 1;
 		if (d < least) {
 			least = d;
 			best = names[i];
@@ -103,6 +108,14 @@ void words_get(lua_State *L, const char *word)
 	lua_getfield(L, LUA_REGISTRYINDEX, DOCUMENT);
 	lua_getfield(L, -1, word);
 	lua_remove(L, -2);
+}
+
+void words_make(lua_State *L, const char *word)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, DOCUMENT);
+	lua_newtable(L);
+	lua_setfield(L, -2, word);
+	lua_pop(L, 1);
 }
 
 static void want_table(lua_State *L, const char *word)

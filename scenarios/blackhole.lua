@@ -1,0 +1,27 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- The network to a recursor drops every packet, both ways, while its process is in perfect health:
+-- a dead switch port, a wrong route, a firewall. No ICMP, no refusal, only silence. Clients try a
+-- second time after a second: how many of them get their answer all the same?
+lab {
+  balancers = {
+    LB1 = { "192.160.102.2", "2605:e200:d000::2" },
+    LB2 = { "192.160.102.3", "2605:e200:d000::3" },
+    config = "blog/dnsdist.conf",
+  },
+  recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
+  clients = { net = "192.160.102.128/25", count = 50, choose = "per_query" },
+  links = { delay = "50us" },
+}
+load {
+  rate = 1000, arrivals = "poisson", to = "15s",
+  names = zipf(1000), timeout = "1s", tries = 2,
+}
+at "5s"  { blackhole = "DNS1" }
+at "10s" { heal      = "DNS1" }
+expect {
+  even    { "DNS1", "DNS3", during = { "0s", "5s" }, catch = 0.10 },
+  detect  { "DNS1", within = "model" },
+  back    { "DNS1", to = "share", within = "3s", catch = 0.10 },
+  lost    { at_most = "model" },
+  answers { wrong = 0, duplicate = 0 },
+}

@@ -1,0 +1,27 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- The story of blog.lua told by clients that speak IPv6 to the balancers, who go on asking the
+-- recursors over IPv4, as their configuration says. Do the same four claims hold?
+lab {
+  balancers = {
+    LB1 = { "192.160.102.2", "2605:e200:d000::2" },
+    LB2 = { "192.160.102.3", "2605:e200:d000::3" },
+    config = "blog/dnsdist.conf",
+  },
+  recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
+  clients = { net = "2605:e200:d000:80::/64", count = 50, choose = "per_query" },
+  links = { delay = "50us" },
+}
+load {
+  rate = 1000, arrivals = "poisson", to = "15s",
+  names = zipf(1000), types = { A = 0.6, AAAA = 0.4 }, timeout = "2s", tries = 1,
+}
+at "5s"  { kill  = "DNS1" }
+at "10s" { start = "DNS1" }
+expect {
+  even    { "DNS1", "DNS3", during = { "0s", "5s" }, catch = 0.10 },
+  detect  { "DNS1", within = "model" },
+  back    { "DNS1", to = "share", within = "3s", catch = 0.10 },
+  lost    { at_most = "model" },
+  answers { wrong = 0, duplicate = 0 },
+  cache   { hits = 0.5, within = "1ms" },
+}
