@@ -12,9 +12,9 @@
 #include "inner.h"
 #include "lib/fmath.h"
 
-enum { KINDS = PLAN_EXPECT_NODES_MAX + 1, POOLS_MAX = 64, LEFT_OUT = 255 };
+enum { KINDS = PLAN_EXPECT_NODES_MAX, POOLS_MAX = 64, LEFT_OUT = 255 };
 
-/* All stretches in which the kinds (named nodes, then all others) have these probabilities. */
+/* All stretches in which the kinds, which are the named nodes, have these probabilities. */
 struct pool {
 	double p[KINDS];
 	int index[KINDS];        /* kind to the e-process's numbering; -1: p is 0 */
@@ -50,12 +50,13 @@ struct stretch {
 	uint64_t count[BAL_SERVERS_MAX]; /* roundrobin */
 };
 
+/* kind_n: it isn't named, and its draws leave those between the named as random as they are. */
 static unsigned kind_of(const struct even *v, const struct plan_conf *c, unsigned server)
 {
 	for (unsigned i = 0; i < v->e->node_n; i++)
 		if (v->e->node[i] == c->server_node[server])
 			return i;
-	return v->e->node_n;
+	return v->kind_n;
 }
 
 static struct pool *pool_new(struct even *v, const double *p)
@@ -70,7 +71,7 @@ static struct pool *pool_new(struct even *v, const double *p)
 		o->index[k] = p[k] > 0 ? (int)n : -1;
 		if (p[k] > 0)
 			some[n++] = p[k];
-		else if (k < v->e->node_n)
+		else
 			o->full = false;
 	}
 	stat_e_init(&o->all, n, some);
@@ -88,7 +89,7 @@ static struct pool *pool_of(struct even *v, const struct plan_conf *c, const str
 	int64_t weight[KINDS] = { 0 }, all = 0;
 
 	for (unsigned i = 0; i < c->server_n; i++)
-		if (s->state[i] == SERVER_UP) {
+		if (s->state[i] == SERVER_UP && kind_of(v, c, i) < v->kind_n) {
 			weight[kind_of(v, c, i)] += c->server[i].weight;
 			all += c->server[i].weight;
 		}
@@ -156,6 +157,8 @@ static void take_draw(struct even *v, unsigned b, struct stretch *s, size_t inde
 		return;
 	}
 	s->count[d->server]++;
+	if (kind == v->kind_n)
+		return;
 	unsigned i = (unsigned)s->pool->index[kind];
 	double step = stat_e_draw(&s->pool->all, i);
 	s->pool->log_e += step;
@@ -247,7 +250,7 @@ static void tell_share(const struct even *v, const struct pool *o, const struct 
 {
 	struct share r = share_of(v, o, s, kind);
 
-	text_add(t, "%s got ", kind < v->e->node_n ? node_name(v->j, v->e->node[kind]) : "others");
+	text_add(t, "%s got ", node_name(v->j, v->e->node[kind]));
 	text_count(t, r.k);
 	text_add(t, " of ");
 	text_count(t, r.n);
@@ -263,7 +266,7 @@ static void tell_share(const struct even *v, const struct pool *o, const struct 
 	text_percent(t, v->e->catch_ppm);
 }
 
-/* The named node that is farthest from its probability. */
+/* The named node that is farthest from its probability; of two, the one that gets too much. */
 static unsigned worst_kind(const struct even *v, const struct pool *o, const struct stat_e_set *s)
 {
 	double most = -1;
@@ -273,7 +276,7 @@ static unsigned worst_kind(const struct even *v, const struct pool *o, const str
 		if (o->index[k] < 0 || s->total == 0)
 			continue;
 		double off = (double)s->count[o->index[k]] / (double)s->total - o->p[k];
-		off = off < 0 ? -off : off;
+		off = off < 0 ? -off : off + 1e-9;
 		if (off > most) {
 			most = off;
 			worst = k;
@@ -287,7 +290,7 @@ static json_t *measured_share(const struct even *v, const struct pool *o, unsign
 	struct share r = share_of(v, o, &o->all, k);
 
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}",
-	                 "name", k < v->e->node_n ? node_name(v->j, v->e->node[k]) : "others",
+	                 "name", node_name(v->j, v->e->node[k]),
 	                 "queries", (json_int_t)r.k, "expected_ppm", (json_int_t)ppm(o->p[k]),
 	                 "share_ppm", (json_int_t)(r.n > 0 ? ppm((double)r.k / (double)r.n) : 0),
 	                 "low_ppm", (json_int_t)ppm(r.is.lo), "high_ppm", (json_int_t)ppm(r.is.hi));
@@ -298,8 +301,7 @@ static void fill_measured(struct even *v, const struct pool *o, struct finding *
 	json_t *servers = json_array();
 
 	for (unsigned k = 0; o != NULL && k < v->kind_n; k++)
-		if (k < v->e->node_n || o->index[k] >= 0)
-			json_array_append_new(servers, measured_share(v, o, k));
+		json_array_append_new(servers, measured_share(v, o, k));
 	json_object_set_new(f->measured, "servers", servers);
 	json_object_set_new(f->measured, "queries",
 	                    json_integer(o != NULL ? (json_int_t)o->all.total : 0));
@@ -539,7 +541,7 @@ void expect_even(struct judge *j, const struct plan_expect *e, struct finding *f
 	MUST(v != NULL && j->balancer_n > 0);
 	v->j = j;
 	v->e = e;
-	v->kind_n = e->node_n + 1;
+	v->kind_n = e->node_n;
 	v->lb_log_e = calloc(j->balancer_n, sizeof(*v->lb_log_e));
 	v->order = calloc(j->balancer_n, sizeof(*v->order));
 	MUST(v->lb_log_e != NULL && v->order != NULL);

@@ -280,7 +280,8 @@ struct start {
 	int64_t first_ns;       /* first query to it; NEVER */
 	uint32_t first_frame;
 	uint64_t others_before; /* to others between the bound and that first query */
-	int64_t share_ns;       /* from here on its share is right; NEVER: not seen */
+	int64_t share_ns;       /* from here on its share was looked at; NEVER: not seen */
+	uint64_t own, n;        /* queries to it, and all, from there on */
 	uint64_t herd;          /* most of any HERD_WINDOW draws in a row after the first */
 	unsigned flaps;         /* times it was down again */
 };
@@ -303,9 +304,12 @@ static void start_checks(const struct balancer *b, const struct silence *s, int 
 		}
 }
 
-/* The e-process from the first query on, begun anew whenever it rings: the last beginning. */
+/*
+ * The change point: the e-process from the query after the first on, begun anew whenever it rings
+ * before the bound. What is counted from there on is what the share is judged by.
+ */
 static void start_share(const struct balancer *b, const struct silence *s,
-                        const struct plan_expect *e, struct start *o)
+                        const struct plan_expect *e, int64_t deadline_ns, struct start *o)
 {
 	double w = plan_share(b->conf, e->node[0]), p[2] = { w, 1 - w }, log_e = 0;
 	unsigned window[HERD_WINDOW] = { 0 }, at = 0, in_window = 0;
@@ -316,19 +320,22 @@ static void start_share(const struct balancer *b, const struct silence *s,
 	stat_e_init(&set, 2, p);
 	for (size_t i = 0; i < b->draw_n; i++) {
 		const struct draw *d = &b->draw[i];
-		if (o->first_ns == NEVER || d->t_ns < o->first_ns || d->t_ns >= s->over_ns)
+		if (o->first_ns == NEVER || d->frame <= o->first_frame || d->t_ns >= s->over_ns)
 			continue;
 		unsigned own = to_node(b, d, e->node[0]);
 		if (o->share_ns == NEVER)
 			o->share_ns = d->t_ns;
+		o->own += own;
+		o->n++;
 		in_window += own - window[at];
 		window[at] = own;
 		at = (at + 1) % HERD_WINDOW;
 		o->herd = in_window > o->herd ? in_window : o->herd;
 		log_e += stat_e_draw(&set, !own);
-		if (log_e >= stat_e_alarm(expect_flake(e))) {
+		if (log_e >= stat_e_alarm(expect_flake(e)) && d->t_ns <= deadline_ns) {
 			stat_e_init(&set, 2, p);
 			log_e = 0;
+			o->own = o->n = 0;
 			o->share_ns = NEVER;
 		}
 	}
@@ -351,7 +358,7 @@ static struct start start_measure(const struct balancer *b, const struct silence
 		}
 	}
 	start_checks(b, s, e->node[0], &o);
-	start_share(b, s, e, &o);
+	start_share(b, s, e, deadline_ns, &o);
 	return o;
 }
 
@@ -371,11 +378,12 @@ struct starts {
 	const struct balancer *by;
 	bool never;              /* somebody surely left it out past the bound */
 	bool all_in_time;
-	uint64_t own, n;         /* queries to it, and all, after the bound */
-	double log_e_max;
+	uint64_t own, n;         /* queries to it, and all, from each one's change point on */
+	double log_e_max;        /* of those after the bound */
 };
 
-static void starts_share(struct starts *a, const struct balancer *b, const struct silence *s,
+/* Is the share still not there after the bound? */
+static void starts_late(struct starts *a, const struct balancer *b, const struct silence *s,
                          const struct plan_expect *e, int64_t deadline_ns, double *log_e)
 {
 	double w = plan_share(b->conf, e->node[0]), p[2] = { w, 1 - w };
@@ -388,10 +396,7 @@ static void starts_share(struct starts *a, const struct balancer *b, const struc
 		const struct draw *d = &b->draw[i];
 		if (d->t_ns <= deadline_ns || d->t_ns >= s->over_ns)
 			continue;
-		bool own = to_node(b, d, e->node[0]);
-		a->own += own;
-		a->n++;
-		*log_e += stat_e_draw(&set, !own);
+		*log_e += stat_e_draw(&set, !to_node(b, d, e->node[0]));
 		a->log_e_max = *log_e > a->log_e_max ? *log_e : a->log_e_max;
 	}
 }
@@ -417,7 +422,9 @@ static struct starts starts_measure(struct judge *j, const struct silence *s,
 		}
 		a.all_in_time &= in_time;
 		a.never |= never;
-		starts_share(&a, b, s, e, deadline_ns, &log_e);
+		a.own += o.own;
+		a.n += o.n;
+		starts_late(&a, b, s, e, deadline_ns, &log_e);
 		json_array_append_new(list, start_json(j, b, &o, s));
 	}
 	return a;
@@ -440,7 +447,7 @@ static void tell_starts(struct judge *j, const struct silence *s, const struct s
 	tell_bound(&f->why, bound_ns, j->slack_ns);
 }
 
-/* Of the draws after the bound, as an equivalence test. */
+/* Of the draws from the change points on, as an equivalence test. */
 static enum verdict decide_share(const struct plan_expect *e, const struct starts *a, double w,
                                  struct finding *f)
 {
@@ -448,7 +455,7 @@ static enum verdict decide_share(const struct plan_expect *e, const struct start
 	struct stat_interval is = stat_clopper_pearson(a->own, a->n, expect_miss(e));
 	bool inside = a->own >= pass.lo && a->own <= pass.hi;
 
-	text_add(&f->why, "; after it ");
+	text_add(&f->why, "; since then ");
 	text_count(&f->why, a->own);
 	text_add(&f->why, " of ");
 	text_count(&f->why, a->n);
@@ -469,11 +476,11 @@ static enum verdict decide_share(const struct plan_expect *e, const struct start
 }
 
 static enum verdict decide_back(struct judge *j, const struct plan_expect *e,
-                                const struct starts *a, struct finding *f)
+                                const struct starts *a, bool last, struct finding *f)
 {
 	if (a->never)
 		return VERDICT_FAIL;
-	if (e->to_share)
+	if (e->to_share && last)
 		return decide_share(e, a, plan_share(j->balancer[0].conf, e->node[0]), f);
 	if (a->all_in_time)
 		return VERDICT_PASS;
@@ -486,7 +493,7 @@ void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f
 	int64_t bound = e->within_ns != PLAN_MODEL ? e->within_ns :
 	                plan_back_ns(j->plan, e->node[0]);
 	json_t *list = json_array();
-	struct silence s;
+	struct silence s, next;
 	unsigned n = 0;
 
 	text_add(&f->title, "%s %s after its return", node_name(j, e->node[0]),
@@ -502,7 +509,8 @@ void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f
 		if (n++ > 0)
 			text_add(&f->why, "; ");
 		tell_starts(j, &s, &a, bound, f);
-		enum verdict v = decide_back(j, e, &a, f);
+		bool last = !silence_find(j, e->node[0], i + 1, &next) || next.end == NULL;
+		enum verdict v = decide_back(j, e, &a, last, f);
 		f->verdict = v > f->verdict ? v : f->verdict;
 	}
 	json_object_set_new(f->measured, "balancers", list);

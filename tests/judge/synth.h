@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Runs that never happened, for tests of the judge: a scenario's planned load goes through
+ * balancers and recursors made of a few lines each, in made-up time, and comes out as tap records,
+ * captures and events. Each knob breaks one thing. Header only: unit tests, goldens and the bench
+ * include it.
+ */
+#ifndef EK_TESTS_SYNTH_H
+#define EK_TESTS_SYNTH_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/drbg.h"
+#include "lib/host/host.h"
+#include "recursor-stub/core/answer.h"
+#include "sim/judge/tap.h"
+#include "sim/load/core/load.h"
+#include "sim/net/pcapw.h"
+#include "sim/plan/bounds.h"
+#include "sim/plan/plan_io.h"
+
+enum { SYNTH_BALANCERS = 2, SYNTH_SERVERS = 2 };
+static const int64_t SYNTH_MS = 1000000, SYNTH_US = 1000, SYNTH_S = 1000000000;
+static const int64_t SYNTH_T0 = 1700000000000000000;
+
+/* What is wrong with the run; all zero: nothing. */
+struct synth_knobs {
+	unsigned skew_permille[SYNTH_BALANCERS]; /* of draws to server 0; 0: as weights say */
+	bool dead_still_used;     /* balancers never notice */
+	bool never_back;          /* nor return to a recursor that came back */
+	bool shy_back;            /* it gets a tenth of its share */
+	bool turns;               /* servers in turn, whatever the policy */
+	bool same_seed;           /* both balancers draw the same numbers */
+	bool no_effect;           /* the kill kills nothing */
+	bool no_cache;            /* every answer takes the miss's time */
+	bool down_ignored_once;   /* one query to a server that is known to be down */
+	unsigned wrong_each, swap_each, twice_each, lose_each, error_each, slow_each; /* 0: none */
+	unsigned stray;           /* answers that nobody asked for */
+	int64_t late_ns;          /* each hundredth query is sent this much late */
+	int64_t loop_gap_us, clock_step_us, drops;
+	unsigned unsent;          /* queries left out */
+	bool unverified, fault_untold, no_end, trouble;
+	int64_t notice_late_ns;   /* dead servers are used this much too long */
+};
+
+struct synth_record {
+	int64_t t_ns;
+	uint32_t order;
+	uint16_t node, len;
+	struct ep src, dst;
+	uint8_t *data;
+};
+
+struct synth {
+	struct plan *plan;
+	struct synth_knobs knob;
+	struct synth_record *record;
+	size_t n, cap;
+	struct drbg draws[SYNTH_BALANCERS], ids;
+	unsigned turn[SYNTH_BALANCERS];
+	bool *cached[SYNTH_SERVERS];   /* by rank of name */
+	unsigned client, balancer[SYNTH_BALANCERS];
+	uint64_t queries, draws_n, sent;
+	uint64_t frames[16];
+};
+
+static inline void synth_add(struct synth *s, int64_t t_ns, unsigned node, const struct ep *src,
+                             const struct ep *dst, const uint8_t *data, size_t len)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap > 0 ? s->cap * 2 : 4096;
+		s->record = realloc(s->record, s->cap * sizeof(*s->record));
+		MUST(s->record != NULL);
+	}
+	uint8_t *copy = malloc(len);
+	MUST(copy != NULL);
+	memcpy(copy, data, len);
+	s->record[s->n] = (struct synth_record){ t_ns, (uint32_t)s->n, (uint16_t)node,
+	                                         (uint16_t)len, *src, *dst, copy };
+	s->n++;
+}
+
+/* One datagram from a node to another, 100 us apart. Returns its arrival; it may get lost. */
+static inline int64_t synth_send(struct synth *s, int64_t t_ns, unsigned from, unsigned to,
+                                 const struct ep *src, const struct ep *dst, const uint8_t *data,
+                                 size_t len)
+{
+	synth_add(s, t_ns, from, src, dst, data, len);
+	synth_add(s, t_ns + 100 * SYNTH_US, to, src, dst, data, len);
+	return t_ns + 100 * SYNTH_US;
+}
+
+static inline struct ep synth_ep(struct ip ip, unsigned port)
+{
+	return (struct ep){ ip, (uint16_t)port };
+}
+
+/* The instants of a server's silence, by plan; INT64_MAX: none. */
+static inline void synth_silence(const struct synth *s, unsigned server, int64_t *from,
+                                 int64_t *to)
+{
+	const struct plan *p = s->plan;
+
+	*from = *to = INT64_MAX;
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		if (p->fault[i].node != p->conf[0].server_node[server])
+			continue;
+		if (plan_fault_silences(p->fault[i].kind))
+			*from = p->fault[i].at_ns;
+		if (plan_fault_returns(p->fault[i].kind))
+			*to = p->fault[i].at_ns;
+	}
+}
+
+static inline bool synth_dead(const struct synth *s, unsigned server, int64_t t_ns)
+{
+	int64_t from, to;
+
+	synth_silence(s, server, &from, &to);
+	return t_ns >= from && t_ns < to && !s->knob.no_effect;
+}
+
+/* Phase of a balancer's probes to a server, and when the balancer's view of it changes. */
+static inline int64_t synth_phase(unsigned b, unsigned server)
+{
+	return (int64_t)(137 + 311 * b + 173 * server) * SYNTH_MS;
+}
+
+static inline int64_t synth_next_probe(unsigned b, unsigned server, int64_t t_ns)
+{
+	int64_t phase = synth_phase(b, server);
+
+	return t_ns <= phase ? phase : phase + (t_ns - phase + SYNTH_S - 1) / SYNTH_S * SYNTH_S;
+}
+
+static inline bool synth_up(const struct synth *s, unsigned b, unsigned server, int64_t t_ns)
+{
+	int64_t from, to;
+
+	synth_silence(s, server, &from, &to);
+	if (from == INT64_MAX || s->knob.no_effect)
+		return true;
+	int64_t down = synth_next_probe(b, server, from) + SYNTH_S;
+	int64_t up = to == INT64_MAX ? to : synth_next_probe(b, server, to) + 300 * SYNTH_US;
+	if (s->knob.dead_still_used)
+		return true;
+	if (t_ns >= up)
+		return !s->knob.never_back;
+	return t_ns < down + s->knob.notice_late_ns;
+}
+
+static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
+{
+	const struct plan_node *n = &s->plan->node[s->balancer[b]];
+	const struct bal_server *srv = &s->plan->conf[0].server[server];
+	unsigned node = (unsigned)s->plan->conf[0].server_node[server];
+	uint8_t query[512], answer[REC_ANSWER_MAX];
+	struct dns_question q;
+
+	for (int64_t t = synth_phase(b, server) - SYNTH_S; t < s->plan->end_ns; t += SYNTH_S) {
+		struct ep own = synth_ep(n->addr[0], 30000 + drbg_u32(&s->ids) % 20000);
+		int len = dns_query(query, sizeof(query), drbg_u16(&s->ids), DNS_RD,
+		                    srv->check.name, srv->check.name_len, srv->check.type,
+		                    DNS_IN, 0);
+		MUST(len > 0 && dns_question(&q, query, (size_t)len) == 0);
+		int64_t at = synth_send(s, t, s->balancer[b], node, &own, &srv->addr, query,
+		                        (size_t)len);
+		if (synth_dead(s, server, at))
+			continue;
+		len = rec_answer(answer, sizeof(answer), query, (size_t)len, &q, UINT32_MAX);
+		MUST(len > 0);
+		synth_send(s, at + 30 * SYNTH_US, node, s->balancer[b], &srv->addr, &own, answer,
+		           (size_t)len);
+	}
+}
+
+static inline bool synth_each(uint64_t n, unsigned each)
+{
+	return each > 0 && n % each == each - 1;
+}
+
+/* The server that balancer b chooses now; -1: none is up. */
+static inline int synth_choose(struct synth *s, unsigned b, int64_t t_ns)
+{
+	bool up0 = synth_up(s, b, 0, t_ns), up1 = synth_up(s, b, 1, t_ns);
+	uint32_t draw = (uint32_t)drbg_below(&s->draws[b], 1000);
+	const struct bal_server *w = s->plan->conf[0].server;
+	unsigned half = s->knob.skew_permille[b];
+	int64_t from, to;
+
+	if (half == 0)
+		half = (unsigned)(1000 * w[0].weight / (w[0].weight + w[1].weight));
+	synth_silence(s, 0, &from, &to);
+	if (s->knob.shy_back && to != INT64_MAX && t_ns >= to)
+		half /= 10;
+	if (s->knob.down_ignored_once && !up0 && s->turn[b]++ == 400)
+		return 0;
+	if (!up0 || !up1)
+		return up0 ? 0 : up1 ? 1 : -1;
+	if (s->knob.turns || s->plan->conf[0].policy == BAL_ROUNDROBIN)
+		return (int)(s->turn[b]++ % 2);
+	return draw < half ? 0 : 1;
+}
+
+/* What the recursor says, as the knobs want it. Returns its length. */
+static inline size_t synth_answer(struct synth *s, uint8_t out[REC_ANSWER_MAX],
+                                  const uint8_t *query, size_t len)
+{
+	struct dns_question q;
+	uint64_t n = s->queries;
+
+	MUST(dns_question(&q, query, len) == 0);
+	int got = rec_answer(out, REC_ANSWER_MAX, query, len, &q, UINT32_MAX);
+	MUST(got > 0);
+	if (synth_each(n, s->knob.wrong_each))
+		out[3] ^= DNS_NXDOMAIN; /* no such name turned into no error, or back */
+	if (synth_each(n, s->knob.error_each)) {
+		out[3] = (uint8_t)((out[3] & 0xf0) | DNS_SERVFAIL);
+		dns_put16(out + 6, 0);
+		dns_put16(out + 8, 0);
+		dns_put16(out + 10, 0);
+		got = q.end;
+	}
+	return (size_t)got;
+}
+
+/* From the recursor back to the client, with everything that may go wrong on the way. */
+static inline void synth_way_back(struct synth *s, const struct load_query *q, unsigned b,
+                                  unsigned server, int64_t t_ns, const struct ep *back,
+                                  const struct ep *client, uint8_t *answer, size_t len)
+{
+	const struct bal_server *srv = &s->plan->conf[0].server[server];
+	unsigned node = (unsigned)s->plan->conf[0].server_node[server];
+	uint64_t n = s->queries;
+
+	t_ns = synth_send(s, t_ns, node, s->balancer[b], &srv->addr, back, answer, len);
+	dns_put16(answer, q->id);
+	if (synth_each(n, s->knob.swap_each))
+		dns_put16(answer, (uint16_t)(q->id + 1)); /* somebody else's */
+	if (synth_each(n, s->knob.lose_each))
+		return;
+	t_ns += synth_each(n, s->knob.slow_each) ? 3 * SYNTH_S : 20 * SYNTH_US;
+	synth_send(s, t_ns, s->balancer[b], s->client, &q->to, client, answer, len);
+	if (synth_each(n, s->knob.twice_each))
+		synth_send(s, t_ns + 1000, s->balancer[b], s->client, &q->to, client, answer, len);
+	if (n == 5 && s->knob.stray > 0) {
+		dns_put16(answer, (uint16_t)(q->id ^ 0x5555));
+		synth_send(s, t_ns + 2000, s->balancer[b], s->client, &q->to, client, answer, len);
+	}
+}
+
+static inline int64_t synth_cost(struct synth *s, const struct load_query *q, unsigned server)
+{
+	bool hit = q->number < 100000 && s->cached[server][q->number] && !s->knob.no_cache;
+
+	if (q->number < 100000)
+		s->cached[server][q->number] = true;
+	return hit ? 30 * SYNTH_US : 20 * SYNTH_MS;
+}
+
+static inline void synth_query(struct synth *s, const struct load_query *q)
+{
+	uint8_t query[512], answer[REC_ANSWER_MAX];
+	unsigned b = q->balancer;
+	int len = dns_query(query, sizeof(query), q->id, DNS_RD, q->name, q->name_len, q->type,
+	                    DNS_IN, 0);
+	MUST(len > 0);
+	s->queries++;
+	if (s->queries <= s->knob.unsent)
+		return;
+	s->sent++;
+	int64_t t = q->t_ns + 10 * SYNTH_US + (s->queries % 100 == 0 ? s->knob.late_ns : 0);
+	struct ep client = synth_ep(q->client, 40000u + q->source);
+	t = synth_send(s, t, s->client, s->balancer[b], &client, &q->to, query, (size_t)len);
+	int server = synth_choose(s, b, t);
+	if (server < 0)
+		return;
+	struct ep back = synth_ep(s->plan->node[s->balancer[b]].addr[0], 20000u + (unsigned)server);
+	const struct bal_server *srv = &s->plan->conf[0].server[server];
+	dns_put16(query, drbg_u16(&s->ids));
+	t = synth_send(s, t + 20 * SYNTH_US, s->balancer[b],
+	               (unsigned)s->plan->conf[0].server_node[server], &back, &srv->addr, query,
+	               (size_t)len);
+	if (synth_dead(s, (unsigned)server, t))
+		return;
+	t += synth_cost(s, q, (unsigned)server);
+	if (synth_dead(s, (unsigned)server, t))
+		return;
+	size_t got = synth_answer(s, answer, query, (size_t)len);
+	synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
+}
+
+static int synth_cmp(const void *a, const void *b)
+{
+	const struct synth_record *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+static inline void synth_load(struct synth *s)
+{
+	struct arena a;
+	struct load_query q;
+
+	MUST(load_gen_refuses(s->plan, 0) == NULL);
+	MUST(host_arena(&a, load_gen_arena_size(s->plan, 0)) == 0);
+	struct load_gen *g = load_gen_init(&a, s->plan, 0);
+	while (load_gen_next(g, &q))
+		synth_query(s, &q);
+	host_arena_free(&a);
+}
+
+static inline void synth_init(struct synth *s, const struct synth_knobs *k)
+{
+	uint8_t seed[DRBG_SEED];
+	unsigned b = 0;
+
+	s->knob = *k;
+	plan_seed(s->plan, seed);
+	drbg_init(&s->ids, seed, DRBG_TEST, 10);
+	for (unsigned i = 0; i < s->plan->node_n; i++) {
+		if (s->plan->node[i].role == PLAN_CLIENTS)
+			s->client = i;
+		if (s->plan->node[i].role == PLAN_BALANCER && b < SYNTH_BALANCERS)
+			s->balancer[b++] = i;
+	}
+	for (unsigned i = 0; i < SYNTH_BALANCERS; i++) {
+		s->turn[i] = 0;
+		drbg_init(&s->draws[i], seed, DRBG_TEST, k->same_seed ? 0 : i);
+	}
+	for (unsigned i = 0; i < SYNTH_SERVERS; i++) {
+		s->cached[i] = calloc(100000, sizeof(bool));
+		MUST(s->cached[i] != NULL);
+	}
+}
+
+/* Makes the run's records, in order of time. plan: borrowed, of two balancers and two recursors. */
+static inline void synth_run(struct synth *s, struct plan *plan, const struct synth_knobs *k)
+{
+	*s = (struct synth){ .plan = plan };
+	synth_init(s, k);
+	synth_load(s);
+	for (unsigned b = 0; b < SYNTH_BALANCERS; b++)
+		for (unsigned i = 0; i < SYNTH_SERVERS; i++)
+			synth_probes(s, b, i);
+	qsort(s->record, s->n, sizeof(*s->record), synth_cmp);
+	for (size_t i = 0; i < s->n; i++)
+		s->frames[s->record[i].node]++;
+}
+
+static inline void synth_fini(struct synth *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->record[i].data);
+	for (unsigned i = 0; i < SYNTH_SERVERS; i++)
+		free(s->cached[i]);
+	free(s->record);
+}
+
+/* ---- events ---- */
+
+static inline void synth_fault_event(const struct synth *s, unsigned i, json_t *list)
+{
+	const struct plan_fault *f = &s->plan->fault[i];
+
+	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:b, s:s}",
+		"event", "fault", "t_ns", (json_int_t)f->at_ns, "kind", plan_fault_name(f->kind),
+		"node", s->plan->node[f->node].name, "at_ns", (json_int_t)f->at_ns,
+		"from_ns", (json_int_t)f->at_ns, "to_ns", (json_int_t)(f->at_ns + 200 * SYNTH_US),
+		"verified", !s->knob.unverified, "evidence", "synthetic"));
+}
+
+static inline void synth_node_event(const struct synth *s, unsigned i, json_t *list)
+{
+	json_int_t n = (json_int_t)s->frames[i];
+
+	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i}",
+		"event", "node", "t_ns", (json_int_t)s->plan->end_ns, "node", s->plan->node[i].name,
+		"if_sent", n / 2, "if_received", n - n / 2, "wire_took", n / 2,
+		"wire_gave", n - n / 2, "if_drops", 0, "udp_rcvbuf_errors", 0));
+	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:I}", "event", "pcap", "t_ns",
+		(json_int_t)s->plan->end_ns, "node", s->plan->node[i].name, "records", n));
+}
+
+/* All events of the run, a new reference to an array. */
+static inline json_t *synth_events(const struct synth *s)
+{
+	const struct synth_knobs *k = &s->knob;
+	json_int_t end = (json_int_t)s->plan->end_ns;
+	json_t *list = json_array();
+	char sha[65];
+
+	plan_sha256(s->plan, sha);
+	json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:I, s:s, s:s, s:s}",
+		"event", "start", "t_ns", 0, "engine", "netns", "seed", (json_int_t)s->plan->seed,
+		"plan_sha256", sha, "t0_unix_ns", "1700000000000000000", "evenkeel", "synthetic"));
+	for (unsigned i = 0; i < s->plan->fault_n && !k->fault_untold; i++)
+		synth_fault_event(s, i, list);
+	json_array_append_new(list, json_pack("{s:s, s:I, s:i, s:I, s:I, s:I, s:i, s:I, s:I}",
+		"event", "load", "t_ns", end, "load", 0, "planned", (json_int_t)s->queries,
+		"sent", (json_int_t)s->sent, "unsent", (json_int_t)k->unsent, "late_p50_us", 10,
+		"late_p999_us", (json_int_t)(k->late_ns / 1000 + 20),
+		"late_max_us", (json_int_t)(k->late_ns / 1000 + 30)));
+	for (unsigned i = 0; i < s->plan->node_n; i++)
+		synth_node_event(s, i, list);
+	json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:i, s:i, s:I}", "event", "wire",
+		"t_ns", end, "drops", (json_int_t)k->drops, "delay_p50_us", 10, "delay_p99_us", 50,
+		"loop_gap_max_us", (json_int_t)k->loop_gap_us));
+	json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "event", "clock", "t_ns", end,
+		"step_us", (json_int_t)k->clock_step_us));
+	if (k->trouble)
+		json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "event", "trouble",
+			"t_ns", end, "what", "LB1 ended by itself"));
+	if (!k->no_end)
+		json_array_append_new(list, json_pack("{s:s, s:I, s:i}", "event", "end",
+			"t_ns", end, "teardown_us", 100));
+	return list;
+}
+
+/* ---- judging without files, and files ---- */
+
+static inline void synth_tell(const struct synth *s, struct judge *j)
+{
+	json_t *events = synth_events(s), *e;
+	size_t i;
+
+	json_array_foreach(events, i, e)
+		judge_event(j, e);
+	json_decref(events);
+}
+
+/* The verdict document, records fed straight to judge_tap. */
+static inline json_t *synth_judge(const struct synth *s)
+{
+	char error[JUDGE_ERROR_TEXT];
+	struct judge *j = judge_new(s->plan, error);
+	uint64_t number[16] = { 0 };
+
+	MUST(j != NULL);
+	synth_tell(s, j);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct synth_record *r = &s->record[i];
+		struct frame f = { .kind = FRAME_UDP, .src = r->src, .dst = r->dst,
+		                   .payload = r->data, .payload_len = r->len };
+		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f };
+		judge_tap(j, &t);
+	}
+	json_t *doc = judge_finish(j);
+	judge_free(j);
+	return doc;
+}
+
+/* Writes NODE.pcap into dir. */
+static inline void synth_pcap(const struct synth *s, const char *dir, unsigned node)
+{
+	static const uint8_t mac[12] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	char path[4096];
+	struct pcapw *w;
+
+	snprintf(path, sizeof(path), "%s/%s.pcap", dir, s->plan->node[node].name);
+	MUST(pcapw_open(&w, path) == 0);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct synth_record *r = &s->record[i];
+		uint8_t frame[FRAME_HEADERS + REC_ANSWER_MAX];
+		if (r->node != node)
+			continue;
+		int len = frame_udp(frame, sizeof(frame), mac, &r->src, &r->dst, r->data, r->len);
+		MUST(len > 0);
+		pcapw_add(w, r->t_ns + SYNTH_T0, frame, (size_t)len, (size_t)len);
+	}
+	MUST(pcapw_close(w) == 0);
+}
+
+/* A whole run directory; dir exists. */
+static inline void synth_write(const struct synth *s, const char *dir)
+{
+	json_t *events = synth_events(s), *e, *plan = plan_to_json(s->plan);
+	char path[4096];
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/plan.json", dir);
+	MUST(json_dump_file(plan, path, JSON_SORT_KEYS | JSON_INDENT(2)) == 0);
+	snprintf(path, sizeof(path), "%s/events.jsonl", dir);
+	FILE *f = fopen(path, "w");
+	MUST(f != NULL);
+	json_array_foreach(events, i, e) {
+		json_dumpf(e, f, JSON_COMPACT);
+		fputc('\n', f);
+	}
+	fclose(f);
+	for (unsigned n = 0; n < s->plan->node_n; n++)
+		synth_pcap(s, dir, n);
+	json_decref(events);
+	json_decref(plan);
+}
+
+/* A scenario's plan with "PATH=VALUE" settings, which end with NULL; ends the test if it can't. */
+static inline struct plan *synth_plan(const char *scenario, const char *const *sets,
+                                      uint64_t seed)
+{
+	struct plan_options o = { .seed = &seed, .set = sets };
+	char error[PLAN_ERROR_TEXT] = "";
+	struct plan *p = plan_load(scenario, &o, error);
+
+	if (p == NULL)
+		fprintf(stderr, "%s\n", error);
+	MUST(p != NULL);
+	return p;
+}
+
+#endif

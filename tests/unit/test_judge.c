@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The judge on runs that never happened: a right one passes, and each way of being wrong fails the
+ * expectation that is there for it, or makes the run INVALID, with a sentence that names it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <unistd.h>
+
+#include "tests/judge/synth.h"
+
+static const char *str(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+static const json_t *of_kind(const json_t *doc, const char *kind)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(doc, "expectations"), i, e)
+		if (strcmp(str(e, "kind"), kind) == 0)
+			return e;
+	fail_msg("no expectation %s", kind);
+	return NULL;
+}
+
+static json_t *judged(const char *scenario, const char *const *sets, uint64_t seed,
+                      const struct synth_knobs *k)
+{
+	struct plan *p = synth_plan(scenario, sets, seed);
+	struct synth s;
+
+	synth_run(&s, p, k);
+	json_t *doc = synth_judge(&s);
+	synth_fini(&s);
+	plan_free(p);
+	return doc;
+}
+
+static void dump_on_mismatch(const json_t *doc, const char *what, const char *got, const char *want)
+{
+	if (strcmp(got, want) == 0)
+		return;
+	json_dumpf(doc, stderr, JSON_INDENT(1));
+	fail_msg("%s: %s, expected %s", what, got, want);
+}
+
+static void a_right_run_passes_whatever_its_seed(void **state)
+{
+	static const struct synth_knobs right;
+	(void)state;
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		json_t *doc = judged("scenarios/blog.lua", NULL, seed, &right);
+		dump_on_mismatch(doc, "a right run", str(doc, "verdict"), "PASS");
+		json_decref(doc);
+	}
+}
+
+struct row {
+	const char *what;
+	struct synth_knobs k;
+	const char *kind;      /* the expectation that must not pass */
+	const char *verdict;   /* its verdict */
+	const char *says;      /* part of its why */
+};
+
+static const struct row rows[] = {
+	{ "both balancers skewed by more than catch", { .skew_permille = { 620, 620 } },
+	  "even", "FAIL", "DNS1 got " },
+	{ "two skews that cancel out", { .skew_permille = { 350, 650 } },
+	  "even", "FAIL", "from LB" },
+	{ "turns that pose as chance", { .turns = true }, "even", "FAIL",
+	  "doesn't draw at random" },
+	{ "one seed for two balancers", { .same_seed = true }, "even", "FAIL",
+	  "LB1 and LB2 don't draw on their own" },
+	{ "a dead server that is still used", { .dead_still_used = true }, "detect", "FAIL",
+	  "kill DNS1 at 5.00 s" },
+	{ "one that is used a second too long", { .notice_late_ns = 1100000000 }, "detect", "FAIL",
+	  "bound 2.00 s + 20.0 ms slack" },
+	{ "queries lost to a dead server", { .dead_still_used = true }, "lost", "FAIL",
+	  "went to a dead recursor" },
+	{ "never asked again", { .never_back = true }, "back", "FAIL", "never asked it again" },
+	{ "a tenth of its share", { .shy_back = true }, "back", "FAIL", "expected 50.0 % +- 10.0" },
+	{ "lost answers", { .lose_each = 10 }, "lost", "FAIL", "got no answer in time" },
+	{ "late answers", { .slow_each = 10 }, "lost", "FAIL", "late one" },
+	{ "a wrong rcode now and then", { .wrong_each = 5000 }, "answers", "FAIL",
+	  "answer with the wrong rcode, asked of DNS" },
+	{ "somebody else's answers", { .swap_each = 5000 }, "answers", "FAIL",
+	  "answer to no query" },
+	{ "one answer to no query", { .stray = 1 }, "answers", "FAIL", "1 wrong (at most 0)" },
+	{ "answers that come twice", { .twice_each = 5000 }, "answers", "FAIL",
+	  "second answer to one query" },
+	{ "a cache switched off", { .no_cache = true }, "cache", "FAIL",
+	  "0 of 14," },
+};
+
+static void each_sabotage_fails_the_expectation_that_is_there_for_it(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_t *doc = judged("scenarios/blog.lua", NULL, 3, &rows[i].k);
+		const json_t *e = of_kind(doc, rows[i].kind);
+		dump_on_mismatch(doc, rows[i].what, str(e, "verdict"), rows[i].verdict);
+		dump_on_mismatch(doc, rows[i].what, str(doc, "verdict"), "FAIL");
+		if (strstr(str(e, "why"), rows[i].says) == NULL)
+			fail_msg("%s: '%s' lacks '%s'", rows[i].what, str(e, "why"), rows[i].says);
+		json_decref(doc);
+	}
+}
+
+static void a_harness_that_broke_its_word_is_invalid(void **state)
+{
+	static const struct {
+		const char *what;
+		struct synth_knobs k;
+		const char *says;
+	} row[] = {
+		{ "late sender", { .late_ns = 5000000 }, "queries were sent late: p99.9 5020 us" },
+		{ "very late sender", { .late_ns = 25000000 }, "left the clients' interface 25" },
+		{ "unsent", { .unsent = 3 }, "3 due queries were not sent" },
+		{ "starved loop", { .loop_gap_us = 60000 }, "a loop stood still for 60000 us" },
+		{ "stepped clock", { .clock_step_us = -4000 }, "stepped by -4000 us" },
+		{ "dropping wire", { .drops = 2 }, "the wire dropped 2 frames" },
+		{ "fault not verified", { .unverified = true },
+		  "nothing shows that it took effect" },
+		{ "fault untold", { .fault_untold = true }, "was planned and didn't happen" },
+		{ "fault without effect", { .no_effect = true }, "kill DNS1 had no effect" },
+		{ "no end", { .no_end = true }, "stopped early" },
+		{ "trouble", { .trouble = true }, "LB1 ended by itself" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		json_t *doc = judged("scenarios/blog.lua", NULL, 5, &row[i].k);
+		char *invalid = json_dumps(json_object_get(doc, "invalid"), 0);
+		dump_on_mismatch(doc, row[i].what, str(doc, "verdict"), "INVALID");
+		if (strstr(invalid, row[i].says) == NULL)
+			fail_msg("%s: %s lacks '%s'", row[i].what, invalid, row[i].says);
+		assert_int_equal(judge_exit_status(judge_verdict(doc)), 4);
+		free(invalid);
+		json_decref(doc);
+	}
+}
+
+static void too_little_data_is_inconclusive(void **state)
+{
+	static const char *const sets[] = { "load.rate=100", NULL };
+	static const struct synth_knobs right;
+	struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+	struct synth s;
+	(void)state;
+	(void)sets;
+
+	p->load[0].rate_mqps = 100000; /* a hundred a second: lint would refuse the scenario */
+	synth_run(&s, p, &right);
+	json_t *doc = synth_judge(&s);
+	dump_on_mismatch(doc, "even", str(of_kind(doc, "even"), "verdict"), "INCONCLUSIVE");
+	dump_on_mismatch(doc, "back", str(of_kind(doc, "back"), "verdict"), "INCONCLUSIVE");
+	dump_on_mismatch(doc, "answers", str(of_kind(doc, "answers"), "verdict"), "PASS");
+	assert_int_equal(judge_exit_status(judge_verdict(doc)), 3);
+	json_decref(doc);
+	synth_fini(&s);
+	plan_free(p);
+}
+
+static void roundrobin_is_exact(void **state)
+{
+	static const struct {
+		const char *what;
+		struct synth_knobs k;
+		const char *verdict;
+	} row[] = {
+		{ "in turn", { .turns = false }, "PASS" },
+		{ "by chance", { .skew_permille = { 500, 500 } }, "FAIL" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+		struct synth s;
+		p->conf[0].policy = i == 0 ? BAL_ROUNDROBIN : BAL_WRANDOM;
+		synth_run(&s, p, &row[i].k);
+		p->conf[0].policy = BAL_ROUNDROBIN;
+		json_t *doc = synth_judge(&s);
+		dump_on_mismatch(doc, row[i].what, str(of_kind(doc, "even"), "verdict"),
+		                 row[i].verdict);
+		json_decref(doc);
+		synth_fini(&s);
+		plan_free(p);
+	}
+}
+
+static void even_over_a_failure_leaves_transitions_out(void **state)
+{
+	struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+	struct synth_knobs k = { 0 };
+	struct synth s;
+	(void)state;
+
+	for (int wrong = 0; wrong < 2; wrong++) {
+		k.down_ignored_once = wrong;
+		p->expect[0].during_to_ns = p->load[0].to_ns;
+		synth_run(&s, p, &k);
+		json_t *doc = synth_judge(&s);
+		const json_t *e = of_kind(doc, "even"), *m = json_object_get(e, "measured");
+		dump_on_mismatch(doc, "even", str(e, "verdict"), wrong ? "FAIL" : "PASS");
+		assert_int_equal(json_integer_value(json_object_get(m, "to_a_down_server")),
+		                 wrong ? 2 : 0);
+		assert_in_range(json_integer_value(json_object_get(m, "left_out")), 100, 2500);
+		json_decref(doc);
+		synth_fini(&s);
+	}
+	plan_free(p);
+}
+
+static void latency_quantiles_are_decided_by_counts(void **state)
+{
+	static const struct {
+		const char *what;
+		int64_t within_ns;
+		uint32_t ppm;
+		const char *verdict;
+	} row[] = {
+		{ "half within 1 ms", 1000000, 500000, "PASS" },
+		{ "nine tenths within 0.2 ms", 200000, 900000, "FAIL" },
+		{ "99.99 % of fifteen thousand", 30000000, 999900, "FAIL" },
+		{ "87 % within 1 ms: too close to call", 1000000, 844000, "INCONCLUSIVE" },
+	};
+	static const struct synth_knobs right;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+		struct synth s;
+		p->expect[0] = (struct plan_expect){ .kind = PLAN_LATENCY, .miss = 1e-4,
+			.flake = 1e-9, .during_to_ns = p->load[0].to_ns,
+			.within_ns = row[i].within_ns, .quantile_ppm = row[i].ppm };
+		synth_run(&s, p, &right);
+		json_t *doc = synth_judge(&s);
+		dump_on_mismatch(doc, row[i].what, str(of_kind(doc, "latency"), "verdict"),
+		                 row[i].verdict);
+		json_decref(doc);
+		synth_fini(&s);
+		plan_free(p);
+	}
+}
+
+/* ---- run directories ---- */
+
+static void remove_run(const struct plan *p, const char *dir)
+{
+	char path[4096];
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		snprintf(path, sizeof(path), "%s/%s.pcap", dir, p->node[i].name);
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/plan.json", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/events.jsonl", dir);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void files_and_taps_give_the_same_bytes(void **state)
+{
+	static const struct synth_knobs right;
+	struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+	char dir[] = "/tmp/ek-judge-XXXXXX", error[JUDGE_ERROR_TEXT] = "", path[4096];
+	struct synth s;
+	(void)state;
+
+	assert_non_null(mkdtemp(dir));
+	synth_run(&s, p, &right);
+	synth_write(&s, dir);
+	json_t *tapped = synth_judge(&s), *read = judge_run(dir, error);
+	assert_non_null(read);
+	char *a = json_dumps(tapped, JSON_SORT_KEYS), *b = json_dumps(read, JSON_SORT_KEYS);
+	assert_string_equal(a, b);
+	json_decref(read);
+	/* one byte off the end of a capture */
+	snprintf(path, sizeof(path), "%s/DNS3.pcap", dir);
+	FILE *f = fopen(path, "r+");
+	assert_non_null(f);
+	assert_int_equal(fseek(f, -1, SEEK_END), 0);
+	assert_int_equal(ftruncate(fileno(f), ftell(f)), 0);
+	fclose(f);
+	read = judge_run(dir, error);
+	assert_string_equal(str(read, "verdict"), "INVALID");
+	char *invalid = json_dumps(json_object_get(read, "invalid"), 0);
+	assert_non_null(strstr(invalid, "DNS3.pcap: cut off or broken at record "));
+	json_decref(read);
+	json_decref(tapped);
+	free(invalid);
+	free(a);
+	free(b);
+	remove_run(p, dir);
+	assert_null(judge_run(dir, error));
+	assert_non_null(strstr(error, "plan.json"));
+	synth_fini(&s);
+	plan_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_right_run_passes_whatever_its_seed),
+		cmocka_unit_test(each_sabotage_fails_the_expectation_that_is_there_for_it),
+		cmocka_unit_test(a_harness_that_broke_its_word_is_invalid),
+		cmocka_unit_test(too_little_data_is_inconclusive),
+		cmocka_unit_test(roundrobin_is_exact),
+		cmocka_unit_test(even_over_a_failure_leaves_transitions_out),
+		cmocka_unit_test(latency_quantiles_are_decided_by_counts),
+		cmocka_unit_test(files_and_taps_give_the_same_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
