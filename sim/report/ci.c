@@ -5,6 +5,7 @@
  * proven, so its other expectations are skips too.
  */
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,23 @@ static void properties(FILE *to, const json_t *doc)
 	fputs("    </properties>\n", to);
 }
 
+/* "LABEL key value, ..." and a line for each balancer or server. */
+static void figures(FILE *to, const char *label, const json_t *o)
+{
+	const char *key;
+	json_t *list;
+
+	fprintf(to, "%s ", label);
+	fmt_members(to, o);
+	fputc('\n', to);
+	json_object_foreach((json_t *)(uintptr_t)o, key, list)
+		for (size_t i = 0; js_named(list) && i < json_array_size(list); i++) {
+			fprintf(to, "  %s: ", js_str(json_array_get(list, i), "name", "?"));
+			fmt_members(to, json_array_get(list, i));
+			fputc('\n', to);
+		}
+}
+
 /* What a case says below its outcome: the figures and where the evidence lies. */
 static void details(FILE *to, const json_t *e)
 {
@@ -118,13 +136,12 @@ static void details(FILE *to, const json_t *e)
 
 	if (mem == NULL)
 		return;
-	fputs("measured ", mem);
-	fmt_members(mem, js_get(e, "measured"));
-	fputs("\nbound ", mem);
-	fmt_members(mem, js_get(e, "bound"));
+	figures(mem, "measured", js_get(e, "measured"));
+	figures(mem, "bound", js_get(e, "bound"));
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		fputs("\nevidence ", mem);
+		fputs("evidence ", mem);
 		fmt_evidence(mem, json_array_get(list, i));
+		fputc('\n', mem);
 	}
 	fclose(mem);
 	fmt_xml(to, text, false);

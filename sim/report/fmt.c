@@ -11,6 +11,11 @@ const json_t *js_get(const json_t *o, const char *key)
 	return json_is_object(o) ? json_object_get(o, key) : NULL;
 }
 
+bool js_named(const json_t *list)
+{
+	return json_is_string(js_get(json_array_get(list, 0), "name"));
+}
+
 const char *js_str(const json_t *o, const char *key, const char *otherwise)
 {
 	const json_t *v = js_get(o, key);
@@ -196,12 +201,14 @@ static const char **sorted_keys(const json_t *o, size_t *n)
 /* Members without a unit of their own have that of the key outer: {"share_ppm": {"DNS1": n}}. */
 static void put_members(FILE *to, const char *outer, const json_t *o)
 {
-	size_t n;
+	size_t n, shown = 0;
 	const char **keys = sorted_keys(o, &n);
 
 	for (size_t i = 0; i < n; i++) {
 		bool own = unit_ns(keys[i]) > 0 || ends_with(keys[i], "_ppm");
-		fputs(i > 0 ? ", " : "", to);
+		if (strcmp(keys[i], "name") == 0 || js_named(json_object_get(o, keys[i])))
+			continue;
+		fputs(shown++ > 0 ? ", " : "", to);
 		put_key(to, keys[i]);
 		fputc(' ', to);
 		fmt_value(to, own ? keys[i] : outer, json_object_get(o, keys[i]));

@@ -19,6 +19,8 @@ const char *js_str(const json_t *o, const char *key, const char *otherwise);
 int64_t js_int(const json_t *o, const char *key, int64_t otherwise);
 /* A real as an integer, cut to what fits. */
 int64_t js_whole(double d);
+/* A list of objects with a "name", one a balancer or server: shown line by line. */
+bool js_named(const json_t *list);
 const json_t *js_get(const json_t *o, const char *key);
 /* The verdict of a document or an expectation; "UNKNOWN" when there is none that we know. */
 const char *js_verdict(const json_t *o);
@@ -39,7 +41,10 @@ const char *fmt_latency(char out[FMT_TEXT], const json_t *phase, const char *key
  * members, which have its unit unless they have their own. Nothing for NULL.
  */
 void fmt_value(FILE *to, const char *key, const json_t *v);
-/* "key value, key value" of all members, sorted by key, units gone from the keys. */
+/*
+ * "key value, key value" of all members, sorted by key, units gone from the keys; without "name"
+ * and without the lists that js_named tells.
+ */
 void fmt_members(FILE *to, const json_t *o);
 /* "LB1.pcap frame 17 at 5.120 s: last query" of one entry of evidence[]. */
 void fmt_evidence(FILE *to, const json_t *e);

@@ -4,6 +4,7 @@
  * load and latency over time, drawn by dygraphs, whose script is put into the page.
  */
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,11 +75,21 @@ static void escaped_by(FILE *to, void (*write)(FILE *, const json_t *), const js
 
 static void figures(FILE *to, const char *label, const json_t *o)
 {
+	const char *key;
+	json_t *list;
+
 	if (json_object_size(o) == 0)
 		return;
 	fprintf(to, "<dt>%s<dd>", label);
 	escaped_by(to, fmt_members, o);
 	fputc('\n', to);
+	json_object_foreach((json_t *)(uintptr_t)o, key, list)
+		for (size_t i = 0; js_named(list) && i < json_array_size(list); i++) {
+			const json_t *one = json_array_get(list, i);
+			escaped(to, "<dd>", js_str(one, "name", "?"), ": ");
+			escaped_by(to, fmt_members, one);
+			fputc('\n', to);
+		}
 }
 
 static void expectation(FILE *to, const json_t *e)

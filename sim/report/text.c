@@ -85,9 +85,13 @@ static void summary(FILE *to, const json_t *doc)
 
 	if (json_is_number(flake) && f >= 1e-15 && f < 1)
 		snprintf(sure, sizeof(sure), " By chance alone, a right system would miss PASS in "
-		         "one of %s such runs.", fmt_count(text, (int64_t)(1 / f)));
-	snprintf(line, sizeof(line), "%s: %u of %zu expectations hold.%s",
-	         words[word_index(doc)].headline, count_holding(list), json_array_size(list), sure);
+		         "one of %s such runs.", fmt_count(text, (int64_t)(1 / f + 0.5)));
+	if (strcmp(js_verdict(doc), "INVALID") == 0)
+		snprintf(line, sizeof(line), "%s:", words[word_index(doc)].headline);
+	else
+		snprintf(line, sizeof(line), "%s: %u of %zu expectations hold.%s",
+		         words[word_index(doc)].headline, count_holding(list),
+		         json_array_size(list), sure);
 	fmt_wrap(to, "", 0, line);
 }
 
@@ -135,6 +139,24 @@ static void evidence(FILE *to, const json_t *list)
 		        n - EVIDENCE_MAX);
 }
 
+/* Figures of an expectation: a line for the whole, then one for each balancer or server. */
+static void figures(FILE *to, const char *label, const json_t *o)
+{
+	const char *key;
+	json_t *list;
+
+	if (json_object_size(o) == 0)
+		return;
+	labelled(to, label, fmt_members, o);
+	json_object_foreach((json_t *)(uintptr_t)o, key, list)
+		for (size_t i = 0; js_named(list) && i < json_array_size(list); i++) {
+			char name[LABEL];
+			snprintf(name, sizeof(name), "  %.*s", LABEL - 4,
+			         js_str(json_array_get(list, i), "name", "?"));
+			labelled(to, name, fmt_members, json_array_get(list, i));
+		}
+}
+
 static void expectation(FILE *to, const json_t *e, bool color)
 {
 	const char *claim = js_str(e, "claim", ""), *why = js_str(e, "why", "");
@@ -152,10 +174,8 @@ static void expectation(FILE *to, const json_t *e, bool color)
 		fmt_wrap(to, "      ", BLOCK, why);
 	if (claim[0] != '\0')
 		fmt_wrap(to, "      claim     ", BLOCK + LABEL, claim);
-	if (json_object_size(js_get(e, "measured")) > 0)
-		labelled(to, "measured", fmt_members, js_get(e, "measured"));
-	if (json_object_size(js_get(e, "bound")) > 0)
-		labelled(to, "bound", fmt_members, js_get(e, "bound"));
+	figures(to, "measured", js_get(e, "measured"));
+	figures(to, "bound", js_get(e, "bound"));
 	evidence(to, js_get(e, "evidence"));
 }
 
