@@ -112,10 +112,23 @@ static struct dgram some_datagram(uint8_t *buf)
 	return d;
 }
 
+/* A query goes to a server that is up; with roundrobin to any when none is. */
+static void check_choice(unsigned port)
+{
+	const struct bal_shared *shared = w.rig[0].shared;
+	bool none = true;
+
+	for (unsigned i = 0; i < shared->server_n; i++)
+		none = none && !bal_shared_up(shared, i);
+	assert_true(bal_shared_up(shared, bal_port_server(w.rig[0].b, port)) ||
+	            (none && w.rig[0].conf.policy == BAL_ROUNDROBIN));
+}
+
 static void model_forward(const struct dgram *in, const struct dgram *out, int64_t now_ns)
 {
 	struct asked *a = &w.asked[out->port][dns_id(out->data)];
 
+	check_choice(out->port);
 	assert_false(a->out);
 	*a = (struct asked){ now_ns, in->peer, in->local, dns_id(in->data), dns_flags(in->data),
 	                     true, in->len, { 0 } };

@@ -269,6 +269,24 @@ static void without_a_server_queries_are_dropped_or_get_servfail_if_asked_for(vo
 	}
 }
 
+static void a_change_of_health_counts_from_the_next_batch_on(void **state)
+{
+	struct rig r;
+	uint8_t buf[RIG_BYTES];
+
+	(void)state;
+	rig_conf(&r, 2);
+	rig_start(&r, 14);
+	for (unsigned i = 0; i < 100; i++) {
+		bal_shared_set_up(r.shared, i % 2, true);
+		bal_shared_set_up(r.shared, 1 - i % 2, false);
+		struct dgram d = rig_query(buf, 1, 77, "www.example.", false);
+		assert_int_equal(rig_rx(&r, &d), BAL_FORWARD);
+		assert_int_equal(d.port, 1 + i % 2);
+	}
+	rig_stop(&r);
+}
+
 static void a_query_without_a_question_gets_a_bare_notimp(void **state)
 {
 	struct rig r;
@@ -402,6 +420,7 @@ int main(void)
 		cmocka_unit_test(an_answer_counts_once_and_from_its_own_server_and_socket),
 		cmocka_unit_test(a_query_times_out_to_the_nanosecond),
 		cmocka_unit_test(without_a_server_queries_are_dropped_or_get_servfail_if_asked_for),
+		cmocka_unit_test(a_change_of_health_counts_from_the_next_batch_on),
 		cmocka_unit_test(a_query_without_a_question_gets_a_bare_notimp),
 		cmocka_unit_test(the_access_list_comes_before_everything),
 		cmocka_unit_test(a_full_server_drops_until_one_is_answered),

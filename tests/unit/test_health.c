@@ -291,6 +291,27 @@ static void failures_and_successes_count_in_a_row(void **state)
 	}
 }
 
+static void a_probe_fails_at_its_timeout_to_the_nanosecond(void **state)
+{
+	static struct clinic c;
+
+	(void)state;
+	for (unsigned late = 0; late < 2; late++) {
+		conf(&c, 1);
+		c.rig.server[0].check.timeout_ns = 1000;
+		start(&c, 12);
+		int64_t t_ns;
+		assert_int_equal(poll_next(&c, &t_ns), 1);
+		assert_int_equal(health_deadline(c.h), 1000);
+		health_poll(c.h, 999, c.d, 0);
+		assert_false(health_ready(c.h));
+		assert_int_equal(health_poll(c.h, 1000 + late, c.d + 1, 1), 0);
+		assert_true(health_ready(c.h));
+		assert_int_equal(answer_with(&c, 1000 + late, DNS_NOERROR), HEALTH_IGNORED);
+		stop(&c);
+	}
+}
+
 static void a_change_that_nobody_pulled_and_that_went_back_is_not_told(void **state)
 {
 	static struct clinic c;
@@ -416,6 +437,7 @@ int main(void)
 		cmocka_unit_test(a_late_poll_keeps_the_phase_and_makes_up_for_nothing),
 		cmocka_unit_test(the_first_result_is_taken_as_it_is),
 		cmocka_unit_test(failures_and_successes_count_in_a_row),
+		cmocka_unit_test(a_probe_fails_at_its_timeout_to_the_nanosecond),
 		cmocka_unit_test(a_change_that_nobody_pulled_and_that_went_back_is_not_told),
 		cmocka_unit_test(forced_servers_are_not_probed),
 		cmocka_unit_test(a_timeout_above_the_interval_leaves_slow_servers_up),
