@@ -23,7 +23,7 @@
 #include "io.h"
 #include "lib/host/host.h"
 
-enum { EVENTS = 64, STEP_NS = 100000, STEPS_NS = 10 * STEP_NS, SLICE_NS = 100000 };
+enum { EVENTS = 64, STEP_NS = 100000, STEPS_NS = 10 * STEP_NS, SLICE_NS = 1000000 };
 static const uint64_t BUSY_MQPS = 5000000;
 
 /* sched_setattr(2), first version; the C library has no declaration of it. */
