@@ -96,8 +96,8 @@ static double run_ours(struct load_result *res, unsigned rate)
 	if (pid == 0)
 		_exit(load_shell_run(&t.plan, 0, host_mono_ns() + 1000000, res) != 0);
 	double us = finish(pid);
-	fprintf(stderr, "    %u/s: %.2f us, answered %.2f %%, late p50 %.0f p99 %.0f p99.9 %.0f max "
-	        "%.0f us\n", rate, us / (double)res->counts.sent,
+	fprintf(stderr, "    %u/s: %.2f us, answered %.2f %%, late p50 %.0f p99 %.0f p99.9 %.0f "
+	        "max %.0f us\n", rate, us / (double)res->counts.sent,
 	        100.0 * (double)res->counts.answered / (double)res->counts.sent,
 	        (double)hist_quantile(&res->late_ns, 500000) / 1e3,
 	        (double)hist_quantile(&res->late_ns, 990000) / 1e3,
