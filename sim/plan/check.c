@@ -23,7 +23,11 @@ static int __attribute__((format(printf, 2, 3))) wrong(char *error, const char *
 
 static bool role_is(const struct plan *p, int node, enum plan_role role)
 {
-	return node >= 0 && (unsigned)node < p->node_n && p->node[node].role == role;
+#ifndef EK_PLANT
+	if (node < 0 || (unsigned)node >= p->node_n)
+		return false;
+#endif
+	return p->node[node].role == role;
 }
 
 bool plan_dist_ok(const struct dist_spec *d)
@@ -126,6 +130,11 @@ static int check_expect(const struct plan *p, unsigned i, char *error)
 			return wrong(error, "expect[%u].nodes[%u]: expected a recursor", i, k);
 	if (e->kind == PLAN_EVEN ? e->node_n < 2 : e->node_n != one)
 		return wrong(error, "expect[%u].nodes: not as many as its kind wants", i);
+	if (e->kind != PLAN_ANSWERS && !(e->flake >= 1e-15 && e->flake <= 0.5))
+		return wrong(error, "expect[%u].flake: expected 1e-15...0.5", i);
+	bool shares = e->kind == PLAN_EVEN || e->kind == PLAN_BACK;
+	if (shares && !(e->miss >= 1e-15 && e->miss <= 0.5 && e->catch_ppm > 0))
+		return wrong(error, "expect[%u]: expected a catch, and a miss 1e-15...0.5", i);
 	if (e->during_from_ns > e->during_to_ns)
 		return wrong(error, "expect[%u]: the window ends before it begins", i);
 	if (e->kind != PLAN_DETECT && e->within_ns == PLAN_MODEL)

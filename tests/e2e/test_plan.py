@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""evenkeel plan from the command line: what it prints, what it refuses, and its exit statuses."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+import ek
+
+SCENARIOS = sorted((ek.ROOT / "scenarios").glob("*.lua"))
+
+
+def plan(*args, status=0):
+    done = subprocess.run([ek.program("evenkeel"), "plan", *map(str, args)], text=True,
+                          capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
+    assert done.returncode == status, done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda p: p.stem)
+def test_every_scenario_makes_a_plan(path):
+    out = plan(path)
+    for head in ("Nodes", "Load", "Timeline", "Expectations"):
+        assert f"\n{head}\n" in out
+    assert path.read_text().split("\n")[1].startswith("-- "), "opens with what one learns"
+
+
+def test_every_scenario_is_in_the_index():
+    index = (ek.ROOT / "scenarios" / "README.md").read_text()
+    assert [p.name for p in SCENARIOS if f"`{p.name}`" not in index] == []
+
+
+def test_bounds_and_sample_sizes_of_the_reference_are_printed():
+    out = plan(ek.ROOT / "scenarios" / "blog.lua")
+    assert "kill DNS1: noticed within 2 s" in out
+    assert "5000 queries count, 4582 at least; 2396 decide" in out
+    assert "A right system fails in at most 5e-09 of the runs." in out
+
+
+def test_json_is_the_same_twice_sorted_and_has_no_lua():
+    path = ek.ROOT / "scenarios" / "blog.lua"
+    first, second = plan("--json", "--seed", 7, path), plan("--json", "--seed", 7, path)
+    assert first == second
+    doc = json.loads(first)
+    assert doc["seed"] == 7
+    assert list(doc) == sorted(doc)
+    assert [n["name"] for n in doc["node"]] == ["clients", "LB1", "LB2", "DNS1", "DNS3"]
+    assert doc["node"][3]["addresses"] == ["192.0.2.3"]
+
+
+def test_set_changes_the_plan_and_is_checked():
+    path = ek.ROOT / "scenarios" / "blog.lua"
+    doc = json.loads(plan("--json", "--set", "load.rate=2000", "--set", "load.to=14s", path))
+    assert doc["load"][0]["rate_mqps"] == 2000000
+    err = plan("--set", "load.rat=1", path, status=2)
+    assert err.startswith("evenkeel: --set load.rat=1: no such key: did you mean 'rate'?")
+    assert err.count("\n") == 1
+
+
+def test_a_claim_that_cannot_be_decided_is_refused_with_what_would_do():
+    err = plan("--set", "load.rate=100", ek.ROOT / "scenarios" / "blog.lua", status=2)
+    assert "blog.lua:22: expect.even: 500 queries are planned" in err
+    assert "takes 2396: expected 5.405 times the rate (541 a second)" in err
+
+
+@pytest.mark.parametrize("args", [[], ["a.lua", "b.lua"], ["--nonsense"], ["--seed", "-1", "a"],
+                                  ["--seed", "x", "a"], ["no-such-file.lua"], ["--balancer",
+                                  "/no/such/program", "a.lua"], ["/"]])
+def test_wrong_usage_is_status_2(args):
+    assert plan(*args, status=2) != ""
+
+
+def test_help_tells_every_option():
+    out = plan("--help")
+    for option in ("--set", "--seed", "--balancer", "--recursor", "--json"):
+        assert option in out
+
+
+def test_a_broken_scenario_gives_one_line(tmp_path):
+    path = tmp_path / "broken.lua"
+    path.write_text("lab {\n  balancers = 5,\n}\n")
+    assert plan(path, status=2) == f"evenkeel: {path}:1: lab: no 'recursors': expected " \
+        "recursors = ...\n"
+
+
+@pytest.mark.skipif(shutil.which("dnsdist") is None, reason="no dnsdist here")
+def test_dnsdist_gets_the_bounds_of_its_version():
+    path = ek.ROOT / "scenarios" / "blog.lua"
+    doc = json.loads(plan("--json", "--balancer", "dnsdist", path))
+    assert doc["balancer"]["path"] == os.path.realpath(shutil.which("dnsdist"))
+    major, minor, patch = (int(n) for n in doc["balancer"]["version"].split(".")[:3])
+    rounds = (major, minor, patch) <= (1, 8, 0)
+    assert doc["balancer"]["checks"] == ("rounds" if rounds else "async")
+    if rounds:
+        assert "kill DNS1: noticed within 2.1 s" in plan("--balancer", "dnsdist", path)
+
+
+def test_a_foreign_file_with_unknown_words_is_noted(tmp_path):
+    dnsdist = tmp_path / "dnsdist"
+    dnsdist.write_text("#!/bin/sh\necho 'dnsdist 1.9.3 (Lua 5.1)'\n")
+    dnsdist.chmod(0o755)
+    shutil.copytree(ek.ROOT / "scenarios" / "blog", tmp_path / "blog")
+    shutil.copy(ek.ROOT / "scenarios" / "blog.lua", tmp_path)
+    conf = tmp_path / "blog" / "dnsdist.conf"
+    conf.write_text(conf.read_text() + "frobnicate(1)\n")
+    out = plan("--balancer", dnsdist, tmp_path / "blog.lua")
+    assert "dnsdist 1.9.3, health checks async" in out
+    assert f"note: {conf}:9: 'frobnicate' isn't read here" in out
+    assert "frobnicate" in plan(tmp_path / "blog.lua", status=2)
+
+
+@pytest.mark.skipif(shutil.which("pdns_recursor") is None, reason="no pdns_recursor here")
+def test_a_foreign_recursor_cannot_do_the_faults_of_ours(tmp_path):
+    shutil.copytree(ek.ROOT / "scenarios" / "blog", tmp_path / "blog")
+    text = (ek.ROOT / "scenarios" / "blog.lua").read_text()
+    (tmp_path / "x.lua").write_text(text + 'at "2s" { servfail = "DNS3", ratio = 0.5 }\n')
+    assert "servfail DNS3, 0.5 of its answers" in plan(tmp_path / "x.lua")
+    assert "can't servfail on command" in plan("--recursor", "pdns_recursor", tmp_path / "x.lua",
+                                              status=2)
