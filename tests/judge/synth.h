@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/drbg.h"
 #include "lib/host/host.h"
@@ -496,6 +497,22 @@ static inline void synth_write(const struct synth *s, const char *dir)
 		synth_pcap(s, dir, n);
 	json_decref(events);
 	json_decref(plan);
+}
+
+/* Removes what synth_write wrote, and dir. */
+static inline void synth_remove(const struct plan *p, const char *dir)
+{
+	char path[4096];
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		snprintf(path, sizeof(path), "%s/%s.pcap", dir, p->node[i].name);
+		unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/plan.json", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/events.jsonl", dir);
+	unlink(path);
+	rmdir(dir);
 }
 
 /* A scenario's plan with "PATH=VALUE" settings, which end with NULL; ends the test if it can't. */

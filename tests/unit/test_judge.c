@@ -251,21 +251,6 @@ static void latency_quantiles_are_decided_by_counts(void **state)
 
 /* ---- run directories ---- */
 
-static void remove_run(const struct plan *p, const char *dir)
-{
-	char path[4096];
-
-	for (unsigned i = 0; i < p->node_n; i++) {
-		snprintf(path, sizeof(path), "%s/%s.pcap", dir, p->node[i].name);
-		unlink(path);
-	}
-	snprintf(path, sizeof(path), "%s/plan.json", dir);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/events.jsonl", dir);
-	unlink(path);
-	rmdir(dir);
-}
-
 static void files_and_taps_give_the_same_bytes(void **state)
 {
 	static const struct synth_knobs right;
@@ -298,7 +283,7 @@ static void files_and_taps_give_the_same_bytes(void **state)
 	free(invalid);
 	free(a);
 	free(b);
-	remove_run(p, dir);
+	synth_remove(p, dir);
 	assert_null(judge_run(dir, error));
 	assert_non_null(strstr(error, "plan.json"));
 	synth_fini(&s);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Packets a second of judging a run directory of more than a million packets, all of it: reading,
+ * planning the load anew, matching across tiers, checking each answer, deciding. Beside it a bare
+ * loop that reads the same captures through libpcap, parses each query and answer and matches them
+ * in one table, and beside that tcpdump -n. Rounds alternate, medians. One JSON object a row.
+ */
+#include <pcap/pcap.h>
+#include <unistd.h>
+
+#include "tests/judge/synth.h"
+
+enum { ROUNDS = 3, SLOTS = 1 << 21 };
+
+static uint64_t slot[SLOTS];
+
+static uint64_t mix(uint64_t h, const uint8_t *p, size_t n)
+{
+	uint64_t v;
+
+	for (; n >= 8; p += 8, n -= 8) {
+		memcpy(&v, p, 8);
+		h = (h ^ v) * 0x9fb21c651e98df25u;
+		h ^= h >> 32;
+	}
+	v = 0;
+	memcpy(&v, p, n);
+	h = (h ^ v) * 0x9fb21c651e98df25u;
+	return h ^ h >> 29;
+}
+
+/* Enters a query, or takes out the one that an answer belongs to. Returns 1 for a match. */
+static unsigned match(uint64_t key, bool answer)
+{
+	uint64_t i = key % SLOTS;
+
+	while (slot[i] != 0 && slot[i] != key)
+		i = (i + 1) % SLOTS;
+	if (!answer)
+		slot[i] = key;
+	return answer && slot[i] == key;
+}
+
+/* IPv4 and UDP with a DNS question, by hand. */
+static unsigned bare_packet(const uint8_t *p, size_t len)
+{
+	if (len < 14 + 20 + 8 + 12 || p[12] != 8 || p[13] != 0 || p[14] != 0x45 || p[23] != 17)
+		return 0;
+	const uint8_t *ip = p + 14, *udp = ip + 20, *m = udp + 8;
+	size_t at = 12, end = len - 42;
+	bool answer = (m[2] & 0x80) != 0;
+	while (at < end && m[at] != 0)
+		at += 1u + m[at];
+	if (at + 5 > end)
+		return 0;
+	uint64_t h = mix(0x9e3779b97f4a7c15u, ip + (answer ? 16 : 12), 4);
+	h = mix(h, ip + (answer ? 12 : 16), 4);
+	h = mix(h, udp + (answer ? 2 : 0), 2);
+	h = mix(h, m, 2);
+	h = mix(h, m + 12, at + 5 - 12);
+	return match(h | 1, answer);
+}
+
+static uint64_t bare(const struct plan *p, const char *dir, uint64_t *matched)
+{
+	uint64_t packets = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		char path[4096], error[PCAP_ERRBUF_SIZE];
+		struct pcap_pkthdr *h;
+		const u_char *bytes;
+		snprintf(path, sizeof(path), "%s/%s.pcap", dir, p->node[i].name);
+		pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path,
+		                       PCAP_TSTAMP_PRECISION_NANO, error);
+		MUST(pcap != NULL);
+		memset(slot, 0, sizeof(slot));
+		for (; pcap_next_ex(pcap, &h, &bytes) == 1; packets++)
+			*matched += bare_packet(bytes, h->caplen);
+		pcap_close(pcap);
+	}
+	return packets;
+}
+
+static int cmp(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double median(double *v)
+{
+	qsort(v, ROUNDS, sizeof(*v), cmp);
+	return v[ROUNDS / 2];
+}
+
+static void row(const char *name, double ours, double peer, const char *peer_name, const char *goal)
+{
+	printf("{\"name\": \"%s\", \"unit\": \"packets/s\", \"ours\": %.0f, \"peer\": %.0f, "
+	       "\"peer_name\": \"%s\", \"ratio\": %.3f, \"goal\": \"%s\"}\n", name, ours, peer,
+	       peer_name, ours / peer, goal);
+}
+
+static double seconds_since(int64_t start_ns)
+{
+	return (double)(host_mono_ns() - start_ns) / 1e9;
+}
+
+static void bench(const struct plan *p, const char *dir, const char *tcpdump)
+{
+	double judge_s[ROUNDS], bare_s[ROUNDS], dump_s[ROUNDS];
+	uint64_t packets = 0, matched = 0;
+	char error[JUDGE_ERROR_TEXT] = "";
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		int64_t start = host_mono_ns();
+		packets = bare(p, dir, &matched);
+		bare_s[i] = seconds_since(start);
+		start = host_mono_ns();
+		json_t *doc = judge_run(dir, error);
+		judge_s[i] = seconds_since(start);
+		MUST(doc != NULL && judge_verdict(doc) == VERDICT_PASS);
+		json_decref(doc);
+		start = host_mono_ns();
+		MUST(tcpdump == NULL || system(tcpdump) == 0);
+		dump_s[i] = seconds_since(start);
+	}
+	MUST(packets >= 1000000 && matched > packets / 3);
+	double n = (double)packets, plain = n / median(bare_s);
+	row("judge: packets judged", n / median(judge_s), plain, "bare libpcap loop", ">=0.5");
+	if (tcpdump != NULL)
+		row("judge: bare libpcap loop", plain, n / median(dump_s), "tcpdump -n", ">=15");
+}
+
+/* The command that has tcpdump read every capture; NULL when there is no tcpdump. */
+static const char *tcpdump_command(char *out, size_t cap, const char *dir)
+{
+	if (system("command -v tcpdump >/dev/null 2>&1") != 0)
+		return NULL;
+	snprintf(out, cap, "for f in %s/*.pcap; do tcpdump -n -r \"$f\" >/dev/null 2>&1 || exit 1; "
+	         "done", dir);
+	return out;
+}
+
+int main(void)
+{
+	static const struct synth_knobs right;
+	struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+	char dir[] = "/tmp/ek-bench-XXXXXX", command[256];
+	struct synth s;
+
+	p->load[0].rate_mqps = 9000000;
+	MUST(mkdtemp(dir) != NULL);
+	synth_run(&s, p, &right);
+	synth_write(&s, dir);
+	synth_fini(&s);
+	bench(p, dir, tcpdump_command(command, sizeof(command), dir));
+	synth_remove(p, dir);
+	plan_free(p);
+	return 0;
+}
