@@ -194,7 +194,20 @@ static bool ready_or_lost(struct lab *l)
 	return lab_all_ready(l);
 }
 
-/* Up to t = 0: everybody is ready, the wire is proven, the servers have answered. */
+/* Starts the programs of a role and waits until they are ready. */
+static int start_role(struct lab *l, enum plan_role role, const char *phase)
+{
+	lab_phase(l, "%s", phase);
+	int err = lab_start_programs(l, role);
+
+	if (err != 0)
+		lab_trouble(l, "can't start a program: %s", strerror(-err));
+	else
+		err = lab_until(l, ready_or_lost, host_mono_ns() + READY_NS);
+	return err == 0 && !lab_all_ready(l) ? -ECHILD : err;
+}
+
+/* Up to t = 0: the wire is proven, everybody is ready, the servers have answered. */
 static int barrier(struct lab *l)
 {
 	int err = lab_prove_wire(l);
@@ -203,10 +216,10 @@ static int barrier(struct lab *l)
 		lab_trouble(l, "the wire doesn't carry a test datagram: %s", strerror(-err));
 		return err;
 	}
-	lab_phase(l, "programs start");
-	err = lab_until(l, ready_or_lost, host_mono_ns() + READY_NS);
-	if (err == 0 && !lab_all_ready(l))
-		err = -ECHILD;
+	/* Recursors first: a balancer's first probe decides how it begins. */
+	err = start_role(l, PLAN_RECURSOR, "recursors start");
+	if (err == 0)
+		err = start_role(l, PLAN_BALANCER, "balancers start");
 	if (err == 0)
 		err = lab_until(l, lab_all_answered, host_mono_ns() + READY_NS);
 	atomic_store(&l->wire->watching, false);

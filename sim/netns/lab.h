@@ -37,6 +37,7 @@ struct lab_fault {
 	enum { LAB_TO_COME = 0, LAB_PENDING, LAB_DONE } state;
 	int64_t from_ns, to_ns;      /* CLOCK_MONOTONIC */
 	struct link_counts was[2];   /* the link's, until then */
+	int64_t stub_was;            /* answers of the stub that it had befallen until then */
 };
 
 struct lab {
@@ -68,9 +69,11 @@ int lab_main(const struct plan *p, const struct netns_options *o, struct lab_sha
              int stop_fd, int64_t begun_ns);
 
 /* -- lab_start.c: up to t = 0 */
-/* Ground, wire and programs. 0 or -errno; shared->step says what failed. */
+/* Ground and wire. 0 or -errno; shared->step says what failed. */
 int lab_start(struct lab *l) MUST_CHECK;
-/* Every program is READY=1. */
+/* Starts the programs of all nodes of a role. 0 or -errno. */
+int lab_start_programs(struct lab *l, enum plan_role role) MUST_CHECK;
+/* Every program that has been started is READY=1. */
 bool lab_all_ready(struct lab *l);
 /* Every server that is checked automatically has answered each of its balancers. */
 bool lab_all_answered(struct lab *l);
@@ -81,15 +84,22 @@ int lab_start_loads(struct lab *l) MUST_CHECK;
 /* Sends a datagram over the wire to and from each node. 0 or -errno. */
 int lab_prove_wire(struct lab *l) MUST_CHECK;
 
-/* -- lab_fault.c */
+/* -- lab_fault.c, lab_stub.c */
 /* Sets off fault i of the plan. */
 void lab_fault(struct lab *l, unsigned i);
 /* The program of a node has come to READY=1: a start is proven. */
 void lab_fault_ready(struct lab *l, unsigned node);
+/* Proves what only a running program can: before the programs end. */
+void lab_fault_prove_stubs(struct lab *l);
 /* Proves or gives up what is still pending; the wire has ended. */
 void lab_fault_end(struct lab *l);
-/* A stub's fault over its control socket. 0 or -errno, with the answer as evidence. */
-int lab_stub_fault(struct lab *l, const struct plan_fault *f, char *evidence, size_t len);
+/*
+ * Tells a stub to do f from now on, over its control socket. Returns the number of answers that f
+ * has befallen so far, or -errno; evidence[0..len) is what the stub said.
+ */
+int64_t lab_stub_fault(struct lab *l, const struct plan_fault *f, char *evidence, size_t len);
+/* That number alone. */
+int64_t lab_stub_count(struct lab *l, const struct plan_fault *f);
 
 /* -- lab_end.c */
 /* Ends programs and wire, compares counters, writes the last events. */

@@ -161,6 +161,7 @@ void lab_collect(struct lab *l)
 {
 	lab_phase(l, "counting");
 	l->stopped = false; /* or the end wouldn't be waited for */
+	lab_fault_prove_stubs(l);
 	end_programs(l);
 	be_quiet(l);
 	for (unsigned i = 0; i < l->plan->node_n; i++)

@@ -186,13 +186,49 @@ static void fault_wire(struct lab *l, unsigned i)
 	memcpy(l->fault[i].was, w->command_was, sizeof(l->fault[i].was));
 }
 
-static void fault_stub(struct lab *l, unsigned i)
+static bool is_stubs(enum plan_fault_kind k)
+{
+	return k >= PLAN_SERVFAIL;
+}
+
+/*
+ * A fault of a stub that still runs ends here: the stub counts the answers that it befell. One that
+ * is switched off has no effect to be seen.
+ */
+static void end_stub_faults(struct lab *l, int node, enum plan_fault_kind kind)
 {
 	char evidence[EVIDENCE];
-	int err = lab_stub_fault(l, &l->plan->fault[i], evidence, sizeof(evidence));
 
+	for (unsigned i = 0; i < l->plan->fault_n; i++) {
+		const struct plan_fault *f = &l->plan->fault[i];
+		if (l->fault[i].state != LAB_PENDING || f->node != node || f->kind != kind)
+			continue;
+		int64_t n = lab_stub_count(l, f) - l->fault[i].stub_was;
+		snprintf(evidence, sizeof(evidence), n < 0 ? "the stub doesn't say how often"
+		         : "the stub did it to %lld answers", (long long)n);
+		tell(l, i, n > 0 || f->value_ppm == 0, evidence);
+	}
+}
+
+static void fault_stub(struct lab *l, unsigned i)
+{
+	const struct plan_fault *f = &l->plan->fault[i];
+	char evidence[EVIDENCE];
+
+	end_stub_faults(l, f->node, f->kind);
+	l->fault[i].stub_was = lab_stub_fault(l, f, evidence, sizeof(evidence));
 	l->fault[i].to_ns = host_mono_ns();
-	tell(l, i, err == 0, evidence);
+	if (l->fault[i].stub_was >= 0)
+		l->fault[i].state = LAB_PENDING;
+	else
+		tell(l, i, false, evidence);
+}
+
+void lab_fault_prove_stubs(struct lab *l)
+{
+	for (unsigned i = 0; i < l->plan->fault_n; i++)
+		if (l->fault[i].state == LAB_PENDING && is_stubs(l->plan->fault[i].kind))
+			end_stub_faults(l, l->plan->fault[i].node, l->plan->fault[i].kind);
 }
 
 void lab_fault(struct lab *l, unsigned i)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Ground, wire, programs and clients of a lab; see lab.h. */
 #include <errno.h>
-#include <libgen.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -47,6 +47,18 @@ static int make_room(struct lab *l)
 	return err;
 }
 
+/*
+ * Wire and clients keep the time: in a session of its own each gets a share of the processor of its
+ * own (sched(7), autogroups), and real-time scheduling where that is allowed, as it is for root.
+ */
+static void keep_time(void)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	setsid();
+	(void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
 static int start_wire(struct lab *l)
 {
 	struct wire_options o = { .plan = l->plan, .dir = l->o->pcap ? l->o->dir : NULL };
@@ -64,6 +76,7 @@ static int start_wire(struct lab *l)
 		return -errno;
 	if (l->wire_pid == 0) {
 		(void)prctl(PR_SET_NAME, "ek-wire");
+		keep_time();
 		_exit(wire_run(&o, l->wire) == 0 ? 0 : 1);
 	}
 	return 0;
@@ -112,10 +125,18 @@ static int copy_config(struct lab *l, const struct plan_node *n)
 	return err;
 }
 
-static const char *const dist_names[] = {
-	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
-	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
-};
+/* As the stub's --stub-miss wants it. */
+static void miss_arg(struct proc *p, const struct dist_spec *d)
+{
+	long long a = d->a_ns, b = d->b_ns;
+
+	switch (d->kind) {
+	case DIST_CONSTANT: proc_arg(p, "--stub-miss=%lldns", a); break;
+	case DIST_UNIFORM: proc_arg(p, "--stub-miss=uniform(%lldns,%lldns)", a, b); break;
+	case DIST_EXPONENTIAL: proc_arg(p, "--stub-miss=exponential(%lldns)", a); break;
+	case DIST_LOGNORMAL: proc_arg(p, "--stub-miss=lognormal(%lldns,%lldns)", a, b); break;
+	}
+}
 
 static void stub_args(struct lab *l, struct proc *p, const struct plan_node *n)
 {
@@ -124,9 +145,8 @@ static void stub_args(struct lab *l, struct proc *p, const struct plan_node *n)
 
 	plan_seed(l->plan, seed);
 	drbg_init(&r, seed, DRBG_NODE, p->node);
-	proc_arg(p, "--stub-seed=%llu", (unsigned long long)drbg_u64(&r) >> 1);
-	proc_arg(p, "--stub-miss=%s:%lldns:%lldns", dist_names[n->miss.kind],
-	         (long long)n->miss.a_ns, (long long)n->miss.b_ns);
+	proc_arg(p, "--stub-seed=%u", drbg_u32(&r));
+	miss_arg(p, &n->miss);
 }
 
 static int recursor_args(struct lab *l, struct proc *p, const struct plan_node *n)
@@ -150,8 +170,6 @@ static int start_proc(struct lab *l, unsigned i)
 	struct proc *p = &l->proc[i];
 	int err = 0;
 
-	if (n->role == PLAN_CLIENTS)
-		return 0;
 	p->name = n->name;
 	if (n->role == PLAN_BALANCER)
 		balancer_args(l, p, n);
@@ -166,14 +184,13 @@ static int start_proc(struct lab *l, unsigned i)
 	return err;
 }
 
-/* Recursors first, so that a balancer's first probe finds somebody. */
-static int start_procs(struct lab *l)
+int lab_start_programs(struct lab *l, enum plan_role role)
 {
 	int err = 0;
 
-	step(l, "start the programs");
-	for (unsigned i = l->plan->node_n; i-- > 0 && err == 0;)
-		err = start_proc(l, i);
+	for (unsigned i = 0; i < l->plan->node_n && err == 0; i++)
+		if (l->plan->node[i].role == role)
+			err = start_proc(l, i);
 	return err;
 }
 
@@ -223,7 +240,7 @@ int lab_start(struct lab *l)
 	}
 	err = wait_for_wire(l);
 	l->setup_ns = host_mono_ns() - l->begun_ns;
-	return err != 0 ? err : start_procs(l);
+	return err;
 }
 
 bool lab_all_ready(struct lab *l)
@@ -253,6 +270,7 @@ static _Noreturn void client(struct lab *l, unsigned load)
 	int err;
 
 	(void)prctl(PR_SET_NAME, "ek-clients");
+	keep_time();
 	err = layout_enter(&l->layout, (unsigned)l->plan->load[load].node);
 	if (err == 0)
 		err = load_shell_run(l->plan, load, l->t0_ns, &l->shared->load[load]);

@@ -93,7 +93,6 @@ static _Noreturn void child(const struct proc *p, const struct proc_world *w)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	(void)setpriority(PRIO_PROCESS, 0, NODE_NICE);
-	setsid();
 	execve(p->argv[0], p->argv, env);
 	child_fail(p->argv[0], errno);
 	_exit(EXEC_FAILED);

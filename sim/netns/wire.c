@@ -3,8 +3,8 @@
 #include "wire.h"
 
 #include <errno.h>
-#include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,7 +358,8 @@ static void be_prompt(void)
 	} attr = { .size = 48, .runtime = SLICE_NS };
 
 	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
-	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
 static int64_t cpu_us(void)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -45,7 +46,8 @@ static void ask_for_punctuality(void)
 	struct rlimit files;
 
 	prctl(PR_SET_TIMERSLACK, 1);
-	syscall(SYS_sched_setattr, 0, &a, 0);
+	if (sched_getscheduler(0) == SCHED_OTHER) /* better already, if not */
+		syscall(SYS_sched_setattr, 0, &a, 0);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
