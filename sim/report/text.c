@@ -62,7 +62,7 @@ static void labelled(FILE *to, const char *label, void (*write)(FILE *, const js
 		return;
 	write(mem, v);
 	fclose(mem);
-	snprintf(first, sizeof(first), "%*s%-*s", BLOCK, "", LABEL, label);
+	snprintf(first, sizeof(first), "%*s%-*s", BLOCK, "", len > 0 ? LABEL : 0, label);
 	fmt_wrap(to, first, BLOCK + LABEL, text);
 	free(text);
 }
