@@ -41,8 +41,22 @@ static int open_one(const struct load_io *io, unsigned i)
 	return fd;
 }
 
+/* Makes slots [0, n) fit to receive again: the kernel has written over their lengths. */
+static void make_room(struct load_batch *b, unsigned n)
+{
+	for (unsigned k = 0; k < n; k++) {
+		b->iov[k] = (struct iovec){ b->bytes[k], LOAD_MESSAGE_MAX };
+		b->msg[k].msg_hdr = (struct msghdr){
+			.msg_name = &b->peer[k], .msg_namelen = sizeof(b->peer[k]),
+			.msg_iov = &b->iov[k], .msg_iovlen = 1,
+			.msg_control = &b->control[k], .msg_controllen = sizeof(b->control[k]),
+		};
+	}
+}
+
 int load_udp_open(struct load_io *io)
 {
+	make_room(&io->in, DGRAM_BATCH);
 	for (unsigned i = 0; i < LOAD_SOCKETS; i++) {
 		io->udp[i] = open_one(io, i);
 		if (io->udp[i] < 0)
@@ -170,17 +184,9 @@ static struct ip destination(struct msghdr *h)
 void load_udp_receive(struct load_io *io, unsigned i)
 {
 	struct load_batch *b = &io->in;
-
-	for (unsigned k = 0; k < DGRAM_BATCH; k++) {
-		b->iov[k] = (struct iovec){ b->bytes[k], LOAD_MESSAGE_MAX };
-		b->msg[k].msg_hdr = (struct msghdr){
-			.msg_name = &b->peer[k], .msg_namelen = sizeof(b->peer[k]),
-			.msg_iov = &b->iov[k], .msg_iovlen = 1,
-			.msg_control = &b->control[k], .msg_controllen = sizeof(b->control[k]),
-		};
-	}
 	int n = recvmmsg(io->udp[i], b->msg, DGRAM_BATCH, MSG_DONTWAIT, NULL);
 	int64_t now = host_mono_ns();
+
 	for (int k = 0; k < n; k++)
 		b->d[k] = (struct dgram){
 			.data = b->bytes[k], .cap = LOAD_MESSAGE_MAX, .t_ns = now,
@@ -188,6 +194,8 @@ void load_udp_receive(struct load_io *io, unsigned i)
 			.local = { .ip = destination(&b->msg[k].msg_hdr) },
 			.port = (uint16_t)i, .proto = DGRAM_UDP,
 		};
-	if (n > 0)
-		load_rx(io->core, now, b->d, (unsigned)n);
+	if (n <= 0)
+		return;
+	load_rx(io->core, now, b->d, (unsigned)n);
+	make_room(b, (unsigned)n);
 }
