@@ -121,6 +121,13 @@ def test_a_stub_that_answers_wrong_fails(tmp_path):
     assert answers["evidence"], "a wrong answer is named by capture and frame"
 
 
+def test_answers_that_go_wrong_in_mid_run_fail(tmp_path):
+    rest = 'at "500ms" { wrong = "DNS3", ratio = 0.1 } ' + ANSWERS
+    done = ek.run_valid(scenario(tmp_path, rest, to="2s"), tmp_path / "run", *ek.PATIENT)
+    assert done.status == ek.FAIL, done.text
+    assert done.expectation("answers")["measured"]["wrong"] > 0
+
+
 def test_a_fault_that_does_not_happen_is_invalid(tmp_path):
     stub = ek.program("recursor-stub")
     immortal = wrapper(tmp_path, "recursor", f'setsid "{stub}" "$@" {MISS} &', "wait")
