@@ -23,11 +23,7 @@ static int __attribute__((format(printf, 2, 3))) wrong(char *error, const char *
 
 static bool role_is(const struct plan *p, int node, enum plan_role role)
 {
-#ifndef EK_PLANT
-	if (node < 0 || (unsigned)node >= p->node_n)
-		return false;
-#endif
-	return p->node[node].role == role;
+	return node >= 0 && (unsigned)node < p->node_n && p->node[node].role == role;
 }
 
 bool plan_dist_ok(const struct dist_spec *d)

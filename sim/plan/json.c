@@ -226,8 +226,12 @@ static void read_enum(struct reading *r, const struct where *w, const struct sch
                       const json_t *v, char *p)
 {
 	const char *text = json_is_string(v) ? json_string_value(v) : "";
+	uint64_t last = (uint64_t)f->hi;
 
-	for (unsigned i = 0; i <= (uint64_t)f->hi; i++)
+#ifdef EK_PLANT
+	last++;
+#endif
+	for (unsigned i = 0; i <= last; i++)
 		if (f->names[i] != NULL && strcmp(f->names[i], text) == 0) {
 			memcpy(p, &i, sizeof(i));
 			return;

@@ -78,6 +78,22 @@ def test_help_tells_every_option():
         assert option in out
 
 
+STRANGE_KEYS = [
+    "lab.x=1", "lab.balancers.LB1.x=1", "lab.recursors={ DNS1={x=1} }", "lab.clients.x=1",
+    "load.x=1", "at.1.x=1", "limits.x=1", "expect.even.x=1", "expect.detect.x=1",
+    "expect.back.x=1", "expect.lost.x=1", "expect.answers.x=1", "expect.cache.x=1",
+]
+
+
+@pytest.mark.parametrize("path", STRANGE_KEYS)
+def test_every_key_is_on_the_manual_page(path):
+    """The message on a key that doesn't exist lists those that do."""
+    err = plan("--set", path, ek.ROOT / "scenarios" / "blog.lua", status=2)
+    keys = err.strip().split("expected one of ")[1].split(", ")
+    page = (ek.ROOT / "docs" / "evenkeel-scenario.5").read_text()
+    assert [k for k in keys if k not in page and k != "expect"] == []
+
+
 def test_a_broken_scenario_gives_one_line(tmp_path):
     path = tmp_path / "broken.lua"
     path.write_text("lab {\n  balancers = 5,\n}\n")

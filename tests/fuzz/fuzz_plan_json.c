@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any bytes as a plan.json. What is accepted must come out as it went in, byte for byte, and can be
- * linted and printed. The bug that EK_PLANT plants looks at nodes beyond the last.
+ * linted and printed. The bug that EK_PLANT plants reads one word past a list of words.
  */
 #include <stdlib.h>
 #include <string.h>
