@@ -52,6 +52,7 @@ int host_arena(struct arena *a, size_t cap)
 
 	if (p == MAP_FAILED)
 		return -errno;
+	(void)madvise(p, cap, MADV_NOHUGEPAGE); /* a touched page shall cost 4 KiB, not 2 MiB */
 	arena_init(a, p, cap);
 	return 0;
 }
