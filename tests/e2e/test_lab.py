@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The netns engine: what it leaves behind (nothing), whether the kernel's counters and the captures
+agree, that faults are proven, that labs don't meet. As an ordinary user wherever possible. These
+tests look at events and captures, not at verdicts, so a busy machine doesn't make them fail."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import ek
+
+pytestmark = pytest.mark.lab
+NOBODY = 65534
+
+SCENARIO = """
+lab {
+  balancers = { LB1 = { "192.160.102.2", "2605:e200:d000::2" },
+                LB2 = { "192.160.102.3", "2605:e200:d000::3" }, config = "blog/dnsdist.conf" },
+  recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "5ms" },
+  clients = { net = "192.160.102.128/25", count = 10, choose = "per_query" },
+  links = { delay = "50us" },
+}
+load { rate = 200, to = "%s", names = zipf(50), timeout = "500ms", tries = 1 }
+%s
+expect { answers { wrong = 0, duplicate = 0 } }
+"""
+
+
+@pytest.fixture
+def room():
+    """A directory that an ordinary user may write, with the reference configuration in it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="evenkeel-test-"))
+    shutil.copytree(ek.SCENARIOS / "blog", path / "blog")
+    path.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    yield path
+    shutil.rmtree(path)
+
+
+def scenario(room, faults="", to="1s", name="lab"):
+    path = room / f"{name}.lua"
+    path.write_text(SCENARIO % (to, faults))
+    return path
+
+
+def as_nobody():
+    if os.geteuid() == 0:
+        return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return []
+
+
+def begin(out, path, *args):
+    """evenkeel run, as an ordinary user."""
+    return subprocess.Popen([*as_nobody(), ek.program("evenkeel"), "run", "--out", str(out), *args,
+                             str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(run, timeout=60):
+    out, err = run.communicate(timeout=timeout)
+    if run.returncode == ek.CANT:
+        ek.cant_lab(err.strip())
+    assert run.returncode in (ek.PASS, ek.FAIL, ek.INCONCLUSIVE, ek.INVALID), out + err
+    return out
+
+
+def events(out, kind=None):
+    lines = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    return [e for e in lines if kind in (None, e["event"])]
+
+
+def in_order_records(path):
+    """Number of records of a nanosecond capture, each checked to be whole and not to run back."""
+    data, at, last, n = path.read_bytes(), 24, 0, 0
+    assert struct.unpack("<I", data[:4])[0] == 0xa1b23c4d
+    while at < len(data):
+        sec, ns, cap, orig = struct.unpack("<IIII", data[at:at + 16])
+        assert cap == orig and sec * 10**9 + ns >= last
+        last, at, n = sec * 10**9 + ns, at + 16 + cap, n + 1
+    assert at == len(data)
+    return n
+
+
+def descendants(pid):
+    """All processes below pid."""
+    children = {}
+    for p in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(p.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+        children.setdefault(parent, []).append(int(p.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        todo += (more := children.get(todo.pop(), []))
+        found += more
+    return found
+
+
+def comms(pids):
+    return {p: _read(f"/proc/{p}/comm").strip() for p in pids}
+
+
+def _read(path):
+    try:
+        return pathlib.Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def nets(pids):
+    found = set()
+    for p in pids:
+        try:
+            found.add(os.readlink(f"/proc/{p}/ns/net"))
+        except OSError:
+            pass
+    return found
+
+
+def everything():
+    """What a run might leave: mounts of ours, interfaces, files."""
+    return ([m for m in _read("/proc/self/mounts").splitlines() if m.startswith("evenkeel")],
+            sorted(os.listdir("/sys/class/net")),
+            sorted(n for n in os.listdir("/tmp") if "evenkeel" in n))
+
+
+def all_nets():
+    return nets(int(p) for p in os.listdir("/proc") if p.isdigit())
+
+
+def sent(out):
+    """True once queries flow."""
+    path = out / "clients.pcap"
+    return path.exists() and '"event":"start"' in _read(out / "events.jsonl")
+
+
+def assert_counters_equal_captures(out):
+    pcap = {e["node"]: e for e in events(out, "pcap")}
+    nodes = events(out, "node")
+    assert len(nodes) == len(pcap) > 0
+    for e in nodes:
+        assert e["if_sent"] == e["wire_took"] and e["if_received"] == e["wire_gave"], e
+        assert e["if_drops"] == 0
+        path = out / f"{e['node']}.pcap"
+        assert in_order_records(path) == e["if_sent"] + e["if_received"]
+        assert pcap[e["node"]]["bytes"] == path.stat().st_size
+
+
+def test_counters_of_the_kernel_equal_the_frames_in_the_captures(room):
+    out = room / "out"
+    finish(begin(out, scenario(room)))
+    assert_counters_equal_captures(out)
+    assert events(out, "wire")[0]["drops"] == 0
+    assert events(out, "load")[0]["answered"] > 100
+    assert events(out, "end")
+
+
+def test_nothing_is_left_behind_after_a_run(room):
+    before = everything()
+    run = begin(room / "out", scenario(room))
+    ek.wait_until(lambda: "ek-wire" in comms(descendants(run.pid)).values(), "the wire")
+    ours = nets(descendants(run.pid)) - nets([os.getpid()])
+    finish(run)
+    assert ours and not ours & all_nets()
+    assert everything() == before
+
+
+def test_nothing_is_left_behind_after_kill_9(room):
+    before = everything()
+    out = room / "out"
+    run = begin(out, scenario(room, to="30s"))
+    ek.wait_until(lambda: run.poll() is not None or sent(out), "the load", 30)
+    if run.poll() is not None:
+        finish(run)
+    below = descendants(run.pid)
+    ours = nets(below) - nets([os.getpid()])
+    assert len(below) >= 6 and len(ours) >= 5
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    run.stderr.close()
+    ek.wait_until(lambda: not any(pathlib.Path(f"/proc/{p}").exists() for p in below), "the end")
+    assert not ours & all_nets()
+    assert everything() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_tidily_and_makes_it_invalid(room, number):
+    out = room / "out"
+    run = begin(out, scenario(room, to="30s"))
+    ek.wait_until(lambda: run.poll() is not None or sent(out), "the load", 30)
+    begun = time.monotonic()
+    run.send_signal(number)
+    finish(run)
+    assert run.returncode == ek.INVALID
+    assert time.monotonic() - begun < 10
+    assert any("early" in e["what"] for e in events(out, "trouble"))
+    assert events(out, "end")
+
+
+FAULTS = """
+at "200ms" { kill = "DNS1" }
+at "500ms" { start = "DNS1" }
+at "1s" { hang = "DNS3" }
+at "1200ms" { resume = "DNS3" }
+at "1300ms" { blackhole = "LB2" }
+at "1500ms" { heal = "LB2" }
+"""
+
+
+def test_every_fault_is_proven(room):
+    out = room / "out"
+    finish(begin(out, scenario(room, FAULTS, to="2s")))
+    faults = events(out, "fault")
+    assert sorted(e["kind"] for e in faults) == ["blackhole", "hang", "heal", "kill", "resume",
+                                                 "start"]
+    for e in faults:
+        assert e["verified"], e
+        assert e["at_ns"] <= e["from_ns"] <= e["to_ns"]
+    assert_counters_equal_captures(out)
+
+
+def test_two_labs_at_once_dont_meet(room):
+    runs = [begin(room / n, scenario(room, name=n)) for n in ("one", "two")]
+    for run, name in zip(runs, ("one", "two")):
+        finish(run)
+        assert_counters_equal_captures(room / name)
+        load = events(room / name, "load")[0]
+        assert load["unmatched"] == 0 and load["answered"] > 100
+
+
+def test_a_program_that_never_is_ready_makes_the_run_invalid(room):
+    out = room / "out"
+    run = begin(out, scenario(room), "--recursor", "/bin/true")
+    finish(run)
+    assert run.returncode == ek.INVALID
+    assert any("ended before it was ready" in e["what"] for e in events(out, "trouble"))
+
+
+def test_a_lab_of_105_nodes_is_laid_out(room):
+    names = [f"R{i}" for i in range(1, 103)]
+    (room / "many.conf").write_text(
+        'setLocal("0.0.0.0:53")\nsetACL({"192.160.102.0/24"})\nsetServerPolicy(roundrobin)\n' +
+        "".join(f'newServer{{address="192.0.2.{i}", name="R{i}"}}\n' for i in range(1, 103)))
+    path = room / "many.lua"
+    path.write_text(f"""
+lab {{ balancers = {{ LB1 = {{ "192.160.102.2" }}, LB2 = {{ "192.160.102.3" }},
+                     config = "many.conf" }},
+      recursors = {{ {", ".join(f'"{n}"' for n in names)}, config = "blog/recursor.conf" }},
+      clients = {{ net = "192.160.102.128/25", count = 10 }} }}
+load {{ rate = 100, to = "1s", names = zipf(50), timeout = "500ms" }}
+expect {{ answers {{ wrong = 0 }} }}
+""")
+    out = room / "out"
+    finish(begin(out, path, "--recursor", "/bin/true"))
+    assert len(events(out, "node")) == 105
+    assert events(out, "setup")[0]["setup_us"] < 10_000_000
+    assert_counters_equal_captures(out)
+
+
+# What a program with a raw socket might put on its cable: nothing may come out of the wire for it,
+# each must be counted, and the wire must live on.
+HOSTILE = """#!/usr/bin/python3
+import os, socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+mac = bytes(6) + bytes(6)
+for tail in ("0800", "080045", "86dd60000000", "0806" + 28 * "00", "080045" + 60 * "ff",
+             "08004f" + 19 * "00", "88b50001", "86dd" + 40 * "ff",
+             "080045" + 15 * "00" + "7f00000100000000"):
+    s.send(mac + bytes.fromhex(tail))
+os.execv("%s", ["recursor-stub", *__import__("sys").argv[1:]])
+"""
+
+
+def test_hostile_frames_are_counted_and_go_nowhere(room):
+    evil = room / "evil"
+    evil.write_text(HOSTILE % ek.program("recursor-stub"))
+    evil.chmod(0o755)
+    out = room / "out"
+    finish(begin(out, scenario(room), "--recursor", str(evil)))
+    assert_counters_equal_captures(out)
+    assert events(out, "wire")[0]["unroutable"] >= 9
+
+
+def test_a_directory_that_isnt_a_runs_is_not_replaced(room):
+    out = room / "mine"
+    out.mkdir()
+    (out / "letter.txt").write_text("dear")
+    done = subprocess.run([ek.program("evenkeel"), "run", "--out", str(out), str(scenario(room))],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == ek.USAGE
+    assert "isn't a run directory" in done.stderr
+    assert (out / "letter.txt").read_text() == "dear"
