@@ -135,3 +135,18 @@ def test_a_foreign_recursor_cannot_do_the_faults_of_ours(tmp_path):
     assert "servfail DNS3, 0.5 of its answers" in plan(tmp_path / "x.lua")
     assert "can't servfail on command" in plan("--recursor", "pdns_recursor", tmp_path / "x.lua",
                                               status=2)
+
+
+def test_what_is_odd_is_noted(tmp_path):
+    shutil.copytree(ek.ROOT / "scenarios" / "blog", tmp_path / "blog")
+    shutil.copy(ek.ROOT / "scenarios" / "blog.lua", tmp_path)
+    conf = tmp_path / "blog" / "dnsdist.conf"
+    text = conf.read_text().replace('"DNS1", order=1', '"DNS1", order=1, checkTimeout=1')
+    conf.write_text(text.replace('"DNS3", order=1', '"DNS3", order=2'))
+    out = plan("--set", "lab.recursors.miss=2ms", "--set", "expect.lost.flake=1e-5",
+               tmp_path / "blog.lua")
+    for note in (f"{conf}:6: checkTimeout of DNS1 is 1 ms: it is in milliseconds",
+                 f"{conf}:7: order has no effect under wrandom",
+                 "blog.lua:27: expect.cache: a miss of DNS1 may take less than twice 'within'",
+                 "the claims' flakes add up to 1.0004e-05, above 1e-06"):
+        assert note in out
