@@ -40,7 +40,7 @@ FLAGS_plant := $(FLAGS_fuzz) -DEK_PLANT
 CFLAGS_ALL = $(COMMON) $(FLAGS_$(MODE)) $(CFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 LDFLAGS += -Wl,--as-needed
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
