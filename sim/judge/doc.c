@@ -311,14 +311,15 @@ json_t *judge_document(struct judge *j)
 	plan_sha256(j->plan, sha);
 	if (j->invalid_n > 0)
 		worst = VERDICT_INVALID;
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}",
 	                 "verdict", verdict_names[worst], "scenario", j->plan->name,
 	                 "seed", (json_int_t)j->plan->seed, "engine", j->events.engine,
 	                 "plan_sha256", sha, "balancer", program(&j->plan->balancer, "balancer"),
 	                 "recursor", program(&j->plan->recursor, "recursor-stub"),
 	                 "flake_sum", flake_sum, "expectations", list,
 	                 "invalid", invalid_list(j), "harness", harness(j),
-	                 "phases", phases(j), "servers", servers(j));
+	                 "phases", phases(j), "servers", servers(j),
+	                 "series", judge_series(j));
 }
 
 enum verdict judge_verdict(const json_t *doc)

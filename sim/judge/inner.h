@@ -283,6 +283,8 @@ void expect_answers(struct judge *j, const struct plan_expect *e, struct finding
 void expect_cache(struct judge *j, unsigned expect, struct finding *f);
 void expect_latency(struct judge *j, const struct plan_expect *e, struct finding *f);
 
+/* series.c: counts over time, "series" of docs/run-directory.md. New reference. */
+json_t *judge_series(const struct judge *j);
 /* doc.c */
 json_t *judge_document(struct judge *j);
 /* Probability, of all that went right, that an expectation doesn't pass. */
