@@ -69,6 +69,9 @@ void preflight_explain(const char *step, int err, char *out, size_t len)
 {
 	const char *why = "";
 
+	if (err == -EPERM)
+		why = "this user, or the container it is in, may not make namespaces "
+		      "(user_namespaces(7))";
 	if (filtered())
 		why = "a seccomp filter is in place: in Docker run the container with "
 		      "--security-opt seccomp=unconfined --security-opt apparmor=unconfined, or "

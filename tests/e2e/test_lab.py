@@ -300,3 +300,14 @@ def test_a_directory_that_isnt_a_runs_is_not_replaced(room):
     assert done.returncode == ek.USAGE
     assert "isn't a run directory" in done.stderr
     assert (out / "letter.txt").read_text() == "dear"
+
+
+def test_where_namespaces_are_refused_the_status_is_77_and_the_reason_is_named(room):
+    """Nobody has no namespaces in a user namespace that doesn't map it."""
+    ek.tool("unshare")
+    done = subprocess.run([*as_nobody(), "unshare", "--user", ek.program("evenkeel"), "run",
+                           "--out", str(room / "out"), str(scenario(room))],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == ek.CANT, done.stderr
+    assert "may not make namespaces" in done.stderr or "seccomp" in done.stderr
+    assert done.stdout == ""
