@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 
 #include "inner.h"
 #include "lib/host/host.h"
@@ -137,6 +138,38 @@ static void expire(struct client *c, const struct plan *p, int64_t t_ns)
 	}
 }
 
+/* The newest query of its identity; it leads to those before it. */
+static void remember(struct client *c, struct query *q, uint64_t index, uint64_t identity)
+{
+	const uint64_t *v = table_find(&c->by_identity, identity);
+
+	q->same = v != NULL ? (uint32_t)*v + 1 : 0;
+	table_put(&c->by_identity, identity, index);
+}
+
+/*
+ * Whose next try leaves at t_ns: one client may ask one question again while an earlier query of it
+ * still waits, so it is the one that is due closest to now. UINT64_MAX: nobody's.
+ */
+static uint64_t try_again(const struct client *c, const struct plan *p, int64_t t_ns,
+                          uint64_t identity)
+{
+	const uint64_t *v = table_find(&c->by_identity, identity);
+	uint64_t best = UINT64_MAX;
+	int64_t least = INT64_MAX;
+
+	for (uint64_t i = v != NULL ? *v + 1 : 0; i > c->expired; i = c->query[i - 1].same) {
+		const struct query *q = &c->query[i - 1];
+		const struct plan_load *l = &p->load[q->load];
+		int64_t off = llabs(t_ns - (q->sent_ns + q->tries * l->timeout_ns));
+		if (q->tries < l->tries && off < least) {
+			least = off;
+			best = i - 1;
+		}
+	}
+	return best;
+}
+
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
 static void client_query(struct client *c, const struct plan *p, const struct judge_tap *t,
                          const struct message *m)
@@ -156,18 +189,18 @@ static void client_query(struct client *c, const struct plan *p, const struct ju
 		q->tries = 1;
 		c->sent_seen++;
 		if (p->load[q->load].tries > 1)
-			table_put(&c->by_identity, identity, *v);
+			remember(c, q, *v, identity);
 		return;
 	}
-	v = table_find(&c->by_identity, identity);
-	if (v == NULL || c->query[*v].tries >= p->load[c->query[*v].load].tries) {
+	uint64_t again = try_again(c, p, t->t_ns, identity);
+	if (again == UINT64_MAX) {
 		c->unplanned++;
 		return;
 	}
-	struct query *q = &c->query[*v];
+	struct query *q = &c->query[again];
 	q->port = t->frame->src.port;
 	q->tries++;
-	table_put(&c->by_key, key, *v | (uint64_t)q->tries << TRY_SHIFT);
+	table_put(&c->by_key, key, again | (uint64_t)q->tries << TRY_SHIFT);
 }
 
 static void client_bad(struct client *c, const struct judge_tap *t, uint64_t query,

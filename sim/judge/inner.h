@@ -80,6 +80,7 @@ struct query {
 	uint8_t answers;       /* saturates */
 	uint8_t tries;         /* seen on the wire */
 	uint8_t answer_try;    /* which try the first answer belongs to, from 1 */
+	uint32_t same;         /* index + 1 of the query of this identity before; 0: none */
 };
 
 enum { BADS_MAX = 4096 }; /* kept with their frames; more are only counted */
