@@ -28,9 +28,9 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node)
 	b->check = calloc(conf->server_n + 1, sizeof(*b->check));
 	MUST(b->server != NULL && b->check != NULL);
 	table_init(&b->servers, conf->server_n);
-	table_init(&b->waiting, 1024);
-	table_init(&b->fronts, 4096);
-	table_init(&b->backs, 4096);
+	table_init(&b->waiting, 256);
+	table_init(&b->fronts, 256);
+	table_init(&b->backs, 256);
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		const struct bal_check *c = &conf->server[i].check;
 		b->check[i] = question_hash(c->name, c->name_len, c->type, c->class);

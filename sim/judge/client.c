@@ -43,8 +43,8 @@ int client_init(struct client *c, const struct plan *p, unsigned node,
 	*c = (struct client){ .node = node, .oracle = p->recursor.path == NULL };
 	c->planned = calloc(p->load_n + 1, sizeof(*c->planned));
 	MUST(c->planned != NULL);
-	table_init(&c->by_key, 4096);
-	table_init(&c->by_identity, 4096);
+	table_init(&c->by_key, 256);
+	table_init(&c->by_identity, 256);
 	for (unsigned i = 0; i < p->load_n; i++) {
 		if (p->load[i].node != (int)node)
 			continue;

@@ -30,9 +30,6 @@ static const char *string(const json_t *e, const char *key)
 
 static void copy(char *to, size_t cap, const char *from)
 {
-#ifdef EK_PLANT
-	cap = strlen(from) + 1; /* planted: whatever fits the event fits us */
-#endif
 	strncpy(to, from, cap - 1);
 	to[cap - 1] = '\0';
 }
@@ -139,7 +136,9 @@ static void event_pcap(struct judge *j, const json_t *e)
 {
 	int node = node_of(j, e);
 
+#ifndef EK_PLANT /* planted: a node that isn't planned is taken for one that is */
 	if (node != PLAN_NONE)
+#endif
 		j->events.node[node].pcap_records = number(e, "records", -1);
 }
 

@@ -24,7 +24,7 @@ void recursor_init(struct recursor *r, const struct plan *p, unsigned node)
 	*r = (struct recursor){ .node = node };
 	r->cache = calloc(p->expect_n + 1, sizeof(*r->cache));
 	MUST(r->cache != NULL);
-	table_init(&r->open, 1024);
+	table_init(&r->open, 256);
 	table_init(&r->checks, 16);
 	for (unsigned i = 0; i < p->node_n; i++)
 		if (p->node[i].role == PLAN_BALANCER)
