@@ -77,6 +77,8 @@ static void front_query(struct balancer *b, const struct judge_tap *t, const str
 	}
 	struct front *head = &b->front[*first];
 	b->front[head->last].next = index;
+	b->front[head->last].shared = true;
+	b->front[index].shared = true;
 	head->last = index;
 }
 
@@ -133,7 +135,7 @@ static void back_query(struct balancer *b, const struct judge_tap *t, const stru
 	b->draw = grow(b->draw, b->draw_n, &b->draw_cap, sizeof(*b->draw));
 	b->draw[b->draw_n] = (struct draw){
 		.t_ns = t->t_ns, .answer_ns = NEVER, .frame = (uint32_t)t->number,
-		.server = server, .matched = f != NULL,
+		.front = f != NULL ? (uint32_t)(f - b->front) : UINT32_MAX, .server = server,
 	};
 	table_put(&b->backs, key, b->draw_n++);
 }

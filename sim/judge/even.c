@@ -32,7 +32,8 @@ struct even {
 	unsigned pool_n;
 	double log_e, log_e_max;
 	double *lb_log_e;        /* by balancer, its greatest */
-	uint8_t **order;         /* by balancer and draw: kind in the full pool, or LEFT_OUT */
+	uint8_t **order;         /* by balancer: kind in the full pool or LEFT_OUT */
+	size_t *order_n;
 	uint64_t left_out, ineligible, spread_max;
 	unsigned spread_balancer;
 	uint32_t bad_frame;      /* first draw to a server that was down */
@@ -165,8 +166,21 @@ static void take_draw(struct even *v, unsigned b, struct stretch *s, size_t inde
 	v->log_e += step;
 	v->log_e_max = v->log_e > v->log_e_max ? v->log_e : v->log_e_max;
 	v->lb_log_e[b] += stat_e_draw(&s->pool->by_balancer[b], i);
-	if (s->pool->full)
-		v->order[b][index] = (uint8_t)kind;
+	if (s->pool->full && d->front != UINT32_MAX && !lb->front[d->front].shared)
+		v->order[b][d->front] = (uint8_t)kind;
+}
+
+/*
+ * A balancer draws as queries come in, but may send a batch server by server, so the order of the
+ * draws is that of the front. Queries that were never sent on had no draw and are taken out.
+ */
+static void front_order(struct even *v, unsigned b)
+{
+	const struct balancer *lb = &v->j->balancer[b];
+
+	for (size_t i = 0; i < lb->front_n; i++)
+		if (lb->front[i].server != UINT16_MAX)
+			v->order[b][v->order_n[b]++] = v->order[b][i];
 }
 
 static void take_balancer(struct even *v, unsigned b)
@@ -176,9 +190,9 @@ static void take_balancer(struct even *v, unsigned b)
 
 	MUST(s != NULL);
 	s->until_ns = NEVER;
-	v->order[b] = malloc(lb->draw_n + 1);
+	v->order[b] = malloc(lb->front_n + 1);
 	MUST(v->order[b] != NULL);
-	memset(v->order[b], LEFT_OUT, lb->draw_n + 1);
+	memset(v->order[b], LEFT_OUT, lb->front_n + 1);
 	for (size_t i = 0; i < lb->draw_n; i++) {
 		const struct draw *d = &lb->draw[i];
 		if (d->t_ns < v->e->during_from_ns || d->t_ns >= v->e->during_to_ns)
@@ -193,6 +207,7 @@ static void take_balancer(struct even *v, unsigned b)
 			take_draw(v, b, s, i);
 	}
 	stretch_close(v, b, s);
+	front_order(v, b);
 	free(s);
 }
 
@@ -324,7 +339,7 @@ static uint64_t row_of(const struct even *v, unsigned b, uint8_t *row)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < v->j->balancer[b].draw_n; i++)
+	for (size_t i = 0; i < v->order_n[b]; i++)
 		if (v->order[b][i] != LEFT_OUT)
 			row[n++] = v->order[b][i] == 0;
 	return n;
@@ -354,7 +369,7 @@ static bool switches_right(const struct pool *o, const uint8_t *row, uint64_t n,
 static bool within_right(struct even *v, const struct pool *o, unsigned b, double level,
                          struct text *t)
 {
-	uint8_t *row = malloc(v->j->balancer[b].draw_n + 1);
+	uint8_t *row = malloc(v->order_n[b] + 1);
 	uint64_t switches;
 
 	MUST(row != NULL);
@@ -382,7 +397,7 @@ static bool between_right(struct even *v, const struct pool *o, unsigned a, unsi
 
 	for (unsigned k = 0; k < v->kind_n; k++)
 		p += o->p[k] * o->p[k];
-	for (size_t i = 0; i < x->draw_n && i < y->draw_n; i++) {
+	for (size_t i = 0; i < v->order_n[a] && i < v->order_n[b]; i++) {
 		if (v->order[a][i] == LEFT_OUT || v->order[b][i] == LEFT_OUT)
 			continue;
 		n++;
@@ -519,6 +534,7 @@ static void even_free(struct even *v)
 	for (unsigned i = 0; i < v->pool_n; i++)
 		free(v->pool[i].by_balancer);
 	free(v->order);
+	free(v->order_n);
 	free(v->lb_log_e);
 	free(v);
 }
@@ -544,7 +560,8 @@ void expect_even(struct judge *j, const struct plan_expect *e, struct finding *f
 	v->kind_n = e->node_n;
 	v->lb_log_e = calloc(j->balancer_n, sizeof(*v->lb_log_e));
 	v->order = calloc(j->balancer_n, sizeof(*v->order));
-	MUST(v->lb_log_e != NULL && v->order != NULL);
+	v->order_n = calloc(j->balancer_n, sizeof(*v->order_n));
+	MUST(v->lb_log_e != NULL && v->order != NULL && v->order_n != NULL);
 	even_titles(v, f);
 	for (unsigned b = 0; b < j->balancer_n; b++)
 		take_balancer(v, b);

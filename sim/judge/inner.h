@@ -128,8 +128,8 @@ struct draw {
 	int64_t t_ns;
 	int64_t answer_ns;  /* NEVER */
 	uint32_t frame;
+	uint32_t front;     /* the query on the front that it forwards; UINT32_MAX: none found */
 	uint16_t server;
-	bool matched;       /* to a query on the front */
 };
 
 struct probe {
@@ -150,6 +150,7 @@ struct front {
 	uint32_t last;      /* of those, when this is the first */
 	uint16_t server;    /* UINT16_MAX: not forwarded */
 	bool answered;
+	bool shared;        /* one of several that wait with one question: a guess */
 };
 
 /* State of one server as its probes tell: uncertain from lo, then state from hi on. */
