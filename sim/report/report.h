@@ -13,7 +13,10 @@
  * Returns 0 or -errno.
  */
 int report_write(const char *run_dir, const json_t *doc);
-/* The text that a person reads. run_dir: where the evidence lies, as to be printed. */
+/*
+ * The text that a person reads. run_dir: where the evidence lies, as to be printed, with figures
+ * only for what doesn't hold; NULL: the report that lies in the directory itself, with all figures.
+ */
 void report_text(FILE *to, const json_t *doc, const char *run_dir, bool color);
 /* One TAP stream over several runs, JUnit likewise: doc[0..n). */
 void report_tap(FILE *to, const json_t *const *doc, unsigned n);

@@ -157,9 +157,20 @@ static void figures(FILE *to, const char *label, const json_t *o)
 		}
 }
 
-static void expectation(FILE *to, const json_t *e, bool color)
+/* What it claims, measured and bounded by; the short report keeps it for what doesn't hold. */
+static void details(FILE *to, const json_t *e)
 {
-	const char *claim = js_str(e, "claim", ""), *why = js_str(e, "why", "");
+	const char *claim = js_str(e, "claim", "");
+
+	if (claim[0] != '\0')
+		fmt_wrap(to, "      claim     ", BLOCK + LABEL, claim);
+	figures(to, "measured", js_get(e, "measured"));
+	figures(to, "bound", js_get(e, "bound"));
+}
+
+static void expectation(FILE *to, const json_t *e, bool color, bool full)
+{
+	const char *why = js_str(e, "why", "");
 	char line[32], title[440];
 	unsigned col;
 
@@ -172,10 +183,8 @@ static void expectation(FILE *to, const json_t *e, bool color)
 	fmt_wrap_from(to, col + (unsigned)strlen(js_verdict(e)), BLOCK, title);
 	if (why[0] != '\0')
 		fmt_wrap(to, "      ", BLOCK, why);
-	if (claim[0] != '\0')
-		fmt_wrap(to, "      claim     ", BLOCK + LABEL, claim);
-	figures(to, "measured", js_get(e, "measured"));
-	figures(to, "bound", js_get(e, "bound"));
+	if (full || strcmp(js_verdict(e), "PASS") != 0)
+		details(to, e);
 	evidence(to, js_get(e, "evidence"));
 }
 
@@ -349,7 +358,7 @@ static void next_steps(FILE *to, const json_t *doc, const char *dir)
 	}
 	fputs("\nfiles: ", to);
 	fmt_put(to, dir);
-	fputs("/: *.pcap, *.log, plan.json, events.jsonl, verdict.json\n"
+	fputs("/: report.txt (every figure), report.html (plots), *.pcap, *.log\n"
 	      "judge again: evenkeel judge ", to);
 	fmt_put(to, dir);
 	fputc('\n', to);
@@ -362,7 +371,7 @@ void report_text(FILE *to, const json_t *doc, const char *run_dir, bool color)
 
 	headline(to, doc, color);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		expectation(to, json_array_get(list, i), color && valid);
+		expectation(to, json_array_get(list, i), color && valid, run_dir == NULL);
 	servers_table(to, js_get(doc, "servers"));
 	phases_table(to, js_get(doc, "phases"));
 	harness(to, js_get(doc, "harness"));
