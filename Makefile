@@ -166,7 +166,7 @@ check:
 demo:
 	$(Q)sh .ci/deps build
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)build/bin/evenkeel run --out runs/demo scenarios/blog.lua
+	$(Q)build/bin/evenkeel run --again 4 --out runs/demo scenarios/blog.lua
 
 # deps FOR="build test peers lint", or fewer.
 FOR ?= build test peers lint

@@ -24,7 +24,7 @@
 #include "sim/report/progress.h"
 #include "sim/report/report.h"
 
-enum { JOBS_MAX = 64 };
+enum { JOBS_MAX = 64, AGAIN_MAX = 100 };
 
 struct arguments {
 	struct plan_options options;
@@ -35,6 +35,7 @@ struct arguments {
 	const char *out;
 	bool pcap;
 	unsigned jobs;
+	unsigned again;      /* how often an INVALID run may be run again */
 	char **scenario;
 	unsigned scenario_n;
 };
@@ -59,6 +60,7 @@ static void usage(FILE *to)
 	      "  --recursor PROG    a program in our recursor-stub's place, pdns_recursor\n"
 	      "  --pcap all|none    write captures (all); without, there is little to judge\n"
 	      "  --jobs N           run so many scenarios at once (1)\n"
+	      "  --again N          run again what is INVALID, up to N times (0)\n"
 	      "  --help             print this\n\n"
 	      "Exit status, the worst of all runs: 0 PASS, 1 FAIL, 2 usage or scenario error,\n"
 	      "3 INCONCLUSIVE, 4 INVALID, 77 can't run here.\n", to);
@@ -131,7 +133,7 @@ static int parse_pcap(struct arguments *a, const char *which)
 	return -EINVAL;
 }
 
-enum { SET = 256, SEED, OUT, ENGINE, BALANCER, RECURSOR, PCAP, JOBS, HELP };
+enum { SET = 256, SEED, OUT, ENGINE, BALANCER, RECURSOR, PCAP, JOBS, AGAIN, HELP };
 
 /* One option. 0 or -errno, with the complaint made. */
 static int parse_option(struct arguments *a, int c, const char *value)
@@ -150,6 +152,10 @@ static int parse_option(struct arguments *a, int c, const char *value)
 	case JOBS:
 		err = parse_number("jobs", value, 1, JOBS_MAX, &n);
 		a->jobs = (unsigned)n;
+		return err;
+	case AGAIN:
+		err = parse_number("again", value, 0, AGAIN_MAX, &n);
+		a->again = (unsigned)n;
 		return err;
 	case BALANCER:
 		a->options.balancer = a->balancer;
@@ -172,7 +178,8 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "balancer", required_argument, NULL, BALANCER },
 		{ "recursor", required_argument, NULL, RECURSOR },
 		{ "pcap", required_argument, NULL, PCAP },
-		{ "jobs", required_argument, NULL, JOBS }, { "help", no_argument, NULL, HELP },
+		{ "jobs", required_argument, NULL, JOBS },
+		{ "again", required_argument, NULL, AGAIN }, { "help", no_argument, NULL, HELP },
 		{ 0 },
 	};
 
@@ -232,8 +239,18 @@ static int prepare(const struct arguments *a, const struct plan *p, char dir[RUN
 	return EXIT_USAGE;
 }
 
-/* Judges dir and reports. An exit status. */
-static int conclude(const char *dir, FILE *to)
+/* Says in a line why a run that proves nothing is run again. */
+static void tell_again(const json_t *doc, unsigned left)
+{
+	const json_t *why = json_array_get(json_object_get(doc, "invalid"), 0);
+	const char *text = json_string_value(why);
+
+	fprintf(stderr, "evenkeel: INVALID: %s; running it again, %u more at most\n",
+	        text != NULL ? text : "no reason given", left);
+}
+
+/* Judges dir and reports, unless it is to be run again: left says how often. An exit status. */
+static int conclude(const char *dir, FILE *to, unsigned left)
 {
 	char error[JUDGE_ERROR_TEXT];
 	json_t *doc = judge_run(dir, error);
@@ -243,6 +260,11 @@ static int conclude(const char *dir, FILE *to)
 		return EXIT_USAGE;
 	}
 	int status = judge_exit_status(judge_verdict(doc));
+	if (status == EXIT_INVALID && left > 0 && stop == 0) {
+		tell_again(doc, left);
+		json_decref(doc);
+		return status;
+	}
 	int err = report_write(dir, doc);
 	if (err != 0)
 		fprintf(stderr, "evenkeel: %s: can't write the report: %s\n", dir, strerror(-err));
@@ -270,10 +292,22 @@ static int engine(const struct arguments *a, const struct plan *p, const char *d
 	return err == -EOPNOTSUPP ? EXIT_CANT : EXIT_USAGE;
 }
 
+/* A plan made to happen once and judged. left: how often it may still be run again. */
+static int run_once(const struct arguments *a, const struct plan *p, FILE *to, bool quiet,
+                    unsigned left)
+{
+	char dir[RUNDIR_PATH];
+	int status = prepare(a, p, dir);
+
+	if (status == -1)
+		status = engine(a, p, dir, quiet);
+	return status == -1 ? conclude(dir, to, left) : status;
+}
+
 /* One scenario, all the way. quiet: others run beside it, so no progress bar. */
 static int run_one(const struct arguments *a, const char *scenario, FILE *to, bool quiet)
 {
-	char error[PLAN_ERROR_TEXT], dir[RUNDIR_PATH];
+	char error[PLAN_ERROR_TEXT];
 	struct plan *p = plan_load(scenario, &a->options, error);
 	int status = EXIT_USAGE;
 
@@ -284,11 +318,11 @@ static int run_one(const struct arguments *a, const char *scenario, FILE *to, bo
 	if (!p->for_netns)
 		fprintf(stderr, "evenkeel: %s: isn't for the netns engine\n", scenario);
 	else
-		status = prepare(a, p, dir);
-	if (status == -1)
-		status = engine(a, p, dir, quiet);
+		status = EXIT_INVALID;
+	for (unsigned left = a->again + 1; status == EXIT_INVALID && left > 0 && stop == 0; left--)
+		status = run_once(a, p, to, quiet, left - 1);
 	plan_free(p);
-	return status == -1 ? conclude(dir, to) : status;
+	return status;
 }
 
 /* The worse of two exit statuses; can't run is worse than PASS and than nothing else. */
