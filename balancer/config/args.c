@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_MAX = 63 };
-
-unsigned line_of(lua_State *l)
+unsigned cf_line(lua_State *l)
 {
 	lua_Debug ar;
 
@@ -22,10 +20,10 @@ unsigned line_of(lua_State *l)
 	return 0;
 }
 
-_Noreturn void fail(lua_State *l, const char *fmt, ...)
+_Noreturn void cf_fail(lua_State *l, const char *fmt, ...)
 {
 	char text[CONFIG_ERROR_TEXT / 2];
-	unsigned line = line_of(l);
+	unsigned line = cf_line(l);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -39,7 +37,7 @@ _Noreturn void fail(lua_State *l, const char *fmt, ...)
 	abort();
 }
 
-void *list_add(void *list, unsigned *n, size_t size, void **out_new)
+void *cf_list_add(void *list, unsigned *n, size_t size, void **out_new)
 {
 	if ((*n & (*n - 1)) == 0) {
 		list = realloc(list, size * (*n > 0 ? 2 * (size_t)*n : 1));
@@ -50,7 +48,7 @@ void *list_add(void *list, unsigned *n, size_t size, void **out_new)
 	return list;
 }
 
-void note(struct loader *ld, enum config_note_kind kind, unsigned line, const char *text)
+void cf_note(struct loader *ld, enum config_note_kind kind, unsigned line, const char *text)
 {
 	void *new;
 
@@ -62,62 +60,14 @@ void note(struct loader *ld, enum config_note_kind kind, unsigned line, const ch
 	}
 	if (ld->note_n >= CONFIG_NOTES_MAX)
 		return;
-	ld->note = list_add(ld->note, &ld->note_n, sizeof(*ld->note), &new);
+	ld->note = cf_list_add(ld->note, &ld->note_n, sizeof(*ld->note), &new);
 	struct config_note *to = new;
 	to->kind = kind;
 	to->line = line;
 	snprintf(to->text, sizeof(to->text), "%s", text);
 }
 
-static unsigned min3(unsigned a, unsigned b, unsigned c)
-{
-	unsigned m = a < b ? a : b;
-	return m < c ? m : c;
-}
-
-static char fold(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Edits between two words without regard to case; at most WORD_MAX bytes of b count. */
-static unsigned distance(const char *a, const char *b)
-{
-	size_t bn = strlen(b) < WORD_MAX ? strlen(b) : WORD_MAX;
-	unsigned row[WORD_MAX + 1];
-
-	for (size_t j = 0; j <= bn; j++)
-		row[j] = (unsigned)j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		unsigned diagonal = row[0];
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= bn; j++) {
-			unsigned change = diagonal + (fold(a[i - 1]) != fold(b[j - 1]));
-			diagonal = row[j];
-			row[j] = min3(row[j] + 1, row[j - 1] + 1, change);
-		}
-	}
-	return row[bn];
-}
-
-const char *closest(const char *word, const char *const *names, size_t n)
-{
-	unsigned best = (unsigned)strlen(word) / 3 + 1;
-	const char *found = NULL;
-
-	if (strlen(word) > WORD_MAX)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		unsigned d = distance(word, names[i]);
-		if (d < best) {
-			best = d;
-			found = names[i];
-		}
-	}
-	return found;
-}
-
-const char *show(lua_State *l, int index)
+const char *cf_show(lua_State *l, int index)
 {
 	switch (lua_type(l, index)) {
 	case LUA_TSTRING:
@@ -136,7 +86,7 @@ const char *show(lua_State *l, int index)
 	}
 }
 
-bool is_int(lua_State *l, int index, int64_t *out)
+bool cf_is_int(lua_State *l, int index, int64_t *out)
 {
 	double v;
 
@@ -155,33 +105,33 @@ bool is_int(lua_State *l, int index, int64_t *out)
 	return true;
 }
 
-int64_t want_int(lua_State *l, int index, const char *what, int64_t min, int64_t max)
+int64_t cf_want_int(lua_State *l, int index, const char *what, int64_t min, int64_t max)
 {
 	int64_t v;
 
-	if (!is_int(l, index, &v) || v < min || v > max)
-		fail(l, "%s: '%s': expected a whole number from %lld to %lld", what,
-		     show(l, index), (long long)min, (long long)max);
+	if (!cf_is_int(l, index, &v) || v < min || v > max)
+		cf_fail(l, "%s: '%s': expected a whole number from %lld to %lld", what,
+		        cf_show(l, index), (long long)min, (long long)max);
 	return v;
 }
 
-bool want_bool(lua_State *l, int index, const char *what)
+bool cf_want_bool(lua_State *l, int index, const char *what)
 {
 	if (lua_type(l, index) != LUA_TBOOLEAN)
-		fail(l, "%s: '%s': expected true or false", what, show(l, index));
+		cf_fail(l, "%s: '%s': expected true or false", what, cf_show(l, index));
 	return lua_toboolean(l, index) != 0;
 }
 
-const char *want_text(lua_State *l, int index, const char *what)
+const char *cf_want_text(lua_State *l, int index, const char *what)
 {
 	size_t len;
 	const char *s;
 
 	if (lua_type(l, index) != LUA_TSTRING)
-		fail(l, "%s: '%s': expected text", what, show(l, index));
+		cf_fail(l, "%s: '%s': expected text", what, cf_show(l, index));
 	s = lua_tolstring(l, index, &len);
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
-			fail(l, "%s: a control character: expected printable text", what);
+			cf_fail(l, "%s: a control character: expected printable text", what);
 	return s;
 }

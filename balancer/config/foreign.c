@@ -32,13 +32,13 @@ static int empty_text(lua_State *l)
 	return 1;
 }
 
-void foreign_push(lua_State *l, const char *name)
+void cf_foreign_push(lua_State *l, const char *name)
 {
-	note(loader_of(l), CONFIG_UNKNOWN, line_of(l), name);
+	cf_note(cf_loader(l), CONFIG_UNKNOWN, cf_line(l), name);
 	push_it(l);
 }
 
-void foreign_register(lua_State *l)
+void cf_foreign_register(lua_State *l)
 {
 	static const luaL_Reg meta[] = {
 		{ "__index", itself }, { "__newindex", nothing }, { "__call", itself },
@@ -54,6 +54,8 @@ void foreign_register(lua_State *l)
 		lua_pushcfunction(l, meta[i].func);
 		lua_setfield(l, -2, meta[i].name);
 	}
+	lua_pushboolean(l, 0); /* else a file could give it a finalizer, which no hook sees */
+	lua_setfield(l, -2, "__metatable");
 	lua_setmetatable(l, -2);
 	lua_rawset(l, LUA_REGISTRYINDEX);
 }

@@ -33,12 +33,12 @@ static int set_server_policy(lua_State *l)
 		ours = lua_rawequal(l, -1, -2);
 	}
 	if (!ours)
-		fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, wrandom "
-		     "or roundrobin, without quotes", show(l, 1));
+		cf_fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, "
+		        "wrandom or roundrobin, without quotes", cf_show(l, 1));
 	size_t i = *(const size_t *)lua_touserdata(l, 1);
 	if (policies[i].policy == 0)
-		fail(l, "setServerPolicy: '%s' is not supported yet", policies[i].name);
-	loader_of(l)->policy = policies[i].policy;
+		cf_fail(l, "setServerPolicy: '%s' is not supported yet", policies[i].name);
+	cf_loader(l)->policy = policies[i].policy;
 	return 0;
 }
 
@@ -48,41 +48,41 @@ static void read_bind_options(lua_State *l, const char *function)
 	if (lua_isnoneornil(l, 2))
 		return;
 	if (!lua_istable(l, 2))
-		fail(l, "%s: '%s': expected a table of options", function, show(l, 2));
+		cf_fail(l, "%s: '%s': expected a table of options", function, cf_show(l, 2));
 	for (lua_pushnil(l); lua_next(l, 2) != 0; lua_pop(l, 1)) {
 		bool known = false;
 		char text[CONFIG_NOTE_TEXT];
-		const char *name = show(l, -2);
+		const char *name = cf_show(l, -2);
 		for (size_t i = 0; i < COUNT_OF(bind_options); i++)
 			known |= strcmp(name, bind_options[i]) == 0;
 		snprintf(text, sizeof(text), "%s: %s", function, name);
-		if (!known && loader_of(l)->mode == CONFIG_STRICT)
-			fail(l, "%s: unknown option '%s': expected reusePort, tcpListenQueueSize, "
-			     "maxInFlight...", function, name);
-		note(loader_of(l), known ? CONFIG_NO_EFFECT : CONFIG_UNKNOWN, line_of(l), text);
+		if (!known && cf_loader(l)->mode == CONFIG_STRICT)
+			cf_fail(l, "%s: unknown option '%s': expected reusePort, "
+			        "tcpListenQueueSize, maxInFlight...", function, name);
+		cf_note(cf_loader(l), known ? CONFIG_NO_EFFECT : CONFIG_UNKNOWN, cf_line(l), text);
 		lua_pop(l, 1);
 	}
 }
 
 static void add_front(lua_State *l, const char *function)
 {
-	struct loader *ld = loader_of(l);
-	const char *text = want_text(l, 1, function);
+	struct loader *ld = cf_loader(l);
+	const char *text = cf_want_text(l, 1, function);
 	struct ep ep;
 	void *new;
 
 	if (ep_parse(&ep, text, 53) < 0)
-		fail(l, "%s: '%s': expected an IP address, or one with a port", function, text);
+		cf_fail(l, "%s: '%s': expected an IP address, or one with a port", function, text);
 	read_bind_options(l, function);
 	if (ld->front_n >= LOADER_LIST_MAX)
-		fail(l, "%s: more than %d addresses", function, LOADER_LIST_MAX);
-	ld->front = list_add(ld->front, &ld->front_n, sizeof(ep), &new);
+		cf_fail(l, "%s: more than %d addresses", function, LOADER_LIST_MAX);
+	ld->front = cf_list_add(ld->front, &ld->front_n, sizeof(ep), &new);
 	memcpy(new, &ep, sizeof(ep));
 }
 
 static int set_local(lua_State *l)
 {
-	struct loader *ld = loader_of(l);
+	struct loader *ld = cf_loader(l);
 
 	free(ld->front);
 	ld->front = NULL;
@@ -99,16 +99,16 @@ static int add_local(lua_State *l)
 
 static void add_prefix(lua_State *l, int index, const char *function)
 {
-	struct loader *ld = loader_of(l);
-	const char *text = want_text(l, index, function);
+	struct loader *ld = cf_loader(l);
+	const char *text = cf_want_text(l, index, function);
 	struct prefix p;
 	void *new;
 
 	if (prefix_parse(&p, text) < 0)
-		fail(l, "%s: '%s': expected an IP address, or one with /BITS", function, text);
+		cf_fail(l, "%s: '%s': expected an IP address, or one with /BITS", function, text);
 	if (ld->acl_n >= LOADER_LIST_MAX)
-		fail(l, "%s: more than %d prefixes", function, LOADER_LIST_MAX);
-	ld->acl = list_add(ld->acl, &ld->acl_n, sizeof(p), &new);
+		cf_fail(l, "%s: more than %d prefixes", function, LOADER_LIST_MAX);
+	ld->acl = cf_list_add(ld->acl, &ld->acl_n, sizeof(p), &new);
 	memcpy(new, &p, sizeof(p));
 }
 
@@ -127,7 +127,7 @@ static void add_prefixes(lua_State *l, const char *function)
 
 static int set_acl(lua_State *l)
 {
-	struct loader *ld = loader_of(l);
+	struct loader *ld = cf_loader(l);
 
 	free(ld->acl);
 	ld->acl = NULL;
@@ -144,32 +144,32 @@ static int add_acl(lua_State *l)
 
 static int set_udp_timeout(lua_State *l)
 {
-	loader_of(l)->udp_timeout_ns = want_int(l, 1, "setUDPTimeout", 1, 3600) * 1000000000;
+	cf_loader(l)->udp_timeout_ns = cf_want_int(l, 1, "setUDPTimeout", 1, 3600) * 1000000000;
 	return 0;
 }
 
 static int set_max_outstanding(lua_State *l)
 {
-	loader_of(l)->max_outstanding =
-		(uint32_t)want_int(l, 1, "setMaxUDPOutstanding", 1, 65535);
+	cf_loader(l)->max_outstanding =
+		(uint32_t)cf_want_int(l, 1, "setMaxUDPOutstanding", 1, 65535);
 	return 0;
 }
 
 static int set_servfail(lua_State *l)
 {
-	loader_of(l)->servfail_when_no_server = want_bool(l, 1, "setServFailWhenNoServer");
+	cf_loader(l)->servfail_when_no_server = cf_want_bool(l, 1, "setServFailWhenNoServer");
 	return 0;
 }
 
 static int set_roundrobin_fail(lua_State *l)
 {
-	loader_of(l)->roundrobin_fail_on_no_server =
-		want_bool(l, 1, "setRoundRobinFailOnNoServer");
+	cf_loader(l)->roundrobin_fail_on_no_server =
+		cf_want_bool(l, 1, "setRoundRobinFailOnNoServer");
 	return 0;
 }
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
-	{ "newServer", server_new }, { "setServerPolicy", set_server_policy },
+	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -211,7 +211,7 @@ static const char *const unsupported[] = {
 
 static int ignored(lua_State *l)
 {
-	note(loader_of(l), CONFIG_NO_EFFECT, line_of(l), lua_tostring(l, lua_upvalueindex(1)));
+	cf_note(cf_loader(l), CONFIG_NO_EFFECT, cf_line(l), lua_tostring(l, lua_upvalueindex(1)));
 	return 0;
 }
 
@@ -233,24 +233,24 @@ static const char *near_name(const char *word)
 /* __index of _G: a name that nobody defined. */
 static int unknown(lua_State *l)
 {
-	const char *name = show(l, 2);
-	bool foreign = loader_of(l)->mode == CONFIG_FOREIGN, ignorable = false;
+	const char *name = cf_show(l, 2);
+	bool foreign = cf_loader(l)->mode == CONFIG_FOREIGN, ignorable = false;
 
 	for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
 		if (unsupported[i] == NULL)
 			ignorable = true;
 		else if (strcmp(name, unsupported[i]) == 0 && !(foreign && ignorable))
-			fail(l, "'%s' is not supported yet", name);
+			cf_fail(l, "'%s' is not supported yet", name);
 	}
 	if (foreign) {
-		foreign_push(l, name);
+		cf_foreign_push(l, name);
 		return 1;
 	}
 	const char *near = near_name(name);
 	if (near != NULL)
-		fail(l, "unknown name '%s': did you mean '%s'?", name, near);
-	fail(l, "unknown name '%s': expected a configuration function, as newServer, setLocal, "
-	     "setACL, setServerPolicy", name);
+		cf_fail(l, "unknown name '%s': did you mean '%s'?", name, near);
+	cf_fail(l, "unknown name '%s': expected a configuration function, as newServer, setLocal, "
+	        "setACL, setServerPolicy", name);
 }
 
 static void register_policies(lua_State *l)
@@ -287,7 +287,7 @@ static void register_numbers(lua_State *l, const char *table)
 	lua_setglobal(l, table);
 }
 
-void global_register(lua_State *l)
+void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
 		lua_pushcfunction(l, functions[i].run);

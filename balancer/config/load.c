@@ -35,7 +35,7 @@ static void set_defaults(struct loader *ld)
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
-		ld->acl = list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
+		ld->acl = cf_list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
 		MUST(prefix_parse(new, default_acl[i]) == 0);
 	}
 }
@@ -95,23 +95,76 @@ static void tell(char error[CONFIG_ERROR_TEXT], const char *name, const char *me
 			*p = ' ';
 }
 
+struct loader *cf_loader(lua_State *l)
+{
+	return (struct loader *)luabox_of(l);
+}
+
+/* print(): dnsdist's goes to its standard output. */
+static int print(lua_State *l)
+{
+	int n = lua_gettop(l);
+	luaL_Buffer b;
+
+	luaL_buffinit(l, &b);
+	for (int i = 1; i <= n; i++) {
+		if (i > 1)
+			luaL_addchar(&b, '\t');
+		cf_show(l, i);
+		luaL_addvalue(&b);
+	}
+	luaL_pushresult(&b);
+	cf_note(cf_loader(l), CONFIG_PRINT, cf_line(l), lua_tostring(l, -1));
+	return 0;
+}
+
+/* Makes the globals of what every file may use, which is on the stack. */
+static int fill(lua_State *l)
+{
+	luabox_add_more(l);
+	lua_pushcfunction(l, print);
+	lua_setfield(l, -2, "print");
+	lua_pushvalue(l, -1);
+	lua_setfield(l, -2, "_G");
+	lua_replace(l, LUA_GLOBALSINDEX);
+	cf_server_register(l);
+	cf_foreign_register(l);
+	cf_global_register(l);
+	return 0;
+}
+
+/* Runs the text. Returns NULL, or the error message, owned by the state. */
+static const char *run(lua_State *l, const char *text, size_t len)
+{
+	if (luaL_loadbuffer(l, text, len, "@config") == 0 && lua_pcall(l, 0, 0, 0) == 0)
+		return NULL;
+	const char *s = lua_tostring(l, -1);
+	return s != NULL ? s : "the configuration raised an error that isn't text";
+}
+
 struct config *config_parse(const char *name, const char *text, size_t len,
                             const struct config_options *o, char error[CONFIG_ERROR_TEXT])
 {
 	static const struct config_options nothing_said;
-	struct loader ld = { .mode = CONFIG_STRICT };
+	struct loader ld = { .mode = CONFIG_STRICT, .box.what = "the configuration" };
+	const char *message;
+	lua_State *l = NULL;
 	struct config *c = NULL;
 
 	if (o == NULL)
 		o = &nothing_said;
 	if (o->mode != 0)
 		ld.mode = o->mode;
-	ld.memory_max = o->memory_max > 0 ? o->memory_max : CONFIG_MEMORY_MAX;
-	ld.instructions_max = o->instructions_max > 0 ? o->instructions_max
-	                                              : CONFIG_INSTRUCTIONS_MAX;
+	ld.box.memory_max = o->memory_max > 0 ? o->memory_max : CONFIG_MEMORY_MAX;
+	ld.box.steps_max = o->instructions_max > 0 ? o->instructions_max
+	                                           : CONFIG_INSTRUCTIONS_MAX;
 	set_defaults(&ld);
-	lua_State *l = sandbox_new(&ld);
-	const char *message = l != NULL ? sandbox_run(l, text, len) : "not enough memory";
+	if (!luabox_is_text(text, len))
+		message = "compiled Lua, or an escape character: expected text";
+	else if ((l = luabox_open(&ld.box, fill)) == NULL)
+		message = "not enough memory";
+	else
+		message = run(l, text, len);
 	if (message == NULL)
 		c = finish(&ld, o);
 	else

@@ -86,8 +86,8 @@ static void read_number(lua_State *l, struct bal_server *s, const struct number_
 	char what[64];
 
 	snprintf(what, sizeof(what), "newServer: %s", k->name);
-	store(s, k, k->kind == BOOL ? want_bool(l, index, what)
-	                            : want_int(l, index, what, k->min, k->max));
+	store(s, k, k->kind == BOOL ? cf_want_bool(l, index, what)
+	                            : cf_want_int(l, index, what, k->min, k->max));
 }
 
 /* False: dnsdist says so in a line of its own and carries on without the server. */
@@ -95,32 +95,32 @@ static bool read_weight(lua_State *l, struct bal_server *s, int index)
 {
 	int64_t v;
 
-	if (!is_int(l, index, &v))
-		fail(l, "newServer: weight: '%s': expected a whole number from 1 to 2147483647",
-		     show(l, index));
+	if (!cf_is_int(l, index, &v))
+		cf_fail(l, "newServer: weight: '%s': expected a whole number from 1 to 2147483647",
+		        cf_show(l, index));
 	if (v >= 1 && v <= INT32_MAX) {
 		s->weight = (int32_t)v;
 		return true;
 	}
-	note(loader_of(l), CONFIG_PRINT, line_of(l),
-	     v < 1 ? "Error creating new server: downstream weight value must be greater than 0."
-	           : "Error creating new server: downstream weight value must be between 1 and "
-	             "2147483647");
+	cf_note(cf_loader(l), CONFIG_PRINT, cf_line(l),
+	        v < 1 ? "Error creating new server: downstream weight value must be greater than 0."
+	        : "Error creating new server: downstream weight value must be between 1 and "
+	        "2147483647");
 	return false;
 }
 
 static void read_address(lua_State *l, struct bal_server *s, int index)
 {
-	const char *text = want_text(l, index, "newServer: address");
+	const char *text = cf_want_text(l, index, "newServer: address");
 
 	if (ep_parse(&s->addr, text, 53) < 0 || ip_is_any(&s->addr.ip))
-		fail(l, "newServer: address: '%s': expected an IP address, or one with a port",
-		     text);
+		cf_fail(l, "newServer: address: '%s': expected an IP address, or one with a port",
+		        text);
 }
 
 static void read_name(lua_State *l, struct bal_server *s, int index)
 {
-	const char *text = want_text(l, index, "newServer: name");
+	const char *text = cf_want_text(l, index, "newServer: name");
 
 #ifdef EK_PLANT /* a bug for the fuzzer to find: no room for a long name */
 	char *volatile room = malloc(sizeof(s->name));
@@ -128,18 +128,18 @@ static void read_name(lua_State *l, struct bal_server *s, int index)
 	free(room);
 #endif
 	if (strlen(text) >= sizeof(s->name))
-		fail(l, "newServer: name: '%s': expected at most %d bytes", text,
-		     BAL_NAME_TEXT - 1);
+		cf_fail(l, "newServer: name: '%s': expected at most %d bytes", text,
+		        BAL_NAME_TEXT - 1);
 	snprintf(s->name, sizeof(s->name), "%s", text);
 }
 
 static void read_check_name(lua_State *l, struct bal_server *s, int index)
 {
-	const char *text = want_text(l, index, "newServer: checkName");
+	const char *text = cf_want_text(l, index, "newServer: checkName");
 	int len = dns_name_parse(s->check.name, text);
 
 	if (len < 0)
-		fail(l, "newServer: checkName: '%s': expected a domain name", text);
+		cf_fail(l, "newServer: checkName: '%s': expected a domain name", text);
 	s->check.name_len = (uint16_t)len;
 }
 
@@ -153,19 +153,19 @@ static void read_check_type(lua_State *l, struct bal_server *s, int index)
 	};
 	int64_t v;
 
-	if (is_int(l, index, &v) && v >= 1 && v <= 65535) {
+	if (cf_is_int(l, index, &v) && v >= 1 && v <= 65535) {
 		s->check.type = (uint16_t)v;
 		return;
 	}
-	const char *text = want_text(l, index, "newServer: checkType");
+	const char *text = cf_want_text(l, index, "newServer: checkType");
 	for (size_t i = 0; i < COUNT_OF(types); i++) {
 		if (strcmp(text, types[i].name) != 0)
 			continue;
 		s->check.type = types[i].type;
 		return;
 	}
-	fail(l, "newServer: checkType: '%s': expected A, NS, SOA, AAAA... or a number from 1 to "
-	     "65535", text);
+	cf_fail(l, "newServer: checkType: '%s': expected A, NS, SOA, AAAA... or a number from 1 to "
+	        "65535", text);
 }
 
 static void read_pool(lua_State *l, int index)
@@ -178,8 +178,8 @@ static void read_pool(lua_State *l, int index)
 		lua_pop(l, 1);
 	}
 	if (!default_pool)
-		fail(l, "newServer: pool: '%s' is not supported yet: expected the default pool, "
-		     "\"\"", show(l, index));
+		cf_fail(l, "newServer: pool: '%s' is not supported yet: expected the default pool, "
+		        "\"\"", cf_show(l, index));
 }
 
 /* Pushes t[name] of the table at index 1. False, and nothing pushed, when it is nil. */
@@ -196,25 +196,25 @@ static bool get(lua_State *l, const char *name)
 /* One key that isn't read: noted, or an error. */
 static void judge_key(lua_State *l, const char *name)
 {
-	struct loader *ld = loader_of(l);
+	struct loader *ld = cf_loader(l);
 	char text[CONFIG_NOTE_TEXT];
 
 	snprintf(text, sizeof(text), "newServer: %s", name);
 	if (listed(name, no_effect, COUNT_OF(no_effect))) {
-		note(ld, CONFIG_NO_EFFECT, line_of(l), text);
+		cf_note(ld, CONFIG_NO_EFFECT, cf_line(l), text);
 		return;
 	}
 	if (ld->mode == CONFIG_FOREIGN) {
-		note(ld, CONFIG_UNKNOWN, line_of(l), text);
+		cf_note(ld, CONFIG_UNKNOWN, cf_line(l), text);
 		return;
 	}
 	if (listed(name, unsupported, COUNT_OF(unsupported)))
-		fail(l, "newServer: '%s' is not supported yet", name);
+		cf_fail(l, "newServer: '%s' is not supported yet", name);
 	const char *near = closest(name, known, COUNT_OF(known));
 	if (near != NULL)
-		fail(l, "newServer: unknown key '%s': did you mean '%s'?", name, near);
-	fail(l, "newServer: unknown key '%s': expected address, name, order, weight, checkName...",
-	     name);
+		cf_fail(l, "newServer: unknown key '%s': did you mean '%s'?", name, near);
+	cf_fail(l, "newServer: unknown key '%s': expected address, name, order, weight, "
+	        "checkName...", name);
 }
 
 /* Keys that aren't read, in the order of their bytes, so that messages don't depend on hashing. */
@@ -226,8 +226,8 @@ static void judge_unread(lua_State *l)
 		first = NULL;
 		for (lua_pushnil(l); lua_next(l, 1) != 0; lua_pop(l, 1)) {
 			if (lua_type(l, -2) != LUA_TSTRING)
-				fail(l, "newServer: expected every value to have a name, as in "
-				     "address=\"192.0.2.1\"");
+				cf_fail(l, "newServer: expected every value to have a name, as in "
+				        "address=\"192.0.2.1\"");
 			const char *name = lua_tostring(l, -2);
 			if (!listed(name, known, COUNT_OF(known)) && strcmp(name, last) > 0 &&
 			    (first == NULL || strcmp(name, first) < 0))
@@ -244,7 +244,7 @@ static bool read_table(lua_State *l, struct bal_server *s)
 {
 	judge_unread(l);
 	if (!get(l, "address"))
-		fail(l, "newServer: no address: expected address=\"IP[:PORT]\"");
+		cf_fail(l, "newServer: no address: expected address=\"IP[:PORT]\"");
 	read_address(l, s, lua_gettop(l));
 	for (size_t i = 0; i < COUNT_OF(numbers); i++)
 		if (get(l, numbers[i].name))
@@ -252,7 +252,7 @@ static bool read_table(lua_State *l, struct bal_server *s)
 	if (get(l, "name"))
 		read_name(l, s, lua_gettop(l));
 	if (get(l, "id"))
-		want_text(l, lua_gettop(l), "newServer: id");
+		cf_want_text(l, lua_gettop(l), "newServer: id");
 	if (get(l, "checkName"))
 		read_check_name(l, s, lua_gettop(l));
 	if (get(l, "checkType"))
@@ -266,19 +266,19 @@ static void read_plain(lua_State *l, struct bal_server *s)
 {
 	read_address(l, s, 1);
 	if (!lua_isnoneornil(l, 2))
-		s->qps = (uint32_t)want_int(l, 2, "newServer: qps", 0, UINT32_MAX);
+		s->qps = (uint32_t)cf_want_int(l, 2, "newServer: qps", 0, UINT32_MAX);
 }
 
-int server_new(lua_State *l)
+int cf_server_new(lua_State *l)
 {
-	struct loader *ld = loader_of(l);
+	struct loader *ld = cf_loader(l);
 	struct bal_server s;
 	void *new;
 	bool in;
 
 	memset(&s, 0, sizeof(s));
 	bal_server_defaults(&s);
-	s.line = line_of(l);
+	s.line = cf_line(l);
 	if (lua_istable(l, 1)) {
 		in = read_table(l, &s);
 	} else {
@@ -286,16 +286,16 @@ int server_new(lua_State *l)
 		in = true;
 	}
 	if (in && ld->server_n >= BAL_SERVERS_MAX)
-		fail(l, "newServer: more than %d servers", BAL_SERVERS_MAX);
+		cf_fail(l, "newServer: more than %d servers", BAL_SERVERS_MAX);
 	if (in && ld->socket_n + s.sockets > CONFIG_SOCKETS_MAX)
-		fail(l, "newServer: sockets: more than %d in all", CONFIG_SOCKETS_MAX);
+		cf_fail(l, "newServer: sockets: more than %d in all", CONFIG_SOCKETS_MAX);
 	int *handle = lua_newuserdata(l, sizeof(*handle));
 	*handle = in ? (int)ld->server_n : -1;
 	luaL_getmetatable(l, meta_name);
 	lua_setmetatable(l, -2);
 	if (in) {
 		ld->socket_n += s.sockets;
-		ld->server = list_add(ld->server, &ld->server_n, sizeof(s), &new);
+		ld->server = cf_list_add(ld->server, &ld->server_n, sizeof(s), &new);
 		memcpy(new, &s, sizeof(s));
 	}
 	return 1;
@@ -304,7 +304,7 @@ int server_new(lua_State *l)
 /* The server that a method was called on; NULL for one that was left out. */
 static struct bal_server *self(lua_State *l)
 {
-	struct loader *ld = loader_of(l);
+	struct loader *ld = cf_loader(l);
 	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
 
 	if (ours) {
@@ -313,7 +313,7 @@ static struct bal_server *self(lua_State *l)
 		lua_pop(l, 2);
 	}
 	if (!ours)
-		fail(l, "expected a server before the method, as in s:setUp()");
+		cf_fail(l, "expected a server before the method, as in s:setUp()");
 	int i = *(const int *)lua_touserdata(l, 1);
 	return i >= 0 ? &ld->server[i] : NULL;
 }
@@ -341,7 +341,7 @@ static int set_down(lua_State *l)
 static int set_auto(lua_State *l)
 {
 	if (!lua_isnoneornil(l, 2))
-		want_bool(l, 2, "setAuto");
+		cf_want_bool(l, 2, "setAuto");
 	return set_mode(l, BAL_CHECK_AUTO);
 }
 
@@ -377,7 +377,7 @@ static int find_method(lua_State *l)
 	static const char *const names[] = {
 		"setUp", "setDown", "setAuto", "getName", "getNameWithAddr",
 	};
-	const char *name = show(l, 2);
+	const char *name = cf_show(l, 2);
 
 	for (size_t i = 0; i < COUNT_OF(methods); i++) {
 		if (strcmp(name, methods[i].name) != 0)
@@ -385,31 +385,32 @@ static int find_method(lua_State *l)
 		lua_pushcfunction(l, methods[i].func);
 		return 1;
 	}
-	if (loader_of(l)->mode == CONFIG_FOREIGN) {
+	if (cf_loader(l)->mode == CONFIG_FOREIGN) {
 		char text[CONFIG_NOTE_TEXT];
 		snprintf(text, sizeof(text), "Server:%s", name);
-		foreign_push(l, text);
+		cf_foreign_push(l, text);
 		return 1;
 	}
 	const char *near = closest(name, names, COUNT_OF(names));
 	if (near != NULL)
-		fail(l, "a server has no '%s': did you mean '%s'?", name, near);
-	fail(l, "a server has no '%s': expected setUp, setDown, setAuto, getName or "
-	     "getNameWithAddr", name);
+		cf_fail(l, "a server has no '%s': did you mean '%s'?", name, near);
+	cf_fail(l, "a server has no '%s': expected setUp, setDown, setAuto, getName or "
+	        "getNameWithAddr", name);
 }
 
 static int no_write(lua_State *l)
 {
-	if (loader_of(l)->mode == CONFIG_FOREIGN) {
+	if (cf_loader(l)->mode == CONFIG_FOREIGN) {
 		char text[CONFIG_NOTE_TEXT];
-		snprintf(text, sizeof(text), "Server.%s", show(l, 2));
-		note(loader_of(l), CONFIG_UNKNOWN, line_of(l), text);
+		snprintf(text, sizeof(text), "Server.%s", cf_show(l, 2));
+		cf_note(cf_loader(l), CONFIG_UNKNOWN, cf_line(l), text);
 		return 0;
 	}
-	fail(l, "a server's '%s' can't be set: expected it as a key of newServer", show(l, 2));
+	cf_fail(l, "a server's '%s' can't be set: expected it as a key of newServer",
+	        cf_show(l, 2));
 }
 
-void server_register(lua_State *l)
+void cf_server_register(lua_State *l)
 {
 	luaL_newmetatable(l, meta_name);
 	lua_pushcfunction(l, find_method);

@@ -147,7 +147,7 @@ static void read_balancers(lua_State *L, const struct at *lab)
 	struct at w = { .outer = lab, .key = "balancers" };
 
 	value_table(L, &w, "a table of balancers: NAME = { ADDRESS, ... }");
-	sandbox_sorted_keys(L, -1);
+	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		if (lua_type(L, -1) != LUA_TSTRING) {
 			struct at here = { .outer = &w, .index = (unsigned)lua_tointeger(L, -1) };
@@ -199,7 +199,7 @@ static void read_recursors(lua_State *L, const struct at *lab)
 	struct at w = { .outer = lab, .key = "recursors" };
 
 	value_table(L, &w, "a table of recursors: \"NAME\", ... or NAME = { ... }");
-	sandbox_sorted_keys(L, -1);
+	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		bool listed = lua_type(L, -1) == LUA_TNUMBER;
 		struct at here = { .outer = &w, .index = listed ? (unsigned)lua_tointeger(L, -1)
@@ -271,7 +271,7 @@ static void read_clients(lua_State *L, const struct at *lab)
 		read_group(L, &w, "clients");
 		return;
 	}
-	sandbox_sorted_keys(L, -1);
+	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		if (lua_type(L, -1) != LUA_TSTRING)
 			scenario_fail(L, &w, "expected net = ..., or groups by name: NAME = { net "
@@ -311,7 +311,7 @@ void links_read(lua_State *L, const struct at *lab)
 	}
 	for (unsigned i = 0; i < p->node_n; i++)
 		p->node[i].link = all;
-	sandbox_sorted_keys(L, -1);
+	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		struct at here = { .outer = &w, .key = lua_tostring(L, -1) };
 		bool common = here.key != NULL && (strcmp(here.key, "delay") == 0 ||

@@ -10,6 +10,11 @@
 #include "load.h"
 #include "scenario.h"
 
+struct scenario *scenario_of(lua_State *L)
+{
+	return (struct scenario *)luabox_of(L);
+}
+
 static void read_seed(lua_State *L)
 {
 	struct scenario *s = scenario_of(L);
@@ -124,7 +129,7 @@ static int evaluate(lua_State *L)
 
 static int run(struct scenario *s)
 {
-	lua_State *L = sandbox_open(s);
+	lua_State *L = luabox_open(&s->box, words_open);
 
 	if (L == NULL) {
 		tell(s, "LuaJIT has no memory, or takes no allocator on this machine");
@@ -146,7 +151,7 @@ static int read_text(struct scenario *s)
 		snprintf(s->error, PLAN_ERROR_TEXT, "%.400s: %s", s->path, strerror(-e));
 		return e;
 	}
-	if (memchr(s->text, '\x1b', s->text_len) == NULL)
+	if (luabox_is_text(s->text, s->text_len))
 		return 0;
 	snprintf(s->error, PLAN_ERROR_TEXT, "%.400s: compiled Lua, or an escape character: "
 	         "expected text", s->path);
@@ -206,7 +211,9 @@ struct plan *plan_load_noted(const char *path, const struct plan_options *o, str
                              char error[PLAN_ERROR_TEXT])
 {
 	static const struct plan_options nothing;
-	struct scenario s = { .path = path, .options = o != NULL ? o : &nothing, .error = error,
+	struct scenario s = { .box = { .what = "the scenario", .memory_max = SCENARIO_MEMORY_MAX,
+	                               .steps_max = SCENARIO_STEPS_MAX },
+	                      .path = path, .options = o != NULL ? o : &nothing, .error = error,
 	                      .lint = lint };
 
 	error[0] = '\0';

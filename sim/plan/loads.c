@@ -23,7 +23,7 @@ static uint16_t read_type(lua_State *L, const struct at *w, const char *name)
 		if (strcmp(names[i], name) == 0)
 			return types[i].type;
 	}
-	const char *meant = words_closest(name, names, COUNT_OF(names));
+	const char *meant = closest(name, names, COUNT_OF(names));
 	scenario_fail(L, w, "no such type: %s%s%sexpected A, AAAA, CAA, CNAME, DNSKEY, DS, HTTPS, "
 	              "MX, NS, PTR, SOA, SRV or TXT", meant != NULL ? "did you mean '" : "",
 	              meant != NULL ? meant : "", meant != NULL ? "'? " : "");
@@ -36,7 +36,7 @@ static void read_types(lua_State *L, const struct at *load, struct plan_load *l)
 
 	value_table(L, &w, "a table of shares: { A = 0.7, AAAA = 0.3 }");
 	l->type_n = 0;
-	sandbox_sorted_keys(L, -1);
+	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		struct at here = { .outer = &w, .key = lua_tostring(L, -1) };
 		if (l->type_n == PLAN_TYPES_MAX)

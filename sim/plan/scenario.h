@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the files that read scenarios share. A scenario is run once in a sandbox (sandbox.c), where
+ * What the files that read scenarios share. A scenario is run once in a sandbox (luabox), where
  * its words (words.c) only collect tables; --set changes these (set.c); then they are read into a
  * plan (lab.c, loads.c, faults.c, expects.c) with the checked readers of value.c. All of that runs
  * inside one protected call: an error leaves through scenario_fail, and nothing here may hold
@@ -9,9 +9,8 @@
 #ifndef EK_PLAN_SCENARIO_H
 #define EK_PLAN_SCENARIO_H
 
-#include <lauxlib.h>
-#include <lua.h>
-
+#include "lib/host/closest.h"
+#include "lib/host/luabox.h"
 #include "lint.h"
 #include "plan_io.h"
 #include "schema.h"
@@ -23,12 +22,11 @@ enum {
 };
 
 struct scenario {
+	struct luabox box;                 /* first: scenario_of finds the rest by it */
 	const char *path;                  /* as given, for messages */
 	char *text;
 	size_t text_len;
 	const struct plan_options *options;
-	size_t memory;
-	uint64_t steps;
 	char *error;                       /* PLAN_ERROR_TEXT bytes */
 	struct plan *plan;
 	struct lint *lint;
@@ -47,14 +45,11 @@ struct at {
 	const char *word;                  /* outermost only: as written in the file */
 };
 
-/* sandbox.c */
-lua_State *sandbox_open(struct scenario *s);
+/* load.c: the scenario of a state. */
 struct scenario *scenario_of(lua_State *L);
-/* Pushes an array of the keys of the table at index in order: numbers, then strings. */
-void sandbox_sorted_keys(lua_State *L, int index);
 
 /* words.c: the words of the language, and the document that they collect. */
-void words_open(lua_State *L);
+int words_open(lua_State *L);
 /* Pushes what a word collected: lab, limits: a table or nil; load, at, expect: a list. */
 void words_get(lua_State *L, const char *word);
 /* Makes what a word collects an empty table. */
@@ -65,9 +60,6 @@ unsigned words_line(lua_State *L, int index);
 void words_settled(lua_State *L);
 /* The line on which the global seed or engines was set. */
 unsigned words_global_line(lua_State *L, const char *name);
-/* What may have been meant by word: the closest of names[0..n), or NULL. */
-const char *words_closest(const char *word, const char *const *names, size_t n);
-
 /* locate.c: the line of the value at w, as exactly as the text tells. */
 unsigned locate(const char *text, size_t len, const struct at *w);
 

@@ -137,7 +137,7 @@ static void push_block(lua_State *L, const char *set, char **rest)
 				set_fail(L, set, "the scenario has no %s", word);
 			return;
 		}
-	const char *meant = words_closest(word, blocks, COUNT_OF(blocks));
+	const char *meant = closest(word, blocks, COUNT_OF(blocks));
 	set_fail(L, set, "no such path: %s%s%sexpected lab., load., at.N., expect.KIND., limits., "
 	         "seed or engines", meant != NULL ? "did you mean '" : "",
 	         meant != NULL ? meant : "", meant != NULL ? "'? " : "");

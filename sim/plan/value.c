@@ -327,7 +327,7 @@ static void unknown_key(lua_State *L, const struct at *w, const char *name, cons
 			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
 			                        len > 0 ? ", " : "", keys[i].name);
 	}
-	const char *meant = words_closest(name, names, n);
+	const char *meant = closest(name, names, n);
 	struct at here = { .outer = w, .key = name };
 	scenario_fail(L, &here, "no such key: %s%s%sexpected one of %s",
 	              meant != NULL ? "did you mean '" : "", meant != NULL ? meant : "",
@@ -337,7 +337,7 @@ static void unknown_key(lua_State *L, const struct at *w, const char *name, cons
 void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out,
                bool positional)
 {
-	sandbox_sorted_keys(L, -1);
+	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		bool known = lua_type(L, -1) == LUA_TNUMBER && positional;
 		for (unsigned k = 0; !known && k < n; k++)
@@ -417,7 +417,7 @@ int value_node(lua_State *L, const struct at *w, unsigned roles)
 				len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
 				                        len > 0 ? ", " : "", p->node[i].name);
 		}
-	const char *meant = words_closest(name, names, n);
+	const char *meant = closest(name, names, n);
 	scenario_fail(L, w, "no %s '%.64s': %s%s%sexpected one of %s",
 	              roles == 1u << PLAN_RECURSOR ? "recursor" : "such node", name,
 	              meant != NULL ? "did you mean '" : "", meant != NULL ? meant : "",

@@ -19,52 +19,6 @@ static const char *const all_words[] = {
 	"string", "table", "math",
 };
 
-static unsigned least_of(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* Edits that make b of a: letters changed, added, dropped, or two swapped. far: texts too long. */
-static unsigned distance(const char *a, const char *b, unsigned far)
-{
-	unsigned rows[3][PLAN_NAME_TEXT + 1], *before = rows[0], *last = rows[1], *row = rows[2];
-	size_t n = strlen(b), m = strlen(a);
-
-	if (n > PLAN_NAME_TEXT || m > PLAN_NAME_TEXT)
-		return far;
-	for (unsigned k = 0; k <= n; k++)
-		row[k] = k;
-	for (unsigned i = 1; i <= m; i++) {
-		unsigned *free_row = before;
-		before = last;
-		last = row;
-		row = free_row;
-		row[0] = i;
-		for (unsigned k = 1; k <= n; k++) {
-			row[k] = least_of(last[k - 1] + (a[i - 1] != b[k - 1]),
-			                  least_of(last[k], row[k - 1]) + 1);
-			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
-				row[k] = least_of(row[k], before[k - 2] + 1);
-		}
-	}
-	return row[n];
-}
-
-const char *words_closest(const char *word, const char *const *names, size_t n)
-{
-	const char *best = NULL;
-	unsigned limit = strlen(word) < 5 ? 1 : 2, least = limit + 1;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned d = names[i] != NULL ? distance(word, names[i], limit + 1) : limit + 1;
-		if (d < least) {
-			least = d;
-			best = names[i];
-		}
-	}
-	return best;
-}
-
 static unsigned calling_line(lua_State *L)
 {
 	lua_Debug ar;
@@ -176,7 +130,7 @@ static int word_claim(lua_State *L)
 static int word_expect(lua_State *L)
 {
 	want_table(L, "expect");
-	sandbox_sorted_keys(L, 1);
+	luabox_sorted_keys(L, 1);
 	for (int i = 1, n = (int)lua_objlen(L, 2); i <= n; i++) {
 		lua_rawgeti(L, 2, i);
 		if (lua_type(L, -1) != LUA_TNUMBER)
@@ -278,7 +232,7 @@ static int get_global(lua_State *L)
 		return 1;
 	if (name != NULL && (strcmp(name, "seed") == 0 || strcmp(name, "engines") == 0))
 		return words_get(L, name), 1;
-	const char *meant = words_closest(name, all_words, COUNT_OF(all_words));
+	const char *meant = closest(name, all_words, COUNT_OF(all_words));
 	return luaL_error(L, "no '%s' here%s%s%s", name, meant != NULL ? ": did you mean '" : "",
 	                  meant != NULL ? meant : "", meant != NULL ? "'?" : "");
 }
@@ -290,7 +244,7 @@ static int set_global(lua_State *L)
 	const char *name = lua_tostring(L, 2);
 
 	if (name == NULL || (strcmp(name, settable[0]) != 0 && strcmp(name, settable[1]) != 0)) {
-		const char *meant = words_closest(name, settable, 2);
+		const char *meant = closest(name, settable, 2);
 		return luaL_error(L, "'%s' can't be set%s%s%s", name, meant != NULL
 		                  ? ": did you mean '" : ": say 'local'", meant != NULL ? meant
 			: "",
@@ -325,7 +279,7 @@ static void open_document(lua_State *L)
 }
 
 /* Takes the table of allowed functions from the stack. */
-void words_open(lua_State *L)
+int words_open(lua_State *L)
 {
 	open_document(L);
 	add_word(L, "lab", word_once);
@@ -349,5 +303,5 @@ void words_open(lua_State *L)
 	lua_setfield(L, -2, "__newindex");
 	lua_setmetatable(L, -2);
 	lua_replace(L, LUA_GLOBALSINDEX);
-	lua_pop(L, 1);
+	return 0;
 }

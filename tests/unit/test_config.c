@@ -329,7 +329,22 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
 	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
 	  "value)" },
-	{ "compiled Lua", "\033LJ", "f.conf:1: compiled Lua: expected text" },
+	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or an escape character: expected text" },
+	{ "compiled Lua after a comment", "#\n\033LJ", "f.conf: compiled Lua, or an escape "
+	  "character: expected text" },
+	{ "compiled Lua after a mark", "\xef\xbb\xbf\033LJ", "f.conf: compiled Lua, or an escape "
+	  "character: expected text" },
+	{ "a pattern that takes for ever", "('a'):rep(1000):find('a-a-a-a-a-b')",
+	  "f.conf:1: a pattern with 2 repetitions or more on a text of 1000 bytes: could take too "
+	  "long" },
+	{ "the same, caught", "x = pcall(string.gsub, ('a'):rep(1000), 'a*a*a*a*b', '') assert(x)",
+	  "f.conf:1: assertion failed!" },
+	{ "an address", "x = string.format('%-8p', 'x')", "f.conf:1: bad argument #1 to 'format' "
+	  "(%p is an address, which differs from run to run)" },
+	{ "a walk in the order of a hash", "x = next({1, 2}, 1)",
+	  "f.conf:1: next: a second argument: expected pairs for a walk" },
+	{ "keys that have no order", "for k in pairs({ [{}] = 1 }) do end",
+	  "f.conf:1: a key is a table: expected a name or a number" },
 	{ "no end", "while true do end",
 	  "f.conf:1: the configuration takes too long: more than 20000000 steps" },
 	{ "no end, caught", "while true do pcall(function() while true do end end) end",
@@ -352,6 +367,32 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 		if (strcmp(error, bad[i].error) != 0)
 			fail_msg("%s:\n  %s, not\n  %s", bad[i].what, error, bad[i].error);
 	}
+}
+
+static void what_real_files_compute_works(void **state)
+{
+	struct config *c = good(
+		"for name, last in pairs({ b = 2, a = 1, c = 3 }) do\n"
+		"  newServer{address=string.format('192.0.2.%d', last), name=name} end\n"
+		"assert(('192.0.2.1'):match('^(%d+)%.(%d+)%.(%d+)%.(%d+)$') == '192')\n"
+		"assert(('a.b'):find('.', 1, true) == 2 and ('a,b'):gsub(',', ';') == 'a;b')\n"
+		"local n = 0 for w in ('a b c'):gmatch('%a') do n = n + 1 end assert(n == 3)\n"
+		"assert(next({}) == nil and next({ b = 1, a = 2 }) == 'a' and not pcall(error))\n"
+		"assert(tostring({}) == 'table' and _G.newServer and getmetatable('') == false)\n");
+
+	(void)state;
+	assert_int_equal(c->conf.server_n, 3);
+	assert_string_equal(c->conf.server[0].name, "a");
+	assert_string_equal(c->conf.server[2].name, "c");
+	config_free(c);
+}
+
+static void what_is_unknown_cannot_be_given_a_finalizer(void **state)
+{
+	(void)state;
+	assert_null(parse("getmetatable(nosuch).__gc = function() while true do end end",
+	                  &foreign_mode));
+	assert_string_equal(error, "f.conf:1: attempt to index a boolean value");
 }
 
 static void a_missing_file_is_said_by_name(void **state)
@@ -421,6 +462,8 @@ int main(void)
 		cmocka_unit_test(added_prefixes_add_to_the_default_list),
 		cmocka_unit_test(the_command_line_replaces_binds_and_acl),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
+		cmocka_unit_test(what_real_files_compute_works),
+		cmocka_unit_test(what_is_unknown_cannot_be_given_a_finalizer),
 		cmocka_unit_test(a_missing_file_is_said_by_name),
 		cmocka_unit_test(foreign_mode_notes_what_it_does_not_know),
 		cmocka_unit_test(foreign_mode_refuses_what_would_change_the_choice),

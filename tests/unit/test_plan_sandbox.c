@@ -76,6 +76,8 @@ static void what_is_random_slow_or_compiled_is_refused(void **state)
 		  "s.lua: an error that isn't a text" },
 		{ "an address as a text", "local s = ('%s'):format({})",
 		  "s.lua:1: bad argument #1 to 'format' (expected a text or a number)" },
+		{ "an address by %p", "local s = string.format('%p', 'x')",
+		  "s.lua:1: bad argument #1 to 'format' (%p is an address" },
 		{ "keys that have no order", "for k in pairs({ [{}] = 1 }) do end",
 		  "s.lua:1: a key is a table: expected a name or a number" },
 		{ "a lab that is a text", "lab 'x'",
