@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DRBG_SEED = 32, DRBG_BLOCK = 64 };
+enum { DRBG_SEED = 32, DRBG_BLOCK = 256 };
 
 /* What a stream is for. The numbers are part of what a seed means: append, never renumber. */
 enum drbg_purpose {
@@ -36,7 +36,7 @@ enum drbg_purpose {
 struct drbg {
 	uint32_t key[8];
 	uint32_t nonce[2];
-	uint64_t counter;       /* of the next block */
+	uint64_t counter;       /* of the next block of 64 bytes; block holds four */
 	uint32_t used;          /* bytes of block already given; DRBG_BLOCK: none left */
 	uint8_t block[DRBG_BLOCK];
 };

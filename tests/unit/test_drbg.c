@@ -58,6 +58,26 @@ static void blocks_are_those_of_rfc_8439(void **state)
 	}
 }
 
+static void a_block_is_the_same_whichever_block_one_begins_with(void **state)
+{
+	static const uint32_t begins[] = { 0, 1, 2, 3, UINT32_MAX - 2, UINT32_MAX };
+	const uint32_t nonce[3] = { 7, 8, 9 };
+	uint8_t key[32] = { 1 }, all[64 * 9], one[64];
+	struct drbg r;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(begins); i++) {
+		set(&r, key, begins[i], nonce);
+		drbg_bytes(&r, all, sizeof(all));
+		for (uint32_t k = 0; k < 9; k++) {
+			set(&r, key, begins[i], nonce);
+			r.counter += k;
+			drbg_bytes(&r, one, sizeof(one));
+			assert_memory_equal(one, all + 64 * k, sizeof(one));
+		}
+	}
+}
+
 static void the_cut_of_the_bytes_does_not_matter(void **state)
 {
 	uint8_t seed[DRBG_SEED], whole[1000], parts[1000];
@@ -138,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_are_those_of_rfc_8439),
+		cmocka_unit_test(a_block_is_the_same_whichever_block_one_begins_with),
 		cmocka_unit_test(the_cut_of_the_bytes_does_not_matter),
 		cmocka_unit_test(numbers_are_the_bytes_little_endian),
 		cmocka_unit_test(streams_differ_by_purpose_index_and_seed),
