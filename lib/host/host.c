@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { READ_FIRST = 4096 }; /* room for files that say less */
+
 _Noreturn void must_fail(const char *expr, const char *file, int line)
 {
 	fprintf(stderr, "%s:%d: broken invariant: %s\n", file, line, expr);
@@ -88,22 +90,30 @@ int host_notify(const char *state)
 	return err;
 }
 
-/* Reads until the end or max + 1 bytes. Returns bytes read or -errno. */
-static ssize_t read_all(int fd, char *to, size_t max)
+/*
+ * Reads until the end, but no more than max + 1 bytes, into *buf of room bytes, which grows: a file
+ * of /proc doesn't know its size. Returns bytes read or -errno.
+ */
+static ssize_t read_all(int fd, char **buf, size_t room, size_t max)
 {
 	size_t n = 0;
 
-	while (n < max) {
-		ssize_t got = read(fd, to + n, max - n);
+	for (;;) {
+		if (n + 1 == room && n <= max) {
+			room *= 2;
+			*buf = realloc(*buf, room);
+			MUST(*buf != NULL);
+		}
+		size_t want = n <= max && max + 1 - n < room - 1 - n ? max + 1 - n : room - 1 - n;
+		ssize_t got = n <= max ? read(fd, *buf + n, want) : 0;
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return -errno;
 		if (got == 0)
-			break;
+			return (ssize_t)n;
 		n += (size_t)got;
 	}
-	return (ssize_t)n;
 }
 
 int host_read_file(const char *path, size_t max, char **out, size_t *len)
@@ -118,11 +128,11 @@ int host_read_file(const char *path, size_t max, char **out, size_t *len)
 		close(fd);
 		return -EISDIR;
 	}
-	size_t size = S_ISREG(st.st_mode) ? (size_t)st.st_size : max;
+	size_t size = st.st_size > READ_FIRST ? (size_t)st.st_size : READ_FIRST;
 	size_t room = (size < max ? size : max) + 2;
 	char *buf = malloc(room);
 	MUST(buf != NULL);
-	n = read_all(fd, buf, room - 1);
+	n = read_all(fd, &buf, room, max);
 	close(fd);
 	if (n < 0 || (size_t)n > max) {
 		free(buf);

@@ -106,6 +106,10 @@ static void files_are_read_whole_or_refused(void **state)
 	assert_int_equal(host_read_file(path, 4, &text, &len), -EFBIG);
 	assert_int_equal(host_read_file("/tmp", 100, &text, &len), -EISDIR);
 	assert_int_equal(host_read_file("/nowhere/at/all", 100, &text, &len), -ENOENT);
+	assert_int_equal(host_read_file("/proc/self/smaps", 4000, &text, &len), -EFBIG);
+	assert_int_equal(host_read_file("/proc/self/smaps", 10000000, &text, &len), 0);
+	assert_true(len > 10000 && strlen(text) == len);
+	free(text);
 	assert_int_equal(host_read_file("/proc/self/stat", 100000, &text, &len), 0);
 	assert_true(len > 0 && text[len] == '\0');
 	free(text);
