@@ -11,6 +11,7 @@
 #include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LO = 1, ETH0 = 2, WIRE_FIRST = 16, SNMP_MAX = 16384 };
+#include "lib/host/host.h"
+
+enum { LO = 1, ETH0 = 2, WIRE_FIRST = 16, SNMP_MAX = 65536 };
+
+#define UP_NS INT64_C(1000000000) /* longest wait for an interface to carry frames */
 
 unsigned layout_ifindex(unsigned node)
 {
@@ -226,12 +231,31 @@ static int add_node(struct layout *l, const struct plan_node *node, unsigned i, 
 	err = nl_open(&l->nl);
 	if (err != 0)
 		return err;
-	err = furnish(&l->nl, node, i, l->wire_fd, step);
-	nl_close(&l->nl);
+	l->nl_fd[i] = l->nl.fd;
+	return furnish(&l->nl, node, i, l->wire_fd, step);
+}
+
+/* The netlink socket in a node's namespace. */
+static struct nl *node_nl(struct layout *l, unsigned i)
+{
+	l->nl.fd = l->nl_fd[i];
+	return &l->nl;
+}
+
+/* Waits until interface i carries frames. */
+static int wait_up(struct nl *nl, unsigned ifindex)
+{
+	int64_t until_ns = host_mono_ns() + UP_NS;
+	int err = nl_link_up(nl, ifindex);
+
+	while (err == -EAGAIN && host_mono_ns() < until_ns) {
+		(void)poll(NULL, 0, 1);
+		err = nl_link_up(nl, ifindex);
+	}
 	return err;
 }
 
-/* The other ends, in the wire's namespace. */
+/* The other ends, in the wire's namespace. Both ends have to carry frames before one is sent. */
 static int wire_up(struct layout *l)
 {
 	int err = 0;
@@ -242,6 +266,10 @@ static int wire_up(struct layout *l)
 		if (nl_crowded(&l->wire_nl) || i + 1 == l->n)
 			err = nl_flush(&l->wire_nl);
 	}
+	for (unsigned i = 0; i < l->n && err == 0; i++)
+		err = wait_up(&l->wire_nl, layout_ifindex(i));
+	for (unsigned i = 0; i < l->n && err == 0; i++)
+		err = wait_up(node_nl(l, i), ETH0);
 	return err;
 }
 
@@ -251,7 +279,8 @@ int layout_make(struct layout *l, const struct plan *p, const char **step)
 
 	l->n = p->node_n;
 	l->netns_fd = calloc(p->node_n, sizeof(*l->netns_fd));
-	MUST(l->netns_fd != NULL);
+	l->nl_fd = calloc(p->node_n, sizeof(*l->nl_fd));
+	MUST(l->netns_fd != NULL && l->nl_fd != NULL);
 	*step = "open the wire's namespace";
 	l->wire_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (l->wire_fd < 0)
@@ -262,7 +291,7 @@ int layout_make(struct layout *l, const struct plan *p, const char **step)
 	back = layout_leave(l);
 	if (err != 0 || back != 0)
 		return err != 0 ? err : back;
-	*step = "set the wire's ends up";
+	*step = "bring the veths up";
 	return wire_up(l);
 }
 
@@ -303,32 +332,20 @@ static uint64_t udp6_rcvbuf_errors(const char *text)
 	return at != NULL ? strtoull(at + strlen("Udp6RcvbufErrors"), NULL, 10) : 0;
 }
 
-/* A file of /proc, whose size is only known at its end. Returns 0 or -errno. */
-static int read_proc(const char *path, char text[SNMP_MAX])
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t n = 0;
-	ssize_t got = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (n < SNMP_MAX - 1 && (got = read(fd, text + n, SNMP_MAX - 1 - n)) > 0)
-		n += (size_t)got;
-	text[n] = '\0';
-	close(fd);
-	return got < 0 ? -EIO : 0;
-}
-
 static int read_snmp(struct layout_counters *out)
 {
-	char text[SNMP_MAX];
-	int err = read_proc("/proc/thread-self/net/snmp", text);
+	char *text;
+	size_t len;
+	int err = host_read_file("/proc/thread-self/net/snmp", SNMP_MAX, &text, &len);
 
 	if (err != 0)
 		return err;
 	out->udp_rcvbuf_errors = udp4_rcvbuf_errors(text);
-	if (read_proc("/proc/thread-self/net/snmp6", text) == 0)
+	free(text);
+	if (host_read_file("/proc/thread-self/net/snmp6", SNMP_MAX, &text, &len) == 0) {
 		out->udp_rcvbuf_errors += udp6_rcvbuf_errors(text);
+		free(text);
+	}
 	return 0;
 }
 
@@ -339,16 +356,12 @@ int layout_counters(struct layout *l, unsigned node, struct layout_counters *out
 
 	memset(out, 0, sizeof(*out));
 	if (err == 0)
+		err = nl_link_stats(node_nl(l, node), ETH0, &in);
+	if (err == 0)
 		err = layout_enter(l, node);
 	if (err != 0)
 		return err;
-	err = nl_open(&l->nl);
-	if (err == 0) {
-		err = nl_link_stats(&l->nl, ETH0, &in);
-		nl_close(&l->nl);
-	}
-	if (err == 0)
-		err = read_snmp(out);
+	err = read_snmp(out);
 	back = layout_leave(l);
 	if (err != 0)
 		return err;

@@ -26,8 +26,9 @@ struct layout {
 	unsigned n;
 	int wire_fd;     /* the wire's network namespace */
 	int *netns_fd;   /* of each node */
+	int *nl_fd;      /* a netlink socket in each node's namespace */
 	struct nl wire_nl;
-	struct nl nl;    /* scratch */
+	struct nl nl;    /* for one of nl_fd */
 };
 
 /*

@@ -3,12 +3,15 @@
 #include "nl.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { NL_LINK = 16384 };
 
 int nl_open(struct nl *nl)
 {
@@ -155,34 +158,29 @@ int nl_flush(struct nl *nl)
 	return err;
 }
 
-/* Finds IFLA_STATS64 in the attributes p[0..len). */
-static int find_stats(const uint8_t *p, size_t len, struct nl_stats *out)
+/* The attribute in p[0..len), at least min bytes of it, or NULL. */
+static const uint8_t *find_attr(const uint8_t *p, size_t len, uint16_t type, size_t min)
 {
 	while (len >= sizeof(struct rtattr)) {
-		struct rtnl_link_stats64 s;
 		struct rtattr a;
 		memcpy(&a, p, sizeof(a));
 		if (a.rta_len < sizeof(a) || a.rta_len > len)
 			break;
-		/* The kernel's may be longer than ours; the first fields are what we want. */
-		if (a.rta_type == IFLA_STATS64 && a.rta_len >= RTA_LENGTH(8 * sizeof(uint64_t))) {
-			memcpy(&s, p + RTA_LENGTH(0), 8 * sizeof(uint64_t));
-			*out = (struct nl_stats){ s.rx_packets, s.tx_packets, s.rx_dropped,
-			                          s.tx_dropped };
-			return 0;
-		}
+		if (a.rta_type == type && a.rta_len >= RTA_LENGTH(min))
+			return p + RTA_LENGTH(0);
 		size_t step = RTA_ALIGN(a.rta_len);
 		step = step < len ? step : len;
 		p += step;
 		len -= step;
 	}
-	return -ENOENT;
+	return NULL;
 }
 
-int nl_link_stats(struct nl *nl, unsigned ifindex, struct nl_stats *out)
+/* Asks about one interface. Returns the length of its attributes, which begin at *attrs. */
+static ssize_t get_link(struct nl *nl, unsigned ifindex, uint8_t in[NL_LINK], const uint8_t **attrs)
 {
 	struct ifinfomsg m = { .ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex };
-	uint8_t in[16384];
+	size_t head = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(m)));
 	struct nlmsghdr h;
 	ssize_t got;
 
@@ -191,15 +189,46 @@ int nl_link_stats(struct nl *nl, unsigned ifindex, struct nl_stats *out)
 		return -errno;
 	nl->n = 0;
 	nl->len = 0;
-	got = recv(nl->fd, in, sizeof(in), 0);
+	got = recv(nl->fd, in, NL_LINK, 0);
 	if (got < (ssize_t)sizeof(h))
 		return got < 0 ? -errno : -EBADMSG;
 	memcpy(&h, in, sizeof(h));
-	if (h.nlmsg_type != RTM_NEWLINK || h.nlmsg_len > (size_t)got)
+	if (h.nlmsg_type != RTM_NEWLINK || h.nlmsg_len > (size_t)got || h.nlmsg_len < head)
 		return -EBADMSG;
-	int err = find_stats(in + NLMSG_LENGTH(NLMSG_ALIGN(sizeof(m))),
-	                     h.nlmsg_len - NLMSG_LENGTH(NLMSG_ALIGN(sizeof(m))), out);
-	if (count_acks(in, (size_t)got, &(int){ 0 }) == 0)
-		got = recv(nl->fd, in, sizeof(in), 0);
-	return err;
+	*attrs = in + head;
+	if (count_acks(in, (size_t)got, &(int){ 0 }) == 0) {
+		uint8_t ack[NL_BYTES];
+		(void)!recv(nl->fd, ack, sizeof(ack), 0);
+	}
+	return (ssize_t)(h.nlmsg_len - head);
+}
+
+int nl_link_stats(struct nl *nl, unsigned ifindex, struct nl_stats *out)
+{
+	uint8_t in[NL_LINK];
+	const uint8_t *attrs, *at = NULL;
+	ssize_t len = get_link(nl, ifindex, in, &attrs);
+	struct rtnl_link_stats64 s;
+
+	if (len < 0)
+		return (int)len;
+	/* The kernel's may be longer than ours; the first fields are what we want. */
+	at = find_attr(attrs, (size_t)len, IFLA_STATS64, 8 * sizeof(uint64_t));
+	if (at == NULL)
+		return -ENOENT;
+	memcpy(&s, at, 8 * sizeof(uint64_t));
+	*out = (struct nl_stats){ s.rx_packets, s.tx_packets, s.rx_dropped, s.tx_dropped };
+	return 0;
+}
+
+int nl_link_up(struct nl *nl, unsigned ifindex)
+{
+	uint8_t in[NL_LINK];
+	const uint8_t *attrs, *at = NULL;
+	ssize_t len = get_link(nl, ifindex, in, &attrs);
+
+	if (len < 0)
+		return (int)len;
+	at = find_attr(attrs, (size_t)len, IFLA_OPERSTATE, 1);
+	return at != NULL && *at == IF_OPER_UP ? 0 : -EAGAIN;
 }

@@ -47,5 +47,10 @@ struct nl_stats {
 };
 
 int nl_link_stats(struct nl *nl, unsigned ifindex, struct nl_stats *out) MUST_CHECK;
+/*
+ * 0 when the interface carries frames, -EAGAIN when not yet: "up" has been said, and the kernel's
+ * link watch still has to give it its queue. Frames that are sent before are lost.
+ */
+int nl_link_up(struct nl *nl, unsigned ifindex) MUST_CHECK;
 
 #endif
