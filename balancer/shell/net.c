@@ -12,13 +12,23 @@
 #include "lib/host/host.h"
 #include "lib/must.h"
 
-enum { BUFFER = 1 << 20 }; /* bytes asked for; the kernel has a limit of its own */
+enum { BUFFER = 4 << 20 }; /* bytes asked for; without privilege the kernel gives what it may */
 
 static int turn_on(int fd, int level, int option)
 {
 	const int on = 1;
 
 	return setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+/* Room for what comes in while the thread doesn't run. */
+static void widen(int fd)
+{
+	const int bytes = BUFFER;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 static int open_udp(const struct ep *ep)
@@ -30,7 +40,6 @@ static int open_udp(const struct ep *ep)
 
 static int prepare_front(int fd, const struct ep *ep, bool share)
 {
-	const int bytes = BUFFER;
 	bool v4 = ip_is4(&ep->ip);
 	struct sockaddr_storage ss;
 	socklen_t len = host_sockaddr(ep, &ss);
@@ -42,8 +51,7 @@ static int prepare_front(int fd, const struct ep *ep, bool share)
 	if (ip_is_any(&ep->ip) &&
 	    turn_on(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO) < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	widen(fd);
 	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 }
 
@@ -62,14 +70,13 @@ int net_front(const struct ep *ep, bool share)
 
 int net_back(const struct ep *ep)
 {
-	const int bytes = BUFFER;
 	struct sockaddr_storage ss;
 	socklen_t len = host_sockaddr(ep, &ss);
 	int fd = open_udp(ep);
 
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	widen(fd);
 	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
 		return fd;
 	int err = -errno;

@@ -11,7 +11,7 @@
 
 #include "lib/host/host.h"
 
-enum { BACKLOG = 128, BUFFER_BYTES = 1 << 20 };
+enum { BACKLOG = 128, BUFFER_BYTES = 4 << 20 };
 
 static int set(int fd, int level, int option, int value)
 {
@@ -32,6 +32,7 @@ static int prepare(int fd, const struct ep *ep, bool tcp, bool non_local)
 	if (tcp)
 		return 0;
 	(void)set(fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES); /* as much as the system lets us */
+	(void)set(fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES);
 	(void)set(fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
 	if (ip_is_any(&ep->ip) && set(fd, level, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, 1) < 0)
 		return -errno;
