@@ -148,5 +148,5 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns)
 	case BAL_LEAST_OUTSTANDING:
 		return pick_least(p);
 	}
-	MUST(false); /* balancer/config knows no other */
+	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);
 }

@@ -284,6 +284,12 @@ static void read_text(struct reading *r, const struct where *w, const struct sch
 	fail(r, w, expected);
 }
 
+/* Puts a pointer into the structure at p, which owns it from now on. */
+static void put_pointer(char *p, void *take_it)
+{
+	memcpy(p, &take_it, sizeof(take_it));
+}
+
 static void read_string(struct reading *r, const struct where *w, const json_t *v, char *p)
 {
 	if (json_is_null(v))
@@ -294,7 +300,7 @@ static void read_string(struct reading *r, const struct where *w, const json_t *
 	}
 	char *copy = strdup(json_string_value(v));
 	MUST(copy != NULL);
-	memcpy(p, &copy, sizeof(copy));
+	put_pointer(p, copy);
 }
 
 static void read_value(struct reading *r, const struct where *w, const struct schema_field *f,
@@ -316,7 +322,7 @@ static void read_elements(struct reading *r, const struct where *w, const struct
 	if (f->kind == SCHEMA_LIST) {
 		char *p = calloc(n > 0 ? n : 1, f->elem_size);
 		MUST(p != NULL);
-		memcpy(base + f->at, &p, sizeof(p));
+		put_pointer(base + f->at, p);
 	}
 	memcpy(base + f->count_at, &count, sizeof(count));
 	for (size_t i = 0; i < n; i++)

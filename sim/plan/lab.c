@@ -66,12 +66,12 @@ static char *config_file(lua_State *L, const struct at *w)
 	if (real == NULL)
 		scenario_fail(L, w, "'%.200s': %s", joined, strerror(errno));
 	json_t *utf8 = json_string(real);
-	if (utf8 == NULL) {
-		free(real);
-		scenario_fail(L, w, "expected a path in UTF-8");
-	}
+	bool good = utf8 != NULL;
 	json_decref(utf8);
-	return real;
+	if (good)
+		return real;
+	free(real);
+	scenario_fail(L, w, "expected a path in UTF-8");
 }
 
 /* The conf of that path, added when it is new. Takes path. */

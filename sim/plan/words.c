@@ -224,13 +224,13 @@ static int word_make(lua_State *L)
 /* A global that isn't there. Upvalue 1: the words. */
 static int get_global(lua_State *L)
 {
-	const char *name = lua_tostring(L, 2);
+	const char *name = luaL_checkstring(L, 2);
 
 	lua_pushvalue(L, 2);
 	lua_rawget(L, lua_upvalueindex(1));
 	if (!lua_isnil(L, -1))
 		return 1;
-	if (name != NULL && (strcmp(name, "seed") == 0 || strcmp(name, "engines") == 0))
+	if (strcmp(name, "seed") == 0 || strcmp(name, "engines") == 0)
 		return words_get(L, name), 1;
 	const char *meant = closest(name, all_words, COUNT_OF(all_words));
 	return luaL_error(L, "no '%s' here%s%s%s", name, meant != NULL ? ": did you mean '" : "",
@@ -241,9 +241,9 @@ static int get_global(lua_State *L)
 static int set_global(lua_State *L)
 {
 	static const char *const settable[] = { "seed", "engines" };
-	const char *name = lua_tostring(L, 2);
+	const char *name = luaL_checkstring(L, 2);
 
-	if (name == NULL || (strcmp(name, settable[0]) != 0 && strcmp(name, settable[1]) != 0)) {
+	if (strcmp(name, settable[0]) != 0 && strcmp(name, settable[1]) != 0) {
 		const char *meant = closest(name, settable, 2);
 		return luaL_error(L, "'%s' can't be set%s%s%s", name, meant != NULL
 		                  ? ": did you mean '" : ": say 'local'", meant != NULL ? meant
