@@ -12,9 +12,10 @@
 static const int64_t SECOND = 1000000000;
 
 /* One record. False when the rest can't be trusted. */
-static bool feed_record(struct judge *j, struct judge_tap *t, const char *name,
+static bool feed_record(struct judge *j, const struct judge_tap *t, const char *name,
                         const struct pcap_pkthdr *h, const uint8_t *bytes)
 {
+	struct judge_tap tap = *t;
 	struct frame f;
 
 	if (h->caplen < h->len) {
@@ -30,10 +31,10 @@ static bool feed_record(struct judge *j, struct judge_tap *t, const char *name,
 		              (unsigned long long)t->number);
 		return false;
 	}
-	t->t_ns = (int64_t)h->ts.tv_sec * SECOND + (int64_t)h->ts.tv_usec -
-	          j->events.t0_unix_ns;
-	t->frame = &f;
-	judge_tap(j, t);
+	tap.t_ns = (int64_t)h->ts.tv_sec * SECOND + (int64_t)h->ts.tv_usec -
+	           j->events.t0_unix_ns;
+	tap.frame = &f;
+	judge_tap(j, &tap);
 	return true;
 }
 
