@@ -146,9 +146,11 @@ unit:
 	$(Q)$(MAKE) --no-print-directory unit-run
 	$(Q)$(MAKE) --no-print-directory MODE=asan unit-run
 
-# Tests with real processes; the labs among them run in namespaces. JOBS at once.
+# Tests with real processes; the labs among them run in namespaces. JOBS at once. Damaged traffic
+# goes to the programs built with sanitizers.
 JOBS ?= 3
 e2e: all
+	$(Q)$(MAKE) --no-print-directory MODE=asan all
 	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile -p no:cacheprovider tests/e2e
 
 golden-check: all
