@@ -67,7 +67,8 @@ int cmd_judge(int argc, char **argv)
 		json = true;
 	}
 	if (first == argc) {
-		usage(stderr);
+		fprintf(stderr, "evenkeel judge: no run directory given: see evenkeel judge "
+		        "--help\n");
 		return EXIT_USAGE;
 	}
 	for (int i = first; i < argc; i++)

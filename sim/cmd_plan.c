@@ -78,7 +78,8 @@ static int parse(struct arguments *a, int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc) {
-		usage(stderr);
+		fprintf(stderr, "evenkeel plan: %d scenarios given: expected one: see evenkeel "
+		        "plan --help\n", argc - optind);
 		return EXIT_USAGE;
 	}
 	a->scenario = argv[optind];

@@ -192,7 +192,7 @@ static int parse(struct arguments *a, int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	if (optind == argc) {
-		fprintf(stderr, "evenkeel: run: no scenario given: see evenkeel run --help\n");
+		fprintf(stderr, "evenkeel run: no scenario given: see evenkeel run --help\n");
 		return EXIT_USAGE;
 	}
 	a->options.set = a->set;

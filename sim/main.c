@@ -27,13 +27,18 @@ static void usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+	char name[32];
+
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			snprintf(name, sizeof(name), "evenkeel %s", commands[i].name);
+			argv[1] = name; /* getopt's complaints begin with it */
 			return commands[i].run(argc - 1, argv + 1);
+		}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(stdout);
 		return 0;

@@ -160,7 +160,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	                                           : CONFIG_INSTRUCTIONS_MAX;
 	set_defaults(&ld);
 	if (!luabox_is_text(text, len))
-		message = "compiled Lua, or an escape character: expected text";
+		message = "compiled Lua, or a NUL or escape character: expected text";
 	else if ((l = luabox_open(&ld.box, fill)) == NULL)
 		message = "not enough memory";
 	else

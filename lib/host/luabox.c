@@ -73,7 +73,8 @@ static void count(lua_State *L, lua_Debug *ar)
 
 bool luabox_is_text(const char *text, size_t len)
 {
-	return len == 0 || memchr(text, LUA_SIGNATURE[0], len) == NULL;
+	return len == 0 || (memchr(text, LUA_SIGNATURE[0], len) == NULL &&
+	                    memchr(text, '\0', len) == NULL);
 }
 
 /* ---- tables in the order of their keys ---- */

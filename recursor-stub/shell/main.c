@@ -43,10 +43,13 @@ static void usage(FILE *to)
 	settings_help(to);
 }
 
-/* Ends the program over a mistake of the user's. */
+/* Ends the program over a mistake of the user's: one line, whatever bytes it quotes. */
 static _Noreturn void die(const char *message)
 {
-	fprintf(stderr, "recursor-stub: %s\n", message);
+	fputs("recursor-stub: ", stderr);
+	for (const char *p = message; *p != '\0'; p++)
+		fputc((unsigned char)*p < ' ' || *p == 0x7f ? ' ' : *p, stderr);
+	fputc('\n', stderr);
 	exit(1);
 }
 

@@ -153,8 +153,8 @@ static int read_text(struct scenario *s)
 	}
 	if (luabox_is_text(s->text, s->text_len))
 		return 0;
-	snprintf(s->error, PLAN_ERROR_TEXT, "%.400s: compiled Lua, or an escape character: "
-	         "expected text", s->path);
+	snprintf(s->error, PLAN_ERROR_TEXT, "%.400s: compiled Lua, or a NUL or escape "
+	         "character: expected text", s->path);
 	return -EINVAL;
 }
 

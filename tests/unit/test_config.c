@@ -329,11 +329,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
 	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
 	  "value)" },
-	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or an escape character: expected text" },
-	{ "compiled Lua after a comment", "#\n\033LJ", "f.conf: compiled Lua, or an escape "
+	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or a NUL or escape "
 	  "character: expected text" },
-	{ "compiled Lua after a mark", "\xef\xbb\xbf\033LJ", "f.conf: compiled Lua, or an escape "
+	{ "compiled Lua after a comment", "#\n\033LJ", "f.conf: compiled Lua, or a NUL or escape "
 	  "character: expected text" },
+	{ "compiled Lua after a mark", "\xef\xbb\xbf\033LJ", "f.conf: compiled Lua, or a NUL or "
+	  "escape character: expected text" },
 	{ "a pattern that takes for ever", "('a'):rep(1000):find('a-a-a-a-a-b')",
 	  "f.conf:1: a pattern with 2 repetitions or more on a text of 1000 bytes: could take too "
 	  "long" },

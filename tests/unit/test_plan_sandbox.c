@@ -96,7 +96,8 @@ static void what_is_random_slow_or_compiled_is_refused(void **state)
 	}
 	static const char compiled[] = "#\n\x1bLJ\x02";
 	assert_non_null(run(compiled, sizeof(compiled) - 1, error));
-	assert_string_equal(error, "s.lua: compiled Lua, or an escape character: expected text");
+	assert_string_equal(error, "s.lua: compiled Lua, or a NUL or escape character: "
+	                    "expected text");
 	assert_non_null(run("x\0y", 3, error));
 }
 
