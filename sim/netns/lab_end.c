@@ -119,12 +119,13 @@ static void load_event(struct lab *l, unsigned i)
 	                      (json_int_t)r->unsent, "retries", (json_int_t)c->retries, "tcp",
 	                      (json_int_t)c->tcp, "answered", (json_int_t)c->answered, "timed_out",
 	                      (json_int_t)c->timed_out, "unmatched", (json_int_t)c->unmatched);
-	json_t *late = json_pack("{s:I, s:I, s:I, s:I, s:I}", "late_p50_us",
+	json_t *late = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "late_p50_us",
 	                         (json_int_t)us(&r->late_ns, 500000), "late_p99_us",
 	                         (json_int_t)us(&r->late_ns, 990000), "late_p999_us",
 	                         (json_int_t)us(&r->late_ns, 999000), "late_max_us",
 	                         (json_int_t)(r->late_ns.max / 1000), "loop_gap_max_us",
-	                         (json_int_t)(r->loop_gap_max_ns / 1000));
+	                         (json_int_t)(r->loop_gap_max_ns / 1000), "cpu_us",
+	                         (json_int_t)r->cpu_us);
 	json_object_update(o, late);
 	json_decref(late);
 	events_add(&l->events, "load", host_mono_ns(), o);

@@ -3,6 +3,8 @@
  * The clients' loop: sleep until something is due, send all that is, then take what has come. What
  * is due goes out before answers are looked at, because lateness is what makes a run invalid.
  *
+ * A second sender (spare.c) stands in when this thread isn't woken in time.
+ *
  * It never spins: the machine is shared with what is tested. Up to BUSY_MQPS every query has a
  * wake-up of its own; above that wake-ups come in steps and send what has become due, which costs
  * half a step of lateness on average and saves most of the processor time.
@@ -40,7 +42,7 @@ struct sched_attributes {
  * Exact timers, and from Linux 6.12 a short time slice: a shorter request is served sooner after a
  * wake-up. Neither needs privilege, and doing without is late, not wrong.
  */
-static void ask_for_punctuality(void)
+void load_ask_for_punctuality(void)
 {
 	struct sched_attributes a = { .size = sizeof(a), .runtime_ns = SLICE_NS };
 	struct rlimit files;
@@ -54,7 +56,7 @@ static void ask_for_punctuality(void)
 	}
 }
 
-static void send_due(struct load_io *io, int64_t now_ns)
+void load_send_due(struct load_io *io, int64_t now_ns)
 {
 	unsigned n;
 
@@ -65,6 +67,7 @@ static void send_due(struct load_io *io, int64_t now_ns)
 			if (io->out.d[i].proto == DGRAM_TCP)
 				load_tcp_send(io, &io->out.d[i]);
 	} while (n == DGRAM_BATCH);
+	atomic_store(&io->spare.due_ns, load_deadline(io->core));
 }
 
 static void take_events(struct load_io *io, const struct epoll_event *e, int n)
@@ -118,9 +121,28 @@ static int64_t step_length(uint64_t rate_mqps)
 	return rate_mqps / 100 < STEP_MAX_NS ? (int64_t)(rate_mqps / 100) : STEP_MAX_NS;
 }
 
-static int run(struct load_io *io)
+/* One look at everything, with n events. Returns when to look next, or INT64_MIN: all is done. */
+static int64_t look(struct load_io *io, int64_t now_ns, const struct epoll_event *e, int n)
 {
-	int64_t step_ns = step_length(io->spec->rate_mqps);
+	int64_t until, closing;
+	bool done;
+
+	pthread_mutex_lock(&io->spare.lock);
+	load_send_due(io, now_ns);
+	take_events(io, e, n);
+	publish(io);
+	done = load_done(io->core);
+	until = load_deadline(io->core);
+	closing = load_tcp_expire(io, now_ns);
+	pthread_mutex_unlock(&io->spare.lock);
+	atomic_store_explicit(&io->spare.loop_cpu, sched_getcpu(), memory_order_relaxed);
+	if (done)
+		return INT64_MIN;
+	return until < closing ? until : closing;
+}
+
+static int run(struct load_io *io, int64_t step_ns)
+{
 	struct epoll_event e[EVENTS];
 	int64_t expected = INT64_MAX;
 	int n = 0;
@@ -129,13 +151,9 @@ static int run(struct load_io *io)
 		int64_t now = host_mono_ns();
 		if (now - expected > io->result->loop_gap_max_ns)
 			io->result->loop_gap_max_ns = now - expected;
-		send_due(io, now);
-		take_events(io, e, n);
-		publish(io);
-		if (load_done(io->core))
+		int64_t until = look(io, now, e, n);
+		if (until == INT64_MIN)
 			return 0;
-		int64_t until = load_deadline(io->core), closing = load_tcp_expire(io, now);
-		until = until < closing ? until : closing;
 		bool step = step_ns > 0 && until < now + STEPS_NS;
 		if (step && until < now + step_ns)
 			until = now + step_ns;
@@ -160,12 +178,25 @@ static int run_core(struct load_io *io)
 		io->out.d[i].cap = LOAD_MESSAGE_MAX;
 	}
 	err = load_udp_open(io);
-	if (err == 0)
-		err = run(io);
+	if (err == 0) {
+		int64_t step_ns = step_length(io->spec->rate_mqps);
+		load_spare_start(io, step_ns);
+		err = run(io, step_ns);
+		load_spare_end(io);
+	}
 	load_udp_close(io);
 	load_tcp_close(io);
 	close(io->epoll);
 	return err;
+}
+
+static int64_t cpu_us(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec +
+	       u.ru_stime.tv_usec;
 }
 
 int load_shell_run(const struct plan *p, unsigned load, int64_t t0_ns, struct load_result *result)
@@ -180,7 +211,7 @@ int load_shell_run(const struct plan *p, unsigned load, int64_t t0_ns, struct lo
 	if (err == 0)
 		err = host_arena(&a, load_arena_size(p, load));
 	if (err == 0) {
-		ask_for_punctuality();
+		load_ask_for_punctuality();
 		io->spec = &p->load[load];
 		io->result = result;
 		io->core = load_init(&a, p, load, t0_ns);
@@ -189,6 +220,7 @@ int load_shell_run(const struct plan *p, unsigned load, int64_t t0_ns, struct lo
 		load_counts(io->core, &result->counts);
 	}
 	result->error = err;
+	result->cpu_us = cpu_us();
 	atomic_store_explicit(&result->done, 1, memory_order_release);
 	host_arena_free(&a);
 	free(io);

@@ -20,6 +20,7 @@ struct load_result {
 	uint64_t unsent;               /* due queries that couldn't be sent */
 	struct hist late_ns;           /* send call returned - planned time, of every query */
 	int64_t loop_gap_max_ns;       /* longest time between two looks at the clock while busy */
+	int64_t cpu_us;                /* of the whole process */
 	int error;                     /* -errno that ended it early, or 0 */
 };
 
