@@ -81,6 +81,7 @@ static void child_ended(struct lab *l, pid_t pid, int status, const struct rusag
 		if (p->pid != pid)
 			continue;
 		proc_ended(p, rusage_us(u));
+		p->status = status;
 		lab_process_event(l, p, "exited", pid, &status);
 	}
 }
@@ -131,6 +132,16 @@ static void look(struct lab *l, int64_t ns)
 		l->stopped = true;
 }
 
+/* The lab's own loop wanted to go on at due_ns. */
+static void note_gap(struct lab *l, int64_t due_ns)
+{
+	int64_t now = host_mono_ns();
+
+	if (l->t0_ns != 0 && due_ns >= l->t0_ns && due_ns < l->t0_ns + l->plan->end_ns &&
+	    now - due_ns > l->gap_max_ns)
+		l->gap_max_ns = now - due_ns;
+}
+
 int lab_until(struct lab *l, bool (*done)(struct lab *), int64_t until_ns)
 {
 	for (;;) {
@@ -144,7 +155,9 @@ int lab_until(struct lab *l, bool (*done)(struct lab *), int64_t until_ns)
 			return -EPIPE;
 		if (ns <= 0)
 			return -ETIME;
-		look(l, ns < tick ? ns : tick);
+		tick = ns < tick ? ns : tick;
+		look(l, tick);
+		note_gap(l, now + tick);
 	}
 }
 
@@ -158,18 +171,33 @@ int lab_ring(struct lab *l)
 	return read(l->echo, &n, sizeof(n)) < 0 ? -ETIME : 0;
 }
 
-/* Says which node isn't ready. */
-static void not_ready_yet(struct lab *l)
+/* Says which node has ended before it was ready. Returns false when none has. */
+static bool ended_too_soon(struct lab *l)
 {
 	for (unsigned i = 0; i < l->plan->node_n; i++) {
 		const struct proc *p = &l->proc[i];
-		if (p->name != NULL && p->pid == 0) {
-			lab_trouble(l, "%s of %s ended before it was ready: see %s.log",
-			            p->argv[0], p->name, p->name);
-			return;
-		}
+		if (p->name == NULL || p->pid != 0)
+			continue;
+		if (WIFSIGNALED(p->status))
+			lab_trouble(l, "%s ended before it was ready: signal %d; see %s.log",
+			            p->name, WTERMSIG(p->status), p->name);
+		else
+			lab_trouble(l, "%s ended before it was ready: exit status %d; see %s.log",
+			            p->name, WEXITSTATUS(p->status), p->name);
+		return true;
+	}
+	return false;
+}
+
+/* Says which node isn't ready. */
+static void not_ready_yet(struct lab *l)
+{
+	if (ended_too_soon(l))
+		return;
+	for (unsigned i = 0; i < l->plan->node_n; i++) {
+		const struct proc *p = &l->proc[i];
 		if (p->name != NULL && !p->ready) {
-			lab_trouble(l, "%s of %s hasn't said READY=1 within 10 s", p->argv[0],
+			lab_trouble(l, "%s hasn't said READY=1 within 10 s: see %s.log", p->name,
 			            p->name);
 			return;
 		}
@@ -300,6 +328,10 @@ static int run(struct lab *l)
 	lab_phase(l, "load");
 	err = timeline(l);
 	why(l, err);
+	if (l->gap_max_ns > l->plan->limits.loop_gap_ns)
+		lab_trouble(l, "the lab's first process stood still for %lld ms, at most %lld ms",
+		            (long long)(l->gap_max_ns / 1000000),
+		            (long long)(l->plan->limits.loop_gap_ns / 1000000));
 	return err;
 }
 

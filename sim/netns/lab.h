@@ -59,6 +59,7 @@ struct lab {
 	struct lab_fault *fault;     /* of each of the plan's */
 	int64_t begun_ns, setup_ns, t0_ns;
 	int64_t t0_real_ns;
+	int64_t gap_max_ns;          /* longest time that its own loop was late, from t = 0 on */
 };
 
 /*

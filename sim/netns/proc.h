@@ -24,6 +24,7 @@ struct proc {
 	bool hung;                   /* SIGSTOP */
 	int notify;                  /* socket that its messages come to, or -1 */
 	int64_t started_ns;          /* CLOCK_MONOTONIC */
+	int status;                  /* wait status of the last life that has ended */
 	int64_t cpu_us;              /* of all its lives that have ended */
 	unsigned argc;
 	char *argv[PROC_ARGS];       /* [argc] is NULL */
