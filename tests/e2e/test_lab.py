@@ -5,6 +5,7 @@ tests look at events and captures, not at verdicts, so a busy machine doesn't ma
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -18,6 +19,7 @@ import ek
 
 pytestmark = pytest.mark.lab
 NOBODY = 65534
+OTHER_TESTS = ("evenkeel-test-", "evenkeel-fuzz-")  # which may run beside these
 
 SCENARIO = """
 lab {
@@ -129,7 +131,8 @@ def everything():
     """What a run might leave: mounts of ours, interfaces, files."""
     return ([m for m in _read("/proc/self/mounts").splitlines() if m.startswith("evenkeel")],
             sorted(os.listdir("/sys/class/net")),
-            sorted(n for n in os.listdir("/tmp") if "evenkeel" in n))
+            sorted(n for n in os.listdir("/tmp")
+                   if "evenkeel" in n and not n.startswith(OTHER_TESTS)))
 
 
 def all_nets():
@@ -228,6 +231,89 @@ def test_every_fault_is_proven(room):
     assert_counters_equal_captures(out)
 
 
+def records(path):
+    """(unix time in ns, frame) of each record of a capture."""
+    data, at = path.read_bytes(), 24
+    while at < len(data):
+        sec, ns, cap, _ = struct.unpack("<IIII", data[at:at + 16])
+        yield sec * 10**9 + ns, data[at + 16:at + 16 + cap]
+        at += 16 + cap
+
+
+def dns_frames(path, port):
+    """{(ports, ID): time} of IPv4 datagrams to that port."""
+    return {(f[34:38], f[42:44]): t for t, f in records(path)
+            if f[12:14] == b"\x08\x00" and f[23] == 17 and f[36:38] == struct.pack(">H", port)}
+
+
+def test_loss_is_of_the_size_that_was_asked_for(room):
+    out = room / "out"
+    finish(begin(out, scenario(room, 'at "0s" { loss = "clients", ratio = 0.3 }', to="2s"),
+                 "--set", "load.rate=400"))
+    fault, load = events(out, "fault")[0], events(out, "load")[0]
+    assert fault["verified"], fault
+    # 0.3 out and 0.3 in are 0.51 of 800 queries: 408, and five times sigma to both sides.
+    assert 337 < load["timed_out"] < 479, load
+    assert events(out, "wire")[0]["lost"] >= load["timed_out"]
+    assert events(out, "wire")[0]["drops"] == 0
+    assert_counters_equal_captures(out)
+
+
+def test_a_delay_is_seen_between_two_captures(room):
+    out = room / "out"
+    finish(begin(out, scenario(room, 'at "500ms" { delay = "LB1", by = "30ms" }')))
+    t0 = int(events(out, "start")[0]["t0_unix_ns"])
+    fault = events(out, "fault")[0]
+    assert fault["verified"], fault
+    sent, got = (dns_frames(out / n, 53) for n in ("clients.pcap", "LB1.pcap"))
+    way = [(sent[k] - t0, got[k] - sent[k]) for k in sent.keys() & got.keys()]
+    before = [d for t, d in way if 0 <= t < fault["from_ns"]]
+    after = [d for t, d in way if t > fault["to_ns"]]
+    assert len(before) > 20 and len(after) > 20
+    assert min(before) >= 100_000 and min(after) >= 30_050_000
+    assert sorted(before)[len(before) // 2] < 20_000_000
+
+
+def test_a_fault_of_the_stub_shows_in_its_answers(room):
+    out = room / "out"
+    finish(begin(out, scenario(room, 'at "0s" { servfail = "DNS3", ratio = 1 }')))
+    assert all(e["verified"] for e in events(out, "fault")), events(out, "fault")
+    t0 = int(events(out, "start")[0]["t0_unix_ns"])
+    rcodes = [f[45] & 15 for t, f in records(out / "DNS3.pcap")
+              if t > t0 + 50_000_000 and f[12:14] == b"\x08\x00" and f[23] == 17 and
+              f[34:36] == b"\x00\x35"]
+    assert len(rcodes) > 5 and set(rcodes) == {2}  # until the balancers have marked it down
+
+
+def test_two_jobs_run_side_by_side(room):
+    paths = [scenario(room, name=n) for n in ("one", "two")]
+    begun = time.monotonic()
+    finish(begin(room / "out", paths[0], "--jobs", "2", str(paths[1])))
+    took = time.monotonic() - begun
+    outs = sorted(p.parent for p in room.glob("**/events.jsonl"))
+    assert len(outs) == 2
+    span = [[int(events(o, "start")[0]["t0_unix_ns"]) + events(o, k)[0]["t_ns"]
+             for k in ("start", "end")] for o in outs]
+    assert span[0][0] < span[1][1] and span[1][0] < span[0][1], (span, took)
+    for out in outs:
+        assert_counters_equal_captures(out)
+
+
+def test_a_supervisor_that_stands_still_makes_the_run_invalid(room):
+    out = room / "out"
+    run = begin(out, scenario(room, to="3s"))
+    ek.wait_until(lambda: run.poll() is not None or sent(out), "the load", 30)
+    lab = [p for p, comm in comms(descendants(run.pid)).items() if comm == "ek-lab"]
+    if run.poll() is None:
+        assert len(lab) == 1
+        os.kill(lab[0], signal.SIGSTOP)
+        time.sleep(1)  # the sabotage itself
+        os.kill(lab[0], signal.SIGCONT)
+    finish(run)
+    assert run.returncode == ek.INVALID
+    assert any("stood still" in e["what"] for e in events(out, "trouble"))
+
+
 def test_two_labs_at_once_dont_meet(room):
     runs = [begin(room / n, scenario(room, name=n)) for n in ("one", "two")]
     for run, name in zip(runs, ("one", "two")):
@@ -242,7 +328,9 @@ def test_a_program_that_never_is_ready_makes_the_run_invalid(room):
     run = begin(out, scenario(room), "--recursor", "/bin/true")
     finish(run)
     assert run.returncode == ek.INVALID
-    assert any("ended before it was ready" in e["what"] for e in events(out, "trouble"))
+    said = [e["what"] for e in events(out, "trouble")]
+    assert re.fullmatch(r"DNS[13] ended before it was ready: exit status 0; see DNS[13]\.log",
+                        said[0]), said
 
 
 def test_a_lab_of_105_nodes_is_laid_out(room):
