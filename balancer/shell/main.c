@@ -13,15 +13,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "balancer/config/config.h"
 #include "lib/drbg.h"
 #include "lib/host/host.h"
-#include "net.h"
+#include "lib/host/net.h"
 #include "options.h"
+#include "socket.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -159,22 +159,11 @@ static void print_counters(struct balancer *b)
 
 /* ---- the run ---- */
 
-/* Many servers with many sockets, and a socket for each probe. */
-static void allow_many_files(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 /* With SO_REUSEPORT two balancers could share an address unseen: first see that it is free. */
 static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 {
 	for (unsigned i = 0; i < conf->front_n; i++) {
-		int fd = net_front(&conf->front[i], false);
+		int fd = socket_front(&conf->front[i], false);
 		*bad = i;
 		if (fd < 0)
 			return fd;
@@ -301,7 +290,7 @@ static int run(struct balancer *b)
 	} else {
 		host_seed(seed);
 	}
-	allow_many_files();
+	net_allow_many_files(); /* many servers with many sockets, and one for each probe */
 	open_signals(b);
 	MUST(host_arena(&b->arena, bal_shared_arena_size(b->conf)) == 0);
 	b->shared = bal_shared_init(&b->arena, b->conf);

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "lib/host/host.h"
-#include "net.h"
+#include "lib/host/net.h"
+#include "socket.h"
 
 enum { ANSWER = 4096, POLL = 64 };
 
@@ -60,7 +61,7 @@ static void send_probe(struct watch *w, int64_t now_ns, const struct dgram *d)
 {
 	struct probe *p = free_probe(w);
 	unsigned server = d->port - 1u;
-	int fd = net_back(&d->peer);
+	int fd = socket_back(&d->peer);
 
 	if (fd >= 0 && send(fd, d->data, d->len, 0) != d->len) {
 		close(fd);

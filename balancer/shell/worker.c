@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #include "lib/host/host.h"
-#include "net.h"
+#include "lib/host/net.h"
+#include "socket.h"
 
 enum {
 	POOL = 4 * DGRAM_BATCH,     /* datagrams of one pass */
@@ -235,7 +236,7 @@ static void reopen(struct worker *w, struct out *o, unsigned index)
 	if (w->now_ns < o->reopen_ns)
 		return;
 	o->reopen_ns = w->now_ns + REOPEN_NS;
-	int fd = net_back(&o->ep);
+	int fd = socket_back(&o->ep);
 	if (fd < 0)
 		return;
 	o->fd = fd;
@@ -338,7 +339,7 @@ static int open_fronts(struct worker *w, unsigned *bad)
 		const struct ep *ep = &w->conf->front[i];
 		if (front_known(w, ep))
 			continue;
-		int fd = net_front(ep, true);
+		int fd = socket_front(ep, true);
 		if (fd < 0) {
 			*bad = i;
 			return fd;
@@ -354,7 +355,7 @@ static int open_fronts(struct worker *w, unsigned *bad)
 /* One that fails (no route, no more files) is told of, and tried again when it is needed. */
 static void open_back(struct worker *w, const struct bal_server *s, bool tell)
 {
-	struct out o = { .fd = net_back(&s->addr), .first = NONE, .ep = s->addr };
+	struct out o = { .fd = socket_back(&s->addr), .first = NONE, .ep = s->addr };
 	char text[EP_TEXT];
 
 	if (o.fd >= 0) {
@@ -419,6 +420,8 @@ void worker_add_counts(struct worker *w, struct worker_counts *c)
 	const uint64_t one = 1;
 	struct timespec until;
 
+	while (sem_trywait(&w->answered) == 0)
+		continue; /* an answer that came too late the last time */
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec++;
 	if (write(w->asked, &one, sizeof(one)) != sizeof(one) ||

@@ -16,6 +16,7 @@
 #include "recursor-stub/config/conf.h"
 #include "control.h"
 #include "lib/host/host.h"
+#include "lib/host/net.h"
 #include "lib/version.h"
 #include "recursor-stub/config/settings.h"
 #include "worker.h"
@@ -252,6 +253,7 @@ int main(int argc, char **argv)
 	read_config(&s, argv);
 	make_cores(&s);
 	int signals = take_signals();
+	net_allow_many_files(); /* one for each TCP client */
 	start_workers(&s);
 	start_control(&s);
 	announce(&s);

@@ -5,13 +5,12 @@
  */
 #include "worker.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "lib/host/host.h"
+#include "lib/host/net.h"
 #include "socket.h"
 #include "tcp.h"
 
@@ -33,13 +32,6 @@ struct worker {
 	int listener[CONF_LISTEN_MAX];
 };
 
-static int watch(int epoll, int fd, uint64_t data)
-{
-	struct epoll_event e = { .events = EPOLLIN, .data.u64 = data };
-
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
-}
-
 static int listen_at(struct worker *w, const struct stub_conf *conf, const struct ep *ep)
 {
 	struct udp_socket *u = &w->udp[w->n];
@@ -52,11 +44,10 @@ static int listen_at(struct worker *w, const struct stub_conf *conf, const struc
 	w->listener[w->n] = socket_bind(ep, true, conf->non_local_bind);
 	if (w->listener[w->n] < 0)
 		return w->listener[w->n];
-	int err = watch(w->epoll, u->fd, TAG_UDP | w->n);
-	if (err == 0)
-		err = watch(w->epoll, w->listener[w->n], TAG_LISTEN | w->n);
+	net_watch(w->epoll, u->fd, TAG_UDP | w->n);
+	net_watch(w->epoll, w->listener[w->n], TAG_LISTEN | w->n);
 	w->n++;
-	return err;
+	return 0;
 }
 
 struct worker *worker_new(const struct stub_conf *conf, struct rec *rec,
@@ -128,14 +119,8 @@ static void poll_due(struct worker *w, int64_t now_ns)
 static int wait_events(const struct worker *w, struct epoll_event *e)
 {
 	int64_t a = rec_deadline(w->rec), b = tcp_deadline(w->tcp);
-	int64_t until_ns = a < b ? a : b, left_ns;
 
-	if (until_ns == INT64_MAX)
-		return epoll_wait(w->epoll, e, EVENTS, -1);
-	left_ns = until_ns - host_mono_ns();
-	left_ns = left_ns > 0 ? left_ns : 0;
-	const struct timespec t = { left_ns / 1000000000, left_ns % 1000000000 };
-	return epoll_pwait2(w->epoll, e, EVENTS, &t, NULL);
+	return net_wait(w->epoll, e, EVENTS, a < b ? a : b);
 }
 
 static void serve_event(struct worker *w, const struct epoll_event *e, int64_t now_ns)

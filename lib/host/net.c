@@ -1,87 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sockets and waiting; see net.h. */
+/* Addresses beside datagrams, and waiting; see net.h. */
 #include "net.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "lib/host/host.h"
-#include "lib/must.h"
+#include "host.h"
 
-enum { BUFFER = 4 << 20 }; /* bytes asked for; without privilege the kernel gives what it may */
-
-static int turn_on(int fd, int level, int option)
+int net_tell_asked(int fd, const struct ep *ep)
 {
 	const int on = 1;
-
-	return setsockopt(fd, level, option, &on, sizeof(on));
-}
-
-/* Room for what comes in while the thread doesn't run. */
-static void widen(int fd)
-{
-	const int bytes = BUFFER;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-}
-
-static int open_udp(const struct ep *ep)
-{
-	int family = ip_is4(&ep->ip) ? AF_INET : AF_INET6;
-
-	return socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
-}
-
-static int prepare_front(int fd, const struct ep *ep, bool share)
-{
 	bool v4 = ip_is4(&ep->ip);
-	struct sockaddr_storage ss;
-	socklen_t len = host_sockaddr(ep, &ss);
+	int err = setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+	                     v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &on, sizeof(on));
 
-	if (share && turn_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0)
-		return -errno;
-	if (!v4 && turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0)
-		return -errno;
-	if (ip_is_any(&ep->ip) &&
-	    turn_on(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO) < 0)
-		return -errno;
-	widen(fd);
-	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
-}
-
-int net_front(const struct ep *ep, bool share)
-{
-	int fd = open_udp(ep);
-
-	if (fd < 0)
-		return -errno;
-	int err = prepare_front(fd, ep, share);
-	if (err == 0)
-		return fd;
-	close(fd);
-	return err;
-}
-
-int net_back(const struct ep *ep)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = host_sockaddr(ep, &ss);
-	int fd = open_udp(ep);
-
-	if (fd < 0)
-		return -errno;
-	widen(fd);
-	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
-		return fd;
-	int err = -errno;
-	close(fd);
-	return err;
+	return err < 0 ? -errno : 0;
 }
 
 void net_asked(const struct msghdr *m, struct ip *ip)
@@ -150,4 +86,14 @@ int net_wait(int epoll, struct epoll_event *events, int max, int64_t until_ns)
 		n = wait_ms(epoll, events, max, left_ns);
 	MUST(n >= 0 || errno == EINTR);
 	return n > 0 ? n : 0;
+}
+
+void net_allow_many_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
 }

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sockets of the balancer. */
+#ifndef EK_BALANCER_SOCKET_H
+#define EK_BALANCER_SOCKET_H
+
+#include <stdbool.h>
+
+#include "lib/addr.h"
+
+/*
+ * A UDP socket that listens at ep. share: with SO_REUSEPORT, one of several; without, only to find
+ * out whether the address is free. A wildcard one tells the address that was asked. Returns the
+ * descriptor or -errno.
+ */
+int socket_front(const struct ep *ep, bool share);
+/* A UDP socket from a fresh port, connected to ep. Returns the descriptor or -errno. */
+int socket_back(const struct ep *ep);
+
+#endif
