@@ -11,6 +11,7 @@
 #include "sim/plan/plan_io.h"
 
 enum { CLOCK_STEP_MAX_US = 1000 };
+static const double FLAKE = 1e-9; /* of a gate, by chance alone */
 
 static long long us(int64_t ns)
 {
@@ -194,6 +195,32 @@ static void gate_fault_effect(struct judge *j, unsigned fault)
 		              (unsigned long long)answers);
 }
 
+/*
+ * A server that has just died is asked until the checks can have noticed. When it got fewer queries
+ * than chance allows, it wasn't that fault that happened.
+ */
+static void gate_fault_cost(struct judge *j, unsigned fault)
+{
+	const struct plan_fault *f = &j->plan->fault[fault];
+	int end = plan_fault_end(j->plan, fault);
+	int64_t from = j->events.fault[fault].from_ns;
+	int64_t to = end != PLAN_NONE && j->events.fault[end].told ?
+	             j->events.fault[end].to_ns : INT64_MAX;
+	uint64_t least = stat_poisson_least(plan_misrouted_least(j->plan, fault), FLAKE), got = 0;
+
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		for (size_t k = 0; k < b->draw_n; k++)
+			got += b->conf->server_node[b->draw[k].server] == f->node &&
+			       b->draw[k].t_ns >= from && b->draw[k].t_ns < to;
+	}
+	if (got < least)
+		judge_invalid(j, "%s %s had too little effect: %llu queries were sent to it before "
+		              "its return, at least %llu must have been before anybody could "
+		              "notice", plan_fault_name(f->kind), j->plan->node[f->node].name,
+		              (unsigned long long)got, (unsigned long long)least);
+}
+
 static void gate_faults(struct judge *j)
 {
 	for (unsigned i = 0; i < j->plan->fault_n; i++) {
@@ -206,8 +233,10 @@ static void gate_faults(struct judge *j)
 			judge_invalid(j, "%s %s: nothing shows that it took effect%s%s", kind, name,
 			              s->evidence[0] != '\0' ? ": " : "", s->evidence);
 		else if (plan_fault_silences(f->kind) &&
-		         j->plan->node[f->node].role == PLAN_RECURSOR)
+		         j->plan->node[f->node].role == PLAN_RECURSOR) {
 			gate_fault_effect(j, i);
+			gate_fault_cost(j, i);
+		}
 	}
 }
 

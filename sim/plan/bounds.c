@@ -38,6 +38,22 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
 	return c->rise * (c->interval_ns + c->timeout_ns + TENTH);
 }
 
+int64_t bound_unnoticed_ns(enum plan_checks how, const struct bal_check *c, bool refused,
+                           int64_t rtt_ns)
+{
+	int64_t m = c->max_failures, gap = c->interval_ns;
+
+	if (c->mode != BAL_CHECK_AUTO)
+		return INT64_MAX;
+	if (how == PLAN_CHECKS_ASYNC)
+		gap = longer(gap - SECOND, 0);
+	if (refused && how != PLAN_CHECKS_EXACT)
+		m = (m + 2) / 3;
+	if (m - 1 > INT64_MAX / 4 / longer(gap, 1))
+		return INT64_MAX;
+	return (m - 1) * gap + (refused ? 0 : longer(c->timeout_ns - rtt_ns, 0));
+}
+
 /* A balancer's probe to a recursor and back. */
 static int64_t probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 {
@@ -166,6 +182,73 @@ static double lost_to_fault(const struct plan *p, unsigned i)
 		to = p->fault[end].at_ns;
 	return share_most(p, f->node) *
 	       plan_queries(p, f->at_ns - link - miss_ns(&n->miss), to);
+}
+
+/* True when every balancer sends the node its share from fault i on, until it notices. */
+static bool surely_asked(const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+
+	for (unsigned k = 0; k < p->node_n; k++)
+		if (p->node[k].role != PLAN_RECURSOR && p->node[k].link.loss_ppm > 0)
+			return false;
+	for (unsigned k = 0; k < p->conf_n; k++)
+		if (p->conf[k].policy != BAL_WRANDOM && p->conf[k].policy != BAL_ROUNDROBIN)
+			return false;
+	for (unsigned k = 0; k < p->fault_n; k++)
+		if (p->node[p->fault[k].node].role != PLAN_RECURSOR ||
+		    (p->fault[k].node == f->node && k < i))
+			return false;
+	return true;
+}
+
+/* The shortest over balancers and servers. */
+static int64_t unnoticed_ns(const struct plan *p, const struct plan_fault *f)
+{
+	int64_t least = INT64_MAX;
+
+	for (unsigned b = 0; b < p->node_n; b++) {
+		if (p->node[b].role != PLAN_BALANCER)
+			continue;
+		const struct plan_conf *c = &p->conf[p->node[b].conf];
+		int64_t rtt = probe_rtt_ns(p, b, f->node) + p->limits.slack_ns;
+		for (unsigned i = 0; i < c->server_n; i++) {
+			if (c->server_node[i] != f->node)
+				continue;
+			int64_t ns = bound_unnoticed_ns(p->balancer.checks, &c->server[i].check,
+			                                f->kind == PLAN_KILL, rtt);
+			least = ns < least ? ns : least;
+		}
+	}
+	return least;
+}
+
+/* The least share that any balancer's configuration gives the node. */
+static double share_least(const struct plan *p, int node)
+{
+	double least = 1;
+
+	for (unsigned i = 0; i < p->conf_n; i++) {
+		double share = plan_share(&p->conf[i], node);
+		least = share < least ? share : least;
+	}
+	return least;
+}
+
+double plan_misrouted_least(const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+	int end = plan_fault_end(p, i);
+
+	if (!plan_fault_silences(f->kind) || p->node[f->node].role != PLAN_RECURSOR ||
+	    !surely_asked(p, i))
+		return 0;
+	int64_t ns = unnoticed_ns(p, f);
+	int64_t to = ns < INT64_MAX - f->at_ns ? f->at_ns + ns : INT64_MAX;
+	if (end != PLAN_NONE && p->fault[end].at_ns < to)
+		to = p->fault[end].at_ns;
+	/* what is sent just before may be on its way: the first moments don't count */
+	return share_least(p, f->node) * plan_queries(p, f->at_ns + p->limits.slack_ns, to);
 }
 
 /* Each query and answer crosses the clients' link, twice the balancer's, the recursor's. */

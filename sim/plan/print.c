@@ -112,6 +112,9 @@ static void print_fault(FILE *to, const struct plan *p, const struct plan_fault 
 		        : "its frames");
 	if (n->role == PLAN_RECURSOR && plan_fault_silences(f->kind))
 		fprintf(to, ": noticed within %s", time_text(plan_detect_ns(p, f->node)));
+	double least = plan_misrouted_least(p, (unsigned)(f - p->fault));
+	if (least >= 1)
+		fprintf(to, ", not before %.0f queries went there in the mean", least);
 	if (n->role == PLAN_RECURSOR && plan_fault_returns(f->kind))
 		fprintf(to, ": in use within %s", time_text(plan_back_ns(p, f->node)));
 	fputc('\n', to);

@@ -36,6 +36,32 @@ static void detection_and_recovery_by_program(void **state)
 	}
 }
 
+static void nobody_can_notice_sooner(void **state)
+{
+	static const struct {
+		const char *what;
+		enum plan_checks how;
+		unsigned failures;
+		int64_t interval_ms, timeout_ms, refused_ms, silent_ms;
+	} row[] = {
+		{ "ours, defaults", PLAN_CHECKS_EXACT, 1, 1000, 1000, 0, 999 },
+		{ "ours, three failures", PLAN_CHECKS_EXACT, 3, 1000, 500, 2000, 2499 },
+		{ "rounds, a refusal counts three", PLAN_CHECKS_ROUNDS, 3, 1000, 500, 0, 2499 },
+		{ "rounds, four failures", PLAN_CHECKS_ROUNDS, 4, 1000, 500, 1000, 3499 },
+		{ "async, two failures", PLAN_CHECKS_ASYNC, 2, 3000, 1000, 0, 2999 },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct bal_check c = { .mode = BAL_CHECK_AUTO, .max_failures = row[i].failures,
+		                       .interval_ns = row[i].interval_ms * MS,
+		                       .timeout_ns = row[i].timeout_ms * MS };
+		assert_int_equal(bound_unnoticed_ns(row[i].how, &c, true, MS) / MS,
+		                 row[i].refused_ms);
+		assert_int_equal(bound_unnoticed_ns(row[i].how, &c, false, MS) / MS,
+		                 row[i].silent_ms);
+	}
+}
+
 static void a_server_that_is_not_checked_has_no_bound(void **state)
 {
 	struct bal_check c = { .mode = BAL_CHECK_UP, .max_failures = 1, .rise = 1,
@@ -43,6 +69,7 @@ static void a_server_that_is_not_checked_has_no_bound(void **state)
 	(void)state;
 	assert_true(bound_detect_ns(PLAN_CHECKS_EXACT, &c) == INT64_MAX);
 	assert_int_equal(bound_back_ns(PLAN_CHECKS_EXACT, &c, 0), 0);
+	assert_true(bound_unnoticed_ns(PLAN_CHECKS_EXACT, &c, false, 0) == INT64_MAX);
 }
 
 static void lost_queries_of_the_reference_set_up(void **state)
@@ -78,12 +105,37 @@ static void lost_queries_of_the_reference_set_up(void **state)
 	assert_int_equal((int)(plan_lost_mean(&p) * 10), 3201);
 }
 
+static void misrouted_queries_at_least(void **state)
+{
+	struct bal_server server = { .weight = 1, .check = { .mode = BAL_CHECK_AUTO,
+	        .max_failures = 1, .rise = 1, .interval_ns = 1000 * MS, .timeout_ns = 1000 * MS } };
+	int server_node = 2;
+	struct plan_conf conf = { .policy = BAL_WRANDOM, .server_n = 1, .server = &server,
+	                          .server_node = &server_node };
+	struct plan_node node[3] = { { .role = PLAN_CLIENTS }, { .role = PLAN_BALANCER },
+	                             { .role = PLAN_RECURSOR } };
+	struct plan_load load = { .rate_mqps = 1000000, .to_ns = 15000ll * MS };
+	struct plan_fault fault = { .kind = PLAN_HANG, .node = 2, .at_ns = 5000ll * MS };
+	struct plan p = { .node_n = 3, .node = node, .conf_n = 1, .conf = &conf, .load_n = 1,
+	                  .load = &load, .fault_n = 1, .fault = &fault,
+	                  .balancer = { .checks = PLAN_CHECKS_EXACT } };
+	(void)state;
+	assert_int_equal((int)(plan_misrouted_least(&p, 0) + 0.5), 1000);
+	fault.kind = PLAN_KILL; /* may be refused at once */
+	assert_int_equal((int)(plan_misrouted_least(&p, 0) + 0.5), 0);
+	fault.kind = PLAN_HANG;
+	conf.policy = BAL_LEAST_OUTSTANDING;
+	assert_int_equal((int)(plan_misrouted_least(&p, 0) + 0.5), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(detection_and_recovery_by_program),
 		cmocka_unit_test(a_server_that_is_not_checked_has_no_bound),
+		cmocka_unit_test(nobody_can_notice_sooner),
 		cmocka_unit_test(lost_queries_of_the_reference_set_up),
+		cmocka_unit_test(misrouted_queries_at_least),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,24 @@ static void a_harness_that_broke_its_word_is_invalid(void **state)
 	}
 }
 
+/* A hung recursor fails its checks only at their timeout: until then it must have been asked. */
+static void a_hang_that_cost_too_little_did_not_happen(void **state)
+{
+	static const struct synth_knobs right, foresight = { .notice_late_ns = -1900000000 };
+	json_t *doc = judged("scenarios/hang.lua", NULL, 5, &right);
+
+	(void)state;
+	dump_on_mismatch(doc, "a right run", str(doc, "verdict"), "PASS");
+	json_decref(doc);
+	doc = judged("scenarios/hang.lua", NULL, 5, &foresight);
+	char *invalid = json_dumps(json_object_get(doc, "invalid"), 0);
+	dump_on_mismatch(doc, "foresight", str(doc, "verdict"), "INVALID");
+	if (strstr(invalid, "hang DNS3 had too little effect") == NULL)
+		fail_msg("%s", invalid);
+	free(invalid);
+	json_decref(doc);
+}
+
 static void too_little_data_is_inconclusive(void **state)
 {
 	static const char *const sets[] = { "load.rate=100", NULL };
@@ -296,6 +314,7 @@ int main(void)
 		cmocka_unit_test(a_right_run_passes_whatever_its_seed),
 		cmocka_unit_test(each_sabotage_fails_the_expectation_that_is_there_for_it),
 		cmocka_unit_test(a_harness_that_broke_its_word_is_invalid),
+		cmocka_unit_test(a_hang_that_cost_too_little_did_not_happen),
 		cmocka_unit_test(too_little_data_is_inconclusive),
 		cmocka_unit_test(roundrobin_is_exact),
 		cmocka_unit_test(even_over_a_failure_leaves_transitions_out),
