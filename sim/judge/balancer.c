@@ -11,8 +11,6 @@
 #include "inner.h"
 
 static const uint64_t PROBE_BIT = 1ull << 40;
-/* A client's query is forwarded within this, or never. */
-static const int64_t STALE_NS = 1000000000;
 
 static uint64_t endpoint_key(const struct ep *e)
 {
@@ -68,7 +66,8 @@ static void front_query(struct balancer *b, const struct judge_tap *t, const str
 	b->front = grow(b->front, b->front_n, &b->front_cap, sizeof(*b->front));
 	uint32_t index = (uint32_t)b->front_n++;
 	b->front[index] = (struct front){ .t_ns = t->t_ns, .key = key, .next = UINT32_MAX,
-	                                  .last = index, .server = UINT16_MAX };
+	                                  .last = index, .since = index,
+	                                  .server = UINT16_MAX };
 	table_put(&b->fronts, key, index);
 	const uint64_t *first = table_find(&b->waiting, question);
 	if (first == NULL) {
@@ -79,6 +78,7 @@ static void front_query(struct balancer *b, const struct judge_tap *t, const str
 	b->front[head->last].next = index;
 	b->front[head->last].shared = true;
 	b->front[index].shared = true;
+	b->front[index].since = head->since;
 	head->last = index;
 }
 
@@ -89,7 +89,7 @@ static struct front *front_take(struct balancer *b, int64_t t_ns, uint64_t quest
 
 	while (first != NULL) {
 		struct front *head = &b->front[*first];
-		bool stale = t_ns - head->t_ns > STALE_NS;
+		bool stale = t_ns - head->t_ns > BALANCER_STALE_NS;
 		if (head->next == UINT32_MAX) {
 			table_drop(&b->waiting, question_key(question));
 			first = NULL;
@@ -213,9 +213,10 @@ void balancer_tap(struct balancer *b, const struct judge_tap *t, bool out)
 
 	if (f->kind == FRAME_ICMP && !out)
 		back_refused(b, t);
+	const uint64_t *server = table_find(&b->servers, endpoint_key(out ? &f->dst : &f->src));
+	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server != NULL;
 	if (f->kind != FRAME_UDP || !message_read(&m, f))
 		return;
-	const uint64_t *server = table_find(&b->servers, endpoint_key(out ? &f->dst : &f->src));
 	if (server != NULL && out && !m.answer)
 		back_query(b, t, &m, (uint16_t)*server);
 	else if (server != NULL && !out && m.answer)

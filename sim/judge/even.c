@@ -9,47 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inner.h"
-#include "lib/fmath.h"
-
-enum { KINDS = PLAN_EXPECT_NODES_MAX, POOLS_MAX = 64, LEFT_OUT = 255 };
-
-/* All stretches in which the kinds, which are the named nodes, have these probabilities. */
-struct pool {
-	double p[KINDS];
-	int index[KINDS];        /* kind to the e-process's numbering; -1: p is 0 */
-	bool full;               /* every named node is eligible */
-	struct stat_e_set all;
-	struct stat_e_set *by_balancer;
-	double log_e;
-};
-
-struct even {
-	struct judge *j;
-	const struct plan_expect *e;
-	unsigned kind_n;
-	struct pool pool[POOLS_MAX];
-	unsigned pool_n;
-	double log_e, log_e_max;
-	double *lb_log_e;        /* by balancer, its greatest */
-	uint8_t **order;         /* by balancer: kind in the full pool or LEFT_OUT */
-	size_t *order_n;
-	uint64_t left_out, ineligible, spread_max;
-	unsigned spread_balancer;
-	uint32_t bad_frame;      /* first draw to a server that was down */
-	unsigned bad_node, bad_server_node;
-	int64_t bad_ns;
-};
-
-/* A stretch of one balancer's time in which no server's state changes. */
-struct stretch {
-	int64_t until_ns;
-	bool certain;
-	struct pool *pool;
-	size_t cursor[BAL_SERVERS_MAX];
-	enum server_state state[BAL_SERVERS_MAX];
-	uint64_t count[BAL_SERVERS_MAX]; /* roundrobin */
-};
+#include "even.h"
 
 /* kind_n: it isn't named, and its draws leave those between the named as random as they are. */
 static unsigned kind_of(const struct even *v, const struct plan_conf *c, unsigned server)
@@ -104,50 +64,40 @@ static struct pool *pool_of(struct even *v, const struct plan_conf *c, const str
 	return v->pool_n < POOLS_MAX ? pool_new(v, p) : NULL;
 }
 
-/* Greatest difference of the counts of the servers that were up, for roundrobin. */
-static void stretch_close(struct even *v, unsigned b, struct stretch *s)
-{
-	const struct plan_conf *c = v->j->balancer[b].conf;
-	uint64_t least = UINT64_MAX, most = 0;
-
-	for (unsigned i = 0; s->certain && i < c->server_n; i++) {
-		if (s->state[i] != SERVER_UP)
-			continue;
-		least = s->count[i] < least ? s->count[i] : least;
-		most = s->count[i] > most ? s->count[i] : most;
-	}
-	if (least != UINT64_MAX && most - least > v->spread_max) {
-		v->spread_max = most - least;
-		v->spread_balancer = b;
-	}
-	memset(s->count, 0, c->server_n * sizeof(s->count[0]));
-}
-
+/* Finds the stretch around t_ns, cut to the expectation's window. */
 static void stretch_open(struct even *v, unsigned b, struct stretch *s, int64_t t_ns)
 {
 	const struct balancer *lb = &v->j->balancer[b];
 
-	s->until_ns = INT64_MAX;
+	s->from_ns = v->e->during_from_ns;
+	s->until_ns = v->e->during_to_ns;
 	s->certain = true;
 	for (unsigned i = 0; i < lb->conf->server_n; i++) {
 		const struct server *srv = &lb->server[i];
 		s->state[i] = server_state_at(srv, &s->cursor[i], t_ns);
 		s->certain &= s->state[i] != SERVER_UNKNOWN;
-		if (s->cursor[i] == srv->change_n)
-			continue;
-		const struct change *c = &srv->change[s->cursor[i]];
-		int64_t next = t_ns < c->lo_ns ? c->lo_ns : c->hi_ns;
-		s->until_ns = next < s->until_ns ? next : s->until_ns;
+		int64_t from = s->cursor[i] > 0 ? srv->change[s->cursor[i] - 1].hi_ns : NEVER;
+		int64_t until = INT64_MAX;
+		if (s->cursor[i] < srv->change_n) {
+			const struct change *c = &srv->change[s->cursor[i]];
+			from = t_ns < c->lo_ns ? from : c->lo_ns;
+			until = t_ns < c->lo_ns ? c->lo_ns : c->hi_ns;
+		}
+		s->from_ns = from > s->from_ns ? from : s->from_ns;
+		s->until_ns = until < s->until_ns ? until : s->until_ns;
 	}
 	s->pool = s->certain ? pool_of(v, lb->conf, s) : NULL;
 }
 
-static void take_draw(struct even *v, unsigned b, struct stretch *s, size_t index)
+static void take_draw(struct even *v, unsigned b, const struct stretch *s, const struct draw *d)
 {
 	const struct balancer *lb = &v->j->balancer[b];
-	const struct draw *d = &lb->draw[index];
 	unsigned kind = kind_of(v, lb->conf, d->server);
 
+	if (s->state[d->server] != SERVER_UP && d->t_ns >= s->until_ns) {
+		v->left_out++; /* drawn after the stretch, maybe */
+		return;
+	}
 	if (s->state[d->server] != SERVER_UP) {
 		if (v->ineligible++ == 0) {
 			v->bad_frame = d->frame;
@@ -157,7 +107,6 @@ static void take_draw(struct even *v, unsigned b, struct stretch *s, size_t inde
 		}
 		return;
 	}
-	s->count[d->server]++;
 	if (kind == v->kind_n)
 		return;
 	unsigned i = (unsigned)s->pool->index[kind];
@@ -170,11 +119,42 @@ static void take_draw(struct even *v, unsigned b, struct stretch *s, size_t inde
 		v->order[b][d->front] = (uint8_t)kind;
 }
 
+/* When a draw was made, at the earliest: its query came in. */
+static int64_t drawn_ns(const struct balancer *lb, const struct draw *d)
+{
+	return d->front != UINT32_MAX ? lb->front[d->front].t_ns : d->t_ns;
+}
+
 /*
- * A balancer draws as queries come in, but may send a batch server by server, so the order of the
- * draws is that of the front. Queries that were never sent on had no draw and are taken out.
+ * The draws by drawn_ns. A balancer draws as queries come in, but may send a batch server by
+ * server: the order in which they leave depends on what was drawn, and so would the e-process and
+ * every window that cuts it. The caller frees.
  */
-static void front_order(struct even *v, unsigned b)
+static const struct draw **by_front(const struct balancer *lb)
+{
+	const struct draw **at = calloc(lb->front_n + 1, sizeof(*at));
+	const struct draw **all = calloc(lb->draw_n + 1, sizeof(*all));
+	size_t n = 0, lone = 0;
+
+	MUST(at != NULL && all != NULL);
+	for (size_t i = 0; i < lb->draw_n; i++)
+		if (lb->draw[i].front != UINT32_MAX)
+			at[lb->draw[i].front] = &lb->draw[i];
+	for (size_t i = 0; i <= lb->front_n; i++) {
+		int64_t t = i < lb->front_n ? lb->front[i].t_ns : INT64_MAX;
+		for (; lone < lb->draw_n && lb->draw[lone].t_ns <= t; lone++)
+			if (lb->draw[lone].front == UINT32_MAX)
+				all[n++] = &lb->draw[lone];
+		if (i < lb->front_n && at[i] != NULL)
+			all[n++] = at[i];
+	}
+	free(at);
+	MUST(n == lb->draw_n);
+	return all;
+}
+
+/* Takes queries that were never sent on, and had no draw, out of the order. */
+static void order_pack(struct even *v, unsigned b)
 {
 	const struct balancer *lb = &v->j->balancer[b];
 
@@ -186,6 +166,7 @@ static void front_order(struct even *v, unsigned b)
 static void take_balancer(struct even *v, unsigned b)
 {
 	const struct balancer *lb = &v->j->balancer[b];
+	const struct draw **draw = by_front(lb);
 	struct stretch *s = calloc(1, sizeof(*s));
 
 	MUST(s != NULL);
@@ -194,21 +175,22 @@ static void take_balancer(struct even *v, unsigned b)
 	MUST(v->order[b] != NULL);
 	memset(v->order[b], LEFT_OUT, lb->front_n + 1);
 	for (size_t i = 0; i < lb->draw_n; i++) {
-		const struct draw *d = &lb->draw[i];
-		if (d->t_ns < v->e->during_from_ns || d->t_ns >= v->e->during_to_ns)
+		int64_t t = drawn_ns(lb, draw[i]);
+		if (t < v->e->during_from_ns || t >= v->e->during_to_ns)
 			continue;
-		if (d->t_ns >= s->until_ns) {
-			stretch_close(v, b, s);
-			stretch_open(v, b, s, d->t_ns);
+		if (t >= s->until_ns) {
+			stretch_open(v, b, s, t);
+			if (s->certain)
+				turns_stretch(v, b, s);
 		}
 		if (s->pool == NULL)
 			v->left_out++;
 		else
-			take_draw(v, b, s, i);
+			take_draw(v, b, s, draw[i]);
 	}
-	stretch_close(v, b, s);
-	front_order(v, b);
+	order_pack(v, b);
 	free(s);
+	free(draw);
 }
 
 static int64_t ppm(double x)
@@ -332,109 +314,6 @@ static void fill_measured(struct even *v, const struct pool *o, struct finding *
 	                    json_integer((json_int_t)(stat_e_alarm(expect_flake(v->e)) * 1000)));
 }
 
-/* ---- independence ---- */
-
-/* Draws of balancer b that lie in the full pool, as one row. Returns how many. */
-static uint64_t row_of(const struct even *v, unsigned b, uint8_t *row)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < v->order_n[b]; i++)
-		if (v->order[b][i] != LEFT_OUT)
-			row[n++] = v->order[b][i] == 0;
-	return n;
-}
-
-/* Changes between consecutive draws; false when a right system hardly ever has so few or many. */
-static bool switches_right(const struct pool *o, const uint8_t *row, uint64_t n, double level,
-                           uint64_t *switches)
-{
-	uint64_t ones = n > 0 ? row[0] : 0;
-
-	*switches = 0;
-	for (uint64_t i = 1; i < n; i++) {
-		*switches += row[i] != row[i - 1];
-		ones += row[i];
-	}
-	if (n < 2)
-		return true;
-	if (o->p[0] > 0.4999999 && o->p[0] < 0.5000001) {
-		struct stat_range r = stat_binom_accept(n - 1, 0.5, level);
-		return *switches >= r.lo && *switches <= r.hi;
-	}
-	return stat_runs_lower(*switches + 1, ones, n - ones) > level / 2 &&
-	       stat_runs_upper(*switches + 1, ones, n - ones) > level / 2;
-}
-
-static bool within_right(struct even *v, const struct pool *o, unsigned b, double level,
-                         struct text *t)
-{
-	uint8_t *row = malloc(v->order_n[b] + 1);
-	uint64_t switches;
-
-	MUST(row != NULL);
-	uint64_t n = row_of(v, b, row);
-	bool right = switches_right(o, row, n, level, &switches);
-	free(row);
-	if (!right) {
-		text_add(t, "%s doesn't draw at random: in ",
-		         node_name(v->j, (int)v->j->balancer[b].node));
-		text_count(t, n);
-		text_add(t, " queries it changed the server ");
-		text_count(t, switches);
-		text_add(t, " times");
-	}
-	return right;
-}
-
-/* Agreements by draw index are Binomial(n, sum of p^2) for balancers that draw on their own. */
-static bool between_right(struct even *v, const struct pool *o, unsigned a, unsigned b,
-                          double level, struct text *t)
-{
-	const struct balancer *x = &v->j->balancer[a], *y = &v->j->balancer[b];
-	uint64_t n = 0, same = 0;
-	double p = 0;
-
-	for (unsigned k = 0; k < v->kind_n; k++)
-		p += o->p[k] * o->p[k];
-	for (size_t i = 0; i < v->order_n[a] && i < v->order_n[b]; i++) {
-		if (v->order[a][i] == LEFT_OUT || v->order[b][i] == LEFT_OUT)
-			continue;
-		n++;
-		same += v->order[a][i] == v->order[b][i];
-	}
-	struct stat_range r = stat_binom_accept(n, p, level);
-	if (n == 0 || (same >= r.lo && same <= r.hi))
-		return true;
-	text_add(t, "%s and %s don't draw on their own: they agree in ",
-	         node_name(v->j, (int)x->node), node_name(v->j, (int)y->node));
-	text_count(t, same);
-	text_add(t, " of ");
-	text_count(t, n);
-	text_add(t, " draws, expected ");
-	text_count(t, r.lo);
-	text_add(t, " to ");
-	text_count(t, r.hi);
-	return false;
-}
-
-static bool independent(struct even *v, const struct pool *o, struct text *t)
-{
-	unsigned n = v->j->balancer_n;
-	double level = expect_flake(v->e) / (n + n * (n - 1) / 2.0);
-
-	if (o == NULL || o->all.n < 2)
-		return true;
-	for (unsigned a = 0; a < n; a++) {
-		if (!within_right(v, o, a, level, t))
-			return false;
-		for (unsigned b = 0; b < a; b++)
-			if (!between_right(v, o, b, a, level, t))
-				return false;
-	}
-	return true;
-}
-
 /* ---- verdicts ---- */
 
 static bool fail_ineligible(struct even *v, struct finding *f)
@@ -490,7 +369,7 @@ static void decide_random(struct even *v, struct finding *f)
 	fill_measured(v, o, f);
 	if (fail_ineligible(v, f) || fail_share(v, f))
 		return;
-	if (!independent(v, o, &f->why)) {
+	if (!even_independent(v, o, &f->why)) {
 		f->verdict = VERDICT_FAIL;
 		return;
 	}
@@ -508,23 +387,30 @@ static void decide_random(struct even *v, struct finding *f)
 
 static void decide_roundrobin(struct even *v, struct finding *f)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, tcp = 0;
 
 	for (unsigned i = 0; i < v->pool_n; i++)
 		n += v->pool[i].all.total;
+	for (unsigned b = 0; b < v->j->balancer_n; b++)
+		tcp += v->j->balancer[b].tcp_sent;
 	fill_measured(v, full_pool(v), f);
 	json_object_set_new(f->measured, "spread", json_integer((json_int_t)v->spread_max));
 	json_object_set_new(f->bound, "spread", json_integer(1));
 	if (fail_ineligible(v, f))
 		return;
-	f->verdict = n == 0 ? VERDICT_INCONCLUSIVE :
+	f->verdict = n == 0 || (v->spread_max > 1 && tcp > 0) ? VERDICT_INCONCLUSIVE :
 	             v->spread_max <= 1 ? VERDICT_PASS : VERDICT_FAIL;
-	text_add(&f->why, "under roundrobin the servers' counts differ by at most ");
-	text_count(&f->why, v->spread_max);
-	text_add(&f->why, " (%s), exactly 1 is allowed, over ",
-	         node_name(v->j, (int)v->j->balancer[v->spread_balancer].node));
+	text_add(&f->why, "under roundrobin the servers' counts differ by %s1, over ",
+	         v->spread_max <= 1 ? "at most " : "more than ");
 	text_count(&f->why, n);
 	text_add(&f->why, " queries");
+	if (v->spread_max <= 1)
+		return;
+	text_add(&f->why, ": by ");
+	text_count(&f->why, v->spread_max);
+	text_add(&f->why, " at %s%s",
+	         node_name(v->j, (int)v->j->balancer[v->spread_balancer].node), tcp == 0 ? "" :
+	         "; queries over TCP take turns too and aren't counted");
 }
 
 static void even_free(struct even *v)

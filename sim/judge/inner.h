@@ -123,6 +123,9 @@ bool query_answered(const struct plan *p, const struct query *q);
 
 /* ---- balancer.c ---- */
 
+/* A client's query is forwarded within this, or never. */
+#define BALANCER_STALE_NS 1000000000ll
+
 /* A client's query, forwarded: one random draw. */
 struct draw {
 	int64_t t_ns;
@@ -148,6 +151,7 @@ struct front {
 	uint64_t key;       /* client, port, ID, question */
 	uint32_t next;      /* the next one that waits with this question; UINT32_MAX */
 	uint32_t last;      /* of those, when this is the first */
+	uint32_t since;     /* from this one's time on somebody waited with this question */
 	uint16_t server;    /* UINT16_MAX: not forwarded */
 	bool answered;
 	bool shared;        /* one of several that wait with one question: a guess */
@@ -185,6 +189,7 @@ struct balancer {
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
 	uint64_t front_answers;     /* sent to clients */
+	uint64_t tcp_sent;          /* segments with data to servers, which nobody follows */
 };
 
 void balancer_init(struct balancer *b, const struct plan *p, unsigned node);

@@ -32,6 +32,7 @@ struct synth_knobs {
 	bool dead_still_used;     /* balancers never notice */
 	bool never_back;          /* nor return to a recursor that came back */
 	bool shy_back;            /* it gets a tenth of its share */
+	unsigned favour_each;     /* of roundrobin's turns, the next goes to server 0; 0: none */
 	bool turns;               /* servers in turn, whatever the policy */
 	bool same_seed;           /* both balancers draw the same numbers */
 	bool no_effect;           /* the kill kills nothing */
@@ -44,6 +45,9 @@ struct synth_knobs {
 	unsigned unsent;          /* queries left out */
 	bool unverified, fault_untold, no_end, trouble;
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
+	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
+	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
+	bool tcp;                 /* right: balancers also ask servers over TCP */
 };
 
 struct synth_record {
@@ -52,6 +56,9 @@ struct synth_record {
 	uint16_t node, len;
 	struct ep src, dst;
 	uint8_t *data;
+	bool tcp;
+	uint8_t tcp_flags;
+	uint32_t tcp_seq;
 };
 
 struct synth {
@@ -78,8 +85,10 @@ static inline void synth_add(struct synth *s, int64_t t_ns, unsigned node, const
 	uint8_t *copy = malloc(len);
 	MUST(copy != NULL);
 	memcpy(copy, data, len);
-	s->record[s->n] = (struct synth_record){ t_ns, (uint32_t)s->n, (uint16_t)node,
-	                                         (uint16_t)len, *src, *dst, copy };
+	s->record[s->n] = (struct synth_record){
+		.t_ns = t_ns, .order = (uint32_t)s->n, .node = (uint16_t)node,
+		.len = (uint16_t)len, .src = *src, .dst = *dst, .data = copy,
+	};
 	s->n++;
 }
 
@@ -200,6 +209,8 @@ static inline int synth_choose(struct synth *s, unsigned b, int64_t t_ns)
 		return 0;
 	if (!up0 || !up1)
 		return up0 ? 0 : up1 ? 1 : -1;
+	if (synth_each(s->queries, s->knob.favour_each))
+		return 0;
 	if (s->knob.turns || s->plan->conf[0].policy == BAL_ROUNDROBIN)
 		return (int)(s->turn[b]++ % 2);
 	return draw < half ? 0 : 1;
@@ -261,6 +272,14 @@ static inline int64_t synth_cost(struct synth *s, const struct load_query *q, un
 	return hit ? 30 * SYNTH_US : 20 * SYNTH_MS;
 }
 
+/* When balancer's worker gets to a query that came in at t_ns. */
+static inline int64_t synth_handled(const struct synth *s, const struct load_query *q, int64_t t_ns)
+{
+	if (s->knob.batch_ns > 0)
+		t_ns += s->knob.batch_ns - t_ns % s->knob.batch_ns;
+	return t_ns + (q->source % 2 != 0 ? s->knob.worker_lag_ns : 0);
+}
+
 static inline void synth_query(struct synth *s, const struct load_query *q)
 {
 	uint8_t query[512], answer[REC_ANSWER_MAX];
@@ -275,12 +294,19 @@ static inline void synth_query(struct synth *s, const struct load_query *q)
 	int64_t t = q->t_ns + 10 * SYNTH_US + (s->queries % 100 == 0 ? s->knob.late_ns : 0);
 	struct ep client = synth_ep(q->client, 40000u + q->source);
 	t = synth_send(s, t, s->client, s->balancer[b], &client, &q->to, query, (size_t)len);
+	t = synth_handled(s, q, t);
 	int server = synth_choose(s, b, t);
 	if (server < 0)
 		return;
+	t += s->knob.batch_ns > 0 ? server * 40 * SYNTH_US : 0;
 	struct ep back = synth_ep(s->plan->node[s->balancer[b]].addr[0], 20000u + (unsigned)server);
 	const struct bal_server *srv = &s->plan->conf[0].server[server];
 	dns_put16(query, drbg_u16(&s->ids));
+	if (s->knob.tcp && s->queries == 7) {
+		synth_send(s, t, s->balancer[b], (unsigned)s->plan->conf[0].server_node[server],
+		           &back, &srv->addr, query, (size_t)len);
+		s->record[s->n - 2].tcp = s->record[s->n - 1].tcp = true;
+	}
 	t = synth_send(s, t + 20 * SYNTH_US, s->balancer[b],
 	               (unsigned)s->plan->conf[0].server_node[server], &back, &srv->addr, query,
 	               (size_t)len);
@@ -302,6 +328,39 @@ static int synth_cmp(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
+static int synth_cmp_handled(const void *a, const void *b)
+{
+	const struct load_query *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The load in the order in which balancers get to it, where each has two workers. */
+static inline void synth_load_by_worker(struct synth *s, struct load_gen *g)
+{
+	struct load_query *all = NULL;
+	size_t n = 0, cap = 0;
+	int64_t lag = s->knob.worker_lag_ns;
+
+	do {
+		if (n == cap) {
+			cap = cap > 0 ? 2 * cap : 4096;
+			all = realloc(all, cap * sizeof(*all));
+			MUST(all != NULL);
+		}
+	} while (load_gen_next(g, &all[n]) && ++n > 0);
+	for (size_t i = 0; i < n; i++)
+		all[i].t_ns += all[i].source % 2 != 0 ? lag : 0;
+	qsort(all, n, sizeof(*all), synth_cmp_handled);
+	for (size_t i = 0; i < n; i++) {
+		all[i].t_ns -= all[i].source % 2 != 0 ? lag : 0;
+		synth_query(s, &all[i]);
+	}
+	free(all);
+}
+
 static inline void synth_load(struct synth *s)
 {
 	struct arena a;
@@ -310,6 +369,8 @@ static inline void synth_load(struct synth *s)
 	MUST(load_gen_refuses(s->plan, 0) == NULL);
 	MUST(host_arena(&a, load_gen_arena_size(s->plan, 0)) == 0);
 	struct load_gen *g = load_gen_init(&a, s->plan, 0);
+	if (s->knob.worker_lag_ns > 0)
+		synth_load_by_worker(s, g);
 	while (load_gen_next(g, &q))
 		synth_query(s, &q);
 	host_arena_free(&a);
@@ -445,8 +506,9 @@ static inline json_t *synth_judge(const struct synth *s)
 	synth_tell(s, j);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct synth_record *r = &s->record[i];
-		struct frame f = { .kind = FRAME_UDP, .src = r->src, .dst = r->dst,
-		                   .payload = r->data, .payload_len = r->len };
+		struct frame f = { .kind = r->tcp ? FRAME_TCP : FRAME_UDP, .src = r->src,
+		                   .dst = r->dst, .payload = r->data, .payload_len = r->len,
+		                   .tcp_seq = r->tcp_seq, .tcp_flags = r->tcp_flags };
 		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f };
 		judge_tap(j, &t);
 	}
