@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (enum config_mode mode = CONFIG_STRICT; mode <= CONFIG_FOREIGN; mode++) {
 		const struct config_options o = {
-			.mode = mode, .instructions_max = 5000, .memory_max = 1 << 18,
+			.mode = mode, .instructions_max = 20000, .memory_max = 1 << 20,
 		};
 		char error[CONFIG_ERROR_TEXT] = "";
 		struct config *c = config_parse("f", (const char *)data, size, &o, error);
