@@ -49,36 +49,18 @@ static void count_lost(const struct judge *j, struct lost *l)
 		}
 }
 
-/* Client queries that went to a recursor while it was dead. */
-static uint64_t count_misrouted(const struct judge *j)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < j->plan->fault_n; i++) {
-		const struct plan_fault *f = &j->plan->fault[i];
-		int end = plan_fault_end(j->plan, i);
-		int64_t to = end != PLAN_NONE && j->events.fault[end].told ?
-		             j->events.fault[end].from_ns : INT64_MAX;
-		if (!plan_fault_silences(f->kind) || !j->events.fault[i].told)
-			continue;
-		for (unsigned b = 0; b < j->balancer_n; b++)
-			for (size_t k = 0; k < j->balancer[b].draw_n; k++) {
-				const struct draw *d = &j->balancer[b].draw[k];
-				n += j->balancer[b].conf->server_node[d->server] == f->node &&
-				     d->t_ns >= j->events.fault[i].to_ns && d->t_ns < to;
-			}
-	}
-	return n;
-}
-
 void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f)
 {
 	struct lost l = { 0 };
 	double mean = plan_lost_mean(j->plan);
 	uint64_t most = e->at_most != PLAN_MODEL ? (uint64_t)e->at_most :
 	                stat_poisson_most(mean, expect_flake(e));
-	uint64_t misrouted = count_misrouted(j);
+	uint64_t misrouted = 0, least = 0;
 
+	for (unsigned i = 0; i < j->plan->fault_n; i++) {
+		misrouted += fault_misrouted(j, i);
+		least += fault_misrouted_least(j, i);
+	}
 	count_lost(j, &l);
 	text_add(&f->title, "no more queries are lost than the failure explains");
 	text_add(&f->claim, "at most ");
@@ -95,6 +77,11 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	text_add(&f->why, "; ");
 	text_count(&f->why, misrouted);
 	text_add(&f->why, " went to a dead recursor");
+	if (least > 0) {
+		text_add(&f->why, ", at least ");
+		text_count(&f->why, least);
+		text_add(&f->why, " must have");
+	}
 	json_object_set_new(f->measured, "queries", json_integer((json_int_t)l.queries));
 	json_object_set_new(f->measured, "lost", json_integer((json_int_t)l.lost));
 	json_object_set_new(f->measured, "lost_at_first_try",
@@ -102,6 +89,7 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	json_object_set_new(f->measured, "late", json_integer((json_int_t)l.late));
 	json_object_set_new(f->measured, "misrouted", json_integer((json_int_t)misrouted));
 	json_object_set_new(f->bound, "at_most", json_integer((json_int_t)most));
+	json_object_set_new(f->bound, "misrouted_at_least", json_integer((json_int_t)least));
 	f->verdict = l.queries == 0 ? VERDICT_INCONCLUSIVE :
 	             l.lost <= most ? VERDICT_PASS : VERDICT_FAIL;
 	if (l.first != NULL)

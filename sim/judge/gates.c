@@ -9,9 +9,9 @@
 #include "inner.h"
 #include "sim/plan/bounds.h"
 #include "sim/plan/plan_io.h"
+#include "sim/plan/samples.h"
 
 enum { CLOCK_STEP_MAX_US = 1000 };
-static const double FLAKE = 1e-9; /* of a gate, by chance alone */
 
 static long long us(int64_t ns)
 {
@@ -195,30 +195,72 @@ static void gate_fault_effect(struct judge *j, unsigned fault)
 		              (unsigned long long)answers);
 }
 
-/*
- * A server that has just died is asked until the checks can have noticed. When it got fewer queries
- * than chance allows, it wasn't that fault that happened.
- */
-static void gate_fault_cost(struct judge *j, unsigned fault)
+uint64_t fault_misrouted(const struct judge *j, unsigned fault)
 {
 	const struct plan_fault *f = &j->plan->fault[fault];
 	int end = plan_fault_end(j->plan, fault);
-	int64_t from = j->events.fault[fault].from_ns;
+	int64_t from = j->events.fault[fault].to_ns;
 	int64_t to = end != PLAN_NONE && j->events.fault[end].told ?
-	             j->events.fault[end].to_ns : INT64_MAX;
-	uint64_t least = stat_poisson_least(plan_misrouted_least(j->plan, fault), FLAKE), got = 0;
+	             j->events.fault[end].from_ns : INT64_MAX;
+	uint64_t n = 0;
 
+	if (!plan_fault_silences(f->kind) || !j->events.fault[fault].told)
+		return 0;
 	for (unsigned i = 0; i < j->balancer_n; i++) {
 		const struct balancer *b = &j->balancer[i];
 		for (size_t k = 0; k < b->draw_n; k++)
-			got += b->conf->server_node[b->draw[k].server] == f->node &&
-			       b->draw[k].t_ns >= from && b->draw[k].t_ns < to;
+			n += b->conf->server_node[b->draw[k].server] == f->node &&
+			     b->draw[k].t_ns >= from && b->draw[k].t_ns < to;
 	}
-	if (got < least)
-		judge_invalid(j, "%s %s had too little effect: %llu queries were sent to it before "
-		              "its return, at least %llu must have been before anybody could "
-		              "notice", plan_fault_name(f->kind), j->plan->node[f->node].name,
-		              (unsigned long long)got, (unsigned long long)least);
+	return n;
+}
+
+/*
+ * The share that the recursor had before. A balancer that gives it less than its configuration
+ * says is wrong, but that isn't the fault's fault.
+ */
+static double share_before(const struct judge *j, const struct plan_fault *f, int64_t t_ns)
+{
+	double most = plan_share_least(j->plan, f->node);
+	uint64_t own = 0, all = 0;
+
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		for (size_t k = 0; k < b->draw_n && b->draw[k].t_ns < t_ns; k++) {
+			all++;
+			own += b->conf->server_node[b->draw[k].server] == f->node;
+		}
+	}
+	return all > 0 && (double)own / (double)all < most ? (double)own / (double)all : most;
+}
+
+uint64_t fault_misrouted_least(const struct judge *j, unsigned fault)
+{
+	const struct plan_fault *f = &j->plan->fault[fault];
+	const struct fault_seen *s = &j->events.fault[fault];
+	int64_t notice = plan_notice_ns(j->plan, fault);
+
+	if (notice == 0 || !s->told)
+		return 0;
+	return plan_poisson_least(plan_misrouted_mean(j->plan, s->to_ns,
+	                                              s->from_ns + notice - j->slack_ns,
+	                                              share_before(j, f, s->from_ns)),
+	                          PLAN_FLAKE);
+}
+
+/* Nobody can have noticed at once: where hardly a query went to the dead, it wasn't dead. */
+static void gate_fault_misrouted(struct judge *j, unsigned fault)
+{
+	const struct plan_fault *f = &j->plan->fault[fault];
+	uint64_t n = fault_misrouted(j, fault), least = fault_misrouted_least(j, fault);
+	struct text at = { .n = 0 };
+
+	text_time(&at, j->events.fault[fault].from_ns);
+	if (n < least)
+		judge_invalid(j, "%s of %s at %s: only %llu queries were sent to it, at least %llu "
+		              "must have been before its health checks could tell",
+		              plan_fault_name(f->kind), j->plan->node[f->node].name, at.s,
+		              (unsigned long long)n, (unsigned long long)least);
 }
 
 static void gate_faults(struct judge *j)
@@ -235,7 +277,7 @@ static void gate_faults(struct judge *j)
 		else if (plan_fault_silences(f->kind) &&
 		         j->plan->node[f->node].role == PLAN_RECURSOR) {
 			gate_fault_effect(j, i);
-			gate_fault_cost(j, i);
+			gate_fault_misrouted(j, i);
 		}
 	}
 }

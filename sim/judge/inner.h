@@ -270,6 +270,10 @@ enum server_state server_state_at(const struct server *s, size_t *cursor, int64_
 
 /* gates.c: adds every reason for INVALID. */
 void gates(struct judge *j);
+/* Client queries that went to fault's recursor from its death to its return. */
+uint64_t fault_misrouted(const struct judge *j, unsigned fault);
+/* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
+uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
 
 /* ---- expectations: what each fills in ---- */
 

@@ -38,20 +38,26 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
 	return c->rise * (c->interval_ns + c->timeout_ns + TENTH);
 }
 
-int64_t bound_unnoticed_ns(enum plan_checks how, const struct bal_check *c, bool refused,
-                           int64_t rtt_ns)
+/* Least time between two checks of one server in a row. */
+static int64_t least_gap_ns(enum plan_checks how, const struct bal_check *c)
 {
-	int64_t m = c->max_failures, gap = c->interval_ns;
+	if (how != PLAN_CHECKS_ASYNC || c->interval_ns <= SECOND)
+		return c->interval_ns;
+	return longer(c->interval_ns - SECOND, SECOND); /* it counts in whole seconds */
+}
+
+int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool silent,
+                        int64_t way_ns)
+{
+	int64_t m = c->max_failures, gap = least_gap_ns(how, c);
 
 	if (c->mode != BAL_CHECK_AUTO)
+		return c->mode == BAL_CHECK_UP ? INT64_MAX : 0;
+	if (how == PLAN_CHECKS_ROUNDS && !silent)
+		m = (m + 2) / 3; /* a refusal counts thrice up to 1.7.5 */
+	if (m > INT64_MAX / 4 / (gap + SECOND))
 		return INT64_MAX;
-	if (how == PLAN_CHECKS_ASYNC)
-		gap = longer(gap - SECOND, 0);
-	if (refused && how != PLAN_CHECKS_EXACT)
-		m = (m + 2) / 3;
-	if (m - 1 > INT64_MAX / 4 / longer(gap, 1))
-		return INT64_MAX;
-	return (m - 1) * gap + (refused ? 0 : longer(c->timeout_ns - rtt_ns, 0));
+	return longer((m - 1) * gap + (silent ? c->timeout_ns : 0) - way_ns, 0);
 }
 
 /* A balancer's probe to a recursor and back. */
@@ -158,6 +164,19 @@ static double share_most(const struct plan *p, int node)
 	return most;
 }
 
+double plan_share_least(const struct plan *p, int node)
+{
+	double least = 1;
+
+	for (unsigned b = 0; b < p->node_n; b++) {
+		if (p->node[b].role != PLAN_BALANCER)
+			continue;
+		double share = plan_share(&p->conf[p->node[b].conf], node);
+		least = share < least ? share : least;
+	}
+	return least;
+}
+
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
 static int64_t miss_ns(const struct dist_spec *d)
 {
@@ -184,73 +203,6 @@ static double lost_to_fault(const struct plan *p, unsigned i)
 	       plan_queries(p, f->at_ns - link - miss_ns(&n->miss), to);
 }
 
-/* True when every balancer sends the node its share from fault i on, until it notices. */
-static bool surely_asked(const struct plan *p, unsigned i)
-{
-	const struct plan_fault *f = &p->fault[i];
-
-	for (unsigned k = 0; k < p->node_n; k++)
-		if (p->node[k].role != PLAN_RECURSOR && p->node[k].link.loss_ppm > 0)
-			return false;
-	for (unsigned k = 0; k < p->conf_n; k++)
-		if (p->conf[k].policy != BAL_WRANDOM && p->conf[k].policy != BAL_ROUNDROBIN)
-			return false;
-	for (unsigned k = 0; k < p->fault_n; k++)
-		if (p->node[p->fault[k].node].role != PLAN_RECURSOR ||
-		    (p->fault[k].node == f->node && k < i))
-			return false;
-	return true;
-}
-
-/* The shortest over balancers and servers. */
-static int64_t unnoticed_ns(const struct plan *p, const struct plan_fault *f)
-{
-	int64_t least = INT64_MAX;
-
-	for (unsigned b = 0; b < p->node_n; b++) {
-		if (p->node[b].role != PLAN_BALANCER)
-			continue;
-		const struct plan_conf *c = &p->conf[p->node[b].conf];
-		int64_t rtt = probe_rtt_ns(p, b, f->node) + p->limits.slack_ns;
-		for (unsigned i = 0; i < c->server_n; i++) {
-			if (c->server_node[i] != f->node)
-				continue;
-			int64_t ns = bound_unnoticed_ns(p->balancer.checks, &c->server[i].check,
-			                                f->kind == PLAN_KILL, rtt);
-			least = ns < least ? ns : least;
-		}
-	}
-	return least;
-}
-
-/* The least share that any balancer's configuration gives the node. */
-static double share_least(const struct plan *p, int node)
-{
-	double least = 1;
-
-	for (unsigned i = 0; i < p->conf_n; i++) {
-		double share = plan_share(&p->conf[i], node);
-		least = share < least ? share : least;
-	}
-	return least;
-}
-
-double plan_misrouted_least(const struct plan *p, unsigned i)
-{
-	const struct plan_fault *f = &p->fault[i];
-	int end = plan_fault_end(p, i);
-
-	if (!plan_fault_silences(f->kind) || p->node[f->node].role != PLAN_RECURSOR ||
-	    !surely_asked(p, i))
-		return 0;
-	int64_t ns = unnoticed_ns(p, f);
-	int64_t to = ns < INT64_MAX - f->at_ns ? f->at_ns + ns : INT64_MAX;
-	if (end != PLAN_NONE && p->fault[end].at_ns < to)
-		to = p->fault[end].at_ns;
-	/* what is sent just before may be on its way: the first moments don't count */
-	return share_least(p, f->node) * plan_queries(p, f->at_ns + p->limits.slack_ns, to);
-}
-
 /* Each query and answer crosses the clients' link, twice the balancer's, the recursor's. */
 static double lost_to_links(const struct plan *p)
 {
@@ -274,4 +226,79 @@ double plan_lost_mean(const struct plan *p)
 		    p->node[p->fault[i].node].role == PLAN_RECURSOR)
 			mean += lost_to_fault(p, i);
 	return mean;
+}
+
+/* Whether o, which came before, may make a check of f's node fail when f comes. */
+static bool disturbs(const struct plan *p, unsigned before, const struct plan_fault *f)
+{
+	const struct plan_fault *o = &p->fault[before];
+	int end = plan_fault_end(p, before);
+
+	if (p->node[o->node].role != PLAN_RECURSOR)
+		return true;
+	if (plan_fault_silences(o->kind))
+		return o->node == f->node && (end == PLAN_NONE || p->fault[end].at_ns > f->at_ns);
+	if (!plan_fault_returns(o->kind))
+		return true;
+	return o->node == f->node &&
+	       plan_back_ns(p, o->node) > f->at_ns - o->at_ns - p->limits.slack_ns;
+}
+
+static bool disturbed(const struct plan *p, unsigned fault)
+{
+	for (unsigned i = 0; i < p->node_n; i++)
+		if (p->node[i].link.loss_ppm > 0)
+			return true;
+	for (unsigned i = 0; i < fault; i++)
+		if (disturbs(p, i, &p->fault[fault]))
+			return true;
+	return false;
+}
+
+/* True when each query's chance of going to a server is its weight's share, or its turn. */
+static bool shares(const struct plan_conf *c)
+{
+	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
+}
+
+/* For one balancer: the shortest over the servers that the node answers for. */
+static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
+{
+	const struct plan_conf *c = &p->conf[p->node[balancer].conf];
+	int64_t way = probe_rtt_ns(p, balancer, f->node) + miss_ns(&p->node[f->node].miss);
+	int64_t least = INT64_MAX;
+
+	for (unsigned i = 0; i < c->server_n; i++) {
+		const struct bal_check *check = &c->server[i].check;
+		if (c->server_node[i] != f->node)
+			continue;
+		int64_t foreign = p->recursor.path != NULL ? check->timeout_ns : 0;
+		int64_t t = bound_notice_ns(p->balancer.checks, check, f->kind != PLAN_KILL,
+		                            longer(way, foreign));
+		least = t < least ? t : least;
+	}
+	return shares(c) ? least : 0;
+}
+
+int64_t plan_notice_ns(const struct plan *p, unsigned fault)
+{
+	const struct plan_fault *f = &p->fault[fault];
+	int64_t next = fault + 1 < p->fault_n ? p->fault[fault + 1].at_ns : p->end_ns;
+	int64_t least = next > f->at_ns ? next - f->at_ns : 0;
+
+	if (!plan_fault_silences(f->kind) || p->node[f->node].role != PLAN_RECURSOR ||
+	    disturbed(p, fault))
+		return 0;
+	for (unsigned b = 0; b < p->node_n; b++) {
+		if (p->node[b].role != PLAN_BALANCER)
+			continue;
+		int64_t t = notice_ns(p, b, f);
+		least = t < least ? t : least;
+	}
+	return least;
+}
+
+double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share)
+{
+	return share * plan_queries(p, from_ns, to_ns - p->limits.slack_ns);
 }

@@ -10,6 +10,9 @@
 
 #include "plan.h"
 
+/* Error of a bound that no expectation asserts, and whose flake nobody can set. */
+#define PLAN_FLAKE 1e-9
+
 /*
  * Longest time from a server's death (kill, hang and blackhole alike: a probe's refusal may be lost
  * to the kernel's ICMP limit) until no query goes to it. INT64_MAX: it isn't health-checked.
@@ -19,16 +22,30 @@ int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c);
 int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t rtt_ns);
 
 /*
- * Shortest time from a server's death until the checks can have noticed: a refused probe may fail
- * at once, one that nobody answers only at its timeout, and it was sent rtt_ns before the death at
- * the earliest. dnsdist up to 1.7.5 counts a refusal three times. INT64_MAX: no health checks.
+ * Shortest time from a server's death until the configured checks can have noticed it, given that
+ * none of them failed before; 0 when nothing surely keeps queries coming. silent: hang, blackhole;
+ * else kill, whose refusals need no timeout. way_ns: a check's round trip and the server's time for
+ * it: what had set out when the server died may be the first to fail.
  */
-int64_t bound_unnoticed_ns(enum plan_checks how, const struct bal_check *c, bool refused,
-                           int64_t rtt_ns);
+int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool silent,
+                        int64_t way_ns);
 
-/* Both for a node of the plan: the longest over every balancer's servers that it answers for. */
+/* The first two for a node: the longest over every balancer's servers that it answers for. */
 int64_t plan_detect_ns(const struct plan *p, int node);
 int64_t plan_back_ns(const struct plan *p, int node);
+/*
+ * The third for a fault that silences a recursor: the shortest over all balancers, and not beyond
+ * the next fault. 0 where something else may have taken the server out before: loss, another
+ * fault, an earlier silence; or where the policy doesn't give it its weight.
+ */
+int64_t plan_notice_ns(const struct plan *p, unsigned fault);
+/*
+ * Mean number of queries that go to a dead recursor in [from, to), at least: those that are
+ * planned in [from, to - slack), so that they are on their way in time. share: of all queries.
+ */
+double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share);
+/* The least share that any balancer's configuration gives the node. */
+double plan_share_least(const struct plan *p, int node);
 
 /* Weight share of a node among all servers of a configuration, 0...1; the policy's p. */
 double plan_share(const struct plan_conf *c, int node);
@@ -37,14 +54,6 @@ double plan_share(const struct plan_conf *c, int node);
  * yet taken out, and to the links' planned loss.
  */
 double plan_lost_mean(const struct plan *p);
-
-/*
- * Mean of the number of queries that must go to fault i's recursor after its death, before any
- * balancer can have noticed: fewer, and the fault didn't happen. 0 where a plan can't tell: another
- * kind of fault or node, a policy that doesn't draw by weight, a recursor that an earlier fault may
- * have left out of service, loss or faults on the way there.
- */
-double plan_misrouted_least(const struct plan *p, unsigned i);
 
 /* Queries that all loads plan in [from, to), in the mean; first tries. */
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns);

@@ -99,8 +99,23 @@ static void print_load(FILE *to, const struct plan *p, const struct plan_load *l
 	        (double)l->rate_mqps / 1000 * (double)(l->to_ns - l->from_ns) / 1e9);
 }
 
-static void print_fault(FILE *to, const struct plan *p, const struct plan_fault *f)
+/* How long a silence can't be noticed, and so how many queries must go to the dead recursor. */
+static void print_silence(FILE *to, const struct plan *p, unsigned fault)
 {
+	const struct plan_fault *f = &p->fault[fault];
+	int64_t least = plan_notice_ns(p, fault);
+	double mean = plan_misrouted_mean(p, f->at_ns, f->at_ns + least,
+	                                  plan_share_least(p, f->node));
+
+	fprintf(to, ": noticed within %s", time_text(plan_detect_ns(p, f->node)));
+	if (least > 0)
+		fprintf(to, ", not before %s; at least %llu queries go to it", time_text(least),
+		        (unsigned long long)plan_poisson_least(mean, PLAN_FLAKE));
+}
+
+static void print_fault(FILE *to, const struct plan *p, unsigned fault)
+{
+	const struct plan_fault *f = &p->fault[fault];
 	const struct plan_node *n = &p->node[f->node];
 
 	fprintf(to, "  %-8s %s %s", time_text(f->at_ns), plan_fault_name(f->kind), n->name);
@@ -111,10 +126,7 @@ static void print_fault(FILE *to, const struct plan *p, const struct plan_fault 
 		        ? "its answers"
 		        : "its frames");
 	if (n->role == PLAN_RECURSOR && plan_fault_silences(f->kind))
-		fprintf(to, ": noticed within %s", time_text(plan_detect_ns(p, f->node)));
-	double least = plan_misrouted_least(p, (unsigned)(f - p->fault));
-	if (least >= 1)
-		fprintf(to, ", not before %.0f queries went there in the mean", least);
+		print_silence(to, p, fault);
 	if (n->role == PLAN_RECURSOR && plan_fault_returns(f->kind))
 		fprintf(to, ": in use within %s", time_text(plan_back_ns(p, f->node)));
 	fputc('\n', to);
@@ -223,7 +235,7 @@ void plan_print(FILE *to, const struct plan *p)
 	if (p->fault_n > 0)
 		fputs("\nTimeline\n", to);
 	for (unsigned i = 0; i < p->fault_n; i++)
-		print_fault(to, p, &p->fault[i]);
+		print_fault(to, p, i);
 	if (p->expect_n > 0)
 		fputs("\nExpectations\n", to);
 	for (unsigned i = 0; i < p->expect_n; i++) {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -36,29 +37,40 @@ static void detection_and_recovery_by_program(void **state)
 	}
 }
 
-static void nobody_can_notice_sooner(void **state)
+static void no_check_can_notice_before_this(void **state)
 {
 	static const struct {
 		const char *what;
 		enum plan_checks how;
 		unsigned failures;
-		int64_t interval_ms, timeout_ms, refused_ms, silent_ms;
+		int64_t interval_ms, timeout_ms, kill_ms, silent_ms;
 	} row[] = {
-		{ "ours, defaults", PLAN_CHECKS_EXACT, 1, 1000, 1000, 0, 999 },
-		{ "ours, three failures", PLAN_CHECKS_EXACT, 3, 1000, 500, 2000, 2499 },
-		{ "rounds, a refusal counts three", PLAN_CHECKS_ROUNDS, 3, 1000, 500, 0, 2499 },
-		{ "rounds, four failures", PLAN_CHECKS_ROUNDS, 4, 1000, 500, 1000, 3499 },
-		{ "async, two failures", PLAN_CHECKS_ASYNC, 2, 3000, 1000, 0, 2999 },
+		{ "ours, defaults", PLAN_CHECKS_EXACT, 1, 1000, 1000, 0, 979 },
+		{ "ours, three failures", PLAN_CHECKS_EXACT, 3, 1000, 500, 1979, 2479 },
+		{ "ours, a timeout that is shorter than a miss", PLAN_CHECKS_EXACT, 1, 1000, 10,
+		  0, 0 },
+		{ "rounds, defaults", PLAN_CHECKS_ROUNDS, 1, 1000, 1000, 0, 979 },
+		{ "rounds, a refusal counts thrice", PLAN_CHECKS_ROUNDS, 3, 1000, 1000, 0, 2979 },
+		{ "rounds, four failures", PLAN_CHECKS_ROUNDS, 4, 2000, 1000, 1979, 6979 },
+		{ "async, defaults", PLAN_CHECKS_ASYNC, 1, 1000, 1000, 0, 979 },
+		{ "async, every second", PLAN_CHECKS_ASYNC, 3, 1000, 1000, 1979, 2979 },
+		{ "async, whole seconds", PLAN_CHECKS_ASYNC, 3, 3000, 1000, 3979, 4979 },
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(row); i++) {
 		struct bal_check c = { .mode = BAL_CHECK_AUTO, .max_failures = row[i].failures,
-		                       .interval_ns = row[i].interval_ms * MS,
+		                       .rise = 1, .interval_ns = row[i].interval_ms * MS,
 		                       .timeout_ns = row[i].timeout_ms * MS };
-		assert_int_equal(bound_unnoticed_ns(row[i].how, &c, true, MS) / MS,
-		                 row[i].refused_ms);
-		assert_int_equal(bound_unnoticed_ns(row[i].how, &c, false, MS) / MS,
+		assert_int_equal(bound_notice_ns(row[i].how, &c, false, 21 * MS) / MS,
+		                 row[i].kill_ms);
+		assert_int_equal(bound_notice_ns(row[i].how, &c, true, 21 * MS) / MS,
 		                 row[i].silent_ms);
+		assert_true(bound_notice_ns(row[i].how, &c, true, 0) <=
+		            bound_detect_ns(row[i].how, &c));
+		c.mode = BAL_CHECK_UP;
+		assert_true(bound_notice_ns(row[i].how, &c, true, 0) == INT64_MAX);
+		c.mode = BAL_CHECK_DOWN;
+		assert_int_equal(bound_notice_ns(row[i].how, &c, true, 0), 0);
 	}
 }
 
@@ -69,73 +81,119 @@ static void a_server_that_is_not_checked_has_no_bound(void **state)
 	(void)state;
 	assert_true(bound_detect_ns(PLAN_CHECKS_EXACT, &c) == INT64_MAX);
 	assert_int_equal(bound_back_ns(PLAN_CHECKS_EXACT, &c, 0), 0);
-	assert_true(bound_unnoticed_ns(PLAN_CHECKS_EXACT, &c, false, 0) == INT64_MAX);
+}
+
+/* The reference set-up with one balancer, as data; see reference(). */
+static struct {
+	struct bal_server server[2];
+	int server_node[2];
+	struct plan_conf conf;
+	struct plan_node node[4];
+	struct plan_load load;
+	struct plan_fault fault[4];
+	struct plan plan;
+} ref;
+
+static struct plan *reference(enum plan_fault_kind dies, enum plan_fault_kind returns)
+{
+	struct bal_check check = { .mode = BAL_CHECK_AUTO, .max_failures = 1, .rise = 1,
+	                           .interval_ns = 1000 * MS, .timeout_ns = 1000 * MS };
+
+	memset(&ref, 0, sizeof(ref));
+	for (unsigned i = 0; i < 2; i++) {
+		ref.server[i] = (struct bal_server){ .weight = 1, .check = check };
+		ref.server_node[i] = 2 + (int)i;
+		ref.node[2 + i].miss = (struct dist_spec){ DIST_CONSTANT, 20 * MS, 0 };
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		ref.node[i].link.delay_ns = 50000;
+		ref.node[i].role = i == 0 ? PLAN_CLIENTS : i == 1 ? PLAN_BALANCER : PLAN_RECURSOR;
+	}
+	ref.conf = (struct plan_conf){ .server_n = 2, .server = ref.server,
+	                               .server_node = ref.server_node, .policy = BAL_WRANDOM };
+	ref.load = (struct plan_load){ .rate_mqps = 1000000, .to_ns = 15000ll * MS };
+	ref.fault[0] = (struct plan_fault){ .kind = dies, .node = 2, .at_ns = 5000ll * MS };
+	ref.fault[1] = (struct plan_fault){ .kind = returns, .node = 2, .at_ns = 10000ll * MS };
+	ref.plan = (struct plan){ .node_n = 4, .node = ref.node, .conf_n = 1, .conf = &ref.conf,
+	                          .load_n = 1, .load = &ref.load, .fault_n = 2,
+	                          .fault = ref.fault, .end_ns = 17000ll * MS,
+	                          .limits.slack_ns = 20 * MS,
+	                          .balancer = { .checks = PLAN_CHECKS_EXACT } };
+	return &ref.plan;
+}
+
+static void how_many_queries_a_silent_recursor_swallows_at_least(void **state)
+{
+	struct plan *p = reference(PLAN_HANG, PLAN_RESUME);
+	int64_t way = 20 * MS + 200000;
+	(void)state;
+
+	assert_true(plan_notice_ns(p, 0) == 1000 * MS - way);
+	assert_int_equal(plan_notice_ns(p, 1), 0);
+	/* 500 a second for 979.8 - 20 ms */
+	assert_int_equal((int)(plan_misrouted_mean(p, 5000ll * MS, 5000ll * MS +
+	                 plan_notice_ns(p, 0), plan_share_least(p, 2)) * 10), 4799);
+	ref.fault[1].at_ns = 5300ll * MS;
+	assert_int_equal(plan_notice_ns(p, 0), 300 * MS);
+	ref.server[0].check.max_failures = 3;
+	ref.fault[1].at_ns = 10000ll * MS;
+	assert_true(plan_notice_ns(p, 0) == 3000ll * MS - way);
+	ref.plan.recursor.path = ref.node[0].name; /* a foreign one, slow to answer checks */
+	assert_true(plan_notice_ns(p, 0) == 2000ll * MS);
+	ref.server[0].weight = 3;
+	assert_int_equal((int)(plan_share_least(p, 2) * 100), 75);
+	p = reference(PLAN_KILL, PLAN_START);
+	assert_int_equal(plan_notice_ns(p, 0), 0);
+}
+
+static void nothing_is_sure_where_checks_may_have_failed_before(void **state)
+{
+	struct plan *p = reference(PLAN_BLACKHOLE, PLAN_HEAL);
+	(void)state;
+
+	assert_true(plan_notice_ns(p, 0) > 0);
+	ref.node[1].link.loss_ppm = 1;
+	assert_int_equal(plan_notice_ns(p, 0), 0);
+	ref.node[1].link.loss_ppm = 0;
+	ref.conf.policy = BAL_LEAST_OUTSTANDING;
+	assert_int_equal(plan_notice_ns(p, 0), 0);
+	ref.conf.policy = BAL_ROUNDROBIN;
+	p->fault_n = 3;
+	ref.fault[2] = ref.fault[0];
+	ref.fault[2].at_ns = 12000ll * MS;
+	assert_true(plan_notice_ns(p, 2) > 0);
+	ref.fault[2].at_ns = 11000ll * MS; /* may not have been taken in again */
+	assert_int_equal(plan_notice_ns(p, 2), 0);
+	ref.fault[2].node = 3; /* the other one always was there */
+	assert_true(plan_notice_ns(p, 2) > 0);
+	ref.fault[0].kind = PLAN_SLOW;
+	assert_int_equal(plan_notice_ns(p, 2), 0);
 }
 
 static void lost_queries_of_the_reference_set_up(void **state)
 {
-	struct bal_server server[2] = { { .weight = 1 }, { .weight = 1 } };
-	int server_node[2] = { 2, 3 };
-	struct plan_conf conf = { .server_n = 2, .server = server, .server_node = server_node };
-	struct plan_node node[4] = {
-		{ .role = PLAN_CLIENTS, .link = { 50000, 0 } },
-		{ .role = PLAN_BALANCER, .link = { 50000, 0 } },
-		{ .role = PLAN_RECURSOR, .link = { 50000, 0 },
-		  .miss = { DIST_CONSTANT, 20 * MS, 0 } },
-		{ .role = PLAN_RECURSOR, .link = { 50000, 0 },
-		  .miss = { DIST_CONSTANT, 20 * MS, 0 } },
-	};
-	struct plan_load load = { .rate_mqps = 1000000, .to_ns = 15000ll * MS };
-	struct plan_fault fault[2] = { { .kind = PLAN_KILL, .node = 2, .at_ns = 5000ll * MS },
-	                               { .kind = PLAN_START, .node = 2, .at_ns = 10000ll * MS } };
-	struct plan p = { .node_n = 4, .node = node, .conf_n = 1, .conf = &conf, .load_n = 1,
-	                  .load = &load, .fault_n = 2, .fault = fault,
-	                  .balancer = { .checks = PLAN_CHECKS_EXACT } };
+	struct plan *p = reference(PLAN_KILL, PLAN_START);
 	(void)state;
-	for (unsigned i = 0; i < 2; i++)
-		server[i].check = (struct bal_check){ .mode = BAL_CHECK_AUTO, .max_failures = 1,
-		        .rise = 1, .interval_ns = 1000 * MS, .timeout_ns = 1000 * MS };
-	/* 500 queries a second for 2 s, 20 ms of misses and a round trip of 0.2 ms */
-	assert_int_equal((int)(plan_lost_mean(&p) * 10), 10101);
-	assert_int_equal(plan_fault_end(&p, 0), 1);
-	assert_int_equal(plan_fault_end(&p, 1), PLAN_NONE);
-	fault[1].at_ns = 5500ll * MS; /* back before it was noticed */
-	assert_int_equal((int)(plan_lost_mean(&p) * 10), 2601);
-	node[1].link.loss_ppm = 1000; /* four crossings of each of 15,000 queries */
-	assert_int_equal((int)(plan_lost_mean(&p) * 10), 3201);
-}
 
-static void misrouted_queries_at_least(void **state)
-{
-	struct bal_server server = { .weight = 1, .check = { .mode = BAL_CHECK_AUTO,
-	        .max_failures = 1, .rise = 1, .interval_ns = 1000 * MS, .timeout_ns = 1000 * MS } };
-	int server_node = 2;
-	struct plan_conf conf = { .policy = BAL_WRANDOM, .server_n = 1, .server = &server,
-	                          .server_node = &server_node };
-	struct plan_node node[3] = { { .role = PLAN_CLIENTS }, { .role = PLAN_BALANCER },
-	                             { .role = PLAN_RECURSOR } };
-	struct plan_load load = { .rate_mqps = 1000000, .to_ns = 15000ll * MS };
-	struct plan_fault fault = { .kind = PLAN_HANG, .node = 2, .at_ns = 5000ll * MS };
-	struct plan p = { .node_n = 3, .node = node, .conf_n = 1, .conf = &conf, .load_n = 1,
-	                  .load = &load, .fault_n = 1, .fault = &fault,
-	                  .balancer = { .checks = PLAN_CHECKS_EXACT } };
-	(void)state;
-	assert_int_equal((int)(plan_misrouted_least(&p, 0) + 0.5), 1000);
-	fault.kind = PLAN_KILL; /* may be refused at once */
-	assert_int_equal((int)(plan_misrouted_least(&p, 0) + 0.5), 0);
-	fault.kind = PLAN_HANG;
-	conf.policy = BAL_LEAST_OUTSTANDING;
-	assert_int_equal((int)(plan_misrouted_least(&p, 0) + 0.5), 0);
+	/* 500 queries a second for 2 s, 20 ms of misses and a round trip of 0.2 ms */
+	assert_int_equal((int)(plan_lost_mean(p) * 10), 10101);
+	assert_int_equal(plan_fault_end(p, 0), 1);
+	assert_int_equal(plan_fault_end(p, 1), PLAN_NONE);
+	ref.fault[1].at_ns = 5500ll * MS; /* back before it was noticed */
+	assert_int_equal((int)(plan_lost_mean(p) * 10), 2601);
+	ref.node[1].link.loss_ppm = 1000; /* four crossings of each of 15,000 queries */
+	assert_int_equal((int)(plan_lost_mean(p) * 10), 3201);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(detection_and_recovery_by_program),
+		cmocka_unit_test(no_check_can_notice_before_this),
+		cmocka_unit_test(how_many_queries_a_silent_recursor_swallows_at_least),
+		cmocka_unit_test(nothing_is_sure_where_checks_may_have_failed_before),
 		cmocka_unit_test(a_server_that_is_not_checked_has_no_bound),
-		cmocka_unit_test(nobody_can_notice_sooner),
 		cmocka_unit_test(lost_queries_of_the_reference_set_up),
-		cmocka_unit_test(misrouted_queries_at_least),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
