@@ -14,8 +14,8 @@ static void usage(FILE *to)
 	fprintf(to,
 	        "usage: evenkeel judge [--json] RUN_DIR...\n\n"
 	        "Judges each run directory again from plan.json, events.jsonl and its captures;\n"
-	        "writes verdict.json, report.txt, junit.xml and report.tap anew and prints the\n"
-	        "verdict. The same directory gives the same bytes.\n\n"
+	        "writes verdict.json, report.txt, report.html, junit.xml and report.tap anew and\n"
+	        "prints the verdict. The same directory gives the same bytes.\n\n"
 	        "  --json  print verdict documents, one a line, instead of text\n"
 	        "  --help  this text\n\n"
 	        "Exit status: the worst of all: 4 INVALID, 1 FAIL, 3 INCONCLUSIVE, 0 PASS; 2 when\n"

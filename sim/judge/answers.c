@@ -123,27 +123,45 @@ static void tell_bad(const struct judge *j, struct finding *f)
 			struct text what = { .n = 0 };
 			text_add(&what, "%s%s%s", bad->what, server != NULL ? ", asked of " : "",
 			         server != NULL ? server : "");
-			finding_frame(f, j, j->client[i].node, bad->frame, bad->t_ns, what.s);
 			if (told == 0)
 				text_add(&f->why, "; the first: %s", what.s);
+			if (bad->said != NULL)
+				text_add(&what, "; %s", bad->said);
+			finding_frame(f, j, j->client[i].node, bad->frame, bad->t_ns, what.s);
 		}
 }
 
-static uint64_t count_errors(const struct judge *j, uint64_t *answered)
-{
-	uint64_t n = 0;
+struct answers {
+	uint64_t answered, wrong, duplicate, error;
+	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
+};
 
-	for (unsigned i = 0; i < j->client_n; i++)
+static struct answers count_answers(const struct judge *j)
+{
+	struct answers a = { 0 };
+
+	for (unsigned i = 0; i < j->client_n; i++) {
+		a.wrong += j->client[i].wrong;
+		a.duplicate += j->client[i].duplicate;
 		for (size_t k = 0; k < j->client[i].query_n; k++) {
-			*answered += j->client[i].query[k].match != 0;
-			n += j->client[i].query[k].match == REC_ERROR;
+			const struct query *q = &j->client[i].query[k];
+			a.answered += q->match != 0;
+			a.error += q->match == REC_ERROR;
+			a.truncated += q->truncated;
+			a.over_tcp += q->truncated && q->answer_ns != NEVER;
 		}
-	return n;
+	}
+	return a;
 }
 
-static void tell_answers(const struct judge *j, const struct plan_expect *e, uint64_t wrong,
-                         uint64_t duplicate, uint64_t error, struct finding *f)
+static void tell_answers(const struct judge *j, const struct plan_expect *e,
+                         const struct answers *a, struct finding *f)
 {
+	uint64_t wrong = a->wrong, duplicate = a->duplicate, error = a->error;
+
+	text_add(&f->why, "of ");
+	text_count(&f->why, a->answered);
+	text_add(&f->why, " answered queries: ");
 	text_count(&f->why, wrong);
 	text_add(&f->why, " wrong (at most ");
 	text_count(&f->why, e->wrong);
@@ -159,6 +177,13 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e, uin
 		text_count(&f->why, (uint64_t)e->error);
 		text_add(&f->why, ")");
 	}
+	if (a->truncated > 0) {
+		text_add(&f->why, "; ");
+		text_count(&f->why, a->truncated);
+		text_add(&f->why, " were truncated, ");
+		text_count(&f->why, a->over_tcp);
+		text_add(&f->why, " of them got their answer over TCP or at a later try");
+	}
 	if (j->plan->recursor.path != NULL)
 		text_add(&f->why, "; their data weren't checked: a foreign recursor gave them");
 	tell_bad(j, f);
@@ -166,31 +191,27 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e, uin
 
 void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f)
 {
-	uint64_t wrong = 0, duplicate = 0, answered = 0, error = count_errors(j, &answered);
+	struct answers a = count_answers(j);
 
-	for (unsigned i = 0; i < j->client_n; i++) {
-		wrong += j->client[i].wrong;
-		duplicate += j->client[i].duplicate;
-	}
 	text_add(&f->title, "answers are the ones that were asked for");
 	text_add(&f->claim, "at most %llu wrong, %llu duplicate", (unsigned long long)e->wrong,
 	         (unsigned long long)e->duplicate);
-	text_add(&f->why, "of ");
-	text_count(&f->why, answered);
-	text_add(&f->why, " answered queries: ");
-	tell_answers(j, e, wrong, duplicate, error, f);
-	json_object_set_new(f->measured, "answered", json_integer((json_int_t)answered));
-	json_object_set_new(f->measured, "wrong", json_integer((json_int_t)wrong));
-	json_object_set_new(f->measured, "duplicate", json_integer((json_int_t)duplicate));
-	json_object_set_new(f->measured, "error", json_integer((json_int_t)error));
+	tell_answers(j, e, &a, f);
+	json_object_set_new(f->measured, "answered", json_integer((json_int_t)a.answered));
+	json_object_set_new(f->measured, "wrong", json_integer((json_int_t)a.wrong));
+	json_object_set_new(f->measured, "duplicate", json_integer((json_int_t)a.duplicate));
+	json_object_set_new(f->measured, "error", json_integer((json_int_t)a.error));
+	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)a.truncated));
+	json_object_set_new(f->measured, "truncated_answered",
+	                    json_integer((json_int_t)a.over_tcp));
 	json_object_set_new(f->bound, "wrong", json_integer((json_int_t)e->wrong));
 	json_object_set_new(f->bound, "duplicate", json_integer((json_int_t)e->duplicate));
 	json_object_set_new(f->bound, "error", e->error < 0 ? json_null() :
 	                    json_integer((json_int_t)e->error));
-	bool right = wrong <= e->wrong && duplicate <= e->duplicate &&
-	             (e->error < 0 || error <= (uint64_t)e->error);
+	bool right = a.wrong <= e->wrong && a.duplicate <= e->duplicate &&
+	             (e->error < 0 || a.error <= (uint64_t)e->error);
 	f->verdict = !right ? VERDICT_FAIL :
-	             answered == 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
+	             a.answered == 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
 }
 
 /* ---- shares that must be at least, or at most, something ---- */

@@ -3,10 +3,10 @@
  * The clients' side: what was planned, from the load's own generator, against what the client
  * node's interface saw. Queries are matched by client, ID and question; a later try, which has an
  * ID of its own, by client and question. Planned queries are taken in as time goes, so that a
- * question that repeats an ID seconds later is a query of its own.
+ * question that repeats an ID seconds later is a query of its own. A truncated answer sends the
+ * client on over TCP, whose answer is then the one that counts.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <stdlib.h>
 
 #include "inner.h"
@@ -64,6 +64,9 @@ void client_free(struct client *c)
 {
 	for (unsigned i = 0; i < c->planned_n; i++)
 		host_arena_free(&c->planned[i].arena);
+	for (size_t i = 0; i < c->bad_n; i++)
+		free(c->bad[i].said);
+	tcp_free(c->tcp);
 	free(c->planned);
 	free(c->query);
 	free(c->bad);
@@ -149,7 +152,8 @@ static void remember(struct client *c, struct query *q, uint64_t index, uint64_t
 
 /*
  * Whose next try leaves at t_ns: one client may ask one question again while an earlier query of it
- * still waits, so it is the one that is due closest to now. UINT64_MAX: nobody's.
+ * still waits, so it is the one that is due closest to now. Who has its answer doesn't ask again,
+ * unless that came when the next try was on its way. UINT64_MAX: nobody's.
  */
 static uint64_t try_again(const struct client *c, const struct plan *p, int64_t t_ns,
                           uint64_t identity)
@@ -157,15 +161,18 @@ static uint64_t try_again(const struct client *c, const struct plan *p, int64_t 
 	const uint64_t *v = table_find(&c->by_identity, identity);
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
+	bool waits = false;
 
 	for (uint64_t i = v != NULL ? *v + 1 : 0; i > c->expired; i = c->query[i - 1].same) {
 		const struct query *q = &c->query[i - 1];
 		const struct plan_load *l = &p->load[q->load];
 		int64_t off = llabs(t_ns - (q->sent_ns + q->tries * l->timeout_ns));
-		if (q->tries < l->tries && off < least) {
-			least = off;
-			best = i - 1;
-		}
+		bool open = q->answer_ns == NEVER;
+		if (q->tries >= l->tries || open < waits || (open == waits && off >= least))
+			continue;
+		waits = open;
+		least = off;
+		best = i - 1;
 	}
 	return best;
 }
@@ -203,18 +210,25 @@ static void client_query(struct client *c, const struct plan *p, const struct ju
 	table_put(&c->by_key, key, again | (uint64_t)q->tries << TRY_SHIFT);
 }
 
+/* m: NULL for what is no DNS message. query: UINT32_MAX: it answers none. */
 static void client_bad(struct client *c, const struct judge_tap *t, uint64_t query,
                        const struct message *m, const char *what)
 {
+	const struct frame *f = t->frame;
+	bool deserved = c->oracle && query != UINT32_MAX;
+
 	if (c->bad_n == BADS_MAX)
 		return;
 	c->bad = grow(c->bad, c->bad_n, &c->bad_cap, sizeof(*c->bad));
-	c->bad[c->bad_n++] = (struct bad){
+	struct bad *b = &c->bad[c->bad_n++];
+	*b = (struct bad){
 		.frame = (uint32_t)t->number, .query = (uint32_t)query, .t_ns = t->t_ns,
-		.from = t->frame->src.ip, .what = what,
-		.front = m == NULL ? 0 : key_of(&t->frame->dst.ip, t->frame->dst.port, m->id,
-		                                m->question),
+		.from = f->src.ip, .what = what,
+		.front = m == NULL ? 0 : key_of(&f->dst.ip, f->dst.port, m->id, m->question),
 	};
+	if (c->bad_n <= SAID_MAX)
+		b->said = m != NULL ? said(m->m, m->len, deserved ? m : NULL) :
+		          said(f->payload, f->payload_len, NULL);
 }
 
 /* What the answer says, by the oracle or, for a foreign recursor, by its rcode alone. */
@@ -255,45 +269,94 @@ static void client_stray(struct client *c, const struct judge_tap *t, const stru
 	client_bad(c, t, UINT32_MAX, m, what);
 }
 
+/* The bit of struct query's answered; 0 for tries that are too many to be told apart. */
+static uint64_t try_bit(uint64_t try, bool tcp)
+{
+	return try <= 32 ? 1ull << ((try - 1) * 2 + tcp) : 0;
+}
+
+/* An answer that belongs to a query's try: the first one counts, unless it says "over TCP". */
+static void take_answer(struct client *c, const struct judge_tap *t, const struct message *m,
+                        uint64_t index, uint64_t try)
+{
+	struct query *q = &c->query[index];
+	bool tcp = t->frame->kind == FRAME_TCP;
+	enum rec_match match = answer_match(c, m);
+	const char *wrong = match == REC_TRUNCATED && tcp ? "truncated answer over TCP" :
+	                    match_wrong(match);
+
+	c->wrong += wrong != NULL;
+	if (wrong != NULL)
+		client_bad(c, t, index, m, wrong);
+	if ((q->answered & try_bit(try, tcp)) != 0) {
+		c->duplicate++;
+		q->duplicate = true;
+		client_bad(c, t, index, m, "second answer to one try");
+	}
+	q->answered |= try_bit(try, tcp);
+	if (match == REC_TRUNCATED && !tcp) {
+		q->truncated = true;
+	} else if (q->answer_ns == NEVER) {
+		q->answer_ns = t->t_ns;
+		q->answer_frame = (uint32_t)t->number;
+		q->match = (uint8_t)match;
+		q->answer_try = (uint8_t)try;
+	}
+}
+
 static void client_answer(struct client *c, const struct judge_tap *t, const struct message *m)
 {
-	const uint64_t *v = table_find(&c->by_key, key_of(&t->frame->dst.ip, 0, m->id,
-	                                                  m->question));
+	const struct frame *f = t->frame;
+	const uint64_t *v = table_find(&c->by_key, key_of(&f->dst.ip, 0, m->id, m->question));
 	struct query *q = v != NULL ? &c->query[*v & UINT32_MAX] : NULL;
 
 	if (q == NULL || q->tries == 0) {
 		client_stray(c, t, m, "answer to no query: no such ID and question is open");
 		return;
 	}
-	if (q->tries == 1 &&
-	    (q->port != t->frame->dst.port || !ip_eq(&q->to, &t->frame->src.ip))) {
+	bool own_port = f->kind == FRAME_TCP || q->port == f->dst.port;
+	if (q->tries == 1 && (!own_port || !ip_eq(&q->to, &f->src.ip))) {
 		client_stray(c, t, m, "answer to no query: other port or sender");
 		return;
 	}
-	enum rec_match match = answer_match(c, m);
-	const char *wrong = match_wrong(match);
 	uint64_t index = *v & UINT32_MAX, try = *v >> TRY_SHIFT;
-	c->wrong += wrong != NULL;
-	if (wrong != NULL)
-		client_bad(c, t, index, m, wrong);
-	if (q->answers > 0) {
-		c->duplicate++;
-		client_bad(c, t, index, m, "second answer to one query");
-	} else {
-		q->answer_ns = t->t_ns;
-		q->answer_frame = (uint32_t)t->number;
-		q->match = (uint8_t)match;
-		q->answer_try = try > 0 ? (uint8_t)try : 1;
-	}
-	if (q->answers < UINT8_MAX)
-		q->answers++;
+	take_answer(c, t, m, index, try > 0 ? try : 1);
+}
+
+struct over_tcp {
+	struct client *c;
+	const struct judge_tap *t;
+};
+
+static void tcp_answer(void *of, const uint8_t *bytes, size_t len)
+{
+	const struct over_tcp *o = of;
+	struct message m;
+
+	if (message_of(&m, bytes, len) && m.answer)
+		client_answer(o->c, o->t, &m);
+	else
+		client_stray(o->c, o->t, NULL, "answer that is no DNS answer");
+}
+
+static void client_tcp(struct client *c, const struct judge_tap *t)
+{
+	struct over_tcp o = { c, t };
+
+	if (c->tcp == NULL)
+		c->tcp = tcp_new();
+	tcp_segment(c->tcp, t->frame, tcp_answer, &o);
 }
 
 void client_tap(struct client *c, const struct plan *p, const struct judge_tap *t, bool out)
 {
 	struct message m;
 
-	if (t->frame->kind != FRAME_UDP || (out ? t->frame->dst.port : t->frame->src.port) != 53)
+	if ((out ? t->frame->dst.port : t->frame->src.port) != 53)
+		return;
+	if (t->frame->kind == FRAME_TCP && !out)
+		client_tcp(c, t);
+	if (t->frame->kind != FRAME_UDP)
 		return;
 	bool read = message_read(&m, t->frame);
 	if (out && read && !m.answer)

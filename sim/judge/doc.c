@@ -127,10 +127,12 @@ static json_t *harness(const struct judge *j)
 {
 	const struct events *e = &j->events;
 	json_t *h = json_object();
-	uint64_t unplanned = 0, repeated = 0, unmatched = 0;
+	uint64_t unplanned = 0, repeated = 0, unmatched = 0, given_up = 0;
 
-	for (unsigned i = 0; i < j->client_n; i++)
+	for (unsigned i = 0; i < j->client_n; i++) {
 		unplanned += j->client[i].unplanned;
+		given_up += j->client[i].tcp != NULL ? tcp_given_up(j->client[i].tcp) : 0;
+	}
 	for (unsigned i = 0; i < j->balancer_n; i++) {
 		repeated += j->balancer[i].repeated;
 		unmatched += j->balancer[i].answers_unmatched;
@@ -151,6 +153,7 @@ static json_t *harness(const struct judge *j)
 	set(h, "unplanned_queries", (int64_t)unplanned);
 	set(h, "matched_by_order", (int64_t)repeated);
 	set(h, "answers_unmatched", (int64_t)unmatched);
+	set(h, "tcp_given_up", (int64_t)given_up);
 	return h;
 }
 
@@ -182,7 +185,7 @@ static void phase_count(const struct judge *j, struct phase *ph)
 			ph->late += !answered && q->answer_ns != NEVER;
 			ph->error += q->match == REC_ERROR;
 			ph->wrong += match_wrong(q->match);
-			ph->duplicate += q->answers > 1;
+			ph->duplicate += q->duplicate;
 			hist_add(&ph->latency, answered ? q->answer_ns - q->plan_ns :
 			         INT64_MAX / 2);
 		}

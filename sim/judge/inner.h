@@ -54,11 +54,36 @@ struct message {
 	bool answer;        /* QR */
 };
 
-/* False when it isn't a DNS message with one question. */
+/* False when it isn't a DNS message with one question. m: kept for msg's life. */
+bool message_of(struct message *msg, const uint8_t *m, size_t len);
+/* The same of a UDP frame. */
 bool message_read(struct message *msg, const struct frame *f);
 uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class);
 /* Never 0. */
 uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question);
+
+/*
+ * said.c: "came: ...; expected: ..." about the answer m[0..len), the latter by the stub's own rules
+ * when deserved, which is the same message, isn't NULL. The caller frees.
+ */
+char *said(const uint8_t *m, size_t len, const struct message *deserved);
+
+/* ---- tcp.c: DNS messages out of the segments that come in ---- */
+
+struct tcp; /* the streams that are followed, each one direction of a connection */
+
+struct tcp *tcp_new(void);
+void tcp_free(struct tcp *take_t);
+/*
+ * One segment, in the order of the capture. Calls message for every DNS message that it completes
+ * (RFC 1035, 4.2.2); m is good until it returns. A segment that comes twice or out of order is put
+ * in its place. Streams, and what they hold, are bounded: one too many is not followed on, nor is
+ * one that breaks the bounds.
+ */
+void tcp_segment(struct tcp *t, const struct frame *f,
+                 void (*message)(void *of, const uint8_t *m, size_t len), void *of);
+/* Streams that were given up: their answers are missing. */
+uint64_t tcp_given_up(const struct tcp *t);
 
 /* ---- client.c: one record for each planned query ---- */
 
@@ -77,13 +102,18 @@ struct query {
 	uint16_t load;
 	uint16_t balancer;     /* index among the plan's balancers */
 	uint8_t match;         /* enum rec_match of the first answer; 0: none */
-	uint8_t answers;       /* saturates */
+	bool truncated;        /* an answer over UDP had TC: the client goes on over TCP */
+	bool duplicate;        /* some try was answered twice */
 	uint8_t tries;         /* seen on the wire */
 	uint8_t answer_try;    /* which try the first answer belongs to, from 1 */
 	uint32_t same;         /* index + 1 of the query of this identity before; 0: none */
+	uint64_t answered;     /* tries that were, over UDP in even bits, TCP in odd ones */
 };
 
-enum { BADS_MAX = 4096 }; /* kept with their frames; more are only counted */
+enum {
+	BADS_MAX = 4096, /* kept with their frames; more are only counted */
+	SAID_MAX = 5,    /* of those, with what they said */
+};
 
 /* An answer that is wrong, late or one too many. */
 struct bad {
@@ -93,6 +123,7 @@ struct bad {
 	struct ip from;
 	uint64_t front;   /* key of client, port, ID and question, as a balancer saw it */
 	const char *what;
+	char *said;       /* what came and what was expected; NULL: not kept */
 };
 
 struct client {
@@ -102,6 +133,7 @@ struct client {
 	size_t expired;         /* queries below are too old to be matched any more */
 	struct table by_key, by_identity;
 	uint64_t unplanned, stray, wrong, duplicate, sent_seen;
+	struct tcp *tcp;        /* answers over TCP */
 	int64_t last_ns;        /* latest tap */
 	struct bad *bad;
 	size_t bad_n, bad_cap;

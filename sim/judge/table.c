@@ -128,10 +128,10 @@ uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t questi
 	return h != 0 ? h : 1;
 }
 
-bool message_read(struct message *msg, const struct frame *f)
+bool message_of(struct message *msg, const uint8_t *m, size_t len)
 {
-	msg->m = f->payload;
-	msg->len = f->payload_len;
+	msg->m = m;
+	msg->len = len;
 	if (dns_question(&msg->q, msg->m, msg->len) < 0)
 		return false;
 	msg->id = dns_id(msg->m);
@@ -139,4 +139,9 @@ bool message_read(struct message *msg, const struct frame *f)
 	msg->question = question_hash(msg->m + DNS_HEADER, msg->q.name_len, msg->q.type,
 	                              msg->q.class);
 	return true;
+}
+
+bool message_read(struct message *msg, const struct frame *f)
+{
+	return message_of(msg, f->payload, f->payload_len);
 }

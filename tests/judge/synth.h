@@ -400,6 +400,14 @@ static inline void synth_init(struct synth *s, const struct synth_knobs *k)
 	}
 }
 
+/* Puts the records in order of time, and counts each node's. */
+static inline void synth_sort(struct synth *s)
+{
+	qsort(s->record, s->n, sizeof(*s->record), synth_cmp);
+	for (size_t i = 0; i < s->n; i++)
+		s->frames[s->record[i].node]++;
+}
+
 /* Makes the run's records, in order of time. plan: borrowed, of two balancers and two recursors. */
 static inline void synth_run(struct synth *s, struct plan *plan, const struct synth_knobs *k)
 {
@@ -409,9 +417,7 @@ static inline void synth_run(struct synth *s, struct plan *plan, const struct sy
 	for (unsigned b = 0; b < SYNTH_BALANCERS; b++)
 		for (unsigned i = 0; i < SYNTH_SERVERS; i++)
 			synth_probes(s, b, i);
-	qsort(s->record, s->n, sizeof(*s->record), synth_cmp);
-	for (size_t i = 0; i < s->n; i++)
-		s->frames[s->record[i].node]++;
+	synth_sort(s);
 }
 
 static inline void synth_fini(struct synth *s)

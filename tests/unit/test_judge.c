@@ -96,7 +96,7 @@ static const struct row rows[] = {
 	  "answer to no query" },
 	{ "one answer to no query", { .stray = 1 }, "answers", "FAIL", "1 wrong (at most 0)" },
 	{ "answers that come twice", { .twice_each = 5000 }, "answers", "FAIL",
-	  "second answer to one query" },
+	  "second answer to one try" },
 	{ "a cache switched off", { .no_cache = true }, "cache", "FAIL",
 	  "0 of 14," },
 };
