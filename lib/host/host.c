@@ -42,6 +42,21 @@ int64_t host_real_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+int64_t host_real_offset_ns(void)
+{
+	int64_t best_ns = INT64_MAX, offset_ns = 0;
+
+	for (int i = 0; i < 16; i++) {
+		int64_t before = host_mono_ns(), real = host_real_ns();
+		int64_t took = host_mono_ns() - before;
+		if (took < best_ns) {
+			best_ns = took;
+			offset_ns = real - before - took / 2;
+		}
+	}
+	return offset_ns;
+}
+
 void host_seed(uint8_t seed[32])
 {
 	MUST(getrandom(seed, 32, 0) == 32);

@@ -19,6 +19,12 @@
 int64_t host_mono_ns(void);
 int64_t host_real_ns(void);
 
+/*
+ * CLOCK_REALTIME - CLOCK_MONOTONIC, good to well below a microsecond: both are read in turn several
+ * times, and the pair that took least counts, so that an interruption doesn't matter.
+ */
+int64_t host_real_offset_ns(void);
+
 /* 32 bytes from getrandom. Ends the program if the kernel has none. */
 void host_seed(uint8_t seed[32]);
 

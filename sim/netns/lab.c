@@ -266,7 +266,7 @@ static void set_zero(struct lab *l)
 		if (l->plan->load[i].names == PLAN_ZIPF)
 			lead += LEAD_NAME_NS * l->plan->load[i].name_n;
 	l->t0_ns = now + lead;
-	l->t0_real_ns = l->t0_ns + host_real_ns() - host_mono_ns();
+	l->t0_real_ns = l->t0_ns + host_real_offset_ns();
 	plan_sha256(l->plan, sha);
 	snprintf(real, sizeof(real), "%lld", (long long)l->t0_real_ns);
 	events_zero(&l->events, l->t0_ns,

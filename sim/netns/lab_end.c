@@ -175,6 +175,6 @@ void lab_collect(struct lab *l)
 	pcap_events(l);
 	events_add(&l->events, "clock", host_mono_ns(),
 	           json_pack("{s:I}", "step_us",
-	                     (json_int_t)((host_real_ns() - host_mono_ns() - l->t0_real_ns +
+	                     (json_int_t)((host_real_offset_ns() - l->t0_real_ns +
 	                                   l->t0_ns) / 1000)));
 }

@@ -379,7 +379,7 @@ static int start(struct wire *w)
 		return fail(w, err, "no memory for the links");
 	w->free_first = UNDER_WAY_MAX;
 	routes_init(&w->routes, w->o->plan);
-	w->real_ns = host_real_ns() - host_mono_ns();
+	w->real_ns = host_real_offset_ns();
 	err = ring_open(&w->ring, ring_slots(w->o->plan));
 	if (err != 0)
 		return fail(w, err, "can't open a packet ring");

@@ -2,6 +2,8 @@
 """The netns engine: what it leaves behind (nothing), whether the kernel's counters and the captures
 agree, that faults are proven, that labs don't meet. As an ordinary user wherever possible. These
 tests look at events and captures, not at verdicts, so a busy machine doesn't make them fail."""
+import atexit
+import functools
 import json
 import os
 import pathlib
@@ -35,6 +37,22 @@ expect { answers { wrong = 0, duplicate = 0 } }
 """
 
 
+@functools.cache
+def reachable_folder():
+    """Copies of our programs that any user can execute: the tree may lie in somebody's home."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="evenkeel-test-bin-"))
+    atexit.register(shutil.rmtree, folder)
+    folder.chmod(0o755)
+    for name in ("evenkeel", "balancer", "recursor-stub"):
+        shutil.copy(ek.program(name), folder / name)
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def reachable(name):
+    return str(reachable_folder() / name)
+
+
 @pytest.fixture
 def room():
     """A directory that an ordinary user may write, with the reference configuration in it."""
@@ -61,7 +79,7 @@ def as_nobody():
 
 def begin(out, path, *args):
     """evenkeel run, as an ordinary user."""
-    return subprocess.Popen([*as_nobody(), ek.program("evenkeel"), "run", "--out", str(out), *args,
+    return subprocess.Popen([*as_nobody(), reachable("evenkeel"), "run", "--out", str(out), *args,
                              str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -191,7 +209,8 @@ def test_nothing_is_left_behind_after_kill_9(room):
     run.stdout.close()
     run.stderr.close()
     ek.wait_until(lambda: not any(pathlib.Path(f"/proc/{p}").exists() for p in below), "the end")
-    assert not ours & all_nets()
+    # Labs of other tests may get the same inode numbers for theirs, and then let them go too.
+    ek.wait_until(lambda: not ours & all_nets(), "the namespaces' end", 60)
     assert everything() == before
 
 
@@ -270,8 +289,10 @@ def test_a_delay_is_seen_between_two_captures(room):
     before = [d for t, d in way if 0 <= t < fault["from_ns"]]
     after = [d for t, d in way if t > fault["to_ns"]]
     assert len(before) > 20 and len(after) > 20
-    assert min(before) >= 100_000 and min(after) >= 30_050_000
-    assert sorted(before)[len(before) // 2] < 20_000_000
+    # Processors' clocks may differ by some tens of microseconds under a hypervisor.
+    assert min(before) >= 0 and min(after) >= 30_050_000 - 100_000
+    assert 100_000 <= sorted(before)[len(before) // 2] < 20_000_000
+    assert sorted(after)[len(after) // 2] >= 30_050_000
 
 
 def test_a_fault_of_the_stub_shows_in_its_answers(room):
@@ -371,7 +392,7 @@ os.execv("%s", ["recursor-stub", *__import__("sys").argv[1:]])
 
 def test_hostile_frames_are_counted_and_go_nowhere(room):
     evil = room / "evil"
-    evil.write_text(HOSTILE % ek.program("recursor-stub"))
+    evil.write_text(HOSTILE % reachable("recursor-stub"))
     evil.chmod(0o755)
     out = room / "out"
     finish(begin(out, scenario(room), "--recursor", str(evil)))
@@ -383,7 +404,7 @@ def test_a_directory_that_isnt_a_runs_is_not_replaced(room):
     out = room / "mine"
     out.mkdir()
     (out / "letter.txt").write_text("dear")
-    done = subprocess.run([ek.program("evenkeel"), "run", "--out", str(out), str(scenario(room))],
+    done = subprocess.run([reachable("evenkeel"), "run", "--out", str(out), str(scenario(room))],
                           capture_output=True, text=True, timeout=30)
     assert done.returncode == ek.USAGE
     assert "isn't a run directory" in done.stderr
@@ -393,7 +414,7 @@ def test_a_directory_that_isnt_a_runs_is_not_replaced(room):
 def test_where_namespaces_are_refused_the_status_is_77_and_the_reason_is_named(room):
     """Nobody has no namespaces in a user namespace that doesn't map it."""
     ek.tool("unshare")
-    done = subprocess.run([*as_nobody(), "unshare", "--user", ek.program("evenkeel"), "run",
+    done = subprocess.run([*as_nobody(), "unshare", "--user", reachable("evenkeel"), "run",
                            "--out", str(room / "out"), str(scenario(room))],
                           capture_output=True, text=True, timeout=30)
     assert done.returncode == ek.CANT, done.stderr
