@@ -100,6 +100,8 @@ static void take_planned(struct client *c, struct planned *g)
 		.to = n->to.ip,
 		.id = n->id, .load = (uint16_t)g->load, .balancer = (uint16_t)n->balancer,
 	};
+	const uint64_t *v = table_find(&c->by_key, q->key);
+	q->before = v != NULL ? (uint32_t)*v + 1 : 0;
 	table_put(&c->by_key, q->key, c->query_n++);
 	g->more = load_gen_next(g->gen, &g->next);
 }
@@ -177,6 +179,47 @@ static uint64_t try_again(const struct client *c, const struct plan *p, int64_t 
 	return best;
 }
 
+/*
+ * The query of this key that is planned closest to t_ns and hasn't left yet: at high rates an ID
+ * comes again while the one before still waits. UINT64_MAX: none.
+ */
+static uint64_t first_try(const struct client *c, int64_t t_ns, uint64_t key)
+{
+	const uint64_t *v = table_find(&c->by_key, key);
+	uint64_t best = UINT64_MAX;
+	int64_t least = INT64_MAX;
+
+	for (uint64_t i = v != NULL ? (*v & UINT32_MAX) + 1 : 0; i > c->expired;
+	     i = c->query[i - 1].before) {
+		const struct query *q = &c->query[i - 1];
+		if (q->sent_ns == NEVER && q->key == key && llabs(t_ns - q->plan_ns) < least) {
+			least = llabs(t_ns - q->plan_ns);
+			best = i - 1;
+		}
+	}
+	return best;
+}
+
+/* The value for the query of this key that this is an answer to; NULL: there is none. */
+static const uint64_t *asked_for(const struct client *c, const struct frame *f, uint64_t key,
+                                 uint64_t *value)
+{
+	const uint64_t *v = table_find(&c->by_key, key);
+
+	for (uint64_t i = v != NULL ? (*v & UINT32_MAX) + 1 : 0; i > c->expired;
+	     i = c->query[i - 1].before) {
+		const struct query *q = &c->query[i - 1];
+		if (q->key != key || q->tries != 1 || q->port != f->dst.port ||
+		    !ip_eq(&q->to, &f->src.ip))
+			continue;
+		*value = i - 1;
+		if (q->answer_ns == NEVER && q->answered == 0)
+			return value;
+		v = value;
+	}
+	return v;
+}
+
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
 static void client_query(struct client *c, const struct plan *p, const struct judge_tap *t,
                          const struct message *m)
@@ -186,9 +229,9 @@ static void client_query(struct client *c, const struct plan *p, const struct ju
 
 	plan_until(c, t->t_ns + EARLY_NS);
 	expire(c, p, t->t_ns);
-	const uint64_t *v = table_find(&c->by_key, key);
-	if (v != NULL && c->query[*v & UINT32_MAX].sent_ns == NEVER) {
-		struct query *q = &c->query[*v & UINT32_MAX];
+	uint64_t first = first_try(c, t->t_ns, key);
+	if (first != UINT64_MAX) {
+		struct query *q = &c->query[first];
 		q->sent_ns = t->t_ns;
 		q->sent_frame = (uint32_t)t->number;
 		q->port = t->frame->src.port;
@@ -196,7 +239,7 @@ static void client_query(struct client *c, const struct plan *p, const struct ju
 		q->tries = 1;
 		c->sent_seen++;
 		if (p->load[q->load].tries > 1)
-			remember(c, q, *v, identity);
+			remember(c, q, first, identity);
 		return;
 	}
 	uint64_t again = try_again(c, p, t->t_ns, identity);
@@ -307,7 +350,8 @@ static void take_answer(struct client *c, const struct judge_tap *t, const struc
 static void client_answer(struct client *c, const struct judge_tap *t, const struct message *m)
 {
 	const struct frame *f = t->frame;
-	const uint64_t *v = table_find(&c->by_key, key_of(&f->dst.ip, 0, m->id, m->question));
+	uint64_t older;
+	const uint64_t *v = asked_for(c, f, key_of(&f->dst.ip, 0, m->id, m->question), &older);
 	struct query *q = v != NULL ? &c->query[*v & UINT32_MAX] : NULL;
 
 	if (q == NULL || q->tries == 0) {

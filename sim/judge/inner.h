@@ -107,6 +107,7 @@ struct query {
 	uint8_t tries;         /* seen on the wire */
 	uint8_t answer_try;    /* which try the first answer belongs to, from 1 */
 	uint32_t same;         /* index + 1 of the query of this identity before; 0: none */
+	uint32_t before;       /* index + 1 of the query of this key before; 0: none */
 	uint64_t answered;     /* tries that were, over UDP in even bits, TCP in odd ones */
 };
 
