@@ -11,26 +11,37 @@
 #include "io.h"
 #include "lib/host/host.h"
 
-enum { OVERDUE_NS = 250000, LOOK_MAX_NS = 50000000, ANY = -1 };
+enum {
+	OVERDUE_NS = 250000,
+	LOOK_MAX_NS = 50000000,
+	MOVE_NS = 5000000,      /* a move costs as much as many wake-ups: no more often than this */
+	ANY = -1,
+};
+
+/* Which processor the second sender keeps off. */
+struct apart {
+	int cpu;
+	int64_t since_ns;
+};
 
 /* Stays off the processor that the loop runs on, if there is another one. */
-static void keep_apart(const struct load_spare *s, int *off)
+static void keep_apart(const struct load_spare *s, struct apart *a, int64_t now_ns)
 {
 	int cpu = atomic_load_explicit(&s->loop_cpu, memory_order_relaxed);
 	cpu_set_t others = s->allowed;
 
-	if (cpu == *off)
+	if (cpu == a->cpu || now_ns - a->since_ns < MOVE_NS)
 		return;
 	CPU_CLR((size_t)cpu, &others);
-	if (sched_setaffinity(0, sizeof(others), &others) == 0)
-		*off = cpu;
+	*a = (struct apart){ cpu, now_ns };
+	(void)sched_setaffinity(0, sizeof(others), &others);
 }
 
 static void *run(void *arg)
 {
 	struct load_io *io = arg;
 	struct load_spare *s = &io->spare;
-	int off = ANY;
+	struct apart apart = { .cpu = ANY };
 
 	load_ask_for_punctuality();
 	if (s->policy != SCHED_OTHER) /* which a new thread doesn't inherit */
@@ -44,7 +55,7 @@ static void *run(void *arg)
 			pthread_mutex_unlock(&s->lock);
 			continue;
 		}
-		keep_apart(s, &off);
+		keep_apart(s, &apart, now);
 		int64_t until = now + LOOK_MAX_NS;
 		if (due != INT64_MAX && due + s->overdue_ns < until)
 			until = due + s->overdue_ns;
