@@ -20,7 +20,7 @@ static int64_t ppm_of(uint64_t k, uint64_t n)
 /* ---- lost ---- */
 
 struct lost {
-	uint64_t queries, lost, lost_first, late;
+	uint64_t queries, lost, lost_first, late, truncated;
 	const struct client *first_client; /* of the first lost query, as evidence */
 	const struct query *first;
 };
@@ -42,6 +42,7 @@ static void count_lost(const struct judge *j, struct lost *l)
 				continue;
 			l->lost++;
 			l->late += q->answer_ns != NEVER;
+			l->truncated += q->truncated && q->answer_ns == NEVER;
 			if (l->first == NULL) {
 				l->first = q;
 				l->first_client = &j->client[i];
@@ -70,7 +71,13 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	text_count(&f->why, l.queries);
 	text_add(&f->why, " queries got no answer in time (");
 	text_count(&f->why, l.late);
-	text_add(&f->why, " of them a late one), at most ");
+	text_add(&f->why, " of them a late one");
+	if (l.truncated > 0) {
+		text_add(&f->why, ", ");
+		text_count(&f->why, l.truncated);
+		text_add(&f->why, " truncated and then none over TCP");
+	}
+	text_add(&f->why, "), at most ");
 	text_count(&f->why, most);
 	if (e->at_most == PLAN_MODEL)
 		text_add(&f->why, " (a Poisson count of mean %.1f)", mean);
@@ -87,6 +94,7 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	json_object_set_new(f->measured, "lost_at_first_try",
 	                    json_integer((json_int_t)l.lost_first));
 	json_object_set_new(f->measured, "late", json_integer((json_int_t)l.late));
+	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)l.truncated));
 	json_object_set_new(f->measured, "misrouted", json_integer((json_int_t)misrouted));
 	json_object_set_new(f->bound, "at_most", json_integer((json_int_t)most));
 	json_object_set_new(f->bound, "misrouted_at_least", json_integer((json_int_t)least));

@@ -52,17 +52,6 @@ static void dump_on_mismatch(const json_t *doc, const char *what, const char *go
 	fail_msg("%s: %s, expected %s", what, got, want);
 }
 
-static void a_right_run_passes_whatever_its_seed(void **state)
-{
-	static const struct synth_knobs right;
-	(void)state;
-	for (uint64_t seed = 1; seed <= 12; seed++) {
-		json_t *doc = judged("scenarios/blog.lua", NULL, seed, &right);
-		dump_on_mismatch(doc, "a right run", str(doc, "verdict"), "PASS");
-		json_decref(doc);
-	}
-}
-
 struct row {
 	const char *what;
 	struct synth_knobs k;
@@ -271,6 +260,72 @@ static void the_order_in_which_queries_leave_is_no_matter(void **state)
 			spread_is(&spread_rows[i], seed, seed == 2);
 }
 
+/* ---- false alarms ---- */
+
+struct right_run {
+	const char *scenario;
+	enum bal_policy policy;
+	bool whole;            /* even over the failure, too */
+	struct synth_knobs k;
+};
+
+static const struct right_run right_runs[] = {
+	{ "scenarios/blog.lua", BAL_WRANDOM, false, { .stray = 0 } },
+	{ "scenarios/blog.lua", BAL_WRANDOM, true, { BATCHES } },
+	{ "scenarios/blog.lua", BAL_WRANDOM, false, { WORKERS } },
+	{ "scenarios/blog.lua", BAL_WRANDOM, true, { BATCHES, WORKERS } },
+	{ "scenarios/hang.lua", BAL_WRANDOM, true, { BATCHES } },
+	{ "scenarios/blackhole.lua", BAL_ROUNDROBIN, true, { BATCHES, WORKERS } },
+};
+
+static unsigned long setting(const char *name, unsigned long def)
+{
+	const char *s = getenv(name);
+
+	return s != NULL ? strtoul(s, NULL, 10) : def;
+}
+
+/* One after the other from right_runs, each with a seed of its own. True when it passes. */
+static bool right_run_passes(uint64_t seed)
+{
+	const struct right_run *r = &right_runs[seed % COUNT_OF(right_runs)];
+	struct plan *p = synth_plan(r->scenario, NULL, seed);
+	struct synth s;
+
+	p->conf[0].policy = r->policy;
+	if (r->whole)
+		p->expect[0].during_to_ns = p->load[0].to_ns;
+	synth_run(&s, p, &r->k);
+	json_t *doc = synth_judge(&s);
+	bool passes = judge_verdict(doc) == VERDICT_PASS;
+	if (!passes) {
+		fprintf(stderr, "seed %llu:\n", (unsigned long long)seed);
+		json_dumpf(json_object_get(doc, "expectations"), stderr, JSON_INDENT(1));
+		json_dumpf(json_object_get(doc, "invalid"), stderr, JSON_INDENT(1));
+	}
+	json_decref(doc);
+	synth_fini(&s);
+	plan_free(p);
+	return passes;
+}
+
+/* EK_JUDGE_RUNS=10000 EK_JUDGE_FROM=1 in the environment: more of them, from another seed on. */
+static void right_runs_pass_whatever_their_seeds(void **state)
+{
+#ifdef EK_DEBUG
+	unsigned long n = setting("EK_JUDGE_RUNS", 12);
+#else
+	unsigned long n = setting("EK_JUDGE_RUNS", 60);
+#endif
+	unsigned long from = setting("EK_JUDGE_FROM", 1), passed = 0;
+	(void)state;
+
+	for (unsigned long seed = from; seed < from + n; seed++)
+		passed += right_run_passes(seed);
+	print_message("%lu right runs, seeds %lu...: %lu PASS\n", n, from, passed);
+	assert_int_equal(passed, n);
+}
+
 static void even_over_a_failure_leaves_transitions_out(void **state)
 {
 	struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
@@ -369,7 +424,7 @@ static void files_and_taps_give_the_same_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_right_run_passes_whatever_its_seed),
+		cmocka_unit_test(right_runs_pass_whatever_their_seeds),
 		cmocka_unit_test(each_sabotage_fails_the_expectation_that_is_there_for_it),
 		cmocka_unit_test(a_harness_that_broke_its_word_is_invalid),
 		cmocka_unit_test(a_hang_that_hardly_anybody_felt_is_invalid),
