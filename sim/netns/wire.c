@@ -33,6 +33,7 @@ enum {
 };
 
 static const uint64_t BUSY_MQPS = 5000000;
+static const int64_t STEPPED_NS = 10000000000; /* so far off, a stamp is another clock's */
 
 struct slot {
 	uint32_t len;
@@ -152,7 +153,7 @@ static void take(struct wire *w, const struct ring_frame *f, int64_t now_ns)
 
 	if (from < 0 || (unsigned)from >= w->s->nodes)
 		return;
-	if (t_ns > now_ns || t_ns < now_ns - 10000000000)
+	if (t_ns > now_ns + STEPPED_NS || t_ns < now_ns - STEPPED_NS)
 		t_ns = now_ns; /* the clock was stepped: said elsewhere */
 	note_gap(w, t_ns, now_ns);
 	atomic_fetch_add_explicit(&w->s->frames, 1, memory_order_relaxed);

@@ -289,10 +289,8 @@ def test_a_delay_is_seen_between_two_captures(room):
     before = [d for t, d in way if 0 <= t < fault["from_ns"]]
     after = [d for t, d in way if t > fault["to_ns"]]
     assert len(before) > 20 and len(after) > 20
-    # Processors' clocks may differ by some tens of microseconds under a hypervisor.
-    assert min(before) >= 0 and min(after) >= 30_050_000 - 100_000
-    assert 100_000 <= sorted(before)[len(before) // 2] < 20_000_000
-    assert sorted(after)[len(after) // 2] >= 30_050_000
+    assert min(before) >= 100_000 - 1000 and min(after) >= 30_050_000 - 1000
+    assert sorted(before)[len(before) // 2] < 20_000_000
 
 
 def test_a_fault_of_the_stub_shows_in_its_answers(room):
