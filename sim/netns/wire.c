@@ -17,7 +17,7 @@
 #include "layout.h"
 #include "lib/host/host.h"
 #include "ring.h"
-#include "route.h"
+#include "sim/net/route.h"
 #include "sim/net/frame.h"
 #include "sim/net/pcapw.h"
 
