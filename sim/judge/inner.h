@@ -45,19 +45,8 @@ void *grow(void *p, size_t n, size_t *cap, size_t size);
 
 /* ---- what every tracker reads out of a datagram ---- */
 
-struct message {
-	const uint8_t *m;
-	size_t len;
-	struct dns_question q;
-	uint64_t question;  /* hash of name (case folded), type and class */
-	uint16_t id;
-	bool answer;        /* QR */
-};
-
-/* False when it isn't a DNS message with one question. m: kept for msg's life. */
-bool message_of(struct message *msg, const uint8_t *m, size_t len);
-/* The same of a UDP frame. */
-bool message_read(struct message *msg, const struct frame *f);
+/* What the tap's UDP payload says: as it came with the tap, or read into space; NULL: no DNS. */
+const struct judge_message *tap_message(const struct judge_tap *t, struct judge_message *space);
 uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class);
 /* Never 0. */
 uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question);
@@ -66,7 +55,7 @@ uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t questi
  * said.c: "came: ...; expected: ..." about the answer m[0..len), the latter by the stub's own rules
  * when deserved, which is the same message, isn't NULL. The caller frees.
  */
-char *said(const uint8_t *m, size_t len, const struct message *deserved);
+char *said(const uint8_t *m, size_t len, const struct judge_message *deserved);
 
 /* ---- tcp.c: DNS messages out of the segments that come in ---- */
 

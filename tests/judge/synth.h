@@ -515,7 +515,7 @@ static inline json_t *synth_judge(const struct synth *s)
 		struct frame f = { .kind = r->tcp ? FRAME_TCP : FRAME_UDP, .src = r->src,
 		                   .dst = r->dst, .payload = r->data, .payload_len = r->len,
 		                   .tcp_seq = r->tcp_seq, .tcp_flags = r->tcp_flags };
-		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f };
+		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f, NULL };
 		judge_tap(j, &t);
 	}
 	json_t *doc = judge_finish(j);
