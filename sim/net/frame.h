@@ -23,7 +23,12 @@ struct frame {
 	uint8_t icmp_type, icmp_code;
 };
 
-enum { FRAME_HEADERS = 14 + 40 + 20, FRAME_MAX = 65535 + 14 };
+enum {
+	FRAME_HEADERS = 14 + 40 + 24, /* the most that is made before a payload */
+	FRAME_MAX = 65535 + 14,
+	FRAME_ICMP_MAX = 1280 - 40,   /* an ICMP message as frame_icmp_body makes it */
+	FRAME_WINDOW = 64240,         /* Linux's first */
+};
 
 /*
  * Takes apart an Ethernet frame. Returns 0 with kind OTHER for what isn't IP or isn't one of the
@@ -32,13 +37,39 @@ enum { FRAME_HEADERS = 14 + 40 + 20, FRAME_MAX = 65535 + 14 };
 int frame_parse(struct frame *f, const uint8_t *p, size_t len) MUST_CHECK;
 /* Destination address alone, for routing. Returns 0, or -EBADMSG when it has none. Cheap. */
 int frame_dst(struct ip *dst, const uint8_t *p, size_t len) MUST_CHECK;
+/* True when IP, UDP, TCP and ICMP checksums hold (an absent UDP checksum over IPv4 holds). */
+bool frame_sums_right(const uint8_t *p, size_t len);
+
 /*
- * Makes a UDP frame with right checksums. src and dst of one family; cap at least FRAME_HEADERS +
- * len. mac: six bytes destination, then six source. Returns its length or -ENOSPC.
+ * What follows makes frames as a kernel sends them, with right checksums: TTL 64; over IPv4 ID 0
+ * and "don't fragment", but for ICMP, which has precedence 6 and may be fragmented. mac: six bytes
+ * destination, then six source. src and dst are of one family. Each returns the frame's length, or
+ * -ENOSPC when it is more than cap or than IP can carry; cap of FRAME_HEADERS + payload suffices.
  */
 int frame_udp(uint8_t *out, size_t cap, const uint8_t mac[12], const struct ep *src,
               const struct ep *dst, const uint8_t *payload, size_t len) MUST_CHECK;
-/* True when IP, UDP, TCP and ICMP checksums hold (an absent UDP checksum over IPv4 holds). */
-bool frame_sums_right(const uint8_t *p, size_t len);
+/*
+ * A TCP segment of f's endpoints, numbers, flags and payload; the rest of f doesn't count. A SYN
+ * has the one option of a maximum segment size, 1460 or 1440 (RFC 9293 section 3.7.1).
+ */
+int frame_tcp(uint8_t *out, size_t cap, const uint8_t mac[12], const struct frame *f,
+              uint16_t window) MUST_CHECK;
+/*
+ * The ICMP message, from its header on, with which dst refuses a UDP datagram from src because
+ * nobody has its port: RFC 792 type 3 code 3, or RFC 4443 type 1 code 4, followed by the datagram
+ * from its IP header on, cut where the whole packet comes to 576 or 1,280 bytes. Its length, or
+ * -ENOSPC; cap of FRAME_ICMP_MAX suffices.
+ */
+int frame_icmp_body(uint8_t *out, size_t cap, const struct ep *src, const struct ep *dst,
+                    const uint8_t *payload, size_t len) MUST_CHECK;
+/* The same as a frame from dst to src. */
+int frame_icmp_unreachable(uint8_t *out, size_t cap, const uint8_t mac[12], const struct ep *src,
+                           const struct ep *dst, const uint8_t *payload, size_t len) MUST_CHECK;
+/*
+ * Any frame of kind UDP, TCP or ICMP: frame_parse of it gives *f again, but that an ICMP message's
+ * checksum is put right. The window of a TCP segment is FRAME_WINDOW, or 0 with RST. -EINVAL for
+ * another kind, for two families, and for an ICMP message without its eight bytes of header.
+ */
+int frame_make(uint8_t *out, size_t cap, const uint8_t mac[12], const struct frame *f) MUST_CHECK;
 
 #endif
