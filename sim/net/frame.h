@@ -41,8 +41,8 @@ int frame_dst(struct ip *dst, const uint8_t *p, size_t len) MUST_CHECK;
 bool frame_sums_right(const uint8_t *p, size_t len);
 
 /*
- * What follows makes frames as a kernel sends them, with right checksums: TTL 64; don't fragment and
- * ID 0 over IPv4, but for ICMP, which has precedence 6 and may be fragmented. mac: six bytes
+ * What follows makes frames as a kernel sends them, with right checksums: TTL 64; over IPv4 ID 0
+ * and "don't fragment", but for ICMP, which has precedence 6 and may be fragmented. mac: six bytes
  * destination, then six source. src and dst are of one family. Each returns the frame's length, or
  * -ENOSPC when it is more than cap or than IP can carry; cap of FRAME_HEADERS + payload suffices.
  */
@@ -55,9 +55,10 @@ int frame_udp(uint8_t *out, size_t cap, const uint8_t mac[12], const struct ep *
 int frame_tcp(uint8_t *out, size_t cap, const uint8_t mac[12], const struct frame *f,
               uint16_t window) MUST_CHECK;
 /*
- * The ICMP message, from its header on, with which dst refuses a UDP datagram from src as nobody has
- * its port: RFC 792 type 3 code 3, or RFC 4443 type 1 code 4, followed by the datagram from its IP
- * header on, cut where the whole packet comes to 576 or 1,280 bytes. At most FRAME_ICMP_MAX.
+ * The ICMP message, from its header on, with which dst refuses a UDP datagram from src because
+ * nobody has its port: RFC 792 type 3 code 3, or RFC 4443 type 1 code 4, followed by the datagram
+ * from its IP header on, cut where the whole packet comes to 576 or 1,280 bytes. Its length, or
+ * -ENOSPC; cap of FRAME_ICMP_MAX suffices.
  */
 int frame_icmp_body(uint8_t *out, size_t cap, const struct ep *src, const struct ep *dst,
                     const uint8_t *payload, size_t len) MUST_CHECK;

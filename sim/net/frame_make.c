@@ -29,7 +29,8 @@ struct packet {
 	uint32_t sum;               /* of the addresses */
 };
 
-static inline struct packet packet(const struct ip *src, const struct ip *dst, unsigned proto, size_t len)
+static inline struct packet packet(const struct ip *src, const struct ip *dst, unsigned proto,
+                                   size_t len)
 {
 	bool v4 = ip_is4(src);
 
@@ -106,7 +107,7 @@ static int frame_len(const struct packet *k)
 }
 
 static inline void put_udp(uint8_t *p, const struct packet *k, uint16_t src, uint16_t dst,
-                    const uint8_t *payload)
+                           const uint8_t *payload)
 {
 	size_t len = k->len - UDP_HEADER;
 	uint32_t s = pseudo(k) + src + dst + (uint32_t)k->len + sum_bytes(payload, len);

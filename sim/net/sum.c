@@ -13,7 +13,8 @@ static uint64_t last(const uint8_t *end, size_t rest, size_t behind)
 
 	if (behind < 8) {
 		for (size_t i = 0; i < rest; i++)
-			v |= (uint64_t)*(end - rest + i) << (LITTLE_ENDIAN_WORDS ? 8 * i : 56 - 8 * i);
+			v |= (uint64_t)*(end - rest + i)
+			     << (LITTLE_ENDIAN_WORDS ? 8 * i : 56 - 8 * i);
 		return v;
 	}
 	v = sum_word(end - 8);

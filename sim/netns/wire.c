@@ -343,7 +343,7 @@ static int open_pcaps(struct wire *w)
 	MUST(w->pcap != NULL);
 	for (unsigned i = 0; w->o->dir != NULL && i < p->node_n && err == 0; i++) {
 		snprintf(path, sizeof(path), "%s/%s.pcap", w->o->dir, p->node[i].name);
-		err = pcapw_open(&w->pcap[i], path);
+		err = pcapw_open(&w->pcap[i], path, PCAPW_BACK);
 	}
 	return err;
 }

@@ -31,7 +31,7 @@ int tap_open(struct world *w, char error[VIRTUAL_ERROR_TEXT])
 
 	for (unsigned i = 0; w->o->dir != NULL && w->o->pcap && i < w->plan->node_n; i++) {
 		snprintf(path, sizeof(path), "%s/%s.pcap", w->o->dir, w->plan->node[i].name);
-		err = pcapw_open(&w->host[i].pcap, path);
+		err = pcapw_open(&w->host[i].pcap, path, 0);
 		if (err < 0) {
 			snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s: %s", path, strerror(-err));
 			return err;

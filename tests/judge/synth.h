@@ -531,7 +531,7 @@ static inline void synth_pcap(const struct synth *s, const char *dir, unsigned n
 	struct pcapw *w;
 
 	snprintf(path, sizeof(path), "%s/%s.pcap", dir, s->plan->node[node].name);
-	MUST(pcapw_open(&w, path) == 0);
+	MUST(pcapw_open(&w, path, 0) == 0);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct synth_record *r = &s->record[i];
 		uint8_t frame[FRAME_HEADERS + REC_ANSWER_MAX];
