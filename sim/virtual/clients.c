@@ -8,7 +8,7 @@
 
 enum { BASE_LEAST = 40000, BASES = 1000 };
 
-static void arm(struct world *w, unsigned load)
+void clients_arm(struct world *w, unsigned load)
 {
 	struct client_load *l = &w->load[load];
 	int64_t t = load_deadline(l->load);
@@ -36,7 +36,7 @@ int clients_start(struct world *w)
 			return err;
 		l->load = load_init(&l->arena, p, i, w->t0_ns);
 		arena_seal(&l->arena);
-		arm(w, i);
+		clients_arm(w, i);
 	}
 	return err;
 }
@@ -71,8 +71,7 @@ void clients_datagram(struct world *w, struct host *h, uint32_t slot)
 			.cap = SLOT_BYTES, .port = (uint16_t)(f->dst.port - w->load[i].base),
 		};
 		load_rx(w->load[i].load, w->now_ns, &d, 1);
-		if (d.verdict == LOAD_TRUNCATED)
-			arm(w, i);
+		clients_arm(w, i); /* a truncated answer makes work at once */
 	}
 	slot_give(w, slot);
 }
@@ -103,8 +102,8 @@ void clients_wake(struct world *w, unsigned load)
 			send_query(w, l, i, &d);
 		} else {
 			slot_give(w, i);
-			load_tcp_failed(l->load, w->now_ns, d.conn);
+			tcp_connect(w, load, &d);
 		}
 	}
-	arm(w, load);
+	clients_arm(w, load);
 }

@@ -242,6 +242,8 @@ void host_arrive(struct world *w, uint32_t i)
 	tap(w, h, w->now_ns, s);
 	if (s->f.kind == FRAME_ICMP)
 		be_refused(w, h, i);
+	else if (s->f.kind == FRAME_TCP)
+		tcp_segment_arrives(w, h, i);
 	else if (h->role == PLAN_CLIENTS)
 		clients_datagram(w, h, i);
 	else

@@ -56,7 +56,7 @@ static void happen(struct world *w, const struct heap_item *e)
 	case EVENT_STARTED: started(w, what); break;
 	case EVENT_FAULT: fault_strike(w, (unsigned)what); break;
 	case EVENT_REFUSE: host_refuse(w, (uint32_t)what); break;
-	case EVENT_TCP: break;
+	case EVENT_TCP: tcp_retry(w, (uint32_t)what); break;
 	}
 }
 

@@ -172,6 +172,7 @@ int world_init(struct world *w, const struct plan *p, const struct virtual_optio
 void world_fini(struct world *w)
 {
 	tap_free(w);
+	tcp_free_all(w);
 	invariant_free(w);
 	for (unsigned i = 0; w->host != NULL && i < w->plan->node_n; i++) {
 		lb_free(&w->host[i]);

@@ -43,6 +43,7 @@ struct slot {
 	bool lost;                  /* comes to nobody: gone once it was shown */
 	uint16_t from, to;          /* nodes */
 	uint32_t next;              /* in the list that it is in */
+	uint32_t conn;              /* of a TCP segment: tcp.c's */
 	int64_t t_ns;               /* when it left its sender */
 };
 
@@ -177,7 +178,7 @@ enum event_kind {
 	EVENT_STARTED,     /* node, generation: its program has started up */
 	EVENT_FAULT,       /* index */
 	EVENT_REFUSE,      /* slot: the kernel answers that nobody listens */
-	EVENT_TCP,         /* tcp.c's */
+	EVENT_TCP,         /* connection: is it time for another SYN? */
 };
 
 /* -- world.c: making, ending, the queue */
@@ -254,8 +255,17 @@ int clients_start(struct world *w) MUST_CHECK;
 void clients_free(struct world *w);
 void clients_datagram(struct world *w, struct host *h, uint32_t i);
 void clients_wake(struct world *w, unsigned load);
+/* Wakes the load at its core's deadline. */
+void clients_arm(struct world *w, unsigned load);
 /* Every planned query is settled. */
 bool clients_done(const struct world *w);
+
+/* -- tcp.c */
+/* A query of a load that goes over TCP. */
+void tcp_connect(struct world *w, unsigned load, const struct dgram *d);
+void tcp_retry(struct world *w, uint32_t conn);
+void tcp_segment_arrives(struct world *w, struct host *h, uint32_t slot);
+void tcp_free_all(struct world *w);
 
 /* -- fault.c */
 void faults_schedule(struct world *w);
