@@ -248,7 +248,17 @@ struct node_seen {
 	bool told;
 	int64_t if_sent, if_received, wire_took, wire_gave, if_drops, rcvbuf_errors;
 	int64_t pcap_records;       /* by the event; -1: not told */
+	int64_t queue_drops;        /* of a modelled host: it's the system's, not the harness's */
 	uint64_t frames;            /* taps */
+};
+
+enum { VIOLATIONS_MAX = 32 };
+
+/* An invariant that the system broke, by the engine's own checkers. */
+struct violation {
+	char *what;
+	int node;
+	int64_t t_ns;
 };
 
 struct events {
@@ -261,6 +271,9 @@ struct events {
 	int64_t planned, sent, unsent, loads;
 	int64_t wire_drops, delay_p50_us, delay_p99_us, loop_gap_max_us;
 	int64_t clock_step_us;
+	unsigned violation_n;
+	uint64_t violation_more;    /* beyond VIOLATIONS_MAX */
+	struct violation violation[VIOLATIONS_MAX];
 	struct fault_seen *fault;   /* as plan.fault */
 	struct node_seen *node;     /* as plan.node */
 };
@@ -323,6 +336,9 @@ json_t *judge_document(struct judge *j);
 /* Probability, of all that went right, that an expectation doesn't pass. */
 double expect_flake(const struct plan_expect *e);
 double expect_miss(const struct plan_expect *e);
+
+/* The engine lives in virtual time: there is no clock to step, and captures are optional. */
+bool engine_is_virtual(const struct judge *j);
 
 /* The name of a node. */
 static inline const char *node_name(const struct judge *j, int node)

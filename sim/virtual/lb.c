@@ -149,6 +149,8 @@ void lb_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t 
 		slot_give(w, i);
 		return;
 	}
+	if (w->o->sabotage != NULL && w->o->sabotage->received != NULL)
+		w->o->sabotage->received(w->o->sabotage->arg, h->node, &d);
 	bal_rx(h->lb->bal, w->now_ns, &d, 1);
 	if (bal_verdict_sends(d.verdict))
 		send_judged(w, h, i, &d, done_ns);

@@ -25,6 +25,8 @@ struct virtual_sabotage {
 	 */
 	void (*sent)(void *arg, unsigned node, int64_t now_ns, const struct bal_conf *conf,
 	             struct bal_shared *shared, struct dgram *d);
+	/* A datagram that is about to be given to a balancer's core. */
+	void (*received)(void *arg, unsigned node, struct dgram *d);
 };
 
 #endif
