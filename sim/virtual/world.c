@@ -54,6 +54,7 @@ uint32_t slot_take(struct world *w)
 	w->slot_used++;
 	w->slot[i].next = NO_SLOT;
 	w->slot[i].lost = false;
+	w->slot[i].question_n = 0;
 	return i;
 }
 

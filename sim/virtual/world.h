@@ -5,8 +5,8 @@
  * sender through its receiver's core and on: cores rewrite it in place.
  *
  * Time is ns from the engine's own beginning; t = 0 of the plan is at t0_ns, known once everybody is
- * ready. What a host sends leaves when it is done with it, a little after the event that caused it;
- * the frame is shown to judge and captures then, before anything later at that host.
+ * ready. What a host sends leaves when it is done with it, a little after the event that caused
+ * it; the frame is shown to judge and captures then, before anything later at that host.
  */
 #ifndef EK_VIRTUAL_WORLD_H
 #define EK_VIRTUAL_WORLD_H
@@ -29,6 +29,7 @@
 #include "virtual.h"
 
 enum {
+	QUESTION_BYTES = 48,        /* of a question that is remembered; longer ones aren't */
 	SLOT_BYTES = 1536,          /* of a datagram; no core sends more over UDP */
 	SLOTS_MAX = 1 << 18,        /* frames in the whole world; memory is touched as they are used */
 	NO_SLOT = SLOTS_MAX,
@@ -44,6 +45,8 @@ struct slot {
 	uint16_t from, to;          /* nodes */
 	uint32_t next;              /* in the list that it is in */
 	uint32_t conn;              /* of a TCP segment: tcp.c's */
+	uint16_t question_n;        /* bytes of question; 0: none */
+	uint8_t question[QUESTION_BYTES]; /* what message was read from: most hops keep it */
 	int64_t t_ns;               /* when it left its sender */
 };
 
