@@ -99,9 +99,52 @@ int dns_name_expand(uint8_t out[DNS_NAME_MAX], const uint8_t *m, size_t len, siz
 	return -EBADMSG;
 }
 
+/* Eight bytes, little-endian whatever the machine. */
+static uint64_t word8(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+/* Fewer than eight. */
+static uint64_t word(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)p[i] << (8 * i);
+	return v;
+}
+
+/*
+ * lower() of eight bytes at once: the top bit of a byte's sum tells 'A' or more, and more than 'Z';
+ * bytes that have it set already are no letters.
+ */
+static uint64_t lower8(uint64_t v)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = 0x80 * ones;
+	uint64_t low = v & ~tops;
+	uint64_t is = (low + (0x80 - 'A') * ones) & ~(low + (0x80 - 'Z' - 1) * ones) & ~v & tops;
+
+	return v | is >> 2;
+}
+
 void dns_name_lower(uint8_t *out, const uint8_t *name, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
+	size_t i = 0;
+
+	for (; i + 8 <= len; i += 8) {
+		uint64_t v;
+		memcpy(&v, name + i, 8);
+		v = lower8(v);
+		memcpy(out + i, &v, 8);
+	}
+	for (; i < len; i++)
 		out[i] = lower(name[i]);
 }
 
@@ -114,32 +157,23 @@ static uint64_t mix(uint64_t h)
 	return h ^ h >> 32;
 }
 
-/* Eight bytes or fewer, little-endian whatever the machine. */
-static uint64_t word(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
 uint64_t dns_hash(const uint8_t *p, size_t len, uint64_t key)
 {
 	uint64_t h = mix(key ^ len);
 
 	for (; len >= 8; p += 8, len -= 8)
-		h = mix(h ^ word(p, 8)) + key;
+		h = mix(h ^ word8(p)) + key;
 	return mix(h ^ word(p, len));
 }
 
+/* As dns_hash of the name in lower case. */
 uint64_t dns_name_hash(const uint8_t *name, size_t len, uint64_t key)
 {
-	uint8_t folded[DNS_NAME_MAX];
+	uint64_t h = mix(key ^ len);
 
-	MUST(len <= sizeof(folded));
-	dns_name_lower(folded, name, len);
-	return dns_hash(folded, len, key);
+	for (; len >= 8; name += 8, len -= 8)
+		h = mix(h ^ lower8(word8(name))) + key;
+	return mix(h ^ lower8(word(name, len)));
 }
 
 /* Reads one character of a label, with its escape. Returns characters used, 0 at a bad one. */
@@ -333,16 +367,18 @@ void dns_w_opt(struct dns_writer *w, uint16_t udp_size, bool dnssec_ok)
 int dns_query(uint8_t *out, size_t cap, uint16_t id, uint16_t flags, const uint8_t *name,
               size_t name_len, uint16_t type, uint16_t class, uint16_t edns_size)
 {
-	struct dns_writer w = { .m = out, .cap = cap };
+	struct dns_writer w = { .m = out, .len = DNS_HEADER + name_len + 4, .cap = cap };
 
-	dns_w_u16(&w, id);
-	dns_w_u16(&w, flags);
-	dns_w_u16(&w, 1);
-	dns_w_u32(&w, 0);
-	dns_w_u16(&w, edns_size != 0);
-	dns_w_bytes(&w, name, name_len);
-	dns_w_u16(&w, type);
-	dns_w_u16(&w, class);
+	if (w.len > cap)
+		return -ENOSPC;
+	dns_put16(out, id);
+	dns_put16(out + 2, flags);
+	dns_put16(out + 4, 1);
+	dns_put32(out + 6, 0);
+	dns_put16(out + 10, edns_size != 0);
+	memcpy(out + DNS_HEADER, name, name_len);
+	dns_put16(out + DNS_HEADER + name_len, type);
+	dns_put16(out + DNS_HEADER + name_len + 2, class);
 	if (edns_size != 0)
 		dns_w_opt(&w, edns_size, false);
 	return w.full ? -ENOSPC : (int)w.len;

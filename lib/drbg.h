@@ -30,6 +30,7 @@ enum drbg_purpose {
 	DRBG_CACHE_KEY = 12,/* index 0: hash keys */
 	DRBG_TYPES = 13,    /* index: load; types of queries */
 	DRBG_CHOICE = 14,   /* index: load; which balancer */
+	DRBG_PORTS = 15,    /* index: node; source ports in virtual time */
 	DRBG_TEST = 100,    /* tests */
 };
 

@@ -23,6 +23,7 @@
 #include "sim/plan/plan_io.h"
 #include "sim/report/progress.h"
 #include "sim/report/report.h"
+#include "sim/virtual/virtual.h"
 
 enum { JOBS_MAX = 64, AGAIN_MAX = 100 };
 
@@ -33,6 +34,8 @@ struct arguments {
 	uint64_t seed;
 	char balancer[PATH_MAX], recursor[PATH_MAX]; /* what to start, absolute */
 	const char *out;
+	bool is_virtual;     /* engine: virtual time instead of namespaces */
+	bool twice;          /* --check-determinism */
 	bool pcap;
 	unsigned jobs;
 	unsigned again;      /* how often an INVALID run may be run again */
@@ -51,14 +54,18 @@ static void usage(FILE *to)
 {
 	fputs("usage: evenkeel run [OPTION]... SCENARIO.lua...\n\n"
 	      "Makes each scenario happen, judges it from its packet captures and reports.\n\n"
-	      "  --engine netns     in network namespaces, in real time (the default)\n"
+	      "  --engine ENGINE    netns: in network namespaces, in real time (the default);\n"
+	      "                     virtual: in virtual time, the same every time\n"
+	      "  --check-determinism  with --engine virtual: run twice, in DIR and DIR.again;\n"
+	      "                     exit 1 when any file differs\n"
 	      "  --seed N           the seed of every random draw, 0 ... 9223372036854775807\n"
 	      "  --out DIR          the run directory (runs/SCENARIO-SEED); with several\n"
 	      "                     scenarios the directory that theirs are made in\n"
 	      "  --set PATH=VALUE   a value in the scenario's place: load.rate=2000; repeatable\n"
 	      "  --balancer PROG    a program in our balancer's place, dnsdist\n"
 	      "  --recursor PROG    a program in our recursor-stub's place, pdns_recursor\n"
-	      "  --pcap all|none    write captures (all); without, there is little to judge\n"
+	      "  --pcap all|none    write captures (all); without them a run in namespaces can't\n"
+	      "                     be judged, and none can be judged again\n"
 	      "  --jobs N           run so many scenarios at once (1)\n"
 	      "  --again N          run again what is INVALID, up to N times (0)\n"
 	      "  --help             print this\n\n"
@@ -116,11 +123,12 @@ static int find_own(const char *name, char out[PATH_MAX])
 	return snprintf(out, PATH_MAX, "%s/%s", dirname(exe), name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-static int parse_engine(const char *name)
+static int parse_engine(struct arguments *a, const char *name)
 {
-	if (strcmp(name, "netns") == 0)
+	a->is_virtual = strcmp(name, "virtual") == 0;
+	if (a->is_virtual || strcmp(name, "netns") == 0)
 		return 0;
-	fprintf(stderr, "evenkeel: --engine %s: expected netns\n", name);
+	fprintf(stderr, "evenkeel: --engine %s: expected netns or virtual\n", name);
 	return -EINVAL;
 }
 
@@ -133,7 +141,7 @@ static int parse_pcap(struct arguments *a, const char *which)
 	return -EINVAL;
 }
 
-enum { SET = 256, SEED, OUT, ENGINE, BALANCER, RECURSOR, PCAP, JOBS, AGAIN, HELP };
+enum { SET = 256, SEED, OUT, ENGINE, BALANCER, RECURSOR, PCAP, JOBS, AGAIN, TWICE, HELP };
 
 /* One option. 0 or -errno, with the complaint made. */
 static int parse_option(struct arguments *a, int c, const char *value)
@@ -144,7 +152,8 @@ static int parse_option(struct arguments *a, int c, const char *value)
 	switch (c) {
 	case SET: a->set[a->set_n++] = value; break;
 	case OUT: a->out = value; break;
-	case ENGINE: return parse_engine(value);
+	case ENGINE: return parse_engine(a, value);
+	case TWICE: a->twice = true; break;
 	case PCAP: return parse_pcap(a, value);
 	case SEED:
 		a->options.seed = &a->seed;
@@ -175,6 +184,7 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "set", required_argument, NULL, SET }, { "seed", required_argument, NULL, SEED },
 		{ "out", required_argument, NULL, OUT },
 		{ "engine", required_argument, NULL, ENGINE },
+		{ "check-determinism", no_argument, NULL, TWICE },
 		{ "balancer", required_argument, NULL, BALANCER },
 		{ "recursor", required_argument, NULL, RECURSOR },
 		{ "pcap", required_argument, NULL, PCAP },
@@ -193,6 +203,11 @@ static int parse(struct arguments *a, int argc, char **argv)
 	}
 	if (optind == argc) {
 		fprintf(stderr, "evenkeel run: no scenario given: see evenkeel run --help\n");
+		return EXIT_USAGE;
+	}
+	if (a->twice && !a->is_virtual) {
+		fprintf(stderr, "evenkeel run: --check-determinism: expected --engine virtual with "
+		        "it\n");
 		return EXIT_USAGE;
 	}
 	a->options.set = a->set;
@@ -216,16 +231,17 @@ static void show(void *arg, const struct netns_progress *p)
 	                p->t_ns < 0 ? p->phase : phase);
 }
 
-/* Makes the run's directory with plan.json in it. An exit status, or -1 to go on. */
-static int prepare(const struct arguments *a, const struct plan *p, char dir[RUNDIR_PATH])
+/* Makes the run's directory, with plan.json in it. An exit status, or -1 to go on. */
+static int prepare(const struct arguments *a, const struct plan *p, const char *suffix,
+                   char dir[RUNDIR_PATH])
 {
 	char want[RUNDIR_PATH], error[RUNDIR_ERROR];
 
 	if (a->out != NULL && a->scenario_n == 1)
-		snprintf(want, sizeof(want), "%s", a->out);
+		snprintf(want, sizeof(want), "%s%s", a->out, suffix);
 	else
-		snprintf(want, sizeof(want), "%s/%s-%llu", a->out != NULL ? a->out : "runs",
-		         p->name, (unsigned long long)p->seed);
+		snprintf(want, sizeof(want), "%s/%s-%llu%s", a->out != NULL ? a->out : "runs",
+		         p->name, (unsigned long long)p->seed, suffix);
 	if (rundir_make(want, dir, error) != 0) {
 		fprintf(stderr, "evenkeel: %s\n", error);
 		return EXIT_USAGE;
@@ -249,11 +265,13 @@ static void tell_again(const json_t *doc, unsigned left)
 	        text != NULL ? text : "no reason given", left);
 }
 
-/* Judges dir and reports, unless it is to be run again: left says how often. An exit status. */
-static int conclude(const char *dir, FILE *to, unsigned left)
+/*
+ * Reports a verdict, unless the run is to be made again: left says how often. NULL: there is none,
+ * for the reason in error. An exit status.
+ */
+static int conclude(const char *dir, json_t *take_doc, const char *error, FILE *to, unsigned left)
 {
-	char error[JUDGE_ERROR_TEXT];
-	json_t *doc = judge_run(dir, error);
+	json_t *doc = take_doc;
 
 	if (doc == NULL) {
 		fprintf(stderr, "evenkeel: %s\n", error);
@@ -274,9 +292,10 @@ static int conclude(const char *dir, FILE *to, unsigned left)
 	return err != 0 ? EXIT_USAGE : status;
 }
 
-static int engine(const struct arguments *a, const struct plan *p, const char *dir, bool quiet)
+static int run_netns(const struct arguments *a, const struct plan *p, const char *dir, FILE *to,
+                     bool quiet, unsigned left)
 {
-	char error[NETNS_TEXT];
+	char error[NETNS_TEXT], why[JUDGE_ERROR_TEXT] = "";
 	struct progress bar;
 	struct netns_options o = {
 		.dir = dir, .balancer = a->balancer, .recursor = a->recursor, .pcap = a->pcap,
@@ -286,22 +305,60 @@ static int engine(const struct arguments *a, const struct plan *p, const char *d
 	progress_start(&bar, stderr, p->name, host_mono_ns());
 	int err = netns_run(p, &o, error);
 	progress_end(&bar);
-	if (err == 0)
-		return -1;
+	if (err == 0) {
+		json_t *doc = judge_run(dir, why);
+		return conclude(dir, doc, why, to, left);
+	}
 	fprintf(stderr, "evenkeel: %s: %s\n", p->name, error);
 	return err == -EOPNOTSUPP ? EXIT_CANT : EXIT_USAGE;
+}
+
+static void show_virtual(void *arg, const struct virtual_progress *p)
+{
+	char phase[NETNS_PHASE + 64];
+
+	snprintf(phase, sizeof(phase), "%llu sent, %llu answered", (unsigned long long)p->sent,
+	         (unsigned long long)p->answered);
+	progress_update(arg, host_mono_ns(), p->t_ns > 0 ? p->t_ns : 0, p->end_ns, phase);
+}
+
+static int run_virtual(const struct arguments *a, const struct plan *p, const char *dir, FILE *to,
+                       bool quiet)
+{
+	char error[VIRTUAL_ERROR_TEXT] = "";
+	struct progress bar;
+	struct virtual_options o = {
+		.dir = dir, .pcap = a->pcap, .stop = &stop, .invariants = VIRTUAL_INVARIANTS,
+		.progress = quiet ? NULL : show_virtual, .progress_arg = &bar,
+	};
+
+	progress_start(&bar, stderr, p->name, host_mono_ns());
+	json_t *doc = virtual_run(p, &o, error);
+	progress_end(&bar);
+	return conclude(dir, doc, error, to, 0);
 }
 
 /* A plan made to happen once and judged. left: how often it may still be run again. */
 static int run_once(const struct arguments *a, const struct plan *p, FILE *to, bool quiet,
                     unsigned left)
 {
-	char dir[RUNDIR_PATH];
-	int status = prepare(a, p, dir);
+	char dir[RUNDIR_PATH], again[RUNDIR_PATH];
+	int status = prepare(a, p, "", dir);
 
-	if (status == -1)
-		status = engine(a, p, dir, quiet);
-	return status == -1 ? conclude(dir, to, left) : status;
+	if (status != -1)
+		return status;
+	if (!a->is_virtual)
+		return run_netns(a, p, dir, to, quiet, left);
+	status = run_virtual(a, p, dir, to, quiet);
+	if (!a->twice || status == EXIT_USAGE)
+		return status;
+	if (prepare(a, p, ".again", again) != -1)
+		return EXIT_USAGE;
+	FILE *null = fopen("/dev/null", "we");
+	MUST(null != NULL);
+	(void)run_virtual(a, p, again, null, quiet);
+	fclose(null);
+	return rundir_same(dir, again, stderr) ? status : EXIT_FAIL;
 }
 
 /* One scenario, all the way. quiet: others run beside it, so no progress bar. */
@@ -315,11 +372,12 @@ static int run_one(const struct arguments *a, const char *scenario, FILE *to, bo
 		fprintf(stderr, "evenkeel: %s\n", error);
 		return EXIT_USAGE;
 	}
-	if (!p->for_netns)
-		fprintf(stderr, "evenkeel: %s: isn't for the netns engine\n", scenario);
+	if (!(a->is_virtual ? p->for_virtual : p->for_netns))
+		fprintf(stderr, "evenkeel: %s: isn't for the %s engine\n", scenario,
+		        a->is_virtual ? "virtual" : "netns");
 	else
 		status = EXIT_INVALID;
-	for (unsigned left = a->again + 1; status == EXIT_INVALID && left > 0 && stop == 0; left--)
+	for (unsigned left = a->is_virtual ? 1 : a->again + 1; status == EXIT_INVALID && left > 0 && stop == 0; left--)
 		status = run_once(a, p, to, quiet, left - 1);
 	plan_free(p);
 	return status;

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/host/host.h"
+
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), k = strlen(end);
@@ -126,4 +128,67 @@ int rundir_write(const char *dir, const char *name, const char *text)
 	int bad = fputs(text, f) < 0;
 	bad |= fclose(f) != 0;
 	return bad ? -EIO : 0;
+}
+
+/* ---- two directories ---- */
+
+/* Reads dir/name; NULL when it can't. */
+static char *read_file(const char *dir, const char *name, size_t *len)
+{
+	char path[RUNDIR_PATH + 256], *text = NULL;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return host_read_file(path, SIZE_MAX / 4, &text, len) == 0 ? text : NULL;
+}
+
+static bool same_file(const char *a, const char *b, const char *name, FILE *to)
+{
+	size_t a_len = 0, b_len = 0, at = 0;
+	char *x = read_file(a, name, &a_len), *y = read_file(b, name, &b_len);
+	size_t least = a_len < b_len ? a_len : b_len;
+
+	while (x != NULL && y != NULL && at < least && x[at] == y[at])
+		at++;
+	bool same = x != NULL && y != NULL && a_len == b_len && at == a_len;
+	if (!same && (x == NULL || y == NULL))
+		fprintf(to, "evenkeel: %s is only in %s\n", name, x == NULL ? b : a);
+	else if (!same)
+		fprintf(to, "evenkeel: %s differs between %s and %s, from byte %zu on\n", name, a,
+		        b, at + 1);
+	free(x);
+	free(y);
+	return same;
+}
+
+/* Files of a against b; those that aren't in a aren't looked at when only_missing. */
+static unsigned count_differing(const char *a, const char *b, bool only_missing, unsigned *files,
+                                FILE *to)
+{
+	char path[RUNDIR_PATH + 256];
+	unsigned n = 0;
+	struct dirent *e;
+	DIR *d = opendir(a);
+
+	if (d == NULL)
+		return 1;
+	while ((e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s", b, e->d_name);
+		if (is_dot(e->d_name) || (only_missing && access(path, F_OK) == 0))
+			continue;
+		++*files;
+		n += !same_file(a, b, e->d_name, to);
+	}
+	closedir(d);
+	return n;
+}
+
+bool rundir_same(const char *a, const char *b, FILE *to)
+{
+	unsigned files = 0;
+	unsigned n = count_differing(a, b, false, &files, to) +
+	             count_differing(b, a, true, &files, to);
+
+	if (n == 0)
+		fprintf(to, "evenkeel: all %u files agree, byte for byte\n", files);
+	return n == 0;
 }

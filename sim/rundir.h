@@ -3,6 +3,9 @@
 #ifndef EK_RUNDIR_H
 #define EK_RUNDIR_H
 
+#include <stdbool.h>
+#include <stdio.h>
+
 #include "lib/must.h"
 
 enum { RUNDIR_PATH = 4096, RUNDIR_ERROR = 512 };
@@ -15,5 +18,10 @@ enum { RUNDIR_PATH = 4096, RUNDIR_ERROR = 512 };
 int rundir_make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR]) MUST_CHECK;
 /* Writes text as dir/name. 0 or -errno. */
 int rundir_write(const char *dir, const char *name, const char *text) MUST_CHECK;
+/*
+ * Whether both directories hold the same files with the same bytes. Tells to which differ, a line
+ * each with the first byte that does, or that all agree.
+ */
+bool rundir_same(const char *a, const char *b, FILE *to);
 
 #endif

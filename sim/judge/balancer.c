@@ -57,7 +57,8 @@ static uint64_t question_key(uint64_t question)
 	return question != 0 ? question : 1;
 }
 
-static void front_query(struct balancer *b, const struct judge_tap *t, const struct message *m)
+static void front_query(struct balancer *b, const struct judge_tap *t,
+                        const struct judge_message *m)
 {
 	const struct frame *f = t->frame;
 	uint64_t key = key_of(&f->src.ip, f->src.port, m->id, m->question);
@@ -115,12 +116,13 @@ static void back_probe(struct balancer *b, const struct judge_tap *t, uint16_t s
 }
 
 /* Our side of a back link: the server's address, our port, the ID and the question. */
-static uint64_t back_key(const struct ep *server, const struct ep *own, const struct message *m)
+static uint64_t back_key(const struct ep *server, const struct ep *own,
+                         const struct judge_message *m)
 {
 	return key_of(&server->ip, own->port, m->id, m->question);
 }
 
-static void back_query(struct balancer *b, const struct judge_tap *t, const struct message *m,
+static void back_query(struct balancer *b, const struct judge_tap *t, const struct judge_message *m,
                        uint16_t server)
 {
 	uint64_t key = back_key(&t->frame->dst, &t->frame->src, m);
@@ -141,7 +143,7 @@ static void back_query(struct balancer *b, const struct judge_tap *t, const stru
 }
 
 /* True when a health check takes this answer for a good one. */
-static bool probe_good(const struct bal_check *c, const struct message *m)
+static bool probe_good(const struct bal_check *c, const struct judge_message *m)
 {
 	uint16_t rcode = dns_flags(m->m) & DNS_RCODE;
 
@@ -150,7 +152,8 @@ static bool probe_good(const struct bal_check *c, const struct message *m)
 	return !c->must_resolve || (rcode != DNS_NXDOMAIN && rcode != DNS_REFUSED);
 }
 
-static void back_answer(struct balancer *b, const struct judge_tap *t, const struct message *m)
+static void back_answer(struct balancer *b, const struct judge_tap *t,
+                        const struct judge_message *m)
 {
 	uint64_t key = back_key(&t->frame->src, &t->frame->dst, m);
 	const uint64_t *v = table_find(&b->backs, key);
@@ -170,7 +173,8 @@ static void back_answer(struct balancer *b, const struct judge_tap *t, const str
 	table_drop(&b->backs, key);
 }
 
-static void front_answer(struct balancer *b, const struct judge_tap *t, const struct message *m)
+static void front_answer(struct balancer *b, const struct judge_tap *t,
+                         const struct judge_message *m)
 {
 	uint64_t key = key_of(&t->frame->dst.ip, t->frame->dst.port, m->id, m->question);
 	const uint64_t *v = table_find(&b->fronts, key);
@@ -188,7 +192,7 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 	const struct frame *icmp = t->frame;
 	bool v4 = ip_is4(&icmp->src.ip);
 	uint8_t inner[14 + 1500];
-	struct message m;
+	struct judge_message m;
 	struct frame f;
 
 	if (v4 ? icmp->icmp_type != 3 : icmp->icmp_type != 1)
@@ -199,7 +203,8 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 	memset(inner, 0, 14);
 	dns_put16(inner + 12, v4 ? 0x0800 : 0x86dd);
 	memcpy(inner + 14, icmp->payload + 8, len);
-	if (frame_parse(&f, inner, 14 + len) < 0 || f.kind != FRAME_UDP || !message_read(&m, &f))
+	if (frame_parse(&f, inner, 14 + len) < 0 || f.kind != FRAME_UDP ||
+	    !judge_message_read(&m, f.payload, f.payload_len))
 		return;
 	const uint64_t *v = table_find(&b->backs, back_key(&f.dst, &f.src, &m));
 	if (v != NULL && (*v & PROBE_BIT) != 0)
@@ -209,20 +214,21 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 void balancer_tap(struct balancer *b, const struct judge_tap *t, bool out)
 {
 	const struct frame *f = t->frame;
-	struct message m;
+	struct judge_message space;
 
 	if (f->kind == FRAME_ICMP && !out)
 		back_refused(b, t);
 	const uint64_t *server = table_find(&b->servers, endpoint_key(out ? &f->dst : &f->src));
 	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server != NULL;
-	if (f->kind != FRAME_UDP || !message_read(&m, f))
+	const struct judge_message *m = f->kind == FRAME_UDP ? tap_message(t, &space) : NULL;
+	if (m == NULL)
 		return;
-	if (server != NULL && out && !m.answer)
-		back_query(b, t, &m, (uint16_t)*server);
-	else if (server != NULL && !out && m.answer)
-		back_answer(b, t, &m);
-	else if (server == NULL && !out && !m.answer)
-		front_query(b, t, &m);
-	else if (server == NULL && out && m.answer)
-		front_answer(b, t, &m);
+	if (server != NULL && out && !m->answer)
+		back_query(b, t, m, (uint16_t)*server);
+	else if (server != NULL && !out && m->answer)
+		back_answer(b, t, m);
+	else if (server == NULL && !out && !m->answer)
+		front_query(b, t, m);
+	else if (server == NULL && out && m->answer)
+		front_answer(b, t, m);
 }

@@ -222,7 +222,7 @@ static const uint64_t *asked_for(const struct client *c, const struct frame *f, 
 
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
 static void client_query(struct client *c, const struct plan *p, const struct judge_tap *t,
-                         const struct message *m)
+                         const struct judge_message *m)
 {
 	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question);
 	uint64_t identity = key_of(&t->frame->src.ip, 1, 0, m->question);
@@ -255,7 +255,7 @@ static void client_query(struct client *c, const struct plan *p, const struct ju
 
 /* m: NULL for what is no DNS message. query: UINT32_MAX: it answers none. */
 static void client_bad(struct client *c, const struct judge_tap *t, uint64_t query,
-                       const struct message *m, const char *what)
+                       const struct judge_message *m, const char *what)
 {
 	const struct frame *f = t->frame;
 	bool deserved = c->oracle && query != UINT32_MAX;
@@ -275,7 +275,7 @@ static void client_bad(struct client *c, const struct judge_tap *t, uint64_t que
 }
 
 /* What the answer says, by the oracle or, for a foreign recursor, by its rcode alone. */
-static enum rec_match answer_match(const struct client *c, const struct message *m)
+static enum rec_match answer_match(const struct client *c, const struct judge_message *m)
 {
 	uint16_t flags = dns_flags(m->m), rcode = flags & DNS_RCODE;
 
@@ -304,7 +304,7 @@ static const char *match_wrong(enum rec_match m)
 }
 
 /* Nobody asked for it: another ID, question, port or sender than that of any query. */
-static void client_stray(struct client *c, const struct judge_tap *t, const struct message *m,
+static void client_stray(struct client *c, const struct judge_tap *t, const struct judge_message *m,
                          const char *what)
 {
 	c->stray++;
@@ -319,7 +319,7 @@ static uint64_t try_bit(uint64_t try, bool tcp)
 }
 
 /* An answer that belongs to a query's try: the first one counts, unless it says "over TCP". */
-static void take_answer(struct client *c, const struct judge_tap *t, const struct message *m,
+static void take_answer(struct client *c, const struct judge_tap *t, const struct judge_message *m,
                         uint64_t index, uint64_t try)
 {
 	struct query *q = &c->query[index];
@@ -347,7 +347,8 @@ static void take_answer(struct client *c, const struct judge_tap *t, const struc
 	}
 }
 
-static void client_answer(struct client *c, const struct judge_tap *t, const struct message *m)
+static void client_answer(struct client *c, const struct judge_tap *t,
+                          const struct judge_message *m)
 {
 	const struct frame *f = t->frame;
 	uint64_t older;
@@ -375,9 +376,9 @@ struct over_tcp {
 static void tcp_answer(void *of, const uint8_t *bytes, size_t len)
 {
 	const struct over_tcp *o = of;
-	struct message m;
+	struct judge_message m;
 
-	if (message_of(&m, bytes, len) && m.answer)
+	if (judge_message_read(&m, bytes, len) && m.answer)
 		client_answer(o->c, o->t, &m);
 	else
 		client_stray(o->c, o->t, NULL, "answer that is no DNS answer");
@@ -394,7 +395,7 @@ static void client_tcp(struct client *c, const struct judge_tap *t)
 
 void client_tap(struct client *c, const struct plan *p, const struct judge_tap *t, bool out)
 {
-	struct message m;
+	struct judge_message space;
 
 	if ((out ? t->frame->dst.port : t->frame->src.port) != 53)
 		return;
@@ -402,13 +403,13 @@ void client_tap(struct client *c, const struct plan *p, const struct judge_tap *
 		client_tcp(c, t);
 	if (t->frame->kind != FRAME_UDP)
 		return;
-	bool read = message_read(&m, t->frame);
-	if (out && read && !m.answer)
-		client_query(c, p, t, &m);
+	const struct judge_message *m = tap_message(t, &space);
+	if (out && m != NULL && !m->answer)
+		client_query(c, p, t, m);
 	else if (out)
 		c->unplanned++;
-	else if (read && m.answer)
-		client_answer(c, t, &m);
+	else if (m != NULL && m->answer)
+		client_answer(c, t, m);
 	else
 		client_stray(c, t, NULL, "answer that is no DNS answer");
 }

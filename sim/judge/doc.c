@@ -123,6 +123,15 @@ static void set(json_t *o, const char *key, int64_t value)
 	json_object_set_new(o, key, json_integer((json_int_t)value));
 }
 
+static int64_t queue_drops(const struct judge *j)
+{
+	int64_t n = 0;
+
+	for (unsigned i = 0; i < j->plan->node_n; i++)
+		n += j->events.node[i].queue_drops;
+	return n;
+}
+
 static json_t *harness(const struct judge *j)
 {
 	const struct events *e = &j->events;
@@ -154,6 +163,8 @@ static json_t *harness(const struct judge *j)
 	set(h, "matched_by_order", (int64_t)repeated);
 	set(h, "answers_unmatched", (int64_t)unmatched);
 	set(h, "tcp_given_up", (int64_t)given_up);
+	if (engine_is_virtual(j))
+		set(h, "host_queue_drops", queue_drops(j));
 	return h;
 }
 
@@ -304,6 +315,24 @@ static json_t *program(const struct plan_program *p, const char *own)
 	                 "version", p->version);
 }
 
+/* What the engine saw the system break; more than could be kept are a last entry. */
+static json_t *violations(const struct judge *j)
+{
+	const struct events *e = &j->events;
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < e->violation_n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s*, s:I}",
+		                      "what", e->violation[i].what, "node",
+		                      e->violation[i].node == PLAN_NONE ? NULL :
+		                      node_name(j, e->violation[i].node),
+		                      "t_ns", (json_int_t)e->violation[i].t_ns));
+	if (e->violation_more > 0)
+		json_array_append_new(list, json_pack("{s:o}", "what", json_sprintf("and %llu more",
+		                      (unsigned long long)e->violation_more)));
+	return list;
+}
+
 json_t *judge_document(struct judge *j)
 {
 	enum verdict worst = VERDICT_PASS;
@@ -312,17 +341,24 @@ json_t *judge_document(struct judge *j)
 	json_t *list = expectations(j, &worst, &flake_sum);
 
 	plan_sha256(j->plan, sha);
+	if (j->events.violation_n > 0)
+		worst = VERDICT_FAIL;
 	if (j->invalid_n > 0)
 		worst = VERDICT_INVALID;
-	return json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}",
-	                 "verdict", verdict_names[worst], "scenario", j->plan->name,
-	                 "seed", (json_int_t)j->plan->seed, "engine", j->events.engine,
-	                 "plan_sha256", sha, "balancer", program(&j->plan->balancer, "balancer"),
-	                 "recursor", program(&j->plan->recursor, "recursor-stub"),
-	                 "flake_sum", flake_sum, "expectations", list,
-	                 "invalid", invalid_list(j), "harness", harness(j),
-	                 "phases", phases(j), "servers", servers(j),
-	                 "series", judge_series(j));
+	json_t *doc = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, "
+	                        "s:o, s:o}",
+	                        "verdict", verdict_names[worst], "scenario", j->plan->name,
+	                        "seed", (json_int_t)j->plan->seed, "engine", j->events.engine,
+	                        "plan_sha256", sha,
+	                        "balancer", program(&j->plan->balancer, "balancer"),
+	                        "recursor", program(&j->plan->recursor, "recursor-stub"),
+	                        "flake_sum", flake_sum, "expectations", list,
+	                        "invalid", invalid_list(j), "harness", harness(j),
+	                        "phases", phases(j), "servers", servers(j),
+	                        "series", judge_series(j));
+	if (j->events.violation_n > 0)
+		json_object_set_new(doc, "violations", violations(j));
+	return doc;
 }
 
 enum verdict judge_verdict(const json_t *doc)

@@ -45,6 +45,11 @@ static int node_of(struct judge *j, const json_t *e)
 	return node;
 }
 
+bool engine_is_virtual(const struct judge *j)
+{
+	return strcmp(j->events.engine, "virtual") == 0;
+}
+
 static void event_start(struct judge *j, const json_t *e)
 {
 	struct events *s = &j->events;
@@ -119,6 +124,7 @@ static void event_node(struct judge *j, const json_t *e)
 	n->wire_gave = number(e, "wire_gave", -1);
 	n->if_drops = number(e, "if_drops", 0);
 	n->rcvbuf_errors = number(e, "udp_rcvbuf_errors", 0);
+	n->queue_drops = number(e, "queue_drops", 0);
 }
 
 static void event_wire(struct judge *j, const json_t *e)
@@ -153,6 +159,20 @@ static void event_trouble(struct judge *j, const json_t *e)
 	judge_invalid(j, "the engine reports trouble: %s", string(e, "what"));
 }
 
+static void event_violation(struct judge *j, const json_t *e)
+{
+	struct events *s = &j->events;
+	int node = json_object_get(e, "node") != NULL ? node_of(j, e) : PLAN_NONE;
+
+	if (s->violation_n == VIOLATIONS_MAX) {
+		s->violation_more++;
+		return;
+	}
+	struct violation *v = &s->violation[s->violation_n++];
+	*v = (struct violation){ strdup(string(e, "what")), node, number(e, "t_ns", 0) };
+	MUST(v->what != NULL);
+}
+
 static void event_end(struct judge *j, const json_t *e)
 {
 	(void)e;
@@ -173,7 +193,8 @@ void judge_event(struct judge *j, const json_t *event)
 		{ "start", event_start }, { "setup", event_setup }, { "process", event_process },
 		{ "fault", event_fault }, { "load", event_load }, { "node", event_node },
 		{ "wire", event_wire }, { "pcap", event_pcap }, { "clock", event_clock },
-		{ "trouble", event_trouble }, { "end", event_end },
+		{ "trouble", event_trouble }, { "violation", event_violation },
+		{ "end", event_end },
 	};
 	for (size_t i = 0; i < COUNT_OF(kind); i++)
 		if (strcmp(kind[i].name, string(event, "event")) == 0) {

@@ -98,6 +98,16 @@ static void gate_packets_late(struct judge *j)
 		              "%lld us", (long long)j->wire_late_max_us, us(l->send_late_max_ns));
 }
 
+static bool engine_is_netns(const struct judge *j)
+{
+	return strcmp(j->events.engine, "netns") == 0;
+}
+
+static bool engine_is_known(const struct judge *j)
+{
+	return engine_is_netns(j) || engine_is_virtual(j);
+}
+
 static void gate_wire(struct judge *j)
 {
 	const struct events *e = &j->events;
@@ -112,9 +122,9 @@ static void gate_wire(struct judge *j)
 	if (llabs(e->clock_step_us) > CLOCK_STEP_MAX_US)
 		judge_invalid(j, "the clock was stepped by %lld us during the run",
 		              (long long)e->clock_step_us);
-	if (strcmp(e->engine, "netns") == 0 && !e->wire)
+	if (engine_is_known(j) && !e->wire)
 		judge_invalid(j, "events.jsonl has no 'wire': nobody knows what the wire dropped");
-	if (strcmp(e->engine, "netns") == 0 && !e->clock)
+	if (engine_is_netns(j) && !e->clock)
 		judge_invalid(j, "events.jsonl has no 'clock': was it stepped?");
 }
 
@@ -156,14 +166,12 @@ static void gate_node(struct judge *j, unsigned node)
 
 static void gate_nodes(struct judge *j)
 {
-	bool netns = strcmp(j->events.engine, "netns") == 0;
-
 	for (unsigned i = 0; i < j->plan->node_n; i++) {
 		gate_node(j, i);
-		if (netns && !j->events.node[i].told)
+		if (engine_is_known(j) && !j->events.node[i].told)
 			judge_invalid(j, "events.jsonl has no 'node' for %s",
 			              j->plan->node[i].name);
-		if (netns && j->events.node[i].pcap_records < 0)
+		if (engine_is_netns(j) && j->events.node[i].pcap_records < 0)
 			judge_invalid(j, "events.jsonl has no 'pcap' for %s",
 			              j->plan->node[i].name);
 	}

@@ -45,19 +45,8 @@ void *grow(void *p, size_t n, size_t *cap, size_t size);
 
 /* ---- what every tracker reads out of a datagram ---- */
 
-struct message {
-	const uint8_t *m;
-	size_t len;
-	struct dns_question q;
-	uint64_t question;  /* hash of name (case folded), type and class */
-	uint16_t id;
-	bool answer;        /* QR */
-};
-
-/* False when it isn't a DNS message with one question. m: kept for msg's life. */
-bool message_of(struct message *msg, const uint8_t *m, size_t len);
-/* The same of a UDP frame. */
-bool message_read(struct message *msg, const struct frame *f);
+/* What the tap's UDP payload says: as it came with the tap, or read into space; NULL: no DNS. */
+const struct judge_message *tap_message(const struct judge_tap *t, struct judge_message *space);
 uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class);
 /* Never 0. */
 uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question);
@@ -66,7 +55,7 @@ uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t questi
  * said.c: "came: ...; expected: ..." about the answer m[0..len), the latter by the stub's own rules
  * when deserved, which is the same message, isn't NULL. The caller frees.
  */
-char *said(const uint8_t *m, size_t len, const struct message *deserved);
+char *said(const uint8_t *m, size_t len, const struct judge_message *deserved);
 
 /* ---- tcp.c: DNS messages out of the segments that come in ---- */
 
@@ -259,7 +248,17 @@ struct node_seen {
 	bool told;
 	int64_t if_sent, if_received, wire_took, wire_gave, if_drops, rcvbuf_errors;
 	int64_t pcap_records;       /* by the event; -1: not told */
+	int64_t queue_drops;        /* of a modelled host: it's the system's, not the harness's */
 	uint64_t frames;            /* taps */
+};
+
+enum { VIOLATIONS_MAX = 32 };
+
+/* An invariant that the system broke, by the engine's own checkers. */
+struct violation {
+	char *what;
+	int node;
+	int64_t t_ns;
 };
 
 struct events {
@@ -272,6 +271,9 @@ struct events {
 	int64_t planned, sent, unsent, loads;
 	int64_t wire_drops, delay_p50_us, delay_p99_us, loop_gap_max_us;
 	int64_t clock_step_us;
+	unsigned violation_n;
+	uint64_t violation_more;    /* beyond VIOLATIONS_MAX */
+	struct violation violation[VIOLATIONS_MAX];
 	struct fault_seen *fault;   /* as plan.fault */
 	struct node_seen *node;     /* as plan.node */
 };
@@ -334,6 +336,9 @@ json_t *judge_document(struct judge *j);
 /* Probability, of all that went right, that an expectation doesn't pass. */
 double expect_flake(const struct plan_expect *e);
 double expect_miss(const struct plan_expect *e);
+
+/* The engine lives in virtual time: there is no clock to step, and captures are optional. */
+bool engine_is_virtual(const struct judge *j);
 
 /* The name of a node. */
 static inline const char *node_name(const struct judge *j, int node)

@@ -56,15 +56,17 @@ static void count_answer(struct recursor *r, const struct plan *p, int64_t query
 void recursor_tap(struct recursor *r, const struct plan *p, const struct judge_tap *t, bool out)
 {
 	const struct frame *f = t->frame;
-	struct message m;
+	struct judge_message space;
 
-	if (f->kind != FRAME_UDP || (out ? f->src.port : f->dst.port) != 53 ||
-	    !message_read(&m, f) || m.answer != out)
+	if (f->kind != FRAME_UDP || (out ? f->src.port : f->dst.port) != 53)
+		return;
+	const struct judge_message *m = tap_message(t, &space);
+	if (m == NULL || m->answer != out)
 		return;
 	const struct ep *peer = out ? &f->dst : &f->src;
-	uint64_t key = key_of(&peer->ip, peer->port, m.id, m.question);
+	uint64_t key = key_of(&peer->ip, peer->port, m->id, m->question);
 	if (!out) {
-		if (table_find(&r->checks, key_of(&peer->ip, 0, 0, m.question)) != NULL)
+		if (table_find(&r->checks, key_of(&peer->ip, 0, 0, m->question)) != NULL)
 			return;
 		r->queries++;
 		table_put(&r->open, key, (uint64_t)t->t_ns);

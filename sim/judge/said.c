@@ -10,7 +10,7 @@
 enum { LINE_TEXT = 400, SAID_TEXT = 2 * LINE_TEXT + 32 };
 
 /* What the stub makes of the answer's question, as a line. False when it makes nothing. */
-static bool expected(const struct message *m, char line[LINE_TEXT])
+static bool expected(const struct judge_message *m, char line[LINE_TEXT])
 {
 	uint8_t answer[REC_ANSWER_MAX];
 	int n = rec_answer(answer, sizeof(answer), m->m, m->q.end, &m->q, UINT32_MAX);
@@ -21,7 +21,7 @@ static bool expected(const struct message *m, char line[LINE_TEXT])
 	return true;
 }
 
-char *said(const uint8_t *m, size_t len, const struct message *deserved)
+char *said(const uint8_t *m, size_t len, const struct judge_message *deserved)
 {
 	char came[LINE_TEXT], want[LINE_TEXT], text[SAID_TEXT];
 

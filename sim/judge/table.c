@@ -128,7 +128,7 @@ uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t questi
 	return h != 0 ? h : 1;
 }
 
-bool message_of(struct message *msg, const uint8_t *m, size_t len)
+bool judge_message_read(struct judge_message *msg, const uint8_t *m, size_t len)
 {
 	msg->m = m;
 	msg->len = len;
@@ -141,7 +141,9 @@ bool message_of(struct message *msg, const uint8_t *m, size_t len)
 	return true;
 }
 
-bool message_read(struct message *msg, const struct frame *f)
+const struct judge_message *tap_message(const struct judge_tap *t, struct judge_message *space)
 {
-	return message_of(msg, f->payload, f->payload_len);
+	if (t->message != NULL)
+		return t->message;
+	return judge_message_read(space, t->frame->payload, t->frame->payload_len) ? space : NULL;
 }

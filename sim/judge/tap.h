@@ -1,24 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * How records reach the judge: one at a time, through judge_tap, whether a pcap or the virtual
- * engine's links produce them. A node's records come in the order in which its interface saw them;
- * how different nodes' records interleave doesn't matter. Events may come before, after or between.
+ * engine's links produce them. A node's records come in the order in which its interface saw them,
+ * and all nodes' together in the order of time, but for JUDGE_SKEW_NS: the judge decides about what
+ * is that far behind, and forgets it. Events come when they happen, 'start' first; those that tell
+ * of the whole run (wire, load, node, end) may come at the end. What is in files is told events
+ * first, as their faults' times are needed from those times on.
  */
 #ifndef EK_JUDGE_TAP_H
 #define EK_JUDGE_TAP_H
 
 #include <jansson.h>
 
+#include "lib/dns.h"
 #include "sim/judge/judge.h"
 #include "sim/net/frame.h"
 
 struct judge;
 
+/* A tap may come this much behind another node's. */
+#define JUDGE_SKEW_NS INT64_C(1000000000)
+
+/* A DNS message with one question, and its hash, which nobody needs to make twice. */
+struct judge_message {
+	const uint8_t *m;    /* borrowed */
+	size_t len;
+	struct dns_question q;
+	uint64_t question;   /* hash of name (case folded), type and class */
+	uint16_t id;
+	bool answer;         /* QR */
+};
+
+/* False when m[0..len) isn't one. O(len of the question). */
+bool judge_message_read(struct judge_message *msg, const uint8_t *m, size_t len);
+
 struct judge_tap {
 	int64_t t_ns;        /* from t = 0 */
 	uint64_t number;     /* of the frame in its node's capture, from 1 */
 	unsigned node;       /* index into plan.node */
-	const struct frame *frame;
+	const struct frame *frame; /* taken apart; the bytes before its payload aren't needed */
+	/*
+	 * A UDP frame's payload, read already: a frame that is tapped at both its ends is then read
+	 * once. NULL: the judge reads it itself.
+	 */
+	const struct judge_message *message;
 };
 
 /*

@@ -72,4 +72,10 @@ int frame_icmp_unreachable(uint8_t *out, size_t cap, const uint8_t mac[12], cons
  */
 int frame_make(uint8_t *out, size_t cap, const uint8_t mac[12], const struct frame *f) MUST_CHECK;
 
+/*
+ * The UDP datagram that an ICMP error, from its header on, carries: who had sent it to whom, and as
+ * much of its payload as there is. Returns 0, or -EBADMSG when there is none in it.
+ */
+int frame_icmp_inner(struct frame *inner, const uint8_t *icmp, size_t len) MUST_CHECK;
+
 #endif

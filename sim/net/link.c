@@ -76,8 +76,8 @@ static bool is_lost(struct link *k)
 	return lost;
 }
 
-enum link_fate links_enter(struct links *l, int64_t t_ns, unsigned from, unsigned to,
-                           uint32_t frame)
+enum link_fate links_cross(struct links *l, int64_t t_ns, unsigned from, unsigned to,
+                           int64_t *due_ns)
 {
 	struct link *out = get(l, from, LINK_OUT), *in = get(l, to, LINK_IN);
 
@@ -86,10 +86,30 @@ enum link_fate links_enter(struct links *l, int64_t t_ns, unsigned from, unsigne
 	out->counts.passed++;
 	if (is_lost(in))
 		return LINK_LOST;
-	if (!heap_push(&l->heap, t_ns + out->set.delay_ns + in->set.delay_ns,
-	               (uint64_t)to << 32 | frame))
-		return LINK_FULL;
+	*due_ns = t_ns + out->set.delay_ns + in->set.delay_ns;
 	return LINK_PASSED;
+}
+
+enum link_fate links_arrive(struct links *l, unsigned to)
+{
+	struct link *in = get(l, to, LINK_IN);
+
+	if (is_cut(in))
+		return LINK_LOST;
+	in->counts.passed++;
+	return LINK_PASSED;
+}
+
+enum link_fate links_enter(struct links *l, int64_t t_ns, unsigned from, unsigned to,
+                           uint32_t frame)
+{
+	int64_t due_ns;
+	enum link_fate fate = links_cross(l, t_ns, from, to, &due_ns);
+
+	if (fate == LINK_PASSED &&
+	    !heap_push(&l->heap, due_ns, (uint64_t)to << 32 | frame))
+		return LINK_FULL;
+	return fate;
 }
 
 bool links_leave(struct links *l, int64_t now_ns, struct link_arrival *out)
@@ -97,14 +117,10 @@ bool links_leave(struct links *l, int64_t now_ns, struct link_arrival *out)
 	if (heap_first(&l->heap) > now_ns || l->heap.n == 0)
 		return false;
 	struct heap_item i = heap_pop(&l->heap);
-	struct link *in = get(l, (unsigned)(i.what >> 32), LINK_IN);
+	unsigned to = (unsigned)(i.what >> 32);
 	*out = (struct link_arrival){
-		.frame = (uint32_t)i.what,
-		.t_ns = i.t_ns,
-		.to = (unsigned)(i.what >> 32),
-		.fate = is_cut(in) ? LINK_LOST : LINK_PASSED,
+		.frame = (uint32_t)i.what, .t_ns = i.t_ns, .to = to, .fate = links_arrive(l, to),
 	};
-	in->counts.passed += out->fate == LINK_PASSED;
 	return true;
 }
 

@@ -7,7 +7,9 @@
  * count when a frame enters; a cut inwards counts when it would leave, so that nothing arrives
  * behind a blackhole. A smaller delay lets later frames overtake earlier ones.
  *
- * Frames are the caller's: here they are numbers. Pure: memory from an arena, no clock.
+ * Frames are the caller's: here they are numbers. Pure: memory from an arena, no clock. Who has a
+ * queue of his own, as the virtual engine does, asks links_cross and links_arrive and takes no room
+ * for frames here.
  */
 #ifndef EK_LINK_H
 #define EK_LINK_H
@@ -49,7 +51,7 @@ struct link_arrival {
 
 struct links;
 
-/* nodes: 1...65536. frames: the most that can be under way at once. */
+/* nodes: 1...65536. frames: the most that can be under way at once in its queue; may be 0. */
 size_t links_arena_size(unsigned nodes, size_t frames);
 /* All links without delay or loss; seed as plan_seed makes it. */
 struct links *links_init(struct arena *a, const uint8_t seed[DRBG_SEED], unsigned nodes,
@@ -60,7 +62,16 @@ struct link_set links_get(const struct links *l, unsigned node, enum link_way wa
 struct link_counts links_counts(const struct links *l, unsigned node, enum link_way way);
 
 /*
- * A frame leaves node from for node to at t_ns. frame: below 2^32. LINK_PASSED: it will come out of
+ * The model alone: a frame leaves node from for node to at t_ns. LINK_PASSED: it comes to the end of
+ * to's link at *due_ns, where links_arrive says whether it gets through. Else LINK_LOST.
+ */
+enum link_fate links_cross(struct links *l, int64_t t_ns, unsigned from, unsigned to,
+                           int64_t *due_ns);
+/* A frame has come to the end of node to's link: LINK_PASSED, or LINK_LOST when it is cut now. */
+enum link_fate links_arrive(struct links *l, unsigned to);
+
+/*
+ * With a queue: a frame leaves node from for node to at t_ns. frame: below 2^32. LINK_PASSED: it will come out of
  * links_leave. Otherwise it is the caller's again at once. O(log frames).
  */
 enum link_fate links_enter(struct links *l, int64_t t_ns, unsigned from, unsigned to,

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "events.h"
+#include "sim/net/events.h"
 #include "layout.h"
 #include "netns.h"
 #include "proc.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Verdicts for CI systems: JUnit XML and TAP 13, one test case per expectation and one for the
- * harness. FAIL is a failure, INVALID an error, INCONCLUSIVE a skip; in an INVALID run nothing is
- * proven, so its other expectations are skips too.
+ * Verdicts for CI systems: JUnit XML and TAP 13, one test case per expectation, one for each
+ * invariant that was broken, and one for the harness. FAIL is a failure, INVALID an error,
+ * INCONCLUSIVE a skip; in an INVALID run nothing is proven, so its other cases are skips too.
  */
 #include <inttypes.h>
 #include <stdint.h>
@@ -48,6 +48,25 @@ static const json_t *expectations(const json_t *doc)
 	return js_get(doc, "expectations");
 }
 
+static const json_t *violations(const json_t *doc)
+{
+	return js_get(doc, "violations");
+}
+
+/* The sentence of a violation, which the caller frees. */
+static char *violation_text(const json_t *v)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	if (to == NULL)
+		return NULL;
+	fmt_violation(to, v);
+	fclose(to);
+	return text;
+}
+
 /* The sentences of invalid[], one text that the caller frees. */
 static char *trouble(const json_t *doc)
 {
@@ -80,6 +99,7 @@ static void count(const json_t *doc, unsigned n[OUTCOMES])
 	n[valid(doc) ? OK : ERROR]++;
 	for (size_t i = 0; i < json_array_size(expectations(doc)); i++)
 		n[outcome(doc, json_array_get(expectations(doc), i))]++;
+	n[valid(doc) ? FAILED : SKIPPED] += (unsigned)json_array_size(violations(doc));
 }
 
 static void totals(FILE *to, const unsigned n[OUTCOMES])
@@ -180,6 +200,20 @@ static void junit_expectation(FILE *to, const json_t *doc, const json_t *e)
 	fprintf(to, "</%s>\n    </testcase>\n", tags[o]);
 }
 
+static void junit_violation(FILE *to, const json_t *doc, const json_t *v)
+{
+	const char *tag = valid(doc) ? "failure" : "skipped";
+	char *text = violation_text(v);
+
+	junit_case(to, doc, "violation", js_str(v, "what", "?"));
+	fprintf(to, ">\n      <%s", tag);
+	attribute(to, "message", text != NULL ? text : "?");
+	if (valid(doc))
+		attribute(to, "type", "FAIL");
+	fputs("/>\n    </testcase>\n", to);
+	free(text);
+}
+
 static void junit_harness(FILE *to, const json_t *doc)
 {
 	char *why = valid(doc) ? NULL : trouble(doc);
@@ -208,6 +242,8 @@ static void junit_suite(FILE *to, const json_t *doc)
 	junit_harness(to, doc);
 	for (size_t i = 0; i < json_array_size(expectations(doc)); i++)
 		junit_expectation(to, doc, json_array_get(expectations(doc), i));
+	for (size_t i = 0; i < json_array_size(violations(doc)); i++)
+		junit_violation(to, doc, json_array_get(violations(doc), i));
 	fputs("  </testsuite>\n", to);
 }
 
@@ -272,13 +308,25 @@ static void tap_expectation(FILE *to, unsigned *id, const json_t *doc, const jso
 	fputs("  ...\n", to);
 }
 
+static void tap_violation(FILE *to, unsigned *id, const json_t *doc, const json_t *v)
+{
+	char *text = violation_text(v);
+
+	tap_point(to, id, doc, valid(doc) ? FAILED : SKIPPED, "violation: ");
+	tap_text(to, text != NULL ? text : "?");
+	fputs(valid(doc) ? "\n" : " # SKIP INVALID: the run is INVALID, so this proves nothing\n",
+	      to);
+	free(text);
+}
+
 void report_tap(FILE *to, const json_t *const *doc, unsigned n)
 {
 	size_t points = n;
 	unsigned id = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		points += json_array_size(expectations(doc[i]));
+		points += json_array_size(expectations(doc[i])) +
+		          json_array_size(violations(doc[i]));
 	fprintf(to, "TAP version 13\n1..%zu\n", points);
 	for (unsigned i = 0; i < n; i++) {
 		tap_point(to, &id, doc[i], valid(doc[i]) ? OK : ERROR, "harness: the run is valid");
@@ -289,5 +337,7 @@ void report_tap(FILE *to, const json_t *const *doc, unsigned n)
 		fputs("  ...\n", to);
 		for (size_t k = 0; k < json_array_size(expectations(doc[i])); k++)
 			tap_expectation(to, &id, doc[i], json_array_get(expectations(doc[i]), k));
+		for (size_t k = 0; k < json_array_size(violations(doc[i])); k++)
+			tap_violation(to, &id, doc[i], json_array_get(violations(doc[i]), k));
 	}
 }

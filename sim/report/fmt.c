@@ -235,6 +235,17 @@ void fmt_evidence(FILE *to, const json_t *e)
 		fprintf(to, ": %s", what);
 }
 
+void fmt_violation(FILE *to, const json_t *v)
+{
+	char text[FMT_TEXT];
+
+	fputs(js_str(v, "what", "?"), to);
+	if (js_get(v, "node") != NULL)
+		fprintf(to, ", at %s", js_str(v, "node", "?"));
+	if (js_get(v, "t_ns") != NULL)
+		fprintf(to, ", at %s", fmt_ns(text, js_int(v, "t_ns", 0)));
+}
+
 /* Bytes of the code point at s; 1 at least, never beyond the end. */
 static size_t point_len(const char *s)
 {

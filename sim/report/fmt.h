@@ -49,6 +49,9 @@ void fmt_members(FILE *to, const json_t *o);
 /* "LB1.pcap frame 17 at 5.120 s: last query" of one entry of evidence[]. */
 void fmt_evidence(FILE *to, const json_t *e);
 
+/* "SENTENCE, at LB1, at 5.120 s" of one entry of violations[]. */
+void fmt_violation(FILE *to, const json_t *v);
+
 /* Columns that text takes: its code points. */
 unsigned fmt_width(const char *s);
 /* Text with each control character as '?'. */

@@ -113,6 +113,16 @@ static void expectation(FILE *to, const json_t *e)
 	fputs("</dl></section>\n", to);
 }
 
+/* Invariants that were broken, each a failure of its own. */
+static void violations(FILE *to, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		fputs("<section class=\"FAIL\"><h3><b class=\"FAIL\">FAIL</b> ", to);
+		escaped_by(to, fmt_violation, json_array_get(list, i));
+		fputs("</h3></section>\n", to);
+	}
+}
+
 static void servers(FILE *to, const json_t *list)
 {
 	char text[FMT_TEXT];
@@ -248,6 +258,7 @@ void report_html(FILE *to, const json_t *doc, const char *const *dygraphs)
 	}
 	for (size_t i = 0; i < json_array_size(list); i++)
 		expectation(to, json_array_get(list, i));
+	violations(to, js_get(doc, "violations"));
 	over_time(to, doc, dygraphs);
 	servers(to, js_get(doc, "servers"));
 	phases(to, js_get(doc, "phases"));

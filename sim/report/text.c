@@ -88,6 +88,10 @@ static void summary(FILE *to, const json_t *doc)
 		         "one of %s such runs.", fmt_count(text, (int64_t)(1 / f + 0.5)));
 	if (strcmp(js_verdict(doc), "INVALID") == 0)
 		snprintf(line, sizeof(line), "%s:", words[word_index(doc)].headline);
+	else if (json_array_size(js_get(doc, "violations")) > 0)
+		snprintf(line, sizeof(line), "The system under test broke its own invariants; "
+		         "%u of %zu expectations hold.%s", count_holding(list),
+		         json_array_size(list), sure);
 	else
 		snprintf(line, sizeof(line), "%s: %u of %zu expectations hold.%s",
 		         words[word_index(doc)].headline, count_holding(list),
@@ -186,6 +190,23 @@ static void expectation(FILE *to, const json_t *e, bool color, bool full)
 	if (full || strcmp(js_verdict(e), "PASS") != 0)
 		details(to, e);
 	evidence(to, js_get(e, "evidence"));
+}
+
+/* Invariants that were broken, each a failure of its own. */
+static void violations(FILE *to, const json_t *list, bool color)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		char *text = NULL;
+		size_t len;
+		FILE *mem = open_memstream(&text, &len);
+		if (mem == NULL)
+			return;
+		fmt_violation(mem, json_array_get(list, i));
+		fclose(mem);
+		fprintf(to, "\n%sFAIL%s  ", color ? words[1].color : "", color ? "\033[0m" : "");
+		fmt_wrap_from(to, BLOCK, BLOCK, text);
+		free(text);
+	}
 }
 
 /* All queries that balancer sent to any server. */
@@ -372,6 +393,7 @@ void report_text(FILE *to, const json_t *doc, const char *run_dir, bool color)
 	headline(to, doc, color);
 	for (size_t i = 0; i < json_array_size(list); i++)
 		expectation(to, json_array_get(list, i), color && valid, run_dir == NULL);
+	violations(to, js_get(doc, "violations"), color && valid);
 	servers_table(to, js_get(doc, "servers"));
 	phases_table(to, js_get(doc, "phases"));
 	harness(to, js_get(doc, "harness"));

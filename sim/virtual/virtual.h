@@ -29,6 +29,13 @@ struct virtual_progress {
 
 struct virtual_sabotage;            /* sabotage.h: what tests break on purpose */
 
+/* Whether programs switch the invariants on: in builds that check themselves. */
+#ifdef EK_DEBUG
+#define VIRTUAL_INVARIANTS true
+#else
+#define VIRTUAL_INVARIANTS false
+#endif
+
 struct virtual_options {
 	const char *dir;            /* for events.jsonl and NODE.pcap; NULL: no file is written */
 	bool pcap;                  /* with dir: captures too */

@@ -168,6 +168,25 @@ static void case_does_not_part_names(void **state)
 	assert_memory_equal(a, b, 17);
 }
 
+static void letters_are_folded_wherever_they_stand_and_nothing_else_is(void **state)
+{
+	uint8_t in[24], out[24];
+
+	(void)state;
+	for (unsigned at = 0; at < sizeof(in); at++)
+		for (unsigned c = 0; c < 256; c++) {
+			memset(in, 0x7f, sizeof(in));
+			in[at] = (uint8_t)c;
+			dns_name_lower(out, in, sizeof(in));
+			uint8_t want = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : (uint8_t)c;
+			for (unsigned i = 0; i < sizeof(in); i++)
+				assert_int_equal(out[i], i == at ? want : 0x7f);
+			assert_true(dns_name_hash(in, sizeof(in), 5) ==
+			            dns_hash(out, sizeof(out), 5));
+			assert_true(dns_name_hash(in, at + 1, 5) == dns_hash(out, at + 1, 5));
+		}
+}
+
 static void hashes_are_the_same_everywhere(void **state)
 {
 	(void)state;
@@ -261,6 +280,7 @@ int main(void)
 		cmocka_unit_test(compression_is_followed_back_and_never_forward),
 		cmocka_unit_test(text_becomes_wire_form_and_back),
 		cmocka_unit_test(case_does_not_part_names),
+		cmocka_unit_test(letters_are_folded_wherever_they_stand_and_nothing_else_is),
 		cmocka_unit_test(hashes_are_the_same_everywhere),
 		cmocka_unit_test(a_query_is_read_back_as_it_was_written),
 		cmocka_unit_test(edns_is_found_once_or_refused),

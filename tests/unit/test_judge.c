@@ -166,6 +166,106 @@ static void a_hang_that_hardly_anybody_felt_is_invalid(void **state)
 	}
 }
 
+static void a_broken_invariant_is_a_failure_of_its_own(void **state)
+{
+	static const struct {
+		const char *what;
+		struct synth_knobs k;
+		unsigned told, more;
+		const char *verdict;
+	} row[] = {
+		{ "none", { .in_virtual = true }, 0, 0, "PASS" },
+		{ "one", { .in_virtual = true, .violations = 1 }, 1, 0, "FAIL" },
+		{ "as many as are kept", { .in_virtual = true, .violations = 32 }, 32, 0, "FAIL" },
+		{ "more", { .in_virtual = true, .violations = 35 }, 32, 3, "FAIL" },
+		{ "in a run that is void", { .in_virtual = true, .violations = 2, .no_end = true },
+		  2, 0, "INVALID" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		json_t *doc = judged("scenarios/blog.lua", NULL, 5, &row[i].k);
+		const json_t *list = json_object_get(doc, "violations");
+		dump_on_mismatch(doc, row[i].what, str(doc, "verdict"), row[i].verdict);
+		assert_int_equal(json_array_size(list), row[i].told + (row[i].more > 0));
+		assert_true(list == NULL || row[i].told > 0);
+		for (unsigned k = 0; k < row[i].told; k++) {
+			const json_t *v = json_array_get(list, k);
+			assert_string_equal(str(v, "what"), "lost count");
+			assert_string_equal(str(v, "node"), "LB1");
+			assert_int_equal(json_integer_value(json_object_get(v, "t_ns")),
+			                 (k + 1) * 1000);
+		}
+		if (row[i].more > 0)
+			assert_string_equal(str(json_array_get(list, 32), "what"), "and 3 more");
+		json_decref(doc);
+	}
+}
+
+static void a_modelled_host_may_drop_what_a_real_one_may_not(void **state)
+{
+	struct synth_knobs k = { .in_virtual = true, .queue_drops = 3 };
+	json_t *doc = judged("scenarios/blog.lua", NULL, 5, &k);
+	(void)state;
+
+	dump_on_mismatch(doc, "virtual", str(doc, "verdict"), "PASS");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(doc, "harness"),
+	                                                    "host_queue_drops")), 15);
+	json_decref(doc);
+	k.in_virtual = false;
+	doc = judged("scenarios/blog.lua", NULL, 5, &k);
+	assert_null(json_object_get(json_object_get(doc, "harness"), "host_queue_drops"));
+	json_decref(doc);
+}
+
+/* Without one of the events that an engine must tell, or with all of them. */
+static json_t *untold(const struct synth *s, const char *event)
+{
+	json_t *events = synth_events(s), *e;
+	char error[JUDGE_ERROR_TEXT];
+	struct judge *j = judge_new(s->plan, error);
+	size_t i;
+
+	MUST(j != NULL);
+	json_array_foreach(events, i, e)
+		if (strcmp(str(e, "event"), event) != 0)
+			judge_event(j, e);
+	json_decref(events);
+	json_t *doc = judge_finish(j);
+	judge_free(j);
+	return doc;
+}
+
+static void each_engine_must_tell_what_it_promised(void **state)
+{
+	static const struct {
+		bool in_virtual;
+		const char *event, *says;
+	} row[] = {
+		{ false, "wire", "has no 'wire'" }, { true, "wire", "has no 'wire'" },
+		{ false, "node", "has no 'node' for DNS1" },
+		{ true, "node", "has no 'node' for DNS1" },
+		{ false, "clock", "has no 'clock'" }, { false, "pcap", "has no 'pcap' for LB1" },
+	};
+	struct synth s;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct synth_knobs k = { .in_virtual = row[i].in_virtual };
+		struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+		synth_run(&s, p, &k);
+		json_t *doc = untold(&s, row[i].event), *whole = untold(&s, "");
+		char *a = json_dumps(json_object_get(doc, "invalid"), 0);
+		char *b = json_dumps(json_object_get(whole, "invalid"), 0);
+		if (strstr(a, row[i].says) == NULL || strstr(b, "has no") != NULL)
+			fail_msg("%s: %s, whole: %s", row[i].event, a, b);
+		free(a);
+		free(b);
+		json_decref(doc);
+		json_decref(whole);
+		synth_fini(&s);
+		plan_free(p);
+	}
+}
+
 static void too_little_data_is_inconclusive(void **state)
 {
 	static const char *const sets[] = { "load.rate=100", NULL };
@@ -428,6 +528,9 @@ int main(void)
 		cmocka_unit_test(each_sabotage_fails_the_expectation_that_is_there_for_it),
 		cmocka_unit_test(a_harness_that_broke_its_word_is_invalid),
 		cmocka_unit_test(a_hang_that_hardly_anybody_felt_is_invalid),
+		cmocka_unit_test(a_broken_invariant_is_a_failure_of_its_own),
+		cmocka_unit_test(a_modelled_host_may_drop_what_a_real_one_may_not),
+		cmocka_unit_test(each_engine_must_tell_what_it_promised),
 		cmocka_unit_test(too_little_data_is_inconclusive),
 		cmocka_unit_test(the_order_in_which_queries_leave_is_no_matter),
 		cmocka_unit_test(even_over_a_failure_leaves_transitions_out),

@@ -99,7 +99,7 @@ static void check(const char *name, const char *kind, enum kind k)
 	json_decref(doc);
 }
 
-static const char *const names[] = { "pass", "fail", "invalid", "foreign" };
+static const char *const names[] = { "pass", "fail", "invalid", "foreign", "violation" };
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
 
 static void text_is_as_the_golden_files_say(void **state)

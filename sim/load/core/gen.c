@@ -10,6 +10,8 @@
 #include "lib/drbg.h"
 #include "load.h"
 
+STATIC_MUST((LOAD_SOCKETS & (LOAD_SOCKETS - 1)) == 0);
+
 enum { ROUNDS = 6, MILLION = 1000000, OPEN_MAX = 10000000 };
 static const uint64_t RATE_MAX_MQPS = 10000000000; /* ten million queries a second */
 
@@ -250,43 +252,54 @@ static void step_time(struct load_gen *g)
 	}
 }
 
-static uint8_t *put_label(uint8_t *to, const char *text)
+/* One label: a letter, then the digits that stand in text[at..24). */
+static uint8_t *put_digits(uint8_t *to, char letter, const char text[24], size_t at)
 {
-	size_t n = strlen(text);
+	size_t n = 24 - at;
 
-	*to++ = (uint8_t)n;
-	memcpy(to, text, n);
-	return to + n;
+	to[0] = (uint8_t)(n + 1);
+	to[1] = (uint8_t)letter;
+	memcpy(to + 2, text + at, n);
+	return to + 2 + n;
 }
 
-/* One label: a letter, then v in the given base. */
-static uint8_t *put_number(uint8_t *to, char letter, uint64_t v, unsigned base)
+static uint8_t *put_decimal(uint8_t *to, char letter, uint64_t v)
 {
-	char digits[24];
-	size_t n = sizeof(digits);
+	char text[24];
+	size_t at = sizeof(text);
 
-	digits[--n] = '\0';
 	do
-		digits[--n] = "0123456789abcdef"[v % base];
-	while ((v /= base) > 0);
-	digits[--n] = letter;
-	return put_label(to, digits + n);
+		text[--at] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	return put_digits(to, letter, text, at);
+}
+
+static uint8_t *put_hex(uint8_t *to, char letter, uint64_t v)
+{
+	char text[24];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = "0123456789abcdef"[v & 15];
+	while ((v >>= 4) > 0);
+	return put_digits(to, letter, text, at);
 }
 
 uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX])
 {
+	static const uint8_t zipf[] = "\4zipf\7example", unique[] = "\6unique\7example";
 	uint8_t *to = out;
 
 	if (g->spec->names == PLAN_ZIPF) {
-		to = put_number(to, 'k', number, 10);
-		to = put_label(to, "zipf");
+		to = put_decimal(to, 'k', number);
+		memcpy(to, zipf, sizeof(zipf)); /* its NUL is the root label */
+		to += sizeof(zipf);
 	} else {
-		to = put_number(to, 'u', number, 16);
-		to = put_number(to, 'l', g->load, 10);
-		to = put_label(to, "unique");
+		to = put_hex(to, 'u', number);
+		to = put_decimal(to, 'l', g->load);
+		memcpy(to, unique, sizeof(unique));
+		to += sizeof(unique);
 	}
-	to = put_label(to, "example");
-	*to++ = 0;
 	return (uint16_t)(to - out);
 }
 
@@ -304,8 +317,11 @@ struct ep load_gen_balancer(const struct load_gen *g, unsigned i, unsigned *bala
 
 static uint16_t draw_type(struct load_gen *g)
 {
-	uint32_t v = (uint32_t)drbg_below(&g->types, MILLION);
 	unsigned i = 0;
+
+	if (g->spec->type_n == 1)
+		return g->spec->type[0].type; /* the stream is of no other use */
+	uint32_t v = (uint32_t)drbg_below(&g->types, MILLION);
 
 	while (i + 1 < g->spec->type_n && v >= g->spec->type[i].share_ppm)
 		v -= g->spec->type[i++].share_ppm;
@@ -333,7 +349,7 @@ bool load_gen_next(struct load_gen *g, struct load_query *q)
 	step_time(g);
 	q->client = load_client(g->plan, g->load,
 	                        (unsigned)drbg_below(&g->clients, g->spec->clients));
-	q->source = (uint16_t)drbg_below(&g->clients, LOAD_SOCKETS);
+	q->source = (uint16_t)(drbg_u64(&g->clients) % LOAD_SOCKETS); /* a power of 2 */
 	q->id = shuffled(g, g->id_at[q->source]++);
 	q->type = draw_type(g);
 	choose_balancer(g, q);

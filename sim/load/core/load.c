@@ -208,8 +208,11 @@ static void give_entry(struct load *l, uint32_t i)
 
 static void write_query(const struct load *l, const struct open *o, int64_t due_ns, struct dgram *d)
 {
-	uint8_t name[DNS_NAME_MAX];
-	uint16_t name_len = load_gen_name(l->gen, o->number, name);
+	uint8_t room[DNS_NAME_MAX];
+	const struct load_query *q = &l->next;
+	bool made = l->has_next && q->number == o->number; /* as it is at a first try */
+	const uint8_t *name = made ? q->name : room;
+	uint16_t name_len = made ? q->name_len : load_gen_name(l->gen, o->number, room);
 	unsigned balancer;
 
 	int len = dns_query(d->data, d->cap, o->id, DNS_RD, name, name_len, o->type, DNS_IN,

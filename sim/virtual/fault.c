@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The timeline. Faults strike at their very instant; each is told with what shows that it took
+ * effect, as in namespaces: a link's by the frames that it befell, a stub's by its own counters.
+ */
+#include "world.h"
+
+#include <stdio.h>
+
+#include "sim/net/fault.h"
+
+enum { EVIDENCE = 256 };
+
+static struct host *host_of(struct world *w, const struct plan_fault *f)
+{
+	return &w->host[f->node];
+}
+
+static const char *name_of(const struct world *w, const struct plan_fault *f)
+{
+	return w->plan->node[f->node].name;
+}
+
+void faults_schedule(struct world *w)
+{
+	for (unsigned i = 0; i < w->plan->fault_n; i++)
+		world_push(w, w->t0_ns + w->plan->fault[i].at_ns, EVENT_FAULT, i);
+}
+
+static void tell(struct world *w, unsigned i, int64_t to_ns, bool verified, const char *evidence)
+{
+	const struct plan_fault *f = &w->plan->fault[i];
+	struct fault_run *r = &w->fault[i];
+
+	r->state = FAULT_TOLD;
+	events_add(&w->events, "fault", r->from_ns,
+	           json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:s}", "kind",
+	                     plan_fault_name(f->kind), "node", name_of(w, f), "at_ns",
+	                     (json_int_t)f->at_ns, "from_ns",
+	                     (json_int_t)(r->from_ns - w->t0_ns), "to_ns",
+	                     (json_int_t)(to_ns - w->t0_ns), "verified", verified, "evidence",
+	                     evidence));
+}
+
+/* ---- processes ---- */
+
+static void fault_kill(struct world *w, unsigned i)
+{
+	struct host *h = host_of(w, &w->plan->fault[i]);
+	bool lives = h->state != HOST_DEAD;
+
+	if (lives)
+		program_kill(w, h);
+	tell(w, i, w->now_ns, lives, lives ? "the program ended, its sockets closed"
+	                                   : "there was no running program to kill");
+}
+
+static void fault_start(struct world *w, unsigned i)
+{
+	struct host *h = host_of(w, &w->plan->fault[i]);
+
+	if (h->state != HOST_DEAD) {
+		tell(w, i, w->now_ns, false, "it was running already");
+		return;
+	}
+	w->fault[i].state = FAULT_PENDING;
+	program_start(w, h);
+}
+
+void fault_ready(struct world *w, unsigned node)
+{
+	char evidence[EVIDENCE];
+
+	for (unsigned i = 0; i < w->plan->fault_n; i++) {
+		const struct plan_fault *f = &w->plan->fault[i];
+		if (w->fault[i].state != FAULT_PENDING || f->kind != PLAN_START ||
+		    f->node != (int)node)
+			continue;
+		snprintf(evidence, sizeof(evidence), "the program said READY=1 after %lld us",
+		         (long long)((w->now_ns - w->fault[i].from_ns) / 1000));
+		tell(w, i, w->now_ns, true, evidence);
+	}
+}
+
+static void fault_hang(struct world *w, unsigned i)
+{
+	struct host *h = host_of(w, &w->plan->fault[i]);
+	bool runs = h->state == HOST_RUNS;
+
+	if (runs)
+		h->state = HOST_HANGS;
+	tell(w, i, w->now_ns, runs, runs ? "the program stopped" : "there was no running program");
+}
+
+static void fault_resume(struct world *w, unsigned i)
+{
+	struct host *h = host_of(w, &w->plan->fault[i]);
+	bool hangs = h->state == HOST_HANGS;
+
+	tell(w, i, w->now_ns, hangs, hangs ? "the program goes on"
+	                                   : "there was no stopped program");
+	if (hangs)
+		program_resume(w, h);
+}
+
+/* ---- links ---- */
+
+static void counts_of(const struct world *w, int node, struct link_counts now[2])
+{
+	for (unsigned way = 0; way < 2; way++)
+		now[way] = links_counts(w->links, (unsigned)node, (enum link_way)way);
+}
+
+/* The fault that rules node's link so far ends here. */
+static void end_link_fault(struct world *w, int node)
+{
+	struct link_counts now[2];
+	char evidence[EVIDENCE];
+
+	counts_of(w, node, now);
+	for (unsigned i = 0; i < w->plan->fault_n; i++) {
+		const struct plan_fault *f = &w->plan->fault[i];
+		struct fault_run *r = &w->fault[i];
+		if (r->state != FAULT_PENDING || f->node != node || !fault_is_wire(f->kind))
+			continue;
+		bool proven = fault_proven(f, r->was, now, name_of(w, f), evidence,
+		                           sizeof(evidence));
+		tell(w, i, r->from_ns, proven, evidence);
+	}
+}
+
+static void fault_link_set(struct world *w, unsigned i)
+{
+	const struct plan_fault *f = &w->plan->fault[i];
+	struct link_set set = fault_link(w->plan, i);
+
+	end_link_fault(w, f->node);
+	counts_of(w, f->node, w->fault[i].was);
+	links_set(w->links, (unsigned)f->node, LINK_OUT, &set);
+	links_set(w->links, (unsigned)f->node, LINK_IN, &set);
+	w->fault[i].state = FAULT_PENDING;
+}
+
+/* ---- stubs ---- */
+
+static enum rec_fault stub_kind(enum plan_fault_kind k)
+{
+	switch (k) {
+	case PLAN_SERVFAIL: return REC_F_SERVFAIL;
+	case PLAN_SLOW: return REC_F_SLOW;
+	case PLAN_WRONG: return REC_F_WRONG;
+	case PLAN_TRUNCATE: return REC_F_TRUNCATE;
+	case PLAN_REFUSE: return REC_F_REFUSE;
+	default: return REC_F_DROP;
+	}
+}
+
+static int64_t stub_count(struct world *w, const struct plan_fault *f)
+{
+	struct host *h = host_of(w, f);
+
+	if (h->state != HOST_RUNS && h->state != HOST_HANGS)
+		return 0;
+	return (int64_t)rec_count(h->rec->rec, REC_C_FAULT + (enum rec_counter)stub_kind(f->kind));
+}
+
+static void end_stub_fault(struct world *w, int node, enum plan_fault_kind kind)
+{
+	char evidence[EVIDENCE];
+
+	for (unsigned i = 0; i < w->plan->fault_n; i++) {
+		const struct plan_fault *f = &w->plan->fault[i];
+		struct fault_run *r = &w->fault[i];
+		if (r->state != FAULT_PENDING || f->node != node || f->kind != kind)
+			continue;
+		int64_t n = stub_count(w, f) - r->stub_was;
+		snprintf(evidence, sizeof(evidence), "the stub did it to %lld answers",
+		         (long long)n);
+		tell(w, i, r->from_ns, n > 0 || f->value_ppm == 0, evidence);
+	}
+}
+
+static void fault_stub(struct world *w, unsigned i)
+{
+	const struct plan_fault *f = &w->plan->fault[i];
+	struct host *h = host_of(w, f);
+
+	end_stub_fault(w, f->node, f->kind);
+	if (h->state != HOST_RUNS && h->state != HOST_HANGS) {
+		tell(w, i, w->now_ns, false, "there is no running program");
+		return;
+	}
+	w->fault[i].stub_was = stub_count(w, f);
+	rec_fault(h->rec->shared, stub_kind(f->kind), f->value_ppm, f->value_ns);
+	w->fault[i].state = FAULT_PENDING;
+}
+
+void faults_prove_stubs(struct world *w)
+{
+	for (unsigned i = 0; i < w->plan->fault_n; i++)
+		if (fault_is_stub(w->plan->fault[i].kind))
+			end_stub_fault(w, w->plan->fault[i].node, w->plan->fault[i].kind);
+}
+
+void fault_strike(struct world *w, unsigned i)
+{
+	enum plan_fault_kind kind = w->plan->fault[i].kind;
+
+	w->fault[i].from_ns = w->now_ns;
+	if (kind == PLAN_KILL)
+		fault_kill(w, i);
+	else if (kind == PLAN_START)
+		fault_start(w, i);
+	else if (kind == PLAN_HANG)
+		fault_hang(w, i);
+	else if (kind == PLAN_RESUME)
+		fault_resume(w, i);
+	else if (fault_is_wire(kind))
+		fault_link_set(w, i);
+	else
+		fault_stub(w, i);
+}
+
+void faults_end(struct world *w)
+{
+	for (unsigned i = 0; i < w->plan->fault_n; i++)
+		if (w->fault[i].state == FAULT_PENDING && w->plan->fault[i].kind == PLAN_START)
+			tell(w, i, w->now_ns, false, "it hasn't said READY=1 before the end");
+	for (unsigned node = 0; node < w->plan->node_n; node++)
+		end_link_fault(w, (int)node);
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A host: an interface, a kernel with sockets of bounded room, and one program that takes its time
+ * for each datagram. Datagrams that come while the program is at work, or stopped, wait in its
+ * sockets; what finds no room is dropped and counted. Where nobody listens the kernel refuses, as
+ * often as Linux lets it.
+ */
+#include "invariant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ip host_own_ip(const struct host *h, const struct ip *to)
+{
+	return ip_is4(to) ? h->own4 : h->own6;
+}
+
+/* ---- leaving ---- */
+
+void host_flush(struct world *w, struct host *h, int64_t until_ns)
+{
+	while (h->leaving.n > 0 && w->slot[h->leaving.first].t_ns <= until_ns) {
+		uint32_t i = fifo_get(w, &h->leaving);
+		tap(w, h, w->slot[i].t_ns, &w->slot[i]);
+		if (w->slot[i].lost)
+			slot_give(w, i);
+	}
+}
+
+/* Into the list of what leaves, by time: a health check doesn't wait for the worker. */
+static void put_leaving(struct world *w, struct host *h, uint32_t i)
+{
+	struct fifo *f = &h->leaving;
+	uint32_t *at = &f->first;
+
+	if (f->n == 0 || w->slot[f->last].t_ns <= w->slot[i].t_ns) {
+		fifo_put(w, f, i);
+		return;
+	}
+	while (w->slot[*at].t_ns <= w->slot[i].t_ns)
+		at = &w->slot[*at].next;
+	w->slot[i].next = *at;
+	*at = i;
+	f->n++;
+}
+
+void host_send(struct world *w, struct host *h, uint32_t i, int64_t t_ns)
+{
+	struct slot *s = &w->slot[i];
+	int to = routes_find(&w->routes, &s->f.dst.ip);
+	int64_t due_ns = 0;
+
+	s->from = (uint16_t)h->node;
+	s->to = (uint16_t)to;
+	s->t_ns = t_ns;
+	s->read = s->f.kind == FRAME_UDP &&
+	          judge_message_read(&s->message, s->f.payload, s->f.payload_len);
+	invariant_sent(w, h, s);
+	h->sent++;
+	w->frames++;
+	put_leaving(w, h, i);
+	if (to == PLAN_NONE || (unsigned)to == h->node) {
+		w->unroutable++;
+		w->lost++;
+		s->lost = true;
+	} else if (links_cross(w->links, t_ns, h->node, (unsigned)to, &due_ns) != LINK_PASSED) {
+		w->lost++;
+		s->lost = true;
+	}
+	if (s->lost)
+		world_push(w, t_ns, EVENT_LEFT, h->node);
+	else
+		world_push(w, due_ns, EVENT_ARRIVE, i);
+}
+
+/* ---- refusals ---- */
+
+/* Linux: time saved up, burst * gap at most; a message costs gap. */
+static bool bucket_allows(struct bucket *b, int64_t now_ns, int64_t gap_ns, int64_t burst)
+{
+	int64_t saved = b->saved_ns + (now_ns - b->at_ns);
+
+	saved = saved < burst * gap_ns ? saved : burst * gap_ns;
+	b->at_ns = now_ns;
+	b->saved_ns = saved >= gap_ns ? saved - gap_ns : saved;
+	return saved >= gap_ns;
+}
+
+static struct bucket *peer_bucket(struct host *h, const struct ip *ip)
+{
+	if (h->peer == NULL)
+		h->peer = calloc(PEERS_MAX, sizeof(*h->peer));
+	MUST(h->peer != NULL);
+	for (unsigned i = 0; i < h->peer_n; i++)
+		if (ip_eq(&h->peer[i].ip, ip))
+			return &h->peer[i].bucket;
+	unsigned i = h->peer_n < PEERS_MAX ? h->peer_n++ : 0;
+	h->peer[i] = (struct refused_peer){ *ip, { 0, INT64_MIN / 2 } };
+	return &h->peer[i].bucket;
+}
+
+static bool may_refuse(struct world *w, struct host *h, const struct ip *peer)
+{
+	int64_t gap = ip_is4(peer) ? MODEL_ICMP4_GAP : MODEL_ICMP6_GAP;
+
+	return bucket_allows(&h->icmp, w->now_ns, MODEL_ICMP_ALL_GAP, MODEL_ICMP_ALL_BURST) &&
+	       bucket_allows(peer_bucket(h, peer), w->now_ns, gap, MODEL_ICMP_BURST);
+}
+
+void host_refuse(struct world *w, uint32_t i)
+{
+	struct slot *s = &w->slot[i];
+	struct host *h = &w->host[s->to];
+	struct ep asked = s->f.dst, asker = s->f.src;
+	uint8_t body[FRAME_ICMP_MAX];
+	int n = frame_icmp_body(body, sizeof(body), &asker, &asked, s->f.payload,
+	                        s->f.payload_len);
+
+	MUST(n > 0 && n <= (int)sizeof(body));
+	memcpy(w->data[i], body, (size_t)n);
+	s->f = (struct frame){ .kind = FRAME_ICMP, .src = { asked.ip, 0 }, .dst = { asker.ip, 0 },
+	                       .payload = w->data[i], .payload_len = (uint32_t)n };
+	s->f.icmp_type = body[0];
+	s->f.icmp_code = body[1];
+	host_send(w, h, i, w->now_ns);
+}
+
+static void refuse(struct world *w, struct host *h, uint32_t i)
+{
+	if (h->state != HOST_ENDED && may_refuse(w, h, &w->slot[i].f.src.ip))
+		world_push(w, w->now_ns + MODEL_KERNEL, EVENT_REFUSE, i);
+	else
+		slot_give(w, i);
+}
+
+/* ICMP says that nobody listened: the program whose datagram it was learns it at its socket. */
+static void be_refused(struct world *w, struct host *h, uint32_t i)
+{
+	const struct frame *f = &w->slot[i].f;
+	struct frame inner;
+
+	if (h->lb != NULL && h->state == HOST_RUNS &&
+	    frame_icmp_inner(&inner, f->payload, f->payload_len) == 0)
+		lb_refused(w, h, &inner.src, &inner.dst);
+	slot_give(w, i);
+}
+
+/* ---- sockets ---- */
+
+static int port_of(const struct host *h, const struct ep *dst)
+{
+	return h->role == PLAN_BALANCER ? lb_port(h, dst) : stub_port(h, dst);
+}
+
+static bool program_serves(const struct host *h)
+{
+	return h->state == HOST_RUNS && (h->lb == NULL || h->lb->serves);
+}
+
+void host_serve_soon(struct world *w, struct host *h)
+{
+	if (h->serve_armed || h->sockets.n == 0 || !program_serves(h))
+		return;
+	h->serve_armed = true;
+	world_push(w, h->busy_ns > w->now_ns ? h->busy_ns : w->now_ns, EVENT_SERVE, h->node);
+}
+
+/* The program takes one datagram; wake_ns: it had to wake up for it. */
+static void serve_one(struct world *w, struct host *h, uint32_t i, int port, int64_t wake_ns)
+{
+	bool lb = h->role == PLAN_BALANCER;
+	int64_t work = lb ? MODEL_BALANCER_PACKET : MODEL_RECURSOR_PACKET;
+
+	h->busy_ns = w->now_ns + wake_ns + work;
+	if (lb)
+		lb_datagram(w, h, i, port, h->busy_ns);
+	else
+		stub_datagram(w, h, i, port, h->busy_ns);
+	host_arm(w, h);
+}
+
+void host_serve(struct world *w, struct host *h)
+{
+	h->serve_armed = false;
+	if (h->sockets.n == 0 || !program_serves(h))
+		return;
+	if (h->busy_ns <= w->now_ns) {
+		uint32_t i = fifo_get(w, &h->sockets);
+		int port = port_of(h, &w->slot[i].f.dst);
+		if (port == -2)
+			lb_probe_answer(w, h, i);
+		else if (port == -1)
+			slot_give(w, i);
+		else
+			serve_one(w, h, i, port, 0);
+	}
+	host_serve_soon(w, h);
+}
+
+/* Into the sockets' buffers, if there is room. */
+static void keep(struct world *w, struct host *h, uint32_t i)
+{
+	if (h->sockets.n >= MODEL_SOCKET_QUEUE) {
+		h->queue_drops++;
+		slot_give(w, i);
+		return;
+	}
+	fifo_put(w, &h->sockets, i);
+	host_serve_soon(w, h);
+}
+
+static void datagram(struct world *w, struct host *h, uint32_t i)
+{
+	bool there = h->state == HOST_RUNS || h->state == HOST_HANGS;
+	int port = there ? port_of(h, &w->slot[i].f.dst) : -1;
+
+	if (port == -1)
+		refuse(w, h, i);
+	else if (port == -2 && h->state == HOST_RUNS)
+		lb_probe_answer(w, h, i);
+	else if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
+		serve_one(w, h, i, port, h->role == PLAN_BALANCER ? MODEL_BALANCER_WAKE
+		                                                  : MODEL_RECURSOR_WAKE);
+	else
+		keep(w, h, i);
+}
+
+void host_arrive(struct world *w, uint32_t i)
+{
+	struct slot *s = &w->slot[i];
+	struct host *h = &w->host[s->to];
+
+	host_flush(w, &w->host[s->from], s->t_ns);
+	if (links_arrive(w->links, s->to) != LINK_PASSED) {
+		w->lost++;
+		slot_give(w, i);
+		return;
+	}
+	host_flush(w, h, w->now_ns);
+	h->received++;
+	invariant_received(w, h, s);
+	tap(w, h, w->now_ns, s);
+	if (s->f.kind == FRAME_ICMP)
+		be_refused(w, h, i);
+	else if (s->f.kind == FRAME_TCP)
+		tcp_segment_arrives(w, h, i);
+	else if (h->role == PLAN_CLIENTS)
+		clients_datagram(w, h, i);
+	else
+		datagram(w, h, i);
+}
+
+/* ---- waking up ---- */
+
+void host_arm(struct world *w, struct host *h)
+{
+	int64_t t = h->lb != NULL ? bal_deadline(h->lb->bal) : rec_deadline(h->rec->rec);
+
+	if (t >= h->armed_ns || h->state != HOST_RUNS)
+		return;
+	t = t > w->now_ns ? t : w->now_ns;
+	h->armed_ns = t;
+	world_push(w, t, EVENT_WAKE, h->node);
+}
+
+void host_wake(struct world *w, struct host *h)
+{
+	h->armed_ns = INT64_MAX;
+	if (h->state != HOST_RUNS)
+		return;
+	if (h->busy_ns > w->now_ns) {
+		h->armed_ns = h->busy_ns;
+		world_push(w, h->busy_ns, EVENT_WAKE, h->node);
+		return;
+	}
+	if (h->lb != NULL)
+		lb_wake(w, h);
+	else
+		stub_wake(w, h);
+	host_arm(w, h);
+}

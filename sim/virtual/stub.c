@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A recursor program in virtual time: what recursor-stub/shell is in real time. One worker. */
+#include "world.h"
+
+#include <stdlib.h>
+
+int stub_read(struct host *h, const struct plan_node *n, char error[VIRTUAL_ERROR_TEXT])
+{
+	struct settings s;
+	int err;
+
+	h->rec = calloc(1, sizeof(*h->rec));
+	MUST(h->rec != NULL);
+	h->rec->conf = malloc(sizeof(*h->rec->conf));
+	MUST(h->rec->conf != NULL);
+	settings_init(&s);
+	err = settings_file(&s, n->config_path);
+	if (err == 0)
+		err = conf_read(h->rec->conf, &s);
+	if (err < 0)
+		snprintf(error, VIRTUAL_ERROR_TEXT, "%s", s.error);
+	else
+		h->rec->conf->miss = n->miss;
+	settings_fini(&s);
+	return err;
+}
+
+void stub_free(struct host *h)
+{
+	if (h->rec == NULL)
+		return;
+	free(h->rec->conf);
+	free(h->rec);
+}
+
+int stub_start(struct world *w, struct host *h)
+{
+	struct recursor_host *r = h->rec;
+	struct rec_conf *c = &r->conf->rec;
+	uint8_t seed[DRBG_SEED];
+	size_t size = dist_arena_size(&r->conf->miss) + rec_shared_arena_size(c) +
+	              rec_arena_size(c);
+	int err = host_arena(&h->arena, size);
+
+	if (err < 0)
+		return err;
+	world_node_seed(w, h->node, h->generation, seed);
+	dist_init(&r->miss, &r->conf->miss, &h->arena);
+	c->miss = &r->miss;
+	r->shared = rec_shared_init(&h->arena, c, seed);
+	r->rec = rec_init(&h->arena, c, r->shared, seed, 0);
+	arena_seal(&h->arena);
+	return 0;
+}
+
+int stub_port(const struct host *h, const struct ep *dst)
+{
+	const struct stub_conf *c = h->rec->conf;
+
+	for (unsigned i = 0; i < c->listen_n; i++)
+		if (c->listen[i].port == dst->port &&
+		    ip_is4(&c->listen[i].ip) == ip_is4(&dst->ip) &&
+		    (ip_is_any(&c->listen[i].ip) || ip_eq(&c->listen[i].ip, &dst->ip)))
+			return (int)i;
+	return -1;
+}
+
+static void send_answer(struct world *w, struct host *h, uint32_t i, const struct dgram *d,
+                        int64_t done_ns)
+{
+	struct frame *f = &w->slot[i].f;
+
+	f->src = d->local;
+	f->dst = d->peer;
+	f->payload_len = d->len;
+	host_send(w, h, i, done_ns);
+}
+
+void stub_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t done_ns)
+{
+	const struct frame *f = &w->slot[i].f;
+	struct dgram d = {
+		.data = w->data[i], .t_ns = w->now_ns, .peer = f->src, .local = f->dst,
+		.len = (uint16_t)f->payload_len, .cap = SLOT_BYTES, .port = (uint16_t)port,
+	};
+
+	rec_rx(h->rec->rec, w->now_ns, &d, 1);
+	if (rec_verdict_sends((enum rec_verdict)d.verdict))
+		send_answer(w, h, i, &d, done_ns);
+	else
+		slot_give(w, i);
+}
+
+/* Misses that are over: one wake-up, then one after the other. */
+void stub_wake(struct world *w, struct host *h)
+{
+	int64_t done_ns = w->now_ns + MODEL_RECURSOR_WAKE;
+
+	while (rec_deadline(h->rec->rec) <= w->now_ns && w->trouble[0] == '\0') {
+		uint32_t i = slot_take(w);
+		struct dgram d = { .data = w->data[i], .cap = SLOT_BYTES };
+		if (rec_poll(h->rec->rec, w->now_ns, &d, 1) == 0) {
+			slot_give(w, i);
+			break;
+		}
+		done_ns += MODEL_RECURSOR_PACKET;
+		w->slot[i].f = (struct frame){ .kind = FRAME_UDP, .payload = w->data[i] };
+		send_answer(w, h, i, &d, done_ns);
+		h->busy_ns = done_ns;
+	}
+	host_serve_soon(w, h);
+}
