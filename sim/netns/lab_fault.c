@@ -11,8 +11,7 @@
 
 #include "lab.h"
 #include "lib/host/host.h"
-
-enum { EVIDENCE = 256 };
+#include "sim/net/fault.h"
 
 static const char *name_of(const struct lab *l, const struct plan_fault *f)
 {
@@ -38,7 +37,7 @@ static void fault_kill(struct lab *l, unsigned i)
 {
 	struct lab_fault *s = &l->fault[i];
 	struct proc *p = &l->proc[l->plan->fault[i].node];
-	char evidence[EVIDENCE];
+	char evidence[FAULT_EVIDENCE];
 	pid_t pid = p->pid;
 	int status = 0, err = proc_kill(p, &status);
 
@@ -69,7 +68,7 @@ static void fault_start(struct lab *l, unsigned i)
 
 void lab_fault_ready(struct lab *l, unsigned node)
 {
-	char evidence[EVIDENCE];
+	char evidence[FAULT_EVIDENCE];
 
 	for (unsigned i = 0; i < l->plan->fault_n; i++) {
 		struct lab_fault *s = &l->fault[i];
@@ -87,7 +86,7 @@ static void fault_stop(struct lab *l, unsigned i, bool hang)
 {
 	struct proc *p = &l->proc[l->plan->fault[i].node];
 	int err = hang ? proc_hang(p) : proc_resume(p);
-	char evidence[EVIDENCE];
+	char evidence[FAULT_EVIDENCE];
 
 	l->fault[i].to_ns = host_mono_ns();
 	if (err == 0)
@@ -99,72 +98,24 @@ static void fault_stop(struct lab *l, unsigned i, bool hang)
 	tell(l, i, err == 0, evidence);
 }
 
-static bool is_wires(enum plan_fault_kind k)
-{
-	return k == PLAN_BLACKHOLE || k == PLAN_HEAL || k == PLAN_LOSS || k == PLAN_DELAY;
-}
-
-/*
- * Fault i has ruled node's link from *was to now[]: proven when frames came its way and it did with
- * them what it should.
- */
+/* Fault i has ruled node's link from its was to now[]. */
 static void prove_wire_fault(struct lab *l, unsigned i, const struct link_counts now[2])
 {
 	const struct plan_fault *f = &l->plan->fault[i];
-	const struct link_counts *was = l->fault[i].was;
-	uint64_t passed = 0, lost = 0, cut = 0;
-	char evidence[EVIDENCE];
-	bool verified;
+	char evidence[FAULT_EVIDENCE];
+	bool proven = fault_proven(f, l->fault[i].was, now, name_of(l, f), evidence,
+	                           sizeof(evidence));
 
-	for (unsigned way = 0; way < 2; way++) {
-		passed += now[way].passed - was[way].passed;
-		lost += now[way].lost - was[way].lost;
-		cut += now[way].cut - was[way].cut;
-	}
-	switch (f->kind) {
-	case PLAN_BLACKHOLE:
-		verified = cut > 0 && passed == 0;
-		break;
-	case PLAN_LOSS: /* or so few frames that all may well have passed: 20 expected */
-		verified = lost > 0 || (passed > 0 && passed * f->value_ppm < 20000000);
-		break;
-	default:
-		verified = passed > 0;
-	}
-	snprintf(evidence, sizeof(evidence), "on %s's link, both ways: %llu frames cut, %llu lost, "
-	         "%llu passed", name_of(l, f), (unsigned long long)cut, (unsigned long long)lost,
-	         (unsigned long long)passed);
-	tell(l, i, verified, evidence);
+	tell(l, i, proven, evidence);
 }
 
 /* The fault that rules node's link so far ends here. */
 static void end_wire_fault(struct lab *l, int node, const struct link_counts now[2])
 {
 	for (unsigned i = 0; i < l->plan->fault_n; i++)
-		if (l->fault[i].state == LAB_PENDING && is_wires(l->plan->fault[i].kind) &&
+		if (l->fault[i].state == LAB_PENDING && fault_is_wire(l->plan->fault[i].kind) &&
 		    l->plan->fault[i].node == node)
 			prove_wire_fault(l, i, now);
-}
-
-/* What node's link is like with fault f on top of what it was. */
-static struct link_set link_with(const struct lab *l, const struct plan_fault *f)
-{
-	const struct plan_link *planned = &l->plan->node[f->node].link;
-	struct link_set set = { planned->delay_ns, planned->loss_ppm, false };
-
-	for (const struct plan_fault *g = l->plan->fault; g <= f; g++) {
-		if (g->node != f->node)
-			continue;
-		if (g->kind == PLAN_HEAL)
-			set = (struct link_set){ planned->delay_ns, planned->loss_ppm, false };
-		if (g->kind == PLAN_BLACKHOLE)
-			set.cut = true;
-		if (g->kind == PLAN_LOSS)
-			set.loss_ppm = g->value_ppm;
-		if (g->kind == PLAN_DELAY)
-			set.delay_ns = g->value_ns;
-	}
-	return set;
 }
 
 static void fault_wire(struct lab *l, unsigned i)
@@ -173,7 +124,7 @@ static void fault_wire(struct lab *l, unsigned i)
 	struct wire_shared *w = l->wire;
 
 	w->command_node = (unsigned)f->node;
-	w->command_set = link_with(l, f);
+	w->command_set = fault_link(l->plan, i);
 	atomic_fetch_add(&w->asked, 1);
 	if (lab_ring(l) != 0) {
 		l->fault[i].to_ns = host_mono_ns();
@@ -186,18 +137,13 @@ static void fault_wire(struct lab *l, unsigned i)
 	memcpy(l->fault[i].was, w->command_was, sizeof(l->fault[i].was));
 }
 
-static bool is_stubs(enum plan_fault_kind k)
-{
-	return k >= PLAN_SERVFAIL;
-}
-
 /*
  * A fault of a stub that still runs ends here: the stub counts the answers that it befell. One that
  * is switched off has no effect to be seen.
  */
 static void end_stub_faults(struct lab *l, int node, enum plan_fault_kind kind)
 {
-	char evidence[EVIDENCE];
+	char evidence[FAULT_EVIDENCE];
 
 	for (unsigned i = 0; i < l->plan->fault_n; i++) {
 		const struct plan_fault *f = &l->plan->fault[i];
@@ -213,7 +159,7 @@ static void end_stub_faults(struct lab *l, int node, enum plan_fault_kind kind)
 static void fault_stub(struct lab *l, unsigned i)
 {
 	const struct plan_fault *f = &l->plan->fault[i];
-	char evidence[EVIDENCE];
+	char evidence[FAULT_EVIDENCE];
 
 	end_stub_faults(l, f->node, f->kind);
 	l->fault[i].stub_was = lab_stub_fault(l, f, evidence, sizeof(evidence));
@@ -227,7 +173,7 @@ static void fault_stub(struct lab *l, unsigned i)
 void lab_fault_prove_stubs(struct lab *l)
 {
 	for (unsigned i = 0; i < l->plan->fault_n; i++)
-		if (l->fault[i].state == LAB_PENDING && is_stubs(l->plan->fault[i].kind))
+		if (l->fault[i].state == LAB_PENDING && fault_is_stub(l->plan->fault[i].kind))
 			end_stub_faults(l, l->plan->fault[i].node, l->plan->fault[i].kind);
 }
 
@@ -243,7 +189,7 @@ void lab_fault(struct lab *l, unsigned i)
 		fault_start(l, i);
 	else if (f->kind == PLAN_HANG || f->kind == PLAN_RESUME)
 		fault_stop(l, i, f->kind == PLAN_HANG);
-	else if (is_wires(f->kind))
+	else if (fault_is_wire(f->kind))
 		fault_wire(l, i);
 	else
 		fault_stub(l, i);
@@ -252,7 +198,7 @@ void lab_fault(struct lab *l, unsigned i)
 void lab_fault_end(struct lab *l)
 {
 	for (unsigned i = 0; i < l->plan->fault_n; i++)
-		if (l->fault[i].state == LAB_PENDING && !is_wires(l->plan->fault[i].kind))
+		if (l->fault[i].state == LAB_PENDING && !fault_is_wire(l->plan->fault[i].kind))
 			tell(l, i, false, "it hasn't said READY=1 before the end");
 	for (unsigned node = 0; node < l->plan->node_n; node++)
 		end_wire_fault(l, (int)node, l->wire->node[node].link);
