@@ -377,7 +377,8 @@ static int run_one(const struct arguments *a, const char *scenario, FILE *to, bo
 		        a->is_virtual ? "virtual" : "netns");
 	else
 		status = EXIT_INVALID;
-	for (unsigned left = a->is_virtual ? 1 : a->again + 1; status == EXIT_INVALID && left > 0 && stop == 0; left--)
+	unsigned left = a->is_virtual ? 1 : a->again + 1; /* the same again would be the same */
+	for (; status == EXIT_INVALID && left > 0 && stop == 0; left--)
 		status = run_once(a, p, to, quiet, left - 1);
 	plan_free(p);
 	return status;

@@ -1,25 +1,48 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What an ICMP error carries of the datagram that it is about (RFC 792, RFC 4443). */
+/*
+ * What an ICMP error carries of the datagram that it is about (RFC 792, RFC 4443). It may be cut
+ * off: the headers suffice, as they do for a kernel.
+ */
 #include <errno.h>
 #include <string.h>
 
 #include "frame.h"
+#include "inner.h"
 #include "lib/dns.h"
 
-enum { ETHERNET = 14, ICMP_HEADER = 8, INNER_MAX = 1500, TYPE_IP4 = 0x0800, TYPE_IP6 = 0x86dd };
+/* The length of the IP header, with the addresses read; 0 when it isn't one of a UDP datagram. */
+static size_t ip_header(struct frame *f, const uint8_t *p, size_t len)
+{
+	if (len >= IP4_HEADER && p[0] >> 4 == 4 && p[9] == PROTO_UDP) {
+		f->src.ip = ip_v4(p[12], p[13], p[14], p[15]);
+		f->dst.ip = ip_v4(p[16], p[17], p[18], p[19]);
+		return (size_t)(p[0] & 0xf) * 4;
+	}
+	if (len >= IP6_HEADER && p[0] >> 4 == 6 && p[6] == PROTO_UDP) {
+		memcpy(f->src.ip.b, p + 8, 16);
+		memcpy(f->dst.ip.b, p + 24, 16);
+		return IP6_HEADER;
+	}
+	return 0;
+}
 
 int frame_icmp_inner(struct frame *inner, const uint8_t *icmp, size_t len)
 {
-	uint8_t bytes[ETHERNET + INNER_MAX];
+	const uint8_t *p = icmp + ICMP_HEADER;
 
+	*inner = (struct frame){ .kind = FRAME_UDP };
 	if (len <= ICMP_HEADER)
 		return -EBADMSG;
-	len = len - ICMP_HEADER < INNER_MAX ? len - ICMP_HEADER : INNER_MAX;
-	memset(bytes, 0, ETHERNET);
-	dns_put16(bytes + 12, icmp[ICMP_HEADER] >> 4 == 4 ? TYPE_IP4 : TYPE_IP6);
-	memcpy(bytes + ETHERNET, icmp + ICMP_HEADER, len);
-	if (frame_parse(inner, bytes, ETHERNET + len) < 0 || inner->kind != FRAME_UDP)
+	len -= ICMP_HEADER;
+	size_t header = ip_header(inner, p, len);
+	if (header < IP4_HEADER || len < header + UDP_HEADER)
 		return -EBADMSG;
-	inner->payload = icmp + ICMP_HEADER + (inner->payload - bytes - ETHERNET);
+	inner->src.port = dns_get16(p + header);
+	inner->dst.port = dns_get16(p + header + 2);
+	inner->payload = p + header + UDP_HEADER;
+	inner->payload_len = (uint32_t)(len - header - UDP_HEADER);
+	size_t said = dns_get16(p + header + 4);
+	if (said >= UDP_HEADER && said - UDP_HEADER < inner->payload_len)
+		inner->payload_len = (uint32_t)(said - UDP_HEADER);
 	return 0;
 }

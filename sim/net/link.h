@@ -62,8 +62,8 @@ struct link_set links_get(const struct links *l, unsigned node, enum link_way wa
 struct link_counts links_counts(const struct links *l, unsigned node, enum link_way way);
 
 /*
- * The model alone: a frame leaves node from for node to at t_ns. LINK_PASSED: it comes to the end of
- * to's link at *due_ns, where links_arrive says whether it gets through. Else LINK_LOST.
+ * The model alone: a frame leaves node from for node to at t_ns. LINK_PASSED: it comes to the end
+ * of to's link at *due_ns, where links_arrive says whether it gets through. Else LINK_LOST.
  */
 enum link_fate links_cross(struct links *l, int64_t t_ns, unsigned from, unsigned to,
                            int64_t *due_ns);
@@ -71,8 +71,8 @@ enum link_fate links_cross(struct links *l, int64_t t_ns, unsigned from, unsigne
 enum link_fate links_arrive(struct links *l, unsigned to);
 
 /*
- * With a queue: a frame leaves node from for node to at t_ns. frame: below 2^32. LINK_PASSED: it will come out of
- * links_leave. Otherwise it is the caller's again at once. O(log frames).
+ * With a queue: a frame leaves node from for node to at t_ns. frame: below 2^32. LINK_PASSED: it
+ * will come out of links_leave. Otherwise it is the caller's again at once. O(log frames).
  */
 enum link_fate links_enter(struct links *l, int64_t t_ns, unsigned from, unsigned to,
                            uint32_t frame);

@@ -4,8 +4,8 @@
  * hosts with the cores on them, frames under way in slots. A frame stays in one slot from its
  * sender through its receiver's core and on: cores rewrite it in place.
  *
- * Time is ns from the engine's own beginning; t = 0 of the plan is at t0_ns, known once everybody is
- * ready. What a host sends leaves when it is done with it, a little after the event that caused
+ * Time is ns from the engine's own beginning; t = 0 of the plan is at t0_ns, known once everybody
+ * is ready. What a host sends leaves when it is done with it, a little after the event that caused
  * it; the frame is shown to judge and captures then, before anything later at that host.
  */
 #ifndef EK_VIRTUAL_WORLD_H
@@ -31,7 +31,7 @@
 enum {
 	QUESTION_BYTES = 48,        /* of a question that is remembered; longer ones aren't */
 	SLOT_BYTES = 1536,          /* of a datagram; no core sends more over UDP */
-	SLOTS_MAX = 1 << 18,        /* frames in the whole world; memory is touched as they are used */
+	SLOTS_MAX = 1 << 18,        /* frames in the whole world; untouched ones cost nothing */
 	NO_SLOT = SLOTS_MAX,
 	PEERS_MAX = 64,             /* addresses whose refusals one host limits apart */
 };
@@ -85,7 +85,7 @@ struct balancer_host {
 	unsigned back_n;
 	unsigned probe_n, probe_cap;
 	struct probe_socket *probe;
-	bool serves;                /* clients are served: some server is up, or none is known to be */
+	bool serves;                /* clients: some server is up, or all are known to be down */
 	bool *answered;             /* by server: a check was answered, ever */
 	unsigned unanswered_n;      /* automatic servers that haven't answered a check yet */
 	int64_t health_armed_ns;

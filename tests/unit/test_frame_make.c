@@ -194,6 +194,12 @@ static void a_refusal_quotes_the_datagram_as_it_was_sent(void **state)
 		for (size_t cap = 0; cap < (size_t)n; cap++)
 			assert_int_equal(frame_icmp_unreachable(out, cap, mac, &src, &dst, payload,
 			                                        t->len), -ENOSPC);
+		struct frame inner;
+		assert_int_equal(frame_icmp_inner(&inner, body, (size_t)len), 0);
+		assert_true(ep_eq(&inner.src, &src) && ep_eq(&inner.dst, &dst));
+		assert_int_equal(inner.payload_len, t->quoted);
+		assert_memory_equal(inner.payload, payload, t->quoted);
+		assert_int_equal(frame_icmp_inner(&inner, body, 8 + ip + 7), -EBADMSG);
 		f.payload = body;
 		assert_int_equal(frame_make(sent, sizeof(sent), mac, &f), n);
 		assert_int_equal(frame_icmp_unreachable(out, sizeof(out), mac, &src, &dst, payload,
