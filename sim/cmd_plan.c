@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* evenkeel plan: prints what a scenario comes to, and what is wrong with it. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,22 +32,6 @@ static void usage(FILE *to)
 	      "  --help             print this\n", to);
 }
 
-static int parse_seed(struct arguments *a, const char *text)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long long n = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n > INT64_MAX) {
-		fprintf(stderr, "evenkeel: --seed %s: expected a whole number "
-		        "0...9223372036854775807\n", text);
-		return -EINVAL;
-	}
-	a->seed = n;
-	a->options.seed = &a->seed;
-	return 0;
-}
-
 /* Returns -1 to go on, or an exit status. */
 static int parse(struct arguments *a, int argc, char **argv)
 {
@@ -67,7 +50,8 @@ static int parse(struct arguments *a, int argc, char **argv)
 		case RECURSOR: a->options.recursor = optarg; break;
 		case JSON: a->json = true; break;
 		case SEED:
-			if (parse_seed(a, optarg) < 0)
+			a->options.seed = &a->seed;
+			if (parse_number("seed", optarg, 0, INT64_MAX, &a->seed) != 0)
 				return EXIT_USAGE;
 			break;
 		case HELP:
