@@ -17,6 +17,7 @@ enum {
 int cmd_run(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
+int cmd_seeds(int argc, char **argv);
 
 /* What they share: options.c. */
 
