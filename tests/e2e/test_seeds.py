@@ -222,3 +222,21 @@ def test_nothing_is_left_of_one_that_is_stopped(start, sig):
     else:
         assert status == ek.INVALID and not pathlib.Path("x").exists()
         assert f"stopped by signal {int(sig)}: nothing is written" in p.output()
+
+
+def test_a_plan_has_quantiles_beside_its_bounds():
+    def plan(*args):
+        return subprocess.run([ek.program("evenkeel"), "plan", *args, "s.lua"], text=True,
+                              capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+    bare, done = plan(), plan("--virtual", "15")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [t for t in bare.stdout.splitlines() if t not in done.stdout.splitlines()] == []
+    line = [t for t in done.stdout.splitlines() if t.strip().startswith("LB1 noticed")]
+    assert len(line) == 1 and line[0].split()[-1] == "15"
+    assert "nothing is judged by them" in done.stdout
+    seeds("--seeds", "1..15", "--out", "x", "s.lua")
+    for row in pathlib.Path("x/seeds.txt").read_text().splitlines():
+        if row.startswith("  LB1 noticed"):
+            assert row.split()[2:] == line[0].split()[2:]
+    wrong = plan("--virtual", "15", "--json")
+    assert wrong.returncode == ek.USAGE and wrong.stderr.count("\n") == 1

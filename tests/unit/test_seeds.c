@@ -435,7 +435,7 @@ static void the_table_is_as_wide_as_a_page_and_says_what_its_figures_are(void **
 	static const char *const want[] = {
 		"s: seeds 1..100 in virtual time, shard 1/1, 100 runs: PASS\n",
 		"  whole run                                           100            0",
-		"  LB1 detection: last query        <= 2.031 s 1.00 ms 1.00 ms 50.0 ms 90.0 ms",
+		"  LB1 noticed after                <= 2.031 s 1.00 ms 1.00 ms 50.0 ms 90.0 ms",
 		"  DNS1 share                      40 %...60 %",
 		"nothing is judged by them", "None of 100 runs is FAIL", "at most 2.951 %",
 		"  latency p99                               -    lost",
