@@ -19,6 +19,7 @@
 #include "sim/seeds/sum.h"
 
 enum { VIRTUAL_MAX = 100000 };
+STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
 
 struct arguments {
 	struct plan_options options;
@@ -162,10 +163,12 @@ static json_t *run_virtual(const struct arguments *a, const struct plan *p)
 		fprintf(stderr, "evenkeel: %s: %s\n", a->scenario, error);
 		return NULL;
 	}
-	seeds_result_init(&r, &what);
-	progress_start(&s.bar, stderr, p->name, host_mono_ns());
-	int err = seeds_here(&r, &o, error);
-	progress_end(&s.bar);
+	int err = seeds_result_init(&r, &what, error);
+	if (err == 0) {
+		progress_start(&s.bar, stderr, p->name, host_mono_ns());
+		err = seeds_here(&r, &o, error);
+		progress_end(&s.bar);
+	}
 	json_t *summary = err == 0 ? seeds_sum(&r) : NULL;
 	if (err != 0)
 		fprintf(stderr, "evenkeel: %s: %s\n", a->scenario, error);

@@ -276,6 +276,8 @@ static int run_all(const struct arguments *a, const struct plan *p, struct seeds
 	return -1;
 }
 
+STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
+
 static int sweep(const struct arguments *a, const struct plan *p)
 {
 	char error[VIRTUAL_ERROR_TEXT], dir[RUNDIR_PATH];
@@ -288,7 +290,8 @@ static int sweep(const struct arguments *a, const struct plan *p)
 		        : "isn't for the virtual engine");
 		return EXIT_USAGE;
 	}
-	seeds_result_init(&r, &what);
+	if (seeds_result_init(&r, &what, error) != 0)
+		return complain(error);
 	int status = prepare(a, &r, dir);
 	if (status == -1) {
 		status = run_all(a, p, &r);

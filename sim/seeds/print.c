@@ -110,7 +110,7 @@ static void print_measure(FILE *to, unsigned indent, enum plan_expect_kind kind,
 	fputc('\n', to);
 	if (none > 0) {
 		indent_by(to, indent + 2);
-		fprintf(to, "nothing to measure in %s other runs\n", fmt_count(value, none));
+		fprintf(to, "nothing to measure in %s of the runs\n", fmt_count(value, none));
 	}
 }
 

@@ -125,23 +125,42 @@ static json_t *head_expectations(const struct plan *p)
 	return list;
 }
 
-void seeds_result_init(struct seeds_result *r, const struct seeds_what *w)
+/* The path and the options as JSON; NULL: they aren't UTF-8, as error says. */
+static json_t *words(const struct seeds_what *w, char error[SEEDS_ERROR])
+{
+	json_t *path = json_string(w->path), *set = json_array();
+	const char *bad = path == NULL ? w->path : NULL;
+
+	for (unsigned i = 0; w->set != NULL && w->set[i] != NULL && bad == NULL; i++)
+		if (json_array_append_new(set, json_string(w->set[i])) != 0)
+			bad = w->set[i];
+	if (bad == NULL)
+		return json_pack("{s:o, s:o}", "path", path, "set", set);
+	snprintf(error, SEEDS_ERROR, "%.400s: expected UTF-8", bad);
+	json_decref(path);
+	json_decref(set);
+	return NULL;
+}
+
+int seeds_result_init(struct seeds_result *r, const struct seeds_what *w, char error[SEEDS_ERROR])
 {
 	char shard[SEEDS_SHARD_TEXT], sha[65];
-	json_t *set = json_array();
+	json_t *given = words(w, error);
 
 	*r = (struct seeds_result){ .range = w->range, .shard = w->shard };
-	for (unsigned i = 0; w->set != NULL && w->set[i] != NULL; i++)
-		json_array_append_new(set, json_string(w->set[i]));
+	if (given == NULL)
+		return -EINVAL;
 	seeds_plan_sha256(w->plan, sha);
-	r->head = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:s, s:o}", "format", FORMAT,
+	r->head = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o}", "format", FORMAT,
 	                    "evenkeel", EVENKEEL_VERSION, "scenario", w->plan->name,
-	                    "path", w->path, "set", set, "plan_sha256", sha,
+	                    "plan_sha256", sha,
 	                    "first", (json_int_t)w->range.first, "last", (json_int_t)w->range.last,
 	                    "shard", seeds_shard_text(&w->shard, shard),
 	                    "expectations", head_expectations(w->plan));
-	MUST(r->head != NULL);
+	MUST(r->head != NULL && json_object_update(r->head, given) == 0);
+	json_decref(given);
 	rows_init(r);
+	return 0;
 }
 
 /* The range and shard that a header tells, and what the summary needs of it. */

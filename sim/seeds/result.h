@@ -35,7 +35,9 @@ struct seeds_what {
 	struct seeds_shard shard;
 };
 
-void seeds_result_init(struct seeds_result *r, const struct seeds_what *what);
+/* Rows are all missing yet. 0, or -EINVAL with one line: path or options that aren't UTF-8. */
+int seeds_result_init(struct seeds_result *r, const struct seeds_what *what,
+                      char error[SEEDS_ERROR]) MUST_CHECK;
 void seeds_result_free(struct seeds_result *r);
 /* The seed of row k, which is below n. */
 uint64_t seeds_result_seed(const struct seeds_result *r, uint64_t k);

@@ -231,8 +231,9 @@ def test_a_plan_has_quantiles_beside_its_bounds():
     bare, done = plan(), plan("--virtual", "15")
     assert (done.returncode, done.stderr) == (0, "")
     assert [t for t in bare.stdout.splitlines() if t not in done.stdout.splitlines()] == []
-    line = [t for t in done.stdout.splitlines() if t.strip().startswith("LB1 noticed")]
+    line = [t for t in done.stdout.splitlines() if t.strip().startswith("LB1 sent to it")]
     assert len(line) == 1 and line[0].split()[-1] == "15"
+    line = [t for t in done.stdout.splitlines() if t.strip().startswith("LB1 noticed")]
     assert "nothing is judged by them" in done.stdout
     seeds("--seeds", "1..15", "--out", "x", "s.lua")
     for row in pathlib.Path("x/seeds.txt").read_text().splitlines():

@@ -108,7 +108,7 @@ static inline int rig_sweep_try(struct seeds_result *r, uint64_t first, uint64_t
 	struct seeds_pool_options o = { .plan = rig.plan, .run = rig_run, .jobs = jobs,
 	                                .stop = &rig.stop };
 
-	seeds_result_init(r, &what);
+	MUST(seeds_result_init(r, &what, error) == 0);
 	return jobs > 0 ? seeds_pool(r, &o, error) : seeds_here(r, &o, error);
 }
 

@@ -324,6 +324,24 @@ static void a_run_that_cannot_be_made_ends_it_with_one_line(void **state)
 	}
 }
 
+static void words_that_are_not_utf8_are_refused(void **state)
+{
+	static const char *const good[] = { "a=\u00e9", NULL }, *const bad[] = { "a=\xff", NULL };
+	struct seeds_what what = { rig.plan, "s.lua", good, { 1, 2 }, { 1, 1 } };
+	char error[SEEDS_ERROR];
+	struct seeds_result r;
+
+	(void)state;
+	assert_int_equal(seeds_result_init(&r, &what, error), 0);
+	seeds_result_free(&r);
+	what.set = bad;
+	assert_int_equal(seeds_result_init(&r, &what, error), -EINVAL);
+	assert_string_equal(error, "a=\xff: expected UTF-8");
+	what.set = good;
+	what.path = "\xff.lua";
+	assert_int_equal(seeds_result_init(&r, &what, error), -EINVAL);
+}
+
 static void a_stop_ends_it(void **state)
 {
 	char error[SEEDS_ERROR];
@@ -469,6 +487,7 @@ int main(void)
 		cmocka_unit_test_setup(results_do_not_depend_on_the_number_of_workers, rig_reset),
 		cmocka_unit_test_setup(a_run_that_crashes_is_invalid_and_others_go_on, rig_reset),
 		cmocka_unit_test_setup(a_run_that_cannot_be_made_ends_it_with_one_line, rig_reset),
+		cmocka_unit_test_setup(words_that_are_not_utf8_are_refused, rig_reset),
 		cmocka_unit_test_setup(a_stop_ends_it, rig_reset),
 		cmocka_unit_test_setup(the_summary_puts_quantiles_beside_bounds, rig_reset),
 		cmocka_unit_test_setup(the_worst_verdict_counts_and_invalid_measures_nothing,
