@@ -70,17 +70,13 @@ static bool is_path(const char *key)
 
 static void paths_from(json_t *v, const char *folder)
 {
-	const char *key;
-	json_t *member;
-	void *next;
-	size_t i;
-
-	json_array_foreach(v, i, member)
-		paths_from(member, folder);
-	json_object_foreach_safe(v, next, key, member) {
+	for (size_t i = 0; i < json_array_size(v); i++)
+		paths_from(json_array_get(v, i), folder);
+	for (void *at = json_object_iter(v); at != NULL; at = json_object_iter_next(v, at)) {
+		json_t *member = json_object_iter_value(at);
 		const char *text = json_string_value(member);
-		if (text != NULL && text[0] == '/' && is_path(key))
-			json_object_set_new(v, key, path_from(folder, text));
+		if (text != NULL && text[0] == '/' && is_path(json_object_iter_key(at)))
+			json_object_iter_set_new(v, at, path_from(folder, text));
 		else
 			paths_from(member, folder);
 	}

@@ -21,6 +21,7 @@ static struct {
 	struct plan *plan;
 	uint64_t fail_each;          /* each seed that this divides fails; 0: none */
 	uint64_t invalid, crash, refuse; /* these seeds; 0: none */
+	uint64_t nothing, late;      /* LB1 never asks the dead, or late */
 	volatile sig_atomic_t stop;
 } rig;
 
@@ -64,6 +65,15 @@ static inline json_t *rig_run(const struct plan *p, const struct virtual_options
 	json_t *measured = json_object_get(json_array_get(list, 1), "measured");
 	json_t *lb1 = json_array_get(json_object_get(measured, "balancers"), 0);
 	json_object_set_new(lb1, "last_query_ns", json_integer((json_int_t)(seed * 1000000)));
+	if (seed == rig.late && seed != 0)
+		json_object_set_new(lb1, "last_query_ns", json_integer(2030636001));
+	if (seed == rig.nothing && seed != 0) {
+		json_object_set_new(lb1, "last_query_ns", json_null());
+		measured = json_object_get(json_array_get(list, 2), "measured");
+		lb1 = json_array_get(json_object_get(measured, "balancers"), 0);
+		json_object_set_new(lb1, "first_query_ns", json_null());
+		json_object_set_new(lb1, "at_share_from_ns", json_null());
+	}
 	json_object_set_new(doc, "seed", json_integer((json_int_t)seed));
 	if (rig.fail_each > 0 && seed % rig.fail_each == 0)
 		rig_fail(doc, "FAIL");
@@ -94,7 +104,7 @@ static inline int rig_close(void **state)
 static inline int rig_reset(void **state)
 {
 	(void)state;
-	rig.fail_each = rig.invalid = rig.crash = rig.refuse = 0;
+	rig.fail_each = rig.invalid = rig.crash = rig.refuse = rig.nothing = rig.late = 0;
 	rig.stop = 0;
 	return 0;
 }

@@ -399,6 +399,40 @@ static void the_summary_puts_quantiles_beside_bounds(void **state)
 	seeds_result_free(&r);
 }
 
+static void what_has_no_value_is_left_out_and_what_never_came_is_beyond(void **state)
+{
+	static const struct {
+		size_t expectation;
+		const char *name;
+		int64_t n, none, beyond;
+	} rows[] = {
+		{ 1, "LB1.last_query_ns", 9, 1, 0 }, { 2, "LB1.first_query_ns", 10, 0, 1 },
+		{ 2, "LB1.at_share_from_ns", 9, 1, 0 }, { 2, "LB2.first_query_ns", 10, 0, 0 },
+	};
+
+	(void)state;
+	rig.nothing = 4;
+	rig.late = 7;
+	struct seeds_result r = rig_sweep(1, 10, 1, 1);
+	json_t *sum = seeds_sum(&r);
+	char *text = rig_text(sum);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const json_t *m = measure(sum, rows[i].expectation, rows[i].name);
+		assert_int_equal(js_int(m, "n", -1), rows[i].n);
+		assert_int_equal(js_int(m, "none", -1), rows[i].none);
+		assert_int_equal(js_int(m, "beyond", -1), rows[i].beyond);
+		assert_int_equal(json_is_null(js_get(m, "max")), rows[i].beyond > 0);
+	}
+	const json_t *h = js_get(json_array_get(js_get(sum, "expectations"), 1), "histogram");
+	assert_int_equal(js_int(h, "later", 0), 1);
+	assert_non_null(strstr(text, "   never     10\n"));
+	assert_non_null(strstr(text, "\n    nothing to measure in 1 of the runs\n"));
+	assert_non_null(strstr(text, "\n  later than the bound          1  ###"));
+	free(text);
+	json_decref(sum);
+	seeds_result_free(&r);
+}
+
 static void the_worst_verdict_counts_and_invalid_measures_nothing(void **state)
 {
 	static const struct {
@@ -490,6 +524,8 @@ int main(void)
 		cmocka_unit_test_setup(words_that_are_not_utf8_are_refused, rig_reset),
 		cmocka_unit_test_setup(a_stop_ends_it, rig_reset),
 		cmocka_unit_test_setup(the_summary_puts_quantiles_beside_bounds, rig_reset),
+		cmocka_unit_test_setup(what_has_no_value_is_left_out_and_what_never_came_is_beyond,
+		                       rig_reset),
 		cmocka_unit_test_setup(the_worst_verdict_counts_and_invalid_measures_nothing,
 		                       rig_reset),
 		cmocka_unit_test_setup(only_the_first_that_did_not_pass_are_told, rig_reset),
