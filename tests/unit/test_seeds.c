@@ -387,6 +387,7 @@ static void the_summary_puts_quantiles_beside_bounds(void **state)
 	assert_true(json_is_null(js_get(measure(sum, 3, "misrouted"), "bound")));
 	assert_int_equal(js_int(js_get(measure(sum, 5, "share_ppm"), "bound"), "at_least", 0),
 	                 500000);
+	assert_true(json_is_null(js_get(measure(sum, 4, "error"), "bound")));
 	const json_t *h = js_get(json_array_get(js_get(sum, "expectations"), 1), "histogram");
 	assert_int_equal(js_int(h, "bin_ns", 0), 101531801);
 	assert_int_equal(json_integer_value(json_array_get(js_get(h, "counts"), 0)), 101);
