@@ -3,6 +3,10 @@
 #ifndef EK_CMD_H
 #define EK_CMD_H
 
+#include <stdint.h>
+
+#include "lib/must.h"
+
 /* Exit statuses of evenkeel. */
 enum {
 	EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_USAGE = 2, EXIT_INCONCLUSIVE = 3, EXIT_INVALID = 4,
@@ -13,5 +17,14 @@ enum {
 int cmd_run(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
+int cmd_seeds(int argc, char **argv);
+
+/* What they share: options.c. */
+
+/* --option's value, a whole number low...high; complains and returns -EINVAL otherwise. */
+int parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
+	MUST_CHECK;
+/* The worse of two exit statuses; can't run is worse than PASS and than nothing else. */
+int worse(int a, int b);
 
 #endif

@@ -73,23 +73,6 @@ static void usage(FILE *to)
 	      "3 INCONCLUSIVE, 4 INVALID, 77 can't run here.\n", to);
 }
 
-/* A whole number low...high; complains and returns -EINVAL otherwise. */
-static int parse_number(const char *option, const char *text, uint64_t low, uint64_t high,
-                        uint64_t *out)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long long n = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < low || n > high) {
-		fprintf(stderr, "evenkeel: --%s %s: expected a whole number %llu...%llu\n", option,
-		        text, (unsigned long long)low, (unsigned long long)high);
-		return -EINVAL;
-	}
-	*out = n;
-	return 0;
-}
-
 /* A program as a shell would find it, absolute. */
 static int find_program(const char *option, const char *name, char out[PATH_MAX])
 {
@@ -382,22 +365,6 @@ static int run_one(const struct arguments *a, const char *scenario, FILE *to, bo
 		status = run_once(a, p, to, quiet, left - 1);
 	plan_free(p);
 	return status;
-}
-
-/* The worse of two exit statuses; can't run is worse than PASS and than nothing else. */
-static int worse(int a, int b)
-{
-	static const int order[] = { EXIT_PASS, EXIT_CANT, EXIT_INCONCLUSIVE, EXIT_FAIL,
-	                             EXIT_INVALID, EXIT_USAGE };
-	int rank_a = -1, rank_b = -1;
-
-	for (int i = 0; i < (int)COUNT_OF(order); i++) {
-		rank_a = order[i] == a ? i : rank_a;
-		rank_b = order[i] == b ? i : rank_b;
-	}
-	if (rank_a < 0 || rank_b < 0)
-		return EXIT_USAGE;
-	return rank_a > rank_b ? a : b;
 }
 
 /* A scenario in a process of its own; what it prints comes out when it is done. */

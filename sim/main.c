@@ -14,6 +14,7 @@ static const struct {
 	{ "run", cmd_run, "run scenarios and judge them" },
 	{ "plan", cmd_plan, "print what a scenario comes to, and what is wrong with it" },
 	{ "judge", cmd_judge, "judge a run directory again from its files" },
+	{ "seeds", cmd_seeds, "run a scenario with thousands of seeds, in virtual time" },
 };
 
 static void usage(FILE *to)
@@ -47,6 +48,6 @@ int main(int argc, char **argv)
 		printf("evenkeel %s\n", EVENKEEL_VERSION);
 		return 0;
 	}
-	fprintf(stderr, "evenkeel: no command '%s': expected run, plan or judge\n", argv[1]);
+	fprintf(stderr, "evenkeel: no command '%s': expected run, plan, judge or seeds\n", argv[1]);
 	return EXIT_USAGE;
 }

@@ -33,45 +33,69 @@ static bool is_ours(const char *name)
 	return ends_with(name, ".pcap") || ends_with(name, ".log");
 }
 
+static bool is_seeds(const char *name)
+{
+	return strcmp(name, "seeds.jsonl") == 0 || strcmp(name, "seeds.json") == 0 ||
+	       strcmp(name, "seeds.txt") == 0 || strncmp(name, ".seeds.", 7) == 0;
+}
+
+/* A kind of directory: what may be in it, and what must be if anything is. */
+struct kind {
+	bool (*is_ours)(const char *name);
+	const char *mark, *what;
+};
+
+static const struct kind run_kind = { is_ours, "plan.json", "a run directory" };
+static const struct kind seeds_kind = { is_seeds, "seeds.jsonl", "a directory of evenkeel seeds" };
+
 static bool is_dot(const char *name)
 {
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-/* Looks at all files: true when each is a run's. *any: there are files; *plan: plan.json too. */
-static bool all_ours(DIR *d, bool *any, bool *plan)
+/* Looks at all files: true when each is ours. *any: there are files; *mark: the mark too. */
+static bool all_ours(DIR *d, const struct kind *k, bool *any, bool *mark)
 {
 	struct dirent *e;
 
-	*any = *plan = false;
+	*any = *mark = false;
 	while ((e = readdir(d)) != NULL) {
 		if (is_dot(e->d_name))
 			continue;
 		*any = true;
-		*plan |= strcmp(e->d_name, "plan.json") == 0;
-		if (!is_ours(e->d_name))
+		*mark |= strcmp(e->d_name, k->mark) == 0;
+		if (!k->is_ours(e->d_name))
 			return false;
 	}
 	return true;
 }
 
-static int empty(const char *dir, char error[RUNDIR_ERROR])
+/* Opens dir, which is of that kind, or empty. NULL with errno and a line in error: it isn't. */
+static DIR *open_ours(const char *dir, const struct kind *k, char error[RUNDIR_ERROR])
 {
-	bool any, plan, ours;
-	struct dirent *e;
+	bool any, mark, ours;
 	DIR *d = opendir(dir);
 
 	if (d == NULL) {
 		snprintf(error, RUNDIR_ERROR, "%s: %s", dir, strerror(errno));
+		return NULL;
+	}
+	ours = all_ours(d, k, &any, &mark);
+	if (!any || (ours && mark))
+		return d;
+	snprintf(error, RUNDIR_ERROR, "%s: exists and isn't %s: not replaced", dir, k->what);
+	closedir(d);
+	errno = EEXIST;
+	return NULL;
+}
+
+static int empty(const char *dir, char error[RUNDIR_ERROR])
+{
+	DIR *d = open_ours(dir, &run_kind, error);
+	struct dirent *e;
+
+	if (d == NULL)
 		return -errno;
-	}
-	ours = all_ours(d, &any, &plan);
-	if (any && !(ours && plan)) {
-		snprintf(error, RUNDIR_ERROR, "%s: exists and isn't a run directory: not replaced",
-		         dir);
-		closedir(d);
-		return -EEXIST;
-	}
 	rewinddir(d);
 	while ((e = readdir(d)) != NULL)
 		if (!is_dot(e->d_name))
@@ -95,7 +119,8 @@ static int make_all(char *path)
 	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-int rundir_make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR])
+/* Makes dir and its parents; its absolute path in out. */
+static int make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR])
 {
 	char path[RUNDIR_PATH], real[PATH_MAX];
 	int err;
@@ -114,7 +139,26 @@ int rundir_make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR]
 		return err;
 	}
 	snprintf(out, RUNDIR_PATH, "%.4095s", real);
-	return empty(out, error);
+	return 0;
+}
+
+int rundir_make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR])
+{
+	int err = make(dir, out, error);
+
+	return err != 0 ? err : empty(out, error);
+}
+
+int rundir_make_seeds(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR])
+{
+	int err = make(dir, out, error);
+	DIR *d = err == 0 ? open_ours(out, &seeds_kind, error) : NULL;
+
+	if (err == 0 && d == NULL)
+		err = -errno;
+	if (d != NULL)
+		closedir(d);
+	return err;
 }
 
 int rundir_write(const char *dir, const char *name, const char *text)

@@ -16,6 +16,12 @@ enum { RUNDIR_PATH = 4096, RUNDIR_ERROR = 512 };
  * an error. Returns 0 with dir's absolute path in out, or -errno with one line in error.
  */
 int rundir_make(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR]) MUST_CHECK;
+/*
+ * The same for a directory that evenkeel seeds writes, but nothing is removed: its files are
+ * replaced one by one. An existing one may be empty, or have a seeds.jsonl and nothing but files of
+ * docs/seeds.md.
+ */
+int rundir_make_seeds(const char *dir, char out[RUNDIR_PATH], char error[RUNDIR_ERROR]) MUST_CHECK;
 /* Writes text as dir/name. 0 or -errno. */
 int rundir_write(const char *dir, const char *name, const char *text) MUST_CHECK;
 /*

@@ -215,7 +215,20 @@ static void print_program(FILE *to, const char *what, const struct plan_program 
 	fputc('\n', to);
 }
 
-void plan_print(FILE *to, const struct plan *p)
+static void print_expectations(FILE *to, const struct plan *p, const struct plan_beside *beside)
+{
+	if (p->expect_n > 0)
+		fputs("\nExpectations\n", to);
+	if (p->expect_n > 0 && beside != NULL)
+		beside->head(beside->arg, to);
+	for (unsigned i = 0; i < p->expect_n; i++) {
+		print_expect(to, p, &p->expect[i]);
+		if (beside != NULL)
+			beside->expect(beside->arg, to, i);
+	}
+}
+
+void plan_print(FILE *to, const struct plan *p, const struct plan_beside *beside)
 {
 	double flakes = 0;
 
@@ -236,12 +249,9 @@ void plan_print(FILE *to, const struct plan *p)
 		fputs("\nTimeline\n", to);
 	for (unsigned i = 0; i < p->fault_n; i++)
 		print_fault(to, p, i);
-	if (p->expect_n > 0)
-		fputs("\nExpectations\n", to);
-	for (unsigned i = 0; i < p->expect_n; i++) {
-		print_expect(to, p, &p->expect[i]);
+	print_expectations(to, p, beside);
+	for (unsigned i = 0; i < p->expect_n; i++)
 		flakes += p->expect[i].flake;
-	}
 	fprintf(to, "\nA right system fails in at most %g of the runs.\n", flakes);
 }
 

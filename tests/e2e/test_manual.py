@@ -12,13 +12,14 @@ PAGE = ek.ROOT / "docs" / "evenkeel.1"
 
 
 def options_in_page(command):
-    """Options of the page's synopsis of that command."""
+    """Options of the page's synopsis of that command, in all of its forms."""
     text = PAGE.read_text(encoding="utf-8").split(".Sh SYNOPSIS")[1].split(".Sh DESCRIPTION")[0]
-    part = text.split(f".Nm evenkeel {command}\n")[1].split(".Nm evenkeel")[0]
-    return set(re.findall(r"Fl -([a-z-]+)", part))
+    forms = [f.split(".Nm evenkeel")[0] for f in text.split(f".Nm evenkeel {command}\n")[1:]]
+    assert forms, f"no synopsis of {command}"
+    return set(re.findall(r"Fl -([a-z-]+)", "".join(forms)))
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "judge"])
+@pytest.mark.parametrize("command", ["run", "plan", "judge", "seeds"])
 def test_page_and_help_name_the_same_options(command):
     done = subprocess.run([ek.program("evenkeel"), command, "--help"], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=20)

@@ -20,7 +20,7 @@ static void use(const struct plan *p)
 	MUST(null != NULL);
 	lint = (struct lint){ 0 };
 	lint_plan(&lint, p);
-	plan_print(null, p);
+	plan_print(null, p, NULL);
 	lint_print(null, &lint, "fuzz", false);
 	fclose(null);
 }
