@@ -220,23 +220,19 @@ void invariant_received(struct world *w, const struct host *h, const struct slot
 		                 (uint64_t)s->f.dst.port << 32 | (h->node + 1)));
 }
 
-void invariant_event(struct world *w)
+void invariant_event(struct world *w, const struct host *h)
 {
 	if (w->watcher == NULL)
 		return;
-	for (unsigned i = 0; i < w->plan->node_n; i++) {
-		const struct host *h = &w->host[i];
-		if (h->state != HOST_RUNS && h->state != HOST_HANGS)
-			continue;
-		if (h->lb != NULL) {
-			bal_check(h->lb->bal);
-			health_check(h->lb->health);
-		}
-		if (h->rec != NULL)
-			rec_check(h->rec->rec);
+	bool lives = h != NULL && (h->state == HOST_RUNS || h->state == HOST_HANGS);
+	if (lives && h->lb != NULL) {
+		bal_check(h->lb->bal);
+		health_check(h->lb->health);
 	}
-	for (unsigned i = 0; w->t0_ns != 0 && i < w->plan->load_n; i++)
-		if (w->load[i].load != NULL)
+	if (lives && h->rec != NULL)
+		rec_check(h->rec->rec);
+	for (unsigned i = 0; i < w->plan->load_n; i++)
+		if (w->load[i].load != NULL && &w->host[w->load[i].host] == h)
 			load_check(w->load[i].load);
 }
 

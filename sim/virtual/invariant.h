@@ -13,8 +13,8 @@ void invariant_free(struct world *w);
 /* h sends s; s has come to h's interface. */
 void invariant_sent(struct world *w, const struct host *h, const struct slot *s);
 void invariant_received(struct world *w, const struct host *h, const struct slot *s);
-/* An event is over. O(everything). */
-void invariant_event(struct world *w);
+/* An event at h is over (NULL: at none): its cores check themselves. */
+void invariant_event(struct world *w, const struct host *h);
 /* The plan is over, programs still run; and then, all is drained. */
 void invariant_pending(struct world *w);
 void invariant_end(struct world *w);

@@ -36,28 +36,34 @@ static void started(struct world *w, uint64_t what)
 		program_started(w, h);
 }
 
-static void happen(struct world *w, const struct heap_item *e)
+/* Lets an event happen. Returns the host whose cores it touched, NULL: none. */
+static struct host *happen(struct world *w, const struct heap_item *e)
 {
 	uint64_t what = e->what & WHAT;
+	struct host *h = NULL;
 
 	switch ((enum event_kind)(e->what >> KIND_SHIFT)) {
-	case EVENT_ARRIVE: host_arrive(w, (uint32_t)what); break;
-	case EVENT_LEFT: host_flush(w, &w->host[what], w->now_ns); break;
-	case EVENT_SERVE: host_serve(w, &w->host[what]); break;
+	case EVENT_ARRIVE:
+		h = &w->host[w->slot[what].to];
+		host_arrive(w, (uint32_t)what);
+		return h;
+	case EVENT_LEFT: host_flush(w, &w->host[what], w->now_ns); return NULL;
+	case EVENT_SERVE: host_serve(w, &w->host[what]); return &w->host[what];
 	case EVENT_WAKE:
 		if (w->host[what].armed_ns == e->t_ns)
 			host_wake(w, &w->host[what]);
-		break;
-	case EVENT_HEALTH: lb_health(w, &w->host[what]); break;
+		return &w->host[what];
+	case EVENT_HEALTH: lb_health(w, &w->host[what]); return &w->host[what];
 	case EVENT_LOAD:
 		if (w->load[what].armed_ns == e->t_ns)
 			clients_wake(w, (unsigned)what);
-		break;
-	case EVENT_STARTED: started(w, what); break;
-	case EVENT_FAULT: fault_strike(w, (unsigned)what); break;
-	case EVENT_REFUSE: host_refuse(w, (uint32_t)what); break;
-	case EVENT_TCP: tcp_retry(w, (uint32_t)what); break;
+		return &w->host[w->load[what].host];
+	case EVENT_STARTED: started(w, what); return &w->host[what & UINT16_MAX];
+	case EVENT_FAULT: fault_strike(w, (unsigned)what); return NULL;
+	case EVENT_REFUSE: host_refuse(w, (uint32_t)what); return NULL;
+	case EVENT_TCP: tcp_retry(w, (uint32_t)what); return NULL;
 	}
+	return NULL;
 }
 
 /* One event. False when there is none by until_ns; then that is the time. */
@@ -69,8 +75,7 @@ static bool step(struct world *w, int64_t until_ns)
 	}
 	struct heap_item e = heap_pop(&w->queue);
 	w->now_ns = e.t_ns;
-	happen(w, &e);
-	invariant_event(w);
+	invariant_event(w, happen(w, &e));
 	if (++w->events_n % PROGRESS_EVENTS == 0)
 		progress(w);
 	return w->trouble[0] == '\0';

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A recursor program in virtual time: what recursor-stub/shell is in real time. One worker. */
+/*
+ * A recursor program in virtual time: what recursor-stub/shell is in real time. One worker. Its
+ * caches have room for all that can be asked and not for what recursor.conf allows beyond, so that
+ * a run touches as little memory as it can: each bucket that is looked at is a page at first.
+ */
 #include "world.h"
 
 #include <stdlib.h>
+
+enum { PLACES_LEAST = 1024 }; /* in a cache, besides one for each thing that can be asked */
 
 int stub_read(struct host *h, const struct plan_node *n, char error[VIRTUAL_ERROR_TEXT])
 {
@@ -25,6 +31,31 @@ int stub_read(struct host *h, const struct plan_node *n, char error[VIRTUAL_ERRO
 	return err;
 }
 
+/* Names and types that the plan's loads can ask. */
+static double askable(const struct plan *p)
+{
+	double n = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++) {
+		const struct plan_load *l = &p->load[i];
+		double names = l->name_n;
+		if (l->names == PLAN_UNIQUE)
+			names = (double)l->rate_mqps / 1e12 * (double)(l->to_ns - l->from_ns) * 2;
+		n += names * l->type_n;
+	}
+	return n;
+}
+
+static void bound_caches(struct rec_conf *c, const struct plan *p)
+{
+	double n = askable(p) + PLACES_LEAST;
+
+	if (n < c->packetcache_entries)
+		c->packetcache_entries = (uint32_t)n;
+	if (n < c->cache_entries)
+		c->cache_entries = (uint32_t)n;
+}
+
 void stub_free(struct host *h)
 {
 	if (h->rec == NULL)
@@ -38,6 +69,8 @@ int stub_start(struct world *w, struct host *h)
 	struct recursor_host *r = h->rec;
 	struct rec_conf *c = &r->conf->rec;
 	uint8_t seed[DRBG_SEED];
+
+	bound_caches(c, w->plan);
 	size_t size = dist_arena_size(&r->conf->miss) + rec_shared_arena_size(c) +
 	              rec_arena_size(c);
 	int err = host_arena(&h->arena, size);
