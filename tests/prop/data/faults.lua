@@ -14,5 +14,8 @@ lab {
   clients = { net = "192.160.102.128/25", count = 50, choose = "per_query" },
   links = { delay = "200us" },
 }
-load { rate = 500, arrivals = "poisson", to = "8s", names = zipf(300), timeout = "700ms", tries = 2 }
+load {
+  rate = 500, arrivals = "poisson", to = "8s",
+  names = zipf(300), timeout = "700ms", tries = 2,
+}
 expect { answers { wrong = 0, duplicate = 1000000 } }
