@@ -30,7 +30,8 @@ static uint64_t *server_entry(const struct balancer *b, const struct ep *e, uint
 	uint64_t *v;
 
 	for (*key = endpoint_key(e); (v = table_find(&b->servers, *key)) != NULL; *key += 2)
-		if (ep_eq(&b->conf->server[*v].addr, e))
+		if (b->conf->server[*v].addr.port == e->port &&
+		    same_ip(&b->conf->server[*v].addr.ip, &e->ip))
 			return v;
 	return NULL;
 }

@@ -298,7 +298,7 @@ static const uint64_t *asked_for(const struct client *c, const struct frame *f, 
 		uint64_t index = i - 1;
 		i = back_from(c, index, q->before);
 		if (q->key != key || q->tries != 1 || q->port != f->dst.port ||
-		    !ip_eq(query_to(c, q), &f->src.ip))
+		    !same_ip(query_to(c, q), &f->src.ip))
 			continue;
 		*value = index;
 		if (q->answer_ns == NEVER && q->answered == 0)
@@ -446,7 +446,7 @@ static void client_answer(const struct judge *j, struct client *c, const struct 
 		return;
 	}
 	bool own_port = f->kind == FRAME_TCP || q->port == f->dst.port;
-	if (q->tries == 1 && (!own_port || !ip_eq(query_to(c, q), &f->src.ip)))
+	if (q->tries == 1 && (!own_port || !same_ip(query_to(c, q), &f->src.ip)))
 		client_stray(j, c, t, m, "answer to no query: other port or sender");
 	else
 		take_answer(j, c, t, m, *v);

@@ -362,6 +362,16 @@ struct latency {
 	struct spread spread;       /* of those that weren't lost */
 };
 
+/* What a node's taps need to know of it. */
+struct tracked {
+	enum plan_role role;
+	unsigned index;             /* in the array of its role */
+	unsigned addr_n, net_n;
+	const struct ip *addr;
+	const struct prefix *net;
+	bool mixed;                 /* its nets hold other nodes' addresses */
+};
+
 struct judge {
 	const struct plan *plan;
 	struct events events;
@@ -371,8 +381,7 @@ struct judge {
 	struct client *client;
 	struct balancer *balancer;
 	struct recursor *recursor;
-	unsigned *tracker;          /* node to index in the array of its role */
-	bool *mixed;                /* node's nets hold other nodes' addresses */
+	struct tracked *tracked;    /* by node */
 	struct table owners;        /* address to node */
 	int64_t check_ns;           /* longest time-out of a health check */
 	int64_t keep_ns;            /* as long an answer is matched to its query */

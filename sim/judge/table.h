@@ -132,6 +132,16 @@ void *zeroed(size_t n, size_t size);
 /* Name (case folded), type and class. Never 0. */
 uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class);
 
+/* ip_eq, in line. */
+static inline bool same_ip(const struct ip *a, const struct ip *b)
+{
+	uint64_t x[2], y[2];
+
+	__builtin_memcpy(x, a->b, 16);
+	__builtin_memcpy(y, b->b, 16);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
 /* Never 0. */
 static inline uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question)
 {

@@ -33,14 +33,17 @@ static void alloc_nodes(struct judge *j)
 	j->client = zeroed(p->node_n, sizeof(*j->client));
 	j->balancer = zeroed(p->node_n, sizeof(*j->balancer));
 	j->recursor = zeroed(p->node_n, sizeof(*j->recursor));
-	j->tracker = zeroed(p->node_n, sizeof(*j->tracker));
-	j->mixed = zeroed(p->node_n, sizeof(*j->mixed));
+	j->tracked = zeroed(p->node_n, sizeof(*j->tracked));
 	j->events.fault = zeroed(p->fault_n, sizeof(*j->events.fault));
 	j->events.node = zeroed(p->node_n, sizeof(*j->events.node));
 	table_init(&j->owners, p->node_n);
 	for (unsigned i = 0; i < p->node_n; i++) {
 		j->events.node[i].pcap_records = -1;
-		j->mixed[i] = nets_mixed(p, i);
+		j->tracked[i] = (struct tracked){
+			.role = p->node[i].role, .addr_n = p->node[i].addr_n,
+			.addr = p->node[i].addr, .net_n = p->node[i].net_n,
+			.net = p->node[i].net, .mixed = nets_mixed(p, i),
+		};
 		for (unsigned a = 0; a < p->node[i].addr_n; a++)
 			table_put(&j->owners, key_of(&p->node[i].addr[a], 0, 0, 0), i);
 	}
@@ -113,7 +116,7 @@ static int judge_track(struct judge *j, unsigned node, char error[JUDGE_ERROR_TE
 
 	switch (p->node[node].role) {
 	case PLAN_CLIENTS:
-		j->tracker[node] = j->client_n;
+		j->tracked[node].index = j->client_n;
 		return client_init(&j->client[j->client_n++], p, node, error);
 	case PLAN_BALANCER:
 		if (p->node[node].conf < 0 || (unsigned)p->node[node].conf >= p->conf_n) {
@@ -121,12 +124,12 @@ static int judge_track(struct judge *j, unsigned node, char error[JUDGE_ERROR_TE
 			         p->node[node].name);
 			return -1;
 		}
-		j->tracker[node] = j->balancer_n;
+		j->tracked[node].index = j->balancer_n;
 		balancer_init(&j->balancer[j->balancer_n], p, node, j->balancer_n);
 		j->balancer_n++;
 		return 0;
 	case PLAN_RECURSOR:
-		j->tracker[node] = j->recursor_n;
+		j->tracked[node].index = j->recursor_n;
 		recursor_init(&j->recursor[j->recursor_n++], j, node);
 		return 0;
 	}
@@ -183,32 +186,29 @@ void judge_free(struct judge *take_j)
 	free(take_j->client);
 	free(take_j->balancer);
 	free(take_j->recursor);
-	free(take_j->tracker);
-	free(take_j->mixed);
+	free(take_j->tracked);
 	table_free(&take_j->owners);
 	free(take_j->events.fault);
 	free(take_j->events.node);
 	free(take_j);
 }
 
-static bool own_address(const struct plan_node *n, const struct ip *ip)
+static bool own_address(const struct tracked *n, const struct ip *ip)
 {
 	for (unsigned i = 0; i < n->addr_n; i++)
-		if (memcmp(n->addr[i].b, ip->b, sizeof(ip->b)) == 0)
+		if (same_ip(&n->addr[i], ip))
 			return true;
 	return false;
 }
 
 /* Whether the node sent what comes from ip: one of its addresses, or of its nets and nobody's. */
-static bool node_owns(const struct judge *j, unsigned node, const struct ip *ip)
+static bool node_owns(const struct judge *j, const struct tracked *n, const struct ip *ip)
 {
-	const struct plan_node *n = &j->plan->node[node];
-
 	if (own_address(n, ip))
 		return true;
 	if (n->net_n == 0 || !prefix_any(n->net, n->net_n, ip))
 		return false;
-	return !j->mixed[node] || table_find(&j->owners, key_of(ip, 0, 0, 0)) == NULL;
+	return !n->mixed || table_find(&j->owners, key_of(ip, 0, 0, 0)) == NULL;
 }
 
 /* Time goes on: what is behind it by more than nodes may differ is settled. */
@@ -226,14 +226,14 @@ static void judge_sees(struct judge *j, int64_t t_ns)
 
 void judge_tap(struct judge *j, const struct judge_tap *t)
 {
-	const struct plan_node *n = &j->plan->node[t->node];
-	unsigned i = j->tracker[t->node];
+	const struct tracked *n = &j->tracked[t->node];
+	unsigned i = n->index;
 
 	judge_sees(j, t->t_ns);
 	j->events.node[t->node].frames++;
 	if (t->frame->kind == FRAME_OTHER)
 		return;
-	bool out = node_owns(j, t->node, &t->frame->src.ip);
+	bool out = node_owns(j, n, &t->frame->src.ip);
 	switch (n->role) {
 	case PLAN_CLIENTS:
 		client_tap(j, &j->client[i], t, out);
