@@ -8,7 +8,7 @@
 
 enum { SUB_BITS = 6 };
 
-static unsigned bucket_of(uint64_t v)
+unsigned hist_bucket(uint64_t v)
 {
 	if (v < HIST_SUB)
 		return (unsigned)v;
@@ -16,7 +16,12 @@ static unsigned bucket_of(uint64_t v)
 	return (exp - SUB_BITS + 1) * HIST_SUB + (unsigned)(v >> (exp - SUB_BITS)) - HIST_SUB;
 }
 
-static int64_t upper_end(unsigned bucket)
+int64_t hist_bucket_least(unsigned bucket)
+{
+	return bucket == 0 ? 0 : hist_bucket_most(bucket - 1) + 1;
+}
+
+int64_t hist_bucket_most(unsigned bucket)
 {
 	unsigned exp = bucket / HIST_SUB;
 
@@ -34,7 +39,7 @@ void hist_init(struct hist *h)
 void hist_add(struct hist *h, int64_t v)
 {
 	v = v < 0 ? 0 : v;
-	h->count[bucket_of((uint64_t)v)]++;
+	h->count[hist_bucket((uint64_t)v)]++;
 	h->n++;
 	h->max = v > h->max ? v : h->max;
 }
@@ -63,7 +68,7 @@ int64_t hist_quantile(const struct hist *h, uint32_t q_ppm)
 	for (unsigned i = 0; i < HIST_BUCKETS && h->n > 0; i++) {
 		seen += h->count[i];
 		if (seen >= rank) {
-			int64_t v = upper_end(i);
+			int64_t v = hist_bucket_most(i);
 			return v < h->max ? v : h->max;
 		}
 	}

@@ -17,6 +17,11 @@ struct hist {
 	uint64_t count[HIST_BUCKETS];
 };
 
+/* The bucket that counts v, and the least and greatest value that it counts. */
+unsigned hist_bucket(uint64_t v);
+int64_t hist_bucket_least(unsigned bucket);
+int64_t hist_bucket_most(unsigned bucket);
+
 void hist_init(struct hist *h);
 /* Counts v; below 0 counts as 0. */
 void hist_add(struct hist *h, int64_t v);

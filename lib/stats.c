@@ -345,13 +345,22 @@ static double runs_pmf(uint64_t r, uint64_t a, uint64_t b, double all)
 	       fm_exp(log_choose(a - 1, k - 1) + log_choose(b - 1, k) - all);
 }
 
-/* Sum of P(runs = i) over lo...hi. */
-static double runs_sum(uint64_t lo, uint64_t hi, uint64_t a, uint64_t b)
+/*
+ * Sum of P(runs = i) for i = from, then away from the middle until two in a row no longer count:
+ * even and odd numbers of runs have ups and downs of their own.
+ */
+static double runs_sum(uint64_t from, uint64_t to, uint64_t a, uint64_t b)
 {
 	double all = log_choose(a + b, a), sum = 0;
+	unsigned small = 0;
 
-	for (uint64_t i = lo; i <= hi; i++)
-		sum += runs_pmf(i, a, b, all);
+	for (uint64_t i = from; small < 2; i = from <= to ? i + 1 : i - 1) {
+		double term = runs_pmf(i, a, b, all);
+		sum += term;
+		small = term > sum * NEGLIGIBLE ? 0 : small + 1;
+		if (i == to)
+			break;
+	}
 	return at_most_one(sum);
 }
 
@@ -362,18 +371,32 @@ static uint64_t runs_max(uint64_t a, uint64_t b)
 	return 2 * least + (a != b);
 }
 
+/* Runs that are to be expected. */
+static double runs_mean(uint64_t a, uint64_t b)
+{
+	return 1 + 2 * (double)a * ((double)b / ((double)a + (double)b));
+}
+
 double stat_runs_lower(uint64_t r, uint64_t a, uint64_t b)
 {
 	if (a == 0 || b == 0)
 		return r >= (a + b > 0) ? 1 : 0;
-	return runs_sum(2, r < runs_max(a, b) ? r : runs_max(a, b), a, b);
+	if (r < 2 || r >= runs_max(a, b))
+		return r < 2 ? 0 : 1;
+	if ((double)r < runs_mean(a, b))
+		return runs_sum(r, 2, a, b);
+	return 1 - runs_sum(r + 1, runs_max(a, b), a, b);
 }
 
 double stat_runs_upper(uint64_t r, uint64_t a, uint64_t b)
 {
 	if (a == 0 || b == 0)
 		return r <= (a + b > 0) ? 1 : 0;
-	return runs_sum(r > 2 ? r : 2, runs_max(a, b), a, b);
+	if (r <= 2 || r > runs_max(a, b))
+		return r <= 2 ? 1 : 0;
+	if ((double)r > runs_mean(a, b))
+		return runs_sum(r, runs_max(a, b), a, b);
+	return 1 - runs_sum(r - 1, 2, a, b);
 }
 
 struct stat_range stat_quantile_ranks(uint64_t n, double q, double level)
@@ -383,28 +406,39 @@ struct stat_range stat_quantile_ranks(uint64_t n, double q, double level)
 	return (struct stat_range){ r.lo, r.hi + 1 };
 }
 
-enum { E_PRIOR = 40 }; /* the mixture's weight, in draws */
-
-void stat_e_init(struct stat_e_set *e, unsigned n, const double *p)
+void stat_e_init(struct stat_e *e)
 {
-	MUST(n >= 1 && n <= STAT_E_KINDS);
-	*e = (struct stat_e_set){ .n = n };
-	for (unsigned i = 0; i < n; i++)
-		e->p[i] = p[i];
+	*e = (struct stat_e){ .product = 1, .product_most = 1 };
 }
 
-double stat_e_draw(struct stat_e_set *e, unsigned i)
+void stat_e_fold(struct stat_e *e)
 {
-	MUST(i < e->n);
-	double up = E_PRIOR * e->p[i] + (double)e->count[i];
-	double down = (E_PRIOR + (double)e->total) * e->p[i];
+	e->log_most = stat_e_log_most(e);
+	e->log_base = stat_e_log(e);
+	e->product = 1;
+	e->product_most = 0;
+}
 
-	e->count[i]++;
-	e->total++;
-	return fm_log(up / down);
+double stat_e_log(const struct stat_e *e)
+{
+	return e->log_base + fm_log(e->product);
+}
+
+double stat_e_log_most(const struct stat_e *e)
+{
+	double most = e->product_most > 0 ? e->log_base + fm_log(e->product_most) : 0;
+
+	return most > e->log_most ? most : e->log_most;
 }
 
 double stat_e_alarm(double level)
 {
 	return -fm_log(level);
+}
+
+bool stat_e_rings(const struct stat_e *e, double level)
+{
+	if (e->log_base >= 0 && e->log_base <= 0)
+		return e->product * level >= 1;
+	return stat_e_log(e) >= stat_e_alarm(level);
 }

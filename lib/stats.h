@@ -69,7 +69,7 @@ uint64_t stat_poisson_least(double mean, double level);
 
 /*
  * Wald and Wolfowitz's runs test, exact and conditional on a and b, the counts of the two kinds:
- * P(runs <= r) and P(runs >= r) when every order is equally likely. O(min(a, b)).
+ * P(runs <= r) and P(runs >= r) when every order is equally likely. O(sqrt(min(a, b))).
  */
 double stat_runs_lower(uint64_t r, uint64_t a, uint64_t b);
 double stat_runs_upper(uint64_t r, uint64_t a, uint64_t b);
@@ -82,26 +82,48 @@ struct stat_range stat_quantile_ranks(uint64_t n, double q, double level);
 
 /* ---- e-process ---- */
 
-enum { STAT_E_KINDS = 32 }; /* most kinds (servers) that one process tells apart */
-
 /*
  * Evidence against "each draw falls on kind i with probability p[i]", as a Dirichlet mixture
  * (Lindon and Malek, NeurIPS 2022, arXiv 2011.03567): a right system ever crosses E = 1 / level
- * with probability at most level, however often one looks. One e_set for each eligible set, whose
- * p may differ; one log_e over all of them, which the caller keeps and passes.
+ * with probability at most level, however often one looks. E is the product of one ratio a draw;
+ * the caller keeps the counts, a set of them for each eligible set, whose p may differ, and one E
+ * over all. The product is kept as it is, and a logarithm taken only when it gets out of hand.
  */
-struct stat_e_set {
-	unsigned n;                     /* kinds, 1...STAT_E_KINDS */
-	uint64_t total;                 /* draws */
-	uint64_t count[STAT_E_KINDS];
-	double p[STAT_E_KINDS];         /* add up to 1 */
+enum { STAT_E_PRIOR = 40 }; /* the mixture's weight, in draws */
+
+struct stat_e {
+	double log_base, log_most;     /* of what was taken out of the product; greatest before */
+	double product, product_most;  /* since then */
 };
 
-/* p: n probabilities, each above 0, adding up to 1. */
-void stat_e_init(struct stat_e_set *e, unsigned n, const double *p);
-/* One draw of kind i; returns what is to be added to ln E. O(1). */
-double stat_e_draw(struct stat_e_set *e, unsigned i);
+/*
+ * By how much E grows with a draw of a kind of probability p, above 0, that came up count times
+ * among total before.
+ */
+static inline double stat_e_ratio(double p, uint64_t count, uint64_t total)
+{
+	return (STAT_E_PRIOR * p + (double)count) / ((STAT_E_PRIOR + (double)total) * p);
+}
+
+void stat_e_init(struct stat_e *e); /* E = 1 */
+/* Moves the product into log_base. */
+void stat_e_fold(struct stat_e *e);
+
+/* One draw's ratio. O(1). */
+static inline void stat_e_take(struct stat_e *e, double ratio)
+{
+	e->product *= ratio;
+	if (e->product > e->product_most)
+		e->product_most = e->product;
+	if (!(e->product > 0x1p-400 && e->product < 0x1p400))
+		stat_e_fold(e);
+}
+
+double stat_e_log(const struct stat_e *e);      /* ln E now */
+double stat_e_log_most(const struct stat_e *e); /* the greatest it ever was, at least 0 */
 /* ln(1 / level): the alarm rings at ln E of this or more. */
 double stat_e_alarm(double level);
+/* E is 1 / level or more now. */
+bool stat_e_rings(const struct stat_e *e, double level);
 
 #endif

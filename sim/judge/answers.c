@@ -21,38 +21,29 @@ static int64_t ppm_of(uint64_t k, uint64_t n)
 
 struct lost {
 	uint64_t queries, lost, lost_first, late, truncated;
-	const struct client *first_client; /* of the first lost query, as evidence */
-	const struct query *first;
+	const struct client *first; /* who has the first lost query, as evidence */
 };
 
-static void count_lost(const struct judge *j, struct lost *l)
+static struct lost count_lost(const struct judge *j)
 {
-	const struct plan *p = j->plan;
+	struct lost l = { 0 };
 
-	for (unsigned i = 0; i < j->client_n; i++)
-		for (size_t k = 0; k < j->client[i].query_n; k++) {
-			const struct query *q = &j->client[i].query[k];
-			int64_t first = q->plan_ns + p->load[q->load].timeout_ns;
-			if (q->sent_ns == NEVER)
-				continue;
-			l->queries++;
-			l->lost_first += q->answer_ns == NEVER || q->answer_try > 1 ||
-			                 q->answer_ns > first;
-			if (query_answered(p, q))
-				continue;
-			l->lost++;
-			l->late += q->answer_ns != NEVER;
-			l->truncated += q->truncated && q->answer_ns == NEVER;
-			if (l->first == NULL) {
-				l->first = q;
-				l->first_client = &j->client[i];
-			}
-		}
+	for (unsigned i = 0; i < j->client_n; i++) {
+		const struct settled *s = &j->client[i].settled;
+		l.queries += s->sent;
+		l.lost += s->lost;
+		l.lost_first += s->lost_first;
+		l.late += s->late;
+		l.truncated += s->lost_truncated;
+		if (l.first == NULL && s->lost > 0)
+			l.first = &j->client[i];
+	}
+	return l;
 }
 
 void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f)
 {
-	struct lost l = { 0 };
+	struct lost l = count_lost(j);
 	double mean = plan_lost_mean(j->plan);
 	uint64_t most = e->at_most != PLAN_MODEL ? (uint64_t)e->at_most :
 	                stat_poisson_most(mean, expect_flake(e));
@@ -62,7 +53,6 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 		misrouted += fault_misrouted(j, i);
 		least += fault_misrouted_least(j, i);
 	}
-	count_lost(j, &l);
 	text_add(&f->title, "no more queries are lost than the failure explains");
 	text_add(&f->claim, "at most ");
 	text_count(&f->claim, most);
@@ -101,23 +91,12 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	f->verdict = l.queries == 0 ? VERDICT_INCONCLUSIVE :
 	             l.lost <= most ? VERDICT_PASS : VERDICT_FAIL;
 	if (l.first != NULL)
-		finding_frame(f, j, l.first_client->node, l.first->sent_frame, l.first->sent_ns,
+		finding_frame(f, j, l.first->node, l.first->settled.first_lost_frame,
+		              l.first->settled.first_lost_ns,
 		              "first query that got no answer in time");
 }
 
 /* ---- answers ---- */
-
-/* The server that a client's query was forwarded to, by its key at the balancers' front. */
-static const char *server_asked(const struct judge *j, uint64_t front)
-{
-	for (unsigned i = 0; front != 0 && i < j->balancer_n; i++) {
-		const struct balancer *b = &j->balancer[i];
-		for (size_t k = 0; k < b->front_n; k++)
-			if (b->front[k].key == front && b->front[k].server != UINT16_MAX)
-				return b->conf->server[b->front[k].server].name;
-	}
-	return NULL;
-}
 
 /* Wrong answers and duplicates with their frames and, where it is known, who gave them. */
 static void tell_bad(const struct judge *j, struct finding *f)
@@ -127,10 +106,10 @@ static void tell_bad(const struct judge *j, struct finding *f)
 	for (unsigned i = 0; i < j->client_n; i++)
 		for (size_t k = 0; k < j->client[i].bad_n && told < EVIDENCE_MAX; k++, told++) {
 			const struct bad *bad = &j->client[i].bad[k];
-			const char *server = server_asked(j, bad->front);
 			struct text what = { .n = 0 };
-			text_add(&what, "%s%s%s", bad->what, server != NULL ? ", asked of " : "",
-			         server != NULL ? server : "");
+			text_add(&what, "%s%s%s", bad->what,
+			         bad->server != NULL ? ", asked of " : "",
+			         bad->server != NULL ? bad->server : "");
 			if (told == 0)
 				text_add(&f->why, "; the first: %s", what.s);
 			if (bad->said != NULL)
@@ -151,13 +130,10 @@ static struct answers count_answers(const struct judge *j)
 	for (unsigned i = 0; i < j->client_n; i++) {
 		a.wrong += j->client[i].wrong;
 		a.duplicate += j->client[i].duplicate;
-		for (size_t k = 0; k < j->client[i].query_n; k++) {
-			const struct query *q = &j->client[i].query[k];
-			a.answered += q->match != 0;
-			a.error += q->match == REC_ERROR;
-			a.truncated += q->truncated;
-			a.over_tcp += q->truncated && q->answer_ns != NEVER;
-		}
+		a.answered += j->client[i].settled.answered;
+		a.error += j->client[i].settled.error;
+		a.truncated += j->client[i].settled.truncated;
+		a.over_tcp += j->client[i].settled.over_tcp;
 	}
 	return a;
 }
@@ -236,26 +212,26 @@ static enum verdict decide_least(const struct plan_expect *e, uint64_t k, uint64
 	return n > 0 && fail.hi < least ? VERDICT_FAIL : VERDICT_INCONCLUSIVE;
 }
 
-static json_t *cache_json(const struct judge *j, const struct recursor *r, unsigned expect)
+static json_t *cache_json(const struct judge *j, const struct recursor *r, unsigned cache)
 {
-	const struct cache_count *c = &r->cache[expect];
+	const struct cache_count *c = &r->cache[cache];
 
 	return json_pack("{s:s, s:I, s:I, s:I}", "name", node_name(j, (int)r->node),
 	                 "answers", (json_int_t)c->answers, "hits", (json_int_t)c->hits,
 	                 "share_ppm", (json_int_t)ppm_of(c->hits, c->answers));
 }
 
-void expect_cache(struct judge *j, unsigned expect, struct finding *f)
+void expect_cache(struct judge *j, unsigned cache, struct finding *f)
 {
-	const struct plan_expect *e = &j->plan->expect[expect];
+	const struct plan_expect *e = j->cache[cache];
 	json_t *list = json_array();
 	struct cache_count all = { 0 };
 	struct stat_interval is;
 
 	for (unsigned i = 0; i < j->recursor_n; i++) {
-		all.answers += j->recursor[i].cache[expect].answers;
-		all.hits += j->recursor[i].cache[expect].hits;
-		json_array_append_new(list, cache_json(j, &j->recursor[i], expect));
+		all.answers += j->recursor[i].cache[cache].answers;
+		all.hits += j->recursor[i].cache[cache].hits;
+		json_array_append_new(list, cache_json(j, &j->recursor[i], cache));
 	}
 	f->verdict = decide_least(e, all.hits, all.answers, e->hits_ppm / 1e6, &is);
 	text_add(&f->title, "most answers come from the recursors' caches");
@@ -287,48 +263,22 @@ void expect_cache(struct judge *j, unsigned expect, struct finding *f)
 
 /* ---- latency ---- */
 
-static int int64_cmp(const void *a, const void *b)
+/*
+ * What the value of rank r (from 1) is at least or at most, as JSON: null above them all or lost.
+ * Lost queries are the longest.
+ */
+static json_t *rank_json(const struct latency *l, uint64_t r, bool most)
 {
-	const int64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
+	r = r < 1 ? 1 : r;
+	if (r > l->spread.n)
+		return json_null();
+	return json_integer((json_int_t)(most ? spread_rank_most(&l->spread, r) :
+	                                 spread_rank_least(&l->spread, r)));
 }
 
-/* Sorted latencies from the planned time, a lost one INT64_MAX. The caller frees. */
-static int64_t *latencies(const struct judge *j, const struct plan_expect *e, uint64_t *n)
+static void tell_latency(const struct plan_expect *e, uint64_t within, uint64_t n,
+                         struct finding *f)
 {
-	size_t cap = 0;
-	int64_t *all = NULL;
-
-	*n = 0;
-	for (unsigned i = 0; i < j->client_n; i++)
-		for (size_t k = 0; k < j->client[i].query_n; k++) {
-			const struct query *q = &j->client[i].query[k];
-			if (q->sent_ns == NEVER || q->plan_ns < e->during_from_ns ||
-			    q->plan_ns >= e->during_to_ns)
-				continue;
-			all = grow(all, *n, &cap, sizeof(*all));
-			all[(*n)++] = query_answered(j->plan, q) ? q->answer_ns - q->plan_ns :
-			              INT64_MAX;
-		}
-	if (*n > 0)
-		qsort(all, *n, sizeof(*all), int64_cmp);
-	return all;
-}
-
-/* The value of rank r of n (from 1), as JSON: null above them all or lost. */
-static json_t *rank_json(const int64_t *sorted, uint64_t n, uint64_t r)
-{
-	if (r < 1)
-		r = 1;
-	return r > n || sorted[r - 1] == INT64_MAX ? json_null() :
-	       json_integer((json_int_t)sorted[r - 1]);
-}
-
-static void tell_latency(const struct judge *j, const struct plan_expect *e, uint64_t within,
-                         uint64_t n, struct finding *f)
-{
-	(void)j;
 	text_count(&f->why, within);
 	text_add(&f->why, " of ");
 	text_count(&f->why, n);
@@ -341,32 +291,29 @@ static void tell_latency(const struct judge *j, const struct plan_expect *e, uin
 	text_add(&f->why, " %%");
 }
 
-void expect_latency(struct judge *j, const struct plan_expect *e, struct finding *f)
+void expect_latency(const struct latency *l, struct finding *f)
 {
-	uint64_t n, within = 0;
-	int64_t *sorted = latencies(j, e, &n);
+	const struct plan_expect *e = l->e;
+	uint64_t n = l->queries, within = l->within;
 	double q = e->quantile_ppm / 1e6;
 	struct stat_range ranks = stat_quantile_ranks(n, q, 2 * expect_miss(e));
 	struct stat_interval is;
 
-	while (within < n && sorted[within] <= e->within_ns)
-		within++;
 	f->verdict = decide_least(e, within, n, q, &is);
 	text_add(&f->title, "the ");
 	text_percent(&f->title, e->quantile_ppm);
 	text_add(&f->title, " %% quantile of latency");
 	text_add(&f->claim, "within ");
 	text_time(&f->claim, e->within_ns);
-	tell_latency(j, e, within, n, f);
+	tell_latency(e, within, n, f);
 	if ((double)n * (1 - q) < 20 && f->verdict == VERDICT_PASS)
 		f->verdict = VERDICT_INCONCLUSIVE;
 	if (f->verdict == VERDICT_INCONCLUSIVE)
 		text_add(&f->why, ": too few queries to tell");
 	json_object_set_new(f->measured, "queries", json_integer((json_int_t)n));
 	json_object_set_new(f->measured, "within", json_integer((json_int_t)within));
-	json_object_set_new(f->measured, "low_ns", rank_json(sorted, n, ranks.lo));
-	json_object_set_new(f->measured, "high_ns", rank_json(sorted, n, ranks.hi));
+	json_object_set_new(f->measured, "low_ns", rank_json(l, ranks.lo, false));
+	json_object_set_new(f->measured, "high_ns", rank_json(l, ranks.hi, true));
 	json_object_set_new(f->bound, "quantile_ppm", json_integer(e->quantile_ppm));
 	json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
-	free(sorted);
 }

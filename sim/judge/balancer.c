@@ -3,116 +3,186 @@
  * A balancer's two sides, out of the one capture at its interface. A forwarded query is matched to
  * the client's by its question, first in first out where questions repeat; a server's answer by
  * server, port, ID and question. Health checks are told from clients' queries by their question:
- * the check name, sent to a server while no client waits with that question.
+ * the check name, sent to a server while no client waits with that question. What waits for its
+ * match waits for a limited time.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "inner.h"
 
-static const uint64_t PROBE_BIT = 1ull << 40;
+static const uint64_t PROBE_BIT = 1ull << 63;
+static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come this late */
+enum { SERVER_SHIFT = 47 };                      /* a back's server, above the probe's number */
 
 static uint64_t endpoint_key(const struct ep *e)
 {
-	return key_of(&e->ip, e->port, 0, 0);
+	uint64_t low;
+
+	memcpy(&low, e->ip.b + 8, 8);
+	low = (low ^ (uint64_t)e->port << 17) * 0x9fb21c651e98df25u;
+	return low >> 20 | 1;
 }
 
-void balancer_init(struct balancer *b, const struct plan *p, unsigned node)
+/* A server's entry; where keys collide, the next key's. NULL: no server. */
+static uint64_t *server_entry(const struct balancer *b, const struct ep *e, uint64_t *key)
+{
+	uint64_t *v;
+
+	for (*key = endpoint_key(e); (v = table_find(&b->servers, *key)) != NULL; *key += 2)
+		if (b->conf->server[*v].addr.port == e->port &&
+		    same_ip(&b->conf->server[*v].addr.ip, &e->ip))
+			return v;
+	return NULL;
+}
+
+/* Of several servers with one endpoint the last counts. */
+static void add_server(struct balancer *b, unsigned server)
+{
+	uint64_t key, *v = server_entry(b, &b->conf->server[server].addr, &key);
+
+	if (v != NULL)
+		*v = server;
+	else
+		table_put(&b->servers, key, server);
+}
+
+/* -1: no server. */
+static int server_of(const struct balancer *b, const struct ep *e)
+{
+	uint64_t key;
+	const uint64_t *v = server_entry(b, e, &key);
+
+	return v != NULL ? (int)*v : -1;
+}
+
+void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsigned index)
 {
 	const struct plan_conf *conf = &p->conf[p->node[node].conf];
 
-	*b = (struct balancer){ .node = node, .conf = conf };
-	b->server = calloc(conf->server_n + 1, sizeof(*b->server));
-	b->check = calloc(conf->server_n + 1, sizeof(*b->check));
-	MUST(b->server != NULL && b->check != NULL);
-	table_init(&b->servers, conf->server_n);
-	table_init(&b->waiting, 256);
-	table_init(&b->fronts, 256);
-	table_init(&b->backs, 256);
+	*b = (struct balancer){ .node = node, .index = index, .conf = conf,
+	                        .bin_end_ns = NEVER, .gone_next_ns = INT64_MAX };
+	b->server = zeroed(conf->server_n, sizeof(*b->server));
+	b->check = zeroed(conf->server_n, sizeof(*b->check));
+	b->server_draws = zeroed(conf->server_n, sizeof(*b->server_draws));
+	ring_init(&b->front, sizeof(struct front));
+	ring_init(&b->lone, sizeof(struct lone));
+	ring_init(&b->probe, sizeof(struct probe));
+	table_init(&b->servers, conf->server_n * 2);
+	table_init(&b->waiting, 0);
+	aging_init(&b->backs, BACK_KEEP_NS);
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		const struct bal_check *c = &conf->server[i].check;
 		b->check[i] = question_hash(c->name, c->name_len, c->type, c->class);
-		table_put(&b->servers, endpoint_key(&conf->server[i].addr), i);
+		add_server(b, i);
 	}
+	health_init(b);
 }
 
 void balancer_free(struct balancer *b)
 {
-	for (unsigned i = 0; i < b->conf->server_n; i++)
-		free(b->server[i].change);
+	health_free(b);
 	free(b->server);
 	free(b->check);
-	free(b->draw);
-	free(b->probe);
-	free(b->front);
+	free(b->server_draws);
+	free(b->gone);
+	free(b->gone_active);
+	ring_free(&b->front);
+	ring_free(&b->lone);
+	ring_free(&b->probe);
 	table_free(&b->servers);
 	table_free(&b->waiting);
-	table_free(&b->fronts);
-	table_free(&b->backs);
-}
-
-/* Hash of 0 means free in a table. */
-static uint64_t question_key(uint64_t question)
-{
-	return question != 0 ? question : 1;
+	aging_free(&b->backs);
 }
 
 static void front_query(struct balancer *b, const struct judge_tap *t,
                         const struct judge_message *m)
 {
 	const struct frame *f = t->frame;
-	uint64_t key = key_of(&f->src.ip, f->src.port, m->id, m->question);
-	uint64_t question = question_key(m->question);
+	uint64_t index = b->front.next;
+	struct front *one = ring_push(&b->front);
+	struct slot *s = table_place(&b->waiting, m->question);
 
-	b->front = grow(b->front, b->front_n, &b->front_cap, sizeof(*b->front));
-	uint32_t index = (uint32_t)b->front_n++;
-	b->front[index] = (struct front){ .t_ns = t->t_ns, .key = key, .next = UINT32_MAX,
-	                                  .last = index, .since = index,
-	                                  .server = UINT16_MAX };
-	table_put(&b->fronts, key, index);
-	const uint64_t *first = table_find(&b->waiting, question);
-	if (first == NULL) {
-		table_put(&b->waiting, question, index);
+	*one = (struct front){
+		.t_ns = t->t_ns, .since_ns = t->t_ns, .question = m->question,
+		.key = key_of(&f->src.ip, f->src.port, m->id, m->question), .server = UINT16_MAX,
+	};
+	if (s->key == 0) {
+		table_fill(&b->waiting, s, m->question, index);
 		return;
 	}
-	struct front *head = &b->front[*first];
-	b->front[head->last].next = index;
-	b->front[head->last].shared = true;
-	b->front[index].shared = true;
-	b->front[index].since = head->since;
-	head->last = index;
+	struct front *head = ring_at(&b->front, s->value);
+	struct front *last = ring_at(&b->front, s->value + head->last);
+	last->next = (uint32_t)(index - s->value - head->last);
+	last->shared = one->shared = true;
+	one->since_ns = head->since_ns;
+	head->last = (uint32_t)(index - s->value);
+}
+
+/* Takes the first query that waits with the slot's question out. True when others still wait. */
+static bool waiting_shift(struct balancer *b, struct slot *s)
+{
+	const struct front *head = ring_at(&b->front, s->value);
+
+	if (head->next == 0) {
+		table_drop_slot(&b->waiting, s);
+		return false;
+	}
+	struct front *next = ring_at(&b->front, s->value + head->next);
+	next->last = head->last - head->next;
+	s->value += head->next;
+	return true;
 }
 
 /* Takes the client's query that waits longest with this question; NULL: none does. */
 static struct front *front_take(struct balancer *b, int64_t t_ns, uint64_t question)
 {
-	uint64_t *first = table_find(&b->waiting, question_key(question));
+	struct slot *s = table_slot(&b->waiting, question);
 
-	while (first != NULL) {
-		struct front *head = &b->front[*first];
+	while (s != NULL) {
+		struct front *head = ring_at(&b->front, s->value);
 		bool stale = t_ns - head->t_ns > BALANCER_STALE_NS;
-		if (head->next == UINT32_MAX) {
-			table_drop(&b->waiting, question_key(question));
-			first = NULL;
-		} else {
+		if (!waiting_shift(b, s))
+			s = NULL;
+		else
 			b->repeated += !stale;
-			b->front[head->next].last = head->last;
-			*first = head->next;
-		}
 		if (!stale)
 			return head;
 	}
 	return NULL;
 }
 
-static void back_probe(struct balancer *b, const struct judge_tap *t, uint16_t server, uint64_t key)
+void balancer_stale(struct balancer *b, uint64_t front)
 {
-	b->probe = grow(b->probe, b->probe_n, &b->probe_cap, sizeof(*b->probe));
-	b->probe[b->probe_n] = (struct probe){
-		.t_ns = t->t_ns, .answer_ns = NEVER, .refused_ns = NEVER,
-		.frame = (uint32_t)t->number, .server = server,
-	};
-	table_put(&b->backs, key, b->probe_n++ | PROBE_BIT);
+	const struct front *f = ring_at(&b->front, front);
+	struct slot *s = table_slot(&b->waiting, f->question);
+
+	if (s != NULL && s->value == front)
+		waiting_shift(b, s);
+}
+
+const char *server_asked(const struct judge *j, uint64_t key)
+{
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		for (uint64_t k = b->front.base; k < b->front.next; k++) {
+			const struct front *f = ring_at(&b->front, k);
+			if (f->key == key && f->server != UINT16_MAX)
+				return b->conf->server[f->server].name;
+		}
+	}
+	return NULL;
+}
+
+struct draw front_draw(const struct front *f)
+{
+	return (struct draw){ f->t_ns, f->since_ns, f->draw_ns, f->frame, f->server, false,
+	                      f->shared };
+}
+
+struct draw lone_draw(const struct lone *l)
+{
+	return (struct draw){ l->t_ns, NEVER, l->t_ns, l->frame, l->server, true, false };
 }
 
 /* Our side of a back link: the server's address, our port, the ID and the question. */
@@ -122,24 +192,41 @@ static uint64_t back_key(const struct ep *server, const struct ep *own,
 	return key_of(&server->ip, own->port, m->id, m->question);
 }
 
-static void back_query(struct balancer *b, const struct judge_tap *t, const struct judge_message *m,
-                       uint16_t server)
+static void back_probe(struct balancer *b, const struct judge_tap *t, unsigned server, uint64_t key)
+{
+	uint64_t index = b->probe.next;
+
+	*(struct probe *)ring_push(&b->probe) = (struct probe){
+		.t_ns = t->t_ns, .answer_ns = NEVER, .refused_ns = NEVER, .frame = t->number,
+		.server = (uint16_t)server,
+	};
+	aging_put(&b->backs, t->t_ns, key, PROBE_BIT | (uint64_t)server << SERVER_SHIFT | index);
+}
+
+static void back_query(struct judge *j, struct balancer *b, const struct judge_tap *t,
+                       const struct judge_message *m, unsigned server)
 {
 	uint64_t key = back_key(&t->frame->dst, &t->frame->src, m);
 	struct front *f = front_take(b, t->t_ns, m->question);
+	struct draw d = { .t_ns = t->t_ns, .frame = t->number, .server = (uint16_t)server };
 
 	if (f == NULL && m->question == b->check[server]) {
 		back_probe(b, t, server, key);
 		return;
 	}
-	if (f != NULL)
-		f->server = server;
-	b->draw = grow(b->draw, b->draw_n, &b->draw_cap, sizeof(*b->draw));
-	b->draw[b->draw_n] = (struct draw){
-		.t_ns = t->t_ns, .answer_ns = NEVER, .frame = (uint32_t)t->number,
-		.front = f != NULL ? (uint32_t)(f - b->front) : UINT32_MAX, .server = server,
-	};
-	table_put(&b->backs, key, b->draw_n++);
+	if (f != NULL) {
+		f->server = (uint16_t)server;
+		f->draw_ns = t->t_ns;
+		f->frame = t->number;
+	} else {
+		*(struct lone *)ring_push(&b->lone) = (struct lone){ t->t_ns, t->number,
+		                                                     (uint16_t)server };
+	}
+	b->draws++;
+	b->server_draws[server]++;
+	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT);
+	series_draw(j, b, b->conf->server_node[server], t->t_ns);
+	gones_draw(j, b, &d);
 }
 
 /* True when a health check takes this answer for a good one. */
@@ -152,38 +239,32 @@ static bool probe_good(const struct bal_check *c, const struct judge_message *m)
 	return !c->must_resolve || (rcode != DNS_NXDOMAIN && rcode != DNS_REFUSED);
 }
 
-static void back_answer(struct balancer *b, const struct judge_tap *t,
+/* The probe that a back stands for; NULL: it is over, or it is a client's query. */
+static struct probe *back_is_probe(const struct balancer *b, uint64_t back)
+{
+	uint64_t index = back & ((1ull << SERVER_SHIFT) - 1);
+
+	return (back & PROBE_BIT) != 0 && index >= b->probe_settled ? ring_at(&b->probe, index) :
+	       NULL;
+}
+
+static void back_answer(struct judge *j, struct balancer *b, const struct judge_tap *t,
                         const struct judge_message *m)
 {
-	uint64_t key = back_key(&t->frame->src, &t->frame->dst, m);
-	const uint64_t *v = table_find(&b->backs, key);
+	uint64_t back;
 
-	if (v == NULL) {
+	if (!aging_take(&b->backs, back_key(&t->frame->src, &t->frame->dst, m), &back)) {
 		b->answers_unmatched++;
 		return;
 	}
-	if ((*v & PROBE_BIT) != 0) {
-		struct probe *p = &b->probe[*v & ~PROBE_BIT];
-		p->answer_ns = t->t_ns;
-		p->answer_frame = (uint32_t)t->number;
-		p->good = probe_good(&b->conf->server[p->server].check, m);
-	} else {
-		b->draw[*v].answer_ns = t->t_ns;
-	}
-	table_drop(&b->backs, key);
-}
-
-static void front_answer(struct balancer *b, const struct judge_tap *t,
-                         const struct judge_message *m)
-{
-	uint64_t key = key_of(&t->frame->dst.ip, t->frame->dst.port, m->id, m->question);
-	const uint64_t *v = table_find(&b->fronts, key);
-
-	b->front_answers++;
-	if (v == NULL)
+	struct probe *p = back_is_probe(b, back);
+	unsigned server = (unsigned)((back & ~PROBE_BIT) >> SERVER_SHIFT);
+	gones_answer(j, b->conf->server_node[server], t->t_ns);
+	if (p == NULL)
 		return;
-	b->front[*v].answered = true;
-	table_drop(&b->fronts, key);
+	p->answer_ns = t->t_ns;
+	p->answer_frame = t->number;
+	p->good = probe_good(&b->conf->server[server].check, m);
 }
 
 /* Port unreachable: the datagram that was refused stands inside (RFC 792, RFC 4443). */
@@ -195,7 +276,7 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 	struct judge_message m;
 	struct frame f;
 
-	if (v4 ? icmp->icmp_type != 3 : icmp->icmp_type != 1)
+	if ((v4 ? icmp->icmp_type != 3 : icmp->icmp_type != 1) || icmp->payload_len < 8)
 		return;
 	size_t len = icmp->payload_len - 8;
 	if (len > sizeof(inner) - 14)
@@ -206,29 +287,30 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 	if (frame_parse(&f, inner, 14 + len) < 0 || f.kind != FRAME_UDP ||
 	    !judge_message_read(&m, f.payload, f.payload_len))
 		return;
-	const uint64_t *v = table_find(&b->backs, back_key(&f.dst, &f.src, &m));
-	if (v != NULL && (*v & PROBE_BIT) != 0)
-		b->probe[*v & ~PROBE_BIT].refused_ns = t->t_ns;
+	const uint64_t *back = aging_find(&b->backs, back_key(&f.dst, &f.src, &m));
+	struct probe *p = back != NULL ? back_is_probe(b, *back) : NULL;
+	if (p != NULL)
+		p->refused_ns = t->t_ns;
 }
 
-void balancer_tap(struct balancer *b, const struct judge_tap *t, bool out)
+void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
 {
 	const struct frame *f = t->frame;
 	struct judge_message space;
 
 	if (f->kind == FRAME_ICMP && !out)
 		back_refused(b, t);
-	const uint64_t *server = table_find(&b->servers, endpoint_key(out ? &f->dst : &f->src));
-	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server != NULL;
-	const struct judge_message *m = f->kind == FRAME_UDP ? tap_message(t, &space) : NULL;
+	int server = server_of(b, out ? &f->dst : &f->src);
+	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server >= 0;
+	if (f->kind != FRAME_UDP || (server < 0 && out))
+		return;
+	const struct judge_message *m = tap_message(t, &space);
 	if (m == NULL)
 		return;
-	if (server != NULL && out && !m->answer)
-		back_query(b, t, m, (uint16_t)*server);
-	else if (server != NULL && !out && m->answer)
-		back_answer(b, t, m);
-	else if (server == NULL && !out && !m->answer)
+	if (server >= 0 && out && !m->answer)
+		back_query(j, b, t, m, (unsigned)server);
+	else if (server >= 0 && !out && m->answer)
+		back_answer(j, b, t, m);
+	else if (server < 0 && !out && !m->answer)
 		front_query(b, t, m);
-	else if (server == NULL && out && m->answer)
-		front_answer(b, t, m);
 }

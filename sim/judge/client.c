@@ -14,7 +14,7 @@
 #include "recursor-stub/core/answer.h"
 #include "sim/load/core/load.h"
 
-enum { TRY_SHIFT = 40 }; /* a table value: try number above the query's index */
+enum { TRY_SHIFT = 40, TRIES_MAX = 16 }; /* a table value: try number above the query's index */
 
 static const int64_t EARLY_NS = 5000000;      /* clocks of plan and capture agree within this */
 static const int64_t KEEP_NS = 5000000000;    /* how late an answer is still known for what it is */
@@ -22,34 +22,62 @@ static const int64_t KEEP_NS = 5000000000;    /* how late an answer is still kno
 struct planned {
 	struct load_gen *gen;
 	struct arena arena;
-	unsigned load;
+	const struct plan_load *load;
+	int64_t lives_ns;       /* all of a query's tries together */
+	struct ip *to;          /* whom it may ask */
 	bool more;
 	struct load_query next;
 };
 
+/* A later try's key, which has to be forgotten with its query. */
+struct retry {
+	uint64_t key, index;
+};
+
 static int planned_init(struct planned *g, const struct plan *p, unsigned load)
 {
-	g->load = load;
+	g->load = &p->load[load];
+	g->lives_ns = (int64_t)g->load->tries * g->load->timeout_ns;
 	if (host_arena(&g->arena, load_gen_arena_size(p, load)) < 0)
 		return -1;
 	g->gen = load_gen_init(&g->arena, p, load);
+	g->to = zeroed(load_gen_balancers(g->gen), sizeof(*g->to));
+	for (unsigned i = 0; i < load_gen_balancers(g->gen); i++) {
+		unsigned balancer;
+		g->to[i] = load_gen_balancer(g->gen, i, &balancer).ip;
+	}
 	g->more = load_gen_next(g->gen, &g->next);
 	return 0;
+}
+
+/* When any load's next query is planned; INT64_MAX: none is. */
+static int64_t next_plan(const struct client *c)
+{
+	int64_t next = INT64_MAX;
+
+	for (unsigned i = 0; i < c->planned_n; i++)
+		if (c->planned[i].more && c->planned[i].next.t_ns < next)
+			next = c->planned[i].next.t_ns;
+	return next;
 }
 
 int client_init(struct client *c, const struct plan *p, unsigned node,
                 char error[JUDGE_ERROR_TEXT])
 {
-	*c = (struct client){ .node = node, .oracle = p->recursor.path == NULL };
-	c->planned = calloc(p->load_n + 1, sizeof(*c->planned));
-	MUST(c->planned != NULL);
-	table_init(&c->by_key, 256);
-	table_init(&c->by_identity, 256);
+	*c = (struct client){ .node = node, .settled.first_lost_ns = NEVER };
+	c->planned = zeroed(p->load_n, sizeof(*c->planned));
+	c->oracle = p->recursor.path == NULL ? oracle_new() : NULL;
+	ring_init(&c->query, sizeof(struct query));
+	ring_init(&c->identity, sizeof(uint64_t));
+	ring_init(&c->retry, sizeof(struct retry));
+	table_init(&c->by_key, 0);
+	table_init(&c->by_identity, 0);
 	for (unsigned i = 0; i < p->load_n; i++) {
 		if (p->load[i].node != (int)node)
 			continue;
 		const char *why = load_gen_refuses(p, i);
 		if (why == NULL && planned_init(&c->planned[c->planned_n], p, i) == 0) {
+			c->again |= p->load[i].tries > 1;
 			c->planned_n++;
 			continue;
 		}
@@ -57,99 +85,159 @@ int client_init(struct client *c, const struct plan *p, unsigned node,
 		         why != NULL ? why : "no memory for its names");
 		return -1;
 	}
+	c->next_plan_ns = next_plan(c);
 	return 0;
 }
 
 void client_free(struct client *c)
 {
-	for (unsigned i = 0; i < c->planned_n; i++)
+	for (unsigned i = 0; i < c->planned_n; i++) {
 		host_arena_free(&c->planned[i].arena);
-	for (size_t i = 0; i < c->bad_n; i++)
+		free(c->planned[i].to);
+	}
+	for (unsigned i = 0; i < c->bad_n; i++)
 		free(c->bad[i].said);
 	tcp_free(c->tcp);
+	oracle_free(c->oracle);
 	free(c->planned);
-	free(c->query);
-	free(c->bad);
+	ring_free(&c->query);
+	ring_free(&c->identity);
+	ring_free(&c->retry);
 	table_free(&c->by_key);
 	table_free(&c->by_identity);
 }
 
-int64_t query_deadline(const struct plan *p, const struct query *q)
+const struct plan_load *query_load(const struct client *c, const struct query *q)
 {
-	const struct plan_load *l = &p->load[q->load];
-
-	return q->plan_ns + (int64_t)l->tries * l->timeout_ns;
+	return c->planned[q->planned].load;
 }
 
-bool query_answered(const struct plan *p, const struct query *q)
+int64_t query_deadline(const struct client *c, const struct query *q)
 {
-	return q->answer_ns != NEVER && q->answer_ns <= query_deadline(p, q);
+	return q->plan_ns + c->planned[q->planned].lives_ns;
+}
+
+bool query_answered(const struct client *c, const struct query *q)
+{
+	return q->answer_ns != NEVER && q->answer_ns <= query_deadline(c, q);
+}
+
+static const struct ip *query_to(const struct client *c, const struct query *q)
+{
+	return &c->planned[q->planned].to[q->target];
+}
+
+static uint64_t index_of(uint64_t value)
+{
+	return value & ((1ull << TRY_SHIFT) - 1);
+}
+
+/* Index + 1 of the query that comes steps before; 0: none that is remembered. */
+static uint64_t back_from(const struct client *c, uint64_t index, uint32_t steps)
+{
+	bool kept = steps > 0 && steps <= index && index - steps >= c->query.base;
+
+	return kept ? index - steps + 1 : 0;
+}
+
+/* The newest query of a table's entry, as index + 1; 0: none that is remembered. */
+static uint64_t newest(const struct client *c, const uint64_t *value)
+{
+	return value != NULL && index_of(*value) >= c->query.base ? index_of(*value) + 1 : 0;
+}
+
+/* Enters index for key. Returns how far back the one before is; 0: there was none. */
+static uint32_t enter(struct table *t, uint64_t key, uint64_t index)
+{
+	struct slot *s = table_place(t, key);
+	uint64_t steps = index - index_of(s->value);
+
+	if (s->key == 0) {
+		table_fill(t, s, key, index);
+		return 0;
+	}
+	s->value = index;
+	return steps <= UINT32_MAX ? (uint32_t)steps : 0;
 }
 
 static void take_planned(struct client *c, struct planned *g)
 {
 	const struct load_query *n = &g->next;
 	uint64_t question = question_hash(n->name, n->name_len, n->type, DNS_IN);
+	uint64_t index = c->query.next;
+	struct query *q = ring_push(&c->query);
 
-	c->query = grow(c->query, c->query_n, &c->query_cap, sizeof(*c->query));
-	struct query *q = &c->query[c->query_n];
 	*q = (struct query){
 		.plan_ns = n->t_ns, .sent_ns = NEVER, .answer_ns = NEVER,
 		.key = key_of(&n->client, 0, n->id, question),
-		.identity = key_of(&n->client, 1, 0, question),
-		.to = n->to.ip,
-		.id = n->id, .load = (uint16_t)g->load, .balancer = (uint16_t)n->balancer,
+		.planned = (uint16_t)(g - c->planned), .target = (uint16_t)n->target,
 	};
-	const uint64_t *v = table_find(&c->by_key, q->key);
-	q->before = v != NULL ? (uint32_t)*v + 1 : 0;
-	table_put(&c->by_key, q->key, c->query_n++);
+	q->before = enter(&c->by_key, q->key, index);
+	if (c->again)
+		*(uint64_t *)ring_push(&c->identity) = key_of(&n->client, 1, 0, question);
 	g->more = load_gen_next(g->gen, &g->next);
+	c->next_plan_ns = next_plan(c);
 }
 
 /* Takes in what was planned up to t_ns, over all loads by time. */
 static void plan_until(struct client *c, int64_t t_ns)
 {
-	for (;;) {
-		struct planned *first = NULL;
-		for (unsigned i = 0; i < c->planned_n; i++) {
-			struct planned *g = &c->planned[i];
-			if (g->more && (first == NULL || g->next.t_ns < first->next.t_ns))
-				first = g;
-		}
-		if (first == NULL || first->next.t_ns > t_ns)
-			return;
-		take_planned(c, first);
+	while (c->next_plan_ns <= t_ns && c->next_plan_ns < INT64_MAX) {
+		struct planned *g = c->planned;
+		while (!g->more || g->next.t_ns > c->next_plan_ns)
+			g++;
+		take_planned(c, g);
 	}
 }
 
 /* Forgets the key if it still means this query. */
 static void forget(struct table *t, uint64_t key, uint64_t index)
 {
-	const uint64_t *v = table_find(t, key);
+	struct slot *s = table_slot(t, key);
 
-	if (v != NULL && (*v & ((1ull << TRY_SHIFT) - 1)) == index)
-		table_drop(t, key);
+	if (s != NULL && index_of(s->value) == index)
+		table_drop_slot(t, s);
 }
 
-static void expire(struct client *c, const struct plan *p, int64_t t_ns)
+static void settle_first(struct judge *j, struct client *c)
 {
-	while (c->expired < c->query_n) {
-		const struct query *q = &c->query[c->expired];
-		if (query_deadline(p, q) + KEEP_NS >= t_ns)
+	uint64_t index = c->query.base;
+	const struct query *q = ring_at(&c->query, index);
+
+	query_settled(j, c, q);
+	forget(&c->by_key, q->key, index);
+	c->query.base++;
+	if (!c->again)
+		return;
+	forget(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
+	c->identity.base++;
+	while (c->retry.base < c->retry.next) {
+		const struct retry *r = ring_at(&c->retry, c->retry.base);
+		if (r->index > index)
 			return;
-		forget(&c->by_key, q->key, c->expired);
-		forget(&c->by_identity, q->identity, c->expired);
-		c->expired++;
+		forget(&c->by_key, r->key, r->index);
+		c->retry.base++;
 	}
 }
 
-/* The newest query of its identity; it leads to those before it. */
-static void remember(struct client *c, struct query *q, uint64_t index, uint64_t identity)
+void client_settle(struct judge *j, struct client *c, int64_t t_ns)
 {
-	const uint64_t *v = table_find(&c->by_identity, identity);
+	plan_until(c, t_ns);
+	while (c->query.base < c->query.next) {
+		const struct query *q = ring_at(&c->query, c->query.base);
+		if (query_deadline(c, q) + KEEP_NS >= t_ns)
+			return;
+		settle_first(j, c);
+	}
+}
 
-	q->same = v != NULL ? (uint32_t)*v + 1 : 0;
-	table_put(&c->by_identity, identity, index);
+void client_finish(struct judge *j, struct client *c)
+{
+	do {
+		while (c->query.base < c->query.next)
+			settle_first(j, c);
+		plan_until(c, c->next_plan_ns);
+	} while (c->query.base < c->query.next);
 }
 
 /*
@@ -157,24 +245,24 @@ static void remember(struct client *c, struct query *q, uint64_t index, uint64_t
  * still waits, so it is the one that is due closest to now. Who has its answer doesn't ask again,
  * unless that came when the next try was on its way. UINT64_MAX: nobody's.
  */
-static uint64_t try_again(const struct client *c, const struct plan *p, int64_t t_ns,
-                          uint64_t identity)
+static uint64_t try_again(const struct client *c, int64_t t_ns, uint64_t identity)
 {
-	const uint64_t *v = table_find(&c->by_identity, identity);
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
 	bool waits = false;
 
-	for (uint64_t i = v != NULL ? *v + 1 : 0; i > c->expired; i = c->query[i - 1].same) {
-		const struct query *q = &c->query[i - 1];
-		const struct plan_load *l = &p->load[q->load];
+	for (uint64_t i = newest(c, table_find(&c->by_identity, identity)); i > 0;) {
+		const struct query *q = ring_at(&c->query, i - 1);
+		const struct plan_load *l = query_load(c, q);
 		int64_t off = llabs(t_ns - (q->sent_ns + q->tries * l->timeout_ns));
-		bool open = q->answer_ns == NEVER;
-		if (q->tries >= l->tries || open < waits || (open == waits && off >= least))
-			continue;
-		waits = open;
-		least = off;
-		best = i - 1;
+		bool open = q->answer_ns == NEVER, worse = open < waits || (open == waits &&
+		                                                            off >= least);
+		if (q->tries < l->tries && !worse) {
+			waits = open;
+			least = off;
+			best = i - 1;
+		}
+		i = back_from(c, i - 1, q->same);
 	}
 	return best;
 }
@@ -185,17 +273,16 @@ static uint64_t try_again(const struct client *c, const struct plan *p, int64_t 
  */
 static uint64_t first_try(const struct client *c, int64_t t_ns, uint64_t key)
 {
-	const uint64_t *v = table_find(&c->by_key, key);
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
 
-	for (uint64_t i = v != NULL ? (*v & UINT32_MAX) + 1 : 0; i > c->expired;
-	     i = c->query[i - 1].before) {
-		const struct query *q = &c->query[i - 1];
+	for (uint64_t i = newest(c, table_find(&c->by_key, key)); i > 0;) {
+		const struct query *q = ring_at(&c->query, i - 1);
 		if (q->sent_ns == NEVER && q->key == key && llabs(t_ns - q->plan_ns) < least) {
 			least = llabs(t_ns - q->plan_ns);
 			best = i - 1;
 		}
+		i = back_from(c, i - 1, q->before);
 	}
 	return best;
 }
@@ -206,72 +293,72 @@ static const uint64_t *asked_for(const struct client *c, const struct frame *f, 
 {
 	const uint64_t *v = table_find(&c->by_key, key);
 
-	for (uint64_t i = v != NULL ? (*v & UINT32_MAX) + 1 : 0; i > c->expired;
-	     i = c->query[i - 1].before) {
-		const struct query *q = &c->query[i - 1];
+	for (uint64_t i = newest(c, v); i > 0;) {
+		const struct query *q = ring_at(&c->query, i - 1);
+		uint64_t index = i - 1;
+		i = back_from(c, index, q->before);
 		if (q->key != key || q->tries != 1 || q->port != f->dst.port ||
-		    !ip_eq(&q->to, &f->src.ip))
+		    !same_ip(query_to(c, q), &f->src.ip))
 			continue;
-		*value = i - 1;
+		*value = index;
 		if (q->answer_ns == NEVER && q->answered == 0)
 			return value;
 		v = value;
 	}
-	return v;
+	return newest(c, v) > 0 ? v : NULL;
+}
+
+static void query_sent(struct client *c, const struct judge_tap *t, uint64_t index)
+{
+	struct query *q = ring_at(&c->query, index);
+
+	q->sent_ns = t->t_ns;
+	q->sent_frame = t->number;
+	q->port = t->frame->src.port;
+	q->tries = 1;
+	if (query_load(c, q)->tries > 1)
+		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
 }
 
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
-static void client_query(struct client *c, const struct plan *p, const struct judge_tap *t,
+static void client_query(struct client *c, const struct judge_tap *t,
                          const struct judge_message *m)
 {
-	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question);
-	uint64_t identity = key_of(&t->frame->src.ip, 1, 0, m->question);
+	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question), again = UINT64_MAX;
 
 	plan_until(c, t->t_ns + EARLY_NS);
-	expire(c, p, t->t_ns);
 	uint64_t first = first_try(c, t->t_ns, key);
 	if (first != UINT64_MAX) {
-		struct query *q = &c->query[first];
-		q->sent_ns = t->t_ns;
-		q->sent_frame = (uint32_t)t->number;
-		q->port = t->frame->src.port;
-		q->front = key_of(&t->frame->src.ip, q->port, m->id, m->question);
-		q->tries = 1;
-		c->sent_seen++;
-		if (p->load[q->load].tries > 1)
-			remember(c, q, first, identity);
+		query_sent(c, t, first);
 		return;
 	}
-	uint64_t again = try_again(c, p, t->t_ns, identity);
+	if (c->again)
+		again = try_again(c, t->t_ns, key_of(&t->frame->src.ip, 1, 0, m->question));
 	if (again == UINT64_MAX) {
 		c->unplanned++;
 		return;
 	}
-	struct query *q = &c->query[again];
+	struct query *q = ring_at(&c->query, again);
 	q->port = t->frame->src.port;
 	q->tries++;
 	table_put(&c->by_key, key, again | (uint64_t)q->tries << TRY_SHIFT);
+	*(struct retry *)ring_push(&c->retry) = (struct retry){ key, again };
 }
 
-/* m: NULL for what is no DNS message. query: UINT32_MAX: it answers none. */
-static void client_bad(struct client *c, const struct judge_tap *t, uint64_t query,
-                       const struct judge_message *m, const char *what)
+/* m: NULL for what is no DNS message. deserved: it answers a query that the oracle knows. */
+static void client_bad(const struct judge *j, struct client *c, const struct judge_tap *t,
+                       const struct judge_message *m, bool deserved, const char *what)
 {
 	const struct frame *f = t->frame;
-	bool deserved = c->oracle && query != UINT32_MAX;
 
 	if (c->bad_n == BADS_MAX)
 		return;
-	c->bad = grow(c->bad, c->bad_n, &c->bad_cap, sizeof(*c->bad));
 	struct bad *b = &c->bad[c->bad_n++];
-	*b = (struct bad){
-		.frame = (uint32_t)t->number, .query = (uint32_t)query, .t_ns = t->t_ns,
-		.from = f->src.ip, .what = what,
-		.front = m == NULL ? 0 : key_of(&f->dst.ip, f->dst.port, m->id, m->question),
-	};
-	if (c->bad_n <= SAID_MAX)
-		b->said = m != NULL ? said(m->m, m->len, deserved ? m : NULL) :
-		          said(f->payload, f->payload_len, NULL);
+	*b = (struct bad){ .frame = t->number, .t_ns = t->t_ns, .what = what };
+	if (m != NULL)
+		b->server = server_asked(j, key_of(&f->dst.ip, f->dst.port, m->id, m->question));
+	b->said = m != NULL ? said(m->m, m->len, deserved && c->oracle != NULL ? m : NULL) :
+	          said(f->payload, f->payload_len, NULL);
 }
 
 /* What the answer says, by the oracle or, for a foreign recursor, by its rcode alone. */
@@ -279,8 +366,8 @@ static enum rec_match answer_match(const struct client *c, const struct judge_me
 {
 	uint16_t flags = dns_flags(m->m), rcode = flags & DNS_RCODE;
 
-	if (c->oracle)
-		return rec_answer_match(m->m, m->len);
+	if (c->oracle != NULL)
+		return oracle_match(c->oracle, m);
 	if ((flags & DNS_TC) != 0)
 		return REC_TRUNCATED;
 	return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? REC_RIGHT : REC_ERROR;
@@ -304,25 +391,25 @@ static const char *match_wrong(enum rec_match m)
 }
 
 /* Nobody asked for it: another ID, question, port or sender than that of any query. */
-static void client_stray(struct client *c, const struct judge_tap *t, const struct judge_message *m,
-                         const char *what)
+static void client_stray(const struct judge *j, struct client *c, const struct judge_tap *t,
+                         const struct judge_message *m, const char *what)
 {
-	c->stray++;
 	c->wrong++;
-	client_bad(c, t, UINT32_MAX, m, what);
+	client_bad(j, c, t, m, false, what);
 }
 
 /* The bit of struct query's answered; 0 for tries that are too many to be told apart. */
-static uint64_t try_bit(uint64_t try, bool tcp)
+static uint32_t try_bit(uint64_t try, bool tcp)
 {
-	return try <= 32 ? 1ull << ((try - 1) * 2 + tcp) : 0;
+	return try <= TRIES_MAX ? 1u << ((try - 1) * 2 + tcp) : 0;
 }
 
 /* An answer that belongs to a query's try: the first one counts, unless it says "over TCP". */
-static void take_answer(struct client *c, const struct judge_tap *t, const struct judge_message *m,
-                        uint64_t index, uint64_t try)
+static void take_answer(const struct judge *j, struct client *c, const struct judge_tap *t,
+                        const struct judge_message *m, uint64_t value)
 {
-	struct query *q = &c->query[index];
+	struct query *q = ring_at(&c->query, index_of(value));
+	uint64_t try = value >> TRY_SHIFT > 0 ? value >> TRY_SHIFT : 1;
 	bool tcp = t->frame->kind == FRAME_TCP;
 	enum rec_match match = answer_match(c, m);
 	const char *wrong = match == REC_TRUNCATED && tcp ? "truncated answer over TCP" :
@@ -330,45 +417,43 @@ static void take_answer(struct client *c, const struct judge_tap *t, const struc
 
 	c->wrong += wrong != NULL;
 	if (wrong != NULL)
-		client_bad(c, t, index, m, wrong);
+		client_bad(j, c, t, m, true, wrong);
 	if ((q->answered & try_bit(try, tcp)) != 0) {
 		c->duplicate++;
 		q->duplicate = true;
-		client_bad(c, t, index, m, "second answer to one try");
+		client_bad(j, c, t, m, true, "second answer to one try");
 	}
 	q->answered |= try_bit(try, tcp);
 	if (match == REC_TRUNCATED && !tcp) {
 		q->truncated = true;
 	} else if (q->answer_ns == NEVER) {
 		q->answer_ns = t->t_ns;
-		q->answer_frame = (uint32_t)t->number;
 		q->match = (uint8_t)match;
 		q->answer_try = (uint8_t)try;
 	}
 }
 
-static void client_answer(struct client *c, const struct judge_tap *t,
+static void client_answer(const struct judge *j, struct client *c, const struct judge_tap *t,
                           const struct judge_message *m)
 {
 	const struct frame *f = t->frame;
 	uint64_t older;
 	const uint64_t *v = asked_for(c, f, key_of(&f->dst.ip, 0, m->id, m->question), &older);
-	struct query *q = v != NULL ? &c->query[*v & UINT32_MAX] : NULL;
+	const struct query *q = v != NULL ? ring_at(&c->query, index_of(*v)) : NULL;
 
 	if (q == NULL || q->tries == 0) {
-		client_stray(c, t, m, "answer to no query: no such ID and question is open");
+		client_stray(j, c, t, m, "answer to no query: no such ID and question is open");
 		return;
 	}
 	bool own_port = f->kind == FRAME_TCP || q->port == f->dst.port;
-	if (q->tries == 1 && (!own_port || !ip_eq(&q->to, &f->src.ip))) {
-		client_stray(c, t, m, "answer to no query: other port or sender");
-		return;
-	}
-	uint64_t index = *v & UINT32_MAX, try = *v >> TRY_SHIFT;
-	take_answer(c, t, m, index, try > 0 ? try : 1);
+	if (q->tries == 1 && (!own_port || !same_ip(query_to(c, q), &f->src.ip)))
+		client_stray(j, c, t, m, "answer to no query: other port or sender");
+	else
+		take_answer(j, c, t, m, *v);
 }
 
 struct over_tcp {
+	const struct judge *j;
 	struct client *c;
 	const struct judge_tap *t;
 };
@@ -379,42 +464,37 @@ static void tcp_answer(void *of, const uint8_t *bytes, size_t len)
 	struct judge_message m;
 
 	if (judge_message_read(&m, bytes, len) && m.answer)
-		client_answer(o->c, o->t, &m);
+		client_answer(o->j, o->c, o->t, &m);
 	else
-		client_stray(o->c, o->t, NULL, "answer that is no DNS answer");
+		client_stray(o->j, o->c, o->t, NULL, "answer that is no DNS answer");
 }
 
-static void client_tcp(struct client *c, const struct judge_tap *t)
+static void client_tcp(const struct judge *j, struct client *c, const struct judge_tap *t)
 {
-	struct over_tcp o = { c, t };
+	struct over_tcp o = { j, c, t };
 
 	if (c->tcp == NULL)
 		c->tcp = tcp_new();
 	tcp_segment(c->tcp, t->frame, tcp_answer, &o);
 }
 
-void client_tap(struct client *c, const struct plan *p, const struct judge_tap *t, bool out)
+void client_tap(struct judge *j, struct client *c, const struct judge_tap *t, bool out)
 {
 	struct judge_message space;
 
 	if ((out ? t->frame->dst.port : t->frame->src.port) != 53)
 		return;
 	if (t->frame->kind == FRAME_TCP && !out)
-		client_tcp(c, t);
+		client_tcp(j, c, t);
 	if (t->frame->kind != FRAME_UDP)
 		return;
 	const struct judge_message *m = tap_message(t, &space);
 	if (out && m != NULL && !m->answer)
-		client_query(c, p, t, m);
+		client_query(c, t, m);
 	else if (out)
 		c->unplanned++;
 	else if (m != NULL && m->answer)
-		client_answer(c, t, m);
+		client_answer(j, c, t, m);
 	else
-		client_stray(c, t, NULL, "answer that is no DNS answer");
-}
-
-void client_finish(struct client *c)
-{
-	plan_until(c, INT64_MAX);
+		client_stray(j, c, t, NULL, "answer that is no DNS answer");
 }

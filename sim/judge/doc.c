@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "inner.h"
-#include "recursor-stub/core/answer.h"
-#include "sim/plan/plan_io.h"
 
 static const double FLAKE = 1e-9, MISS = 1e-4;
 
@@ -31,13 +29,18 @@ void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint
 	                      "frame", (json_int_t)frame, "t_ns", (json_int_t)t_ns, "what", what));
 }
 
-static void expect_judge(struct judge *j, unsigned i, struct finding *f)
+/* Expectations of one kind stand in the plan's order where they are kept. */
+struct cursor {
+	unsigned even, cache, latency;
+};
+
+static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct finding *f)
 {
 	const struct plan_expect *e = &j->plan->expect[i];
 
 	switch (e->kind) {
 	case PLAN_EVEN:
-		expect_even(j, e, f);
+		expect_even(j->even[at->even++], f);
 		break;
 	case PLAN_DETECT:
 		expect_detect(j, e, f);
@@ -52,10 +55,10 @@ static void expect_judge(struct judge *j, unsigned i, struct finding *f)
 		expect_answers(j, e, f);
 		break;
 	case PLAN_CACHE:
-		expect_cache(j, i, f);
+		expect_cache(j, at->cache++, f);
 		break;
 	case PLAN_LATENCY:
-		expect_latency(j, e, f);
+		expect_latency(&j->latency[at->latency++], f);
 		break;
 	}
 }
@@ -79,13 +82,13 @@ static double flake_spent(const struct plan_expect *e)
 	return 0;
 }
 
-static json_t *expectation(struct judge *j, unsigned i, enum verdict *worst)
+static json_t *expectation(struct judge *j, unsigned i, struct cursor *at, enum verdict *worst)
 {
 	const struct plan_expect *e = &j->plan->expect[i];
 	struct finding f = { .verdict = VERDICT_INCONCLUSIVE, .measured = json_object(),
 	                     .bound = json_object(), .evidence = json_array() };
 
-	expect_judge(j, i, &f);
+	expect_judge(j, i, at, &f);
 	*worst = f.verdict > *worst ? f.verdict : *worst;
 	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:o}",
 	                 "kind", plan_expect_name(e->kind), "line", (int)e->line,
@@ -97,10 +100,11 @@ static json_t *expectation(struct judge *j, unsigned i, enum verdict *worst)
 static json_t *expectations(struct judge *j, enum verdict *worst, double *flake_sum)
 {
 	json_t *list = json_array();
+	struct cursor at = { 0 };
 
 	for (unsigned i = 0; i < j->plan->expect_n; i++) {
 		*flake_sum += flake_spent(&j->plan->expect[i]);
-		json_array_append_new(list, expectation(j, i, worst));
+		json_array_append_new(list, expectation(j, i, &at, worst));
 	}
 	if (j->plan->expect_n == 0)
 		*worst = VERDICT_INCONCLUSIVE;
@@ -151,8 +155,8 @@ static json_t *harness(const struct judge *j)
 	set(h, "send_late_p50_us", e->late_p50_us);
 	set(h, "send_late_p999_us", e->late_p999_us);
 	set(h, "send_late_max_us", e->late_max_us);
-	set(h, "left_late_p999_us", j->wire_late_p999_us);
-	set(h, "left_late_max_us", j->wire_late_max_us);
+	set(h, "left_late_p999_us", late_p999_us(j->late));
+	set(h, "left_late_max_us", late_max_us(j->late));
 	set(h, "wire_delay_p50_us", e->delay_p50_us);
 	set(h, "wire_delay_p99_us", e->delay_p99_us);
 	set(h, "wire_drops", e->wire_drops);
@@ -170,41 +174,9 @@ static json_t *harness(const struct judge *j)
 
 /* ---- phases: the time between faults ---- */
 
-struct phase {
-	int64_t from_ns, to_ns;
-	uint64_t queries, answered, lost, error, wrong, duplicate, late;
-	struct hist latency;
-};
-
-static bool match_wrong(uint8_t match)
+static json_t *quantile(const struct spread *h, uint32_t ppm)
 {
-	return match == REC_WRONG_RCODE || match == REC_WRONG_DATA || match == REC_BROKEN;
-}
-
-static void phase_count(const struct judge *j, struct phase *ph)
-{
-	for (unsigned i = 0; i < j->client_n; i++)
-		for (size_t k = 0; k < j->client[i].query_n; k++) {
-			const struct query *q = &j->client[i].query[k];
-			if (q->sent_ns == NEVER || q->plan_ns < ph->from_ns ||
-			    q->plan_ns >= ph->to_ns)
-				continue;
-			bool answered = query_answered(j->plan, q);
-			ph->queries++;
-			ph->answered += answered;
-			ph->lost += !answered;
-			ph->late += !answered && q->answer_ns != NEVER;
-			ph->error += q->match == REC_ERROR;
-			ph->wrong += match_wrong(q->match);
-			ph->duplicate += q->duplicate;
-			hist_add(&ph->latency, answered ? q->answer_ns - q->plan_ns :
-			         INT64_MAX / 2);
-		}
-}
-
-static json_t *quantile(const struct hist *h, uint32_t ppm)
-{
-	int64_t v = hist_quantile(h, ppm);
+	int64_t v = spread_quantile(h, ppm);
 
 	return h->n == 0 || v >= INT64_MAX / 4 ? json_null() : json_integer((json_int_t)(v / 1000));
 }
@@ -228,27 +200,18 @@ static json_t *phase_json(const struct phase *ph, const char *what)
 static json_t *phases(const struct judge *j)
 {
 	const struct plan *p = j->plan;
-	struct phase *ph = malloc(sizeof(*ph));
 	json_t *list = json_array();
-	int64_t from = 0;
 
-	MUST(ph != NULL);
 	for (unsigned i = 0; i <= p->fault_n; i++) {
 		struct text what = { .n = 0 };
-		int64_t to = i < p->fault_n ? p->fault[i].at_ns : p->end_ns;
 		if (i == 0)
 			text_add(&what, "before");
 		else
 			text_add(&what, "%s %s", plan_fault_name(p->fault[i - 1].kind),
 			         node_name(j, p->fault[i - 1].node));
-		*ph = (struct phase){ .from_ns = from, .to_ns = to };
-		hist_init(&ph->latency);
-		phase_count(j, ph);
-		if (to > from)
-			json_array_append_new(list, phase_json(ph, what.s));
-		from = to;
+		if (j->phase[i].to_ns > j->phase[i].from_ns)
+			json_array_append_new(list, phase_json(&j->phase[i], what.s));
 	}
-	free(ph);
 	return list;
 }
 
@@ -260,8 +223,7 @@ static uint64_t draws_to(const struct balancer *b, const struct ep *server)
 
 	for (unsigned i = 0; i < b->conf->server_n; i++)
 		if (ep_eq(&b->conf->server[i].addr, server))
-			for (size_t k = 0; k < b->draw_n; k++)
-				n += b->draw[k].server == i;
+			n += b->server_draws[i];
 	return n;
 }
 
@@ -300,7 +262,7 @@ static json_t *servers(const struct judge *j)
 	uint64_t all = 0;
 
 	for (unsigned i = 0; i < j->balancer_n; i++)
-		all += j->balancer[i].draw_n;
+		all += j->balancer[i].draws;
 	for (unsigned i = 0; i < j->plan->conf_n; i++)
 		for (unsigned k = 0; k < j->plan->conf[i].server_n; k++)
 			if (!server_told(j, i, k))
@@ -337,10 +299,8 @@ json_t *judge_document(struct judge *j)
 {
 	enum verdict worst = VERDICT_PASS;
 	double flake_sum = 0;
-	char sha[65];
 	json_t *list = expectations(j, &worst, &flake_sum);
 
-	plan_sha256(j->plan, sha);
 	if (j->events.violation_n > 0)
 		worst = VERDICT_FAIL;
 	if (j->invalid_n > 0)
@@ -349,7 +309,7 @@ json_t *judge_document(struct judge *j)
 	                        "s:o, s:o}",
 	                        "verdict", verdict_names[worst], "scenario", j->plan->name,
 	                        "seed", (json_int_t)j->plan->seed, "engine", j->events.engine,
-	                        "plan_sha256", sha,
+	                        "plan_sha256", j->sha256,
 	                        "balancer", program(&j->plan->balancer, "balancer"),
 	                        "recursor", program(&j->plan->recursor, "recursor-stub"),
 	                        "flake_sum", flake_sum, "expectations", list,

@@ -1,59 +1,97 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the parts of "even" share: a balancer's draws in the order in which it made them, the
- * stretches of time in which its choice is among the same servers, and the pools of equal
- * probabilities that draws are counted in. even.c fills it; turns.c and independent.c look.
+ * What the parts of "even" share: the pools of equal probabilities that draws are counted in, each
+ * balancer's stretch of time in which its choice is among the same servers, and what is asked of
+ * the order of draws. even.c fills it; turns.c and independent.c look at draws, share.c decides.
  */
 #ifndef EK_JUDGE_EVEN_H
 #define EK_JUDGE_EVEN_H
 
 #include "inner.h"
 
-enum { KINDS = PLAN_EXPECT_NODES_MAX, POOLS_MAX = 64, LEFT_OUT = 255 };
+enum { LEFT_OUT = 255 };
+STATIC_MUST((int)PLAN_EXPECT_NODES_MAX < (int)LEFT_OUT);
+
+/* Counts by kind. */
+struct set {
+	uint64_t total;
+	uint64_t *count;
+};
 
 /* All stretches in which the kinds, which are the named nodes, have these probabilities. */
 struct pool {
-	double p[KINDS];
-	int index[KINDS];        /* kind to the e-process's numbering; -1: p is 0 */
-	bool full;               /* every named node is eligible */
-	struct stat_e_set all;
-	struct stat_e_set *by_balancer;
-	double log_e;
+	double *p;               /* by kind; 0: it isn't eligible */
+	unsigned n;              /* kinds that are eligible */
+	bool full;               /* all are */
+	struct set all;
+	struct set *by_balancer;
+	struct stat_e e;
+	struct pool *next;       /* with the same hash of p */
+};
+
+/* A stretch of one balancer's time in which no server's state changes, within the window. */
+struct stretch {
+	uint64_t epoch;          /* of the balancer's health */
+	bool open;
+	bool certain;
+	int64_t from_ns;
+	struct pool *pool;       /* NULL: what is even isn't known */
+	uint64_t *surely, *maybe;/* by server: turns of the stretch */
+};
+
+/* A balancer's draws in the full pool: is it the first kind or not, in a row. */
+struct row {
+	uint64_t n, ones, switches;
+	uint8_t last;
+};
+
+/* Kinds by draw, of balancers that are compared, from draw base on. */
+struct agree {
+	unsigned n;              /* balancers */
+	uint64_t base;
+	uint8_t **kind;          /* of each balancer; LEFT_OUT */
+	uint64_t *next;          /* draw that comes next; below base: its draws aren't looked at */
+	size_t *cap;
+	uint64_t *both, *same;   /* of each pair: draws of both, that agree */
+};
+
+/* What a balancer sent to servers that were down. */
+struct ineligible {
+	uint64_t n, frame;       /* frame, node and time of the first */
+	unsigned server_node;
+	int64_t t_ns;
 };
 
 struct even {
 	struct judge *j;
 	const struct plan_expect *e;
 	unsigned kind_n;
-	struct pool pool[POOLS_MAX];
-	unsigned pool_n;
-	double log_e, log_e_max;
-	double *lb_log_e;        /* by balancer, its greatest */
-	uint8_t **order;         /* by balancer: kind in the full pool or LEFT_OUT */
-	size_t *order_n;
-	uint64_t left_out, ineligible, spread_max;
+	uint8_t **kind;          /* by configuration and server; kind_n: it isn't named */
+	struct pool **pool;
+	size_t pool_n, pool_cap;
+	struct table by_p;       /* hash of p to index in pool */
+	struct stat_e e_all, *e_by_balancer;
+	struct stretch *stretch; /* by balancer */
+	struct row *row;
+	struct agree agree;
+	struct ineligible *ineligible;
+	uint64_t left_out, spread_max;
 	unsigned spread_balancer;
-	uint32_t bad_frame;      /* first draw to a server that was down */
-	unsigned bad_node, bad_server_node;
-	int64_t bad_ns;
+	struct share *share;     /* by kind, of share_set */
+	const struct set *share_set;
 };
 
-/* A stretch of one balancer's time in which no server's state changes, within the window. */
-struct stretch {
-	int64_t from_ns, until_ns;
-	bool certain;
-	struct pool *pool;
-	size_t cursor[BAL_SERVERS_MAX];
-	enum server_state state[BAL_SERVERS_MAX];
-};
+/* turns.c: for roundrobin: how far a stretch's servers' counts are apart, at the least. */
+void turns_open(struct even *v, const struct balancer *b, struct stretch *s);
+void turns_draw(struct even *v, const struct balancer *b, struct stretch *s, const struct draw *d);
+void turns_close(struct even *v, const struct balancer *b, struct stretch *s, int64_t until_ns);
 
-/*
- * turns.c: takes in a stretch that is over, for roundrobin: how far its servers' counts are apart,
- * at the least.
- */
-void turns_stretch(struct even *v, unsigned balancer, const struct stretch *s);
-
-/* independent.c: true, or false with the reason in t. o: the full pool, or NULL. */
+/* independent.c: a draw's kind, or LEFT_OUT, in the order of each balancer's queries. */
+void agree_init(struct agree *a, unsigned n);
+void agree_free(struct agree *a);
+void agree_add(struct agree *a, unsigned balancer, uint8_t kind);
+void row_add(struct row *r, uint8_t kind);
+/* True, or false with the reason in t. o: the full pool, or NULL. */
 bool even_independent(struct even *v, const struct pool *o, struct text *t);
 
 #endif

@@ -84,6 +84,7 @@ static void event_fault(struct judge *j, const json_t *e)
 		s->from_ns = number(e, "from_ns", f->at_ns);
 		s->to_ns = number(e, "to_ns", f->at_ns);
 		copy(s->evidence, sizeof(s->evidence), string(e, "evidence"));
+		gones_fault(j, i);
 		return;
 	}
 	if (node != PLAN_NONE)

@@ -8,8 +8,6 @@
 
 #include "inner.h"
 #include "sim/plan/bounds.h"
-#include "sim/plan/plan_io.h"
-#include "sim/plan/samples.h"
 
 enum { CLOCK_STEP_MAX_US = 1000 };
 
@@ -22,16 +20,17 @@ static long long us(int64_t ns)
 static void gate_whole(struct judge *j)
 {
 	const struct events *e = &j->events;
-	char sha[65];
 
 	if (!e->start)
 		judge_invalid(j, "events.jsonl has no 'start': nobody knows which moment is t = 0");
 	if (!e->end)
 		judge_invalid(j, "events.jsonl has no 'end': the run stopped early");
-	plan_sha256(j->plan, sha);
-	if (e->start && strcmp(sha, e->plan_sha256) != 0)
+	if (j->disorder > 0)
+		judge_invalid(j, "%llu records came more than a second behind the order of time",
+		              (unsigned long long)j->disorder);
+	if (e->start && strcmp(j->sha256, e->plan_sha256) != 0)
 		judge_invalid(j, "the run was of another plan: events.jsonl says sha256 %.12s..., "
-		              "plan.json has %.12s...", e->plan_sha256, sha);
+		              "plan.json has %.12s...", e->plan_sha256, j->sha256);
 }
 
 static void gate_load(struct judge *j)
@@ -41,8 +40,8 @@ static void gate_load(struct judge *j)
 	uint64_t planned = 0, sent = 0;
 
 	for (unsigned i = 0; i < j->client_n; i++) {
-		planned += j->client[i].query_n;
-		sent += j->client[i].sent_seen;
+		planned += j->client[i].settled.planned;
+		sent += j->client[i].settled.sent;
 	}
 	if (e->loads != (int64_t)j->plan->load_n)
 		judge_invalid(j, "%lld of %u loads told how they went", (long long)e->loads,
@@ -60,42 +59,19 @@ static void gate_load(struct judge *j)
 		              (long long)e->late_max_us, us(l->send_late_max_ns));
 }
 
-static int int64_cmp(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* The same from the packets: what left the clients' interface late, whatever the sender says. */
 static void gate_packets_late(struct judge *j)
 {
 	const struct plan_limits *l = &j->plan->limits;
-	size_t n = 0, all = 0;
+	int64_t p999_us = late_p999_us(j->late), max_us = late_max_us(j->late);
 
-	for (unsigned i = 0; i < j->client_n; i++)
-		all += j->client[i].query_n;
-	int64_t *late = calloc(all + 1, sizeof(*late));
-	MUST(late != NULL);
-	for (unsigned i = 0; i < j->client_n; i++)
-		for (size_t k = 0; k < j->client[i].query_n; k++) {
-			const struct query *q = &j->client[i].query[k];
-			if (q->sent_ns != NEVER)
-				late[n++] = q->sent_ns - q->plan_ns;
-		}
-	qsort(late, n, sizeof(*late), int64_cmp);
-	if (n > 0) {
-		j->wire_late_p999_us = late[(n - 1) * 999 / 1000] / 1000;
-		j->wire_late_max_us = late[n - 1] / 1000;
-	}
-	free(late);
-	if (j->wire_late_p999_us > us(l->send_late_p999_ns))
+	if (p999_us > us(l->send_late_p999_ns))
 		judge_invalid(j, "queries left the clients' interface late: p99.9 %lld us, at "
-		              "most %lld us", (long long)j->wire_late_p999_us,
+		              "most %lld us", (long long)p999_us,
 		              us(l->send_late_p999_ns));
-	if (j->wire_late_max_us > us(l->send_late_max_ns))
+	if (max_us > us(l->send_late_max_ns))
 		judge_invalid(j, "a query left the clients' interface %lld us late, at most "
-		              "%lld us", (long long)j->wire_late_max_us, us(l->send_late_max_ns));
+		              "%lld us", (long long)max_us, us(l->send_late_max_ns));
 }
 
 static bool engine_is_netns(const struct judge *j)
@@ -181,79 +157,12 @@ static void gate_nodes(struct judge *j)
 static void gate_fault_effect(struct judge *j, unsigned fault)
 {
 	const struct plan_fault *f = &j->plan->fault[fault];
-	int end = plan_fault_end(j->plan, fault);
-	int64_t from = j->events.fault[fault].to_ns + j->slack_ns +
-	               2 * j->plan->node[f->node].link.delay_ns;
-	int64_t to = end != PLAN_NONE && j->events.fault[end].told ?
-	             j->events.fault[end].from_ns : INT64_MAX;
-	uint64_t answers = 0;
+	uint64_t answers = fault_answers(j, fault);
 
-	for (unsigned i = 0; i < j->balancer_n; i++) {
-		const struct balancer *b = &j->balancer[i];
-		for (size_t k = 0; k < b->draw_n; k++)
-			answers += b->conf->server_node[b->draw[k].server] == f->node &&
-			           b->draw[k].answer_ns > from && b->draw[k].answer_ns < to;
-		for (size_t k = 0; k < b->probe_n; k++)
-			answers += b->conf->server_node[b->probe[k].server] == f->node &&
-			           b->probe[k].answer_ns > from && b->probe[k].answer_ns < to;
-	}
 	if (answers > 0)
 		judge_invalid(j, "%s %s had no effect: it still gave %llu answers afterwards",
 		              plan_fault_name(f->kind), j->plan->node[f->node].name,
 		              (unsigned long long)answers);
-}
-
-uint64_t fault_misrouted(const struct judge *j, unsigned fault)
-{
-	const struct plan_fault *f = &j->plan->fault[fault];
-	int end = plan_fault_end(j->plan, fault);
-	int64_t from = j->events.fault[fault].to_ns;
-	int64_t to = end != PLAN_NONE && j->events.fault[end].told ?
-	             j->events.fault[end].from_ns : INT64_MAX;
-	uint64_t n = 0;
-
-	if (!plan_fault_silences(f->kind) || !j->events.fault[fault].told)
-		return 0;
-	for (unsigned i = 0; i < j->balancer_n; i++) {
-		const struct balancer *b = &j->balancer[i];
-		for (size_t k = 0; k < b->draw_n; k++)
-			n += b->conf->server_node[b->draw[k].server] == f->node &&
-			     b->draw[k].t_ns >= from && b->draw[k].t_ns < to;
-	}
-	return n;
-}
-
-/*
- * The share that the recursor had before. A balancer that gives it less than its configuration
- * says is wrong, but that isn't the fault's fault.
- */
-static double share_before(const struct judge *j, const struct plan_fault *f, int64_t t_ns)
-{
-	double most = plan_share_least(j->plan, f->node);
-	uint64_t own = 0, all = 0;
-
-	for (unsigned i = 0; i < j->balancer_n; i++) {
-		const struct balancer *b = &j->balancer[i];
-		for (size_t k = 0; k < b->draw_n && b->draw[k].t_ns < t_ns; k++) {
-			all++;
-			own += b->conf->server_node[b->draw[k].server] == f->node;
-		}
-	}
-	return all > 0 && (double)own / (double)all < most ? (double)own / (double)all : most;
-}
-
-uint64_t fault_misrouted_least(const struct judge *j, unsigned fault)
-{
-	const struct plan_fault *f = &j->plan->fault[fault];
-	const struct fault_seen *s = &j->events.fault[fault];
-	int64_t notice = plan_notice_ns(j->plan, fault);
-
-	if (notice == 0 || !s->told)
-		return 0;
-	return plan_poisson_least(plan_misrouted_mean(j->plan, s->to_ns,
-	                                              s->from_ns + notice - j->slack_ns,
-	                                              share_before(j, f, s->from_ns)),
-	                          PLAN_FLAKE);
 }
 
 /* Nobody can have noticed at once: where hardly a query went to the dead, it wasn't dead. */

@@ -4,23 +4,16 @@
  * when its answer came about when its time was up, to either; the result then reaches the program
  * somewhere within an interval. Two copies of the configured state machine run along, one that
  * takes what is open for success and one that takes it for failure. Where they agree a server's
- * state is certain; in between, and within each transition's interval, it is not.
+ * state is certain; in between, and within each transition's interval, it is not. Each change comes
+ * to edges: from here on the state isn't known, from there on it is that one.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "inner.h"
 
-struct machine {
-	bool known, up;
-	unsigned fails, goods;
-};
-
-struct outcome {
-	int64_t lo_ns, hi_ns;   /* when the program learns it */
-	bool may_succeed, may_fail;
-	unsigned fails_most;    /* how many failures a program may count for it */
-	uint32_t frame;
-};
+/* A program may take this much longer than the slack to act on a health check's result. */
+static const int64_t EPOCH_SLACKS = 4;
 
 /* The first result counts as it is; later ones as max_failures and rise say. */
 static void machine_step(struct machine *m, const struct bal_check *c, bool good, unsigned weight)
@@ -39,12 +32,21 @@ static void machine_step(struct machine *m, const struct bal_check *c, bool good
 	}
 }
 
+/* How long a program may take until it acts on what a probe came to. */
+static int64_t act_ns(const struct judge *j)
+{
+	int64_t slack = judge_slack_ns(j) + EPOCH_SLACKS * j->plan->limits.slack_ns;
+
+	/* dnsdist looks at its probes' deadlines every 100 ms */
+	return j->plan->balancer.checks != PLAN_CHECKS_EXACT ? slack + 100000000 : slack;
+}
+
 static struct outcome probe_outcome(const struct probe *p, const struct bal_check *c,
                                     enum plan_checks checks, int64_t slack_ns)
 {
 	int64_t limit = p->t_ns + c->timeout_ns;
 	bool answered = p->answer_ns != NEVER && p->answer_ns <= limit + slack_ns;
-	struct outcome o = { .frame = p->frame, .fails_most = 1 };
+	struct outcome o = { .frame = p->frame, .fails_most = 1, .server = p->server };
 
 	if (answered) {
 		bool close = p->answer_ns > limit - slack_ns && c->timeout_ns > slack_ns;
@@ -63,15 +65,66 @@ static struct outcome probe_outcome(const struct probe *p, const struct bal_chec
 	return o;
 }
 
-static void add_change(struct server *s, int64_t lo_ns, int64_t hi_ns, enum server_state state,
-                       uint32_t frame)
+/* ---- edges ---- */
+
+/* Puts an edge in its place by time, behind those of its time. */
+static void edge_add(struct health *h, int64_t t_ns, unsigned server, enum server_state state)
 {
-	if (s->change_n > 0 && lo_ns < s->change[s->change_n - 1].hi_ns)
-		lo_ns = s->change[s->change_n - 1].hi_ns;
-	if (hi_ns < lo_ns)
-		hi_ns = lo_ns;
-	s->change = grow(s->change, s->change_n, &s->change_cap, sizeof(*s->change));
-	s->change[s->change_n++] = (struct change){ lo_ns, hi_ns, state, frame };
+	if (h->edge_at > 0 && h->edge_n == h->edge_cap) {
+		memmove(h->edge, h->edge + h->edge_at,
+		        (h->edge_n - h->edge_at) * sizeof(*h->edge));
+		h->edge_n -= h->edge_at;
+		h->edge_at = 0;
+	}
+	h->edge = grow(h->edge, h->edge_n, &h->edge_cap, sizeof(*h->edge));
+	size_t i = h->edge_n++;
+	for (; i > h->edge_at && h->edge[i - 1].t_ns > t_ns; i--)
+		h->edge[i] = h->edge[i - 1];
+	h->edge[i] = (struct edge){ t_ns, (uint16_t)server, (uint8_t)state };
+}
+
+int64_t health_next(const struct balancer *b)
+{
+	const struct health *h = &b->health;
+
+	return h->edge_at < h->edge_n ? h->edge[h->edge_at].t_ns : INT64_MAX;
+}
+
+static void edge_apply(struct balancer *b, const struct edge *e)
+{
+	struct server *s = &b->server[e->server];
+
+	b->health.unknown_n -= s->state == SERVER_UNKNOWN;
+	s->state = (enum server_state)e->state;
+	b->health.unknown_n += s->state == SERVER_UNKNOWN;
+	b->health.epoch++;
+	b->health.epoch_ns = e->t_ns;
+}
+
+void health_at(struct balancer *b, int64_t t_ns)
+{
+	struct health *h = &b->health;
+
+	while (h->edge_at < h->edge_n && h->edge[h->edge_at].t_ns <= t_ns)
+		edge_apply(b, &h->edge[h->edge_at++]);
+	if (h->edge_at == h->edge_n)
+		h->edge_at = h->edge_n = 0;
+}
+
+/* A server's state, from somewhere between lo_ns and hi_ns on. */
+static void add_change(struct judge *j, struct balancer *b, unsigned server, int64_t lo_ns,
+                       int64_t hi_ns, enum server_state state)
+{
+	struct server *s = &b->server[server];
+
+	lo_ns = lo_ns < s->told_ns ? s->told_ns : lo_ns;
+	hi_ns = hi_ns < lo_ns ? lo_ns : hi_ns;
+	s->told_ns = hi_ns;
+	s->told = state;
+	if (lo_ns < hi_ns)
+		edge_add(&b->health, lo_ns, server, SERVER_UNKNOWN);
+	edge_add(&b->health, hi_ns, server, state);
+	gones_change(j, b, server, state, lo_ns, hi_ns);
 }
 
 static enum server_state state_of(const struct machine *a, const struct machine *b)
@@ -81,61 +134,88 @@ static enum server_state state_of(const struct machine *a, const struct machine 
 	return a->up ? SERVER_UP : SERVER_DOWN;
 }
 
-static int outcome_cmp(const void *a, const void *b)
-{
-	const struct outcome *x = a, *y = b;
+/* ---- outcomes ---- */
 
-	if (x->lo_ns != y->lo_ns)
-		return x->lo_ns < y->lo_ns ? -1 : 1;
-	return (x->frame > y->frame) - (x->frame < y->frame);
+static bool outcome_before(const struct outcome *a, const struct outcome *b)
+{
+	return a->lo_ns != b->lo_ns ? a->lo_ns < b->lo_ns : a->frame < b->frame;
 }
 
-static void server_epochs(struct server *s, const struct bal_check *c, const struct outcome *o,
-                          size_t n)
+static void outcome_add(struct health *h, const struct outcome *o)
 {
-	struct machine hope = { 0 }, fear = { 0 };
-	enum server_state state = SERVER_UNKNOWN;
-
-	for (size_t i = 0; i < n; i++) {
-		machine_step(&hope, c, o[i].may_succeed, 1);
-		machine_step(&fear, c, !o[i].may_fail, o[i].fails_most);
-		enum server_state now = state_of(&hope, &fear);
-		if (now != state)
-			add_change(s, o[i].lo_ns, now == SERVER_UNKNOWN ? o[i].lo_ns : o[i].hi_ns,
-			           now, o[i].frame);
-		state = now;
-	}
+	h->outcome = grow(h->outcome, h->outcome_n, &h->outcome_cap, sizeof(*h->outcome));
+	size_t i = h->outcome_n++;
+	for (; i > 0 && outcome_before(o, &h->outcome[i - 1]); i--)
+		h->outcome[i] = h->outcome[i - 1];
+	h->outcome[i] = *o;
 }
 
-void health_epochs(struct balancer *b, enum plan_checks checks, int64_t slack_ns)
+static void outcome_take(struct judge *j, struct balancer *b, const struct outcome *o)
 {
-	struct outcome *o = calloc(b->probe_n + 1, sizeof(*o));
+	const struct bal_check *c = &b->conf->server[o->server].check;
+	struct server *s = &b->server[o->server];
 
-	MUST(o != NULL);
-	if (checks != PLAN_CHECKS_EXACT)
-		slack_ns += 100000000; /* dnsdist looks at its probes' deadlines every 100 ms */
-	for (unsigned i = 0; i < b->conf->server_n; i++) {
-		const struct bal_check *c = &b->conf->server[i].check;
-		size_t n = 0;
-		if (c->mode != BAL_CHECK_AUTO) {
-			add_change(&b->server[i], NEVER, NEVER,
-			           c->mode == BAL_CHECK_UP ? SERVER_UP : SERVER_DOWN, 0);
-			continue;
+	machine_step(&s->hope, c, o->may_succeed, 1);
+	machine_step(&s->fear, c, !o->may_fail, o->fails_most);
+	enum server_state now = state_of(&s->hope, &s->fear);
+	if (now != s->told)
+		add_change(j, b, o->server, o->lo_ns,
+		           now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns, now);
+}
+
+/* Probes that were sent until t_ns: what they came to. */
+static void probes_over(struct judge *j, struct balancer *b, int64_t t_ns)
+{
+	int64_t slack = act_ns(j);
+
+	while (b->probe_settled < b->probe.next) {
+		const struct probe *p = ring_at(&b->probe, b->probe_settled);
+		const struct bal_check *c = &b->conf->server[p->server].check;
+		if (p->t_ns > t_ns)
+			return;
+		gones_probe(j, b, p);
+		if (c->mode == BAL_CHECK_AUTO) {
+			struct outcome o = probe_outcome(p, c, j->plan->balancer.checks, slack);
+			outcome_add(&b->health, &o);
 		}
-		for (size_t k = 0; k < b->probe_n; k++)
-			if (b->probe[k].server == i)
-				o[n++] = probe_outcome(&b->probe[k], c, checks, slack_ns);
-		qsort(o, n, sizeof(*o), outcome_cmp);
-		server_epochs(&b->server[i], c, o, n);
+		b->probe.base = ++b->probe_settled;
 	}
-	free(o);
 }
 
-enum server_state server_state_at(const struct server *s, size_t *cursor, int64_t t_ns)
+void health_until(struct judge *j, struct balancer *b, int64_t t_ns)
 {
-	while (*cursor < s->change_n && s->change[*cursor].hi_ns <= t_ns)
-		++*cursor;
-	if (*cursor < s->change_n && s->change[*cursor].lo_ns <= t_ns)
-		return SERVER_UNKNOWN;
-	return *cursor > 0 ? s->change[*cursor - 1].state : SERVER_UNKNOWN;
+	struct health *h = &b->health;
+	size_t n = 0;
+
+	probes_over(j, b, t_ns);
+	while (n < h->outcome_n && h->outcome[n].lo_ns <= t_ns)
+		outcome_take(j, b, &h->outcome[n++]);
+	if (n == 0)
+		return;
+	h->outcome_n -= n;
+	memmove(h->outcome, h->outcome + n, h->outcome_n * sizeof(*h->outcome));
+}
+
+int64_t health_delay(const struct judge *j)
+{
+	return act_ns(j);
+}
+
+void health_init(struct balancer *b)
+{
+	b->health.epoch_ns = NEVER;
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		enum bal_check_mode mode = b->conf->server[i].check.mode;
+		struct server *s = &b->server[i];
+		s->told_ns = NEVER;
+		s->state = s->told = mode == BAL_CHECK_AUTO ? SERVER_UNKNOWN :
+		                     mode == BAL_CHECK_UP ? SERVER_UP : SERVER_DOWN;
+		b->health.unknown_n += s->state == SERVER_UNKNOWN;
+	}
+}
+
+void health_free(struct balancer *b)
+{
+	free(b->health.outcome);
+	free(b->health.edge);
 }

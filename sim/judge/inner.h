@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The judge's insides. While taps come in, trackers only match and record: the client side what
- * became of each planned query, each balancer's side which server each query went to and what its
- * probes said, each recursor's side how soon it answered. judge_finish then lays the events beside
- * that, turns probes into epochs, and lets each expectation measure and decide.
+ * The judge's insides. Trackers match taps as they come: the client side what became of each
+ * planned query, each balancer's side which server each query went to and what its probes said,
+ * each recursor's side how soon it answered. What can't change any more is settled: told to the
+ * counters and expectations that want it, in the order of its time, and forgotten. So the judge is
+ * as big as what is in flight. judge_finish settles the rest, and lets each expectation decide.
  */
 #ifndef EK_JUDGE_INNER_H
 #define EK_JUDGE_INNER_H
@@ -13,43 +14,17 @@
 #include <stdint.h>
 
 #include "lib/dns.h"
-#include "lib/hist.h"
 #include "lib/stats.h"
+#include "recursor-stub/core/answer.h"
 #include "sim/judge/tap.h"
+#include "spread.h"
+#include "table.h"
 #include "text.h"
 
 #define NEVER INT64_MIN /* a time that hasn't come */
 
-/* ---- table.c: open addressing, 64-bit keys that are hashes already, to 64-bit values ---- */
-
-struct slot {
-	uint64_t key;   /* 0: free */
-	uint64_t value;
-};
-
-struct table {
-	struct slot *slot;
-	uint64_t mask;
-	uint64_t n;
-};
-
-void table_init(struct table *t, uint64_t expected);
-void table_free(struct table *t);
-/* Sets key's value, replacing one that is there. */
-void table_put(struct table *t, uint64_t key, uint64_t value);
-/* The value, or NULL; good until the next put or drop. */
-uint64_t *table_find(const struct table *t, uint64_t key);
-void table_drop(struct table *t, uint64_t key);
-/* Room for one more element of an array that doubles; *cap in elements. */
-void *grow(void *p, size_t n, size_t *cap, size_t size);
-
-/* ---- what every tracker reads out of a datagram ---- */
-
 /* What the tap's UDP payload says: as it came with the tap, or read into space; NULL: no DNS. */
 const struct judge_message *tap_message(const struct judge_tap *t, struct judge_message *space);
-uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class);
-/* Never 0. */
-uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question);
 
 /*
  * said.c: "came: ...; expected: ..." about the answer m[0..len), the latter by the stub's own rules
@@ -57,12 +32,19 @@ uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t questi
  */
 char *said(const uint8_t *m, size_t len, const struct judge_message *deserved);
 
+/* ---- oracle.c: rec_answer_match, that remembers right answers ---- */
+
+struct oracle;
+struct oracle *oracle_new(void);
+void oracle_free(struct oracle *take_o);
+enum rec_match oracle_match(struct oracle *o, const struct judge_message *m);
+
 /* ---- tcp.c: DNS messages out of the segments that come in ---- */
 
 struct tcp; /* the streams that are followed, each one direction of a connection */
 
 struct tcp *tcp_new(void);
-void tcp_free(struct tcp *take_t);
+void tcp_free(struct tcp *t);
 /*
  * One segment, in the order of the capture. Calls message for every DNS message that it completes
  * (RFC 1035, 4.2.2); m is good until it returns. A segment that comes twice or out of order is put
@@ -74,86 +56,112 @@ void tcp_segment(struct tcp *t, const struct frame *f,
 /* Streams that were given up: their answers are missing. */
 uint64_t tcp_given_up(const struct tcp *t);
 
-/* ---- client.c: one record for each planned query ---- */
+/* ---- client.c: one record for each planned query, until it is settled ---- */
 
 struct query {
 	int64_t plan_ns;
 	int64_t sent_ns;       /* first try at the client's interface; NEVER */
 	int64_t answer_ns;     /* first answer; NEVER */
 	uint64_t key;          /* of client, ID and question */
-	uint64_t identity;     /* of client and question: what a later try shares */
-	uint64_t front;        /* of client, port, ID and question, once sent: see struct front */
-	struct ip to;
-	uint32_t sent_frame;
-	uint32_t answer_frame;
+	uint64_t sent_frame;
+	uint32_t answered;     /* tries that were, over UDP in even bits, TCP in odd ones */
+	uint32_t same;         /* how far back the query of this identity before is; 0: none */
+	uint32_t before;       /* the same for the query of this key before */
+	uint16_t planned;      /* index among the client's struct planned */
+	uint16_t target;       /* whom it is sent to, of those that planned knows */
 	uint16_t port;
-	uint16_t id;
-	uint16_t load;
-	uint16_t balancer;     /* index among the plan's balancers */
 	uint8_t match;         /* enum rec_match of the first answer; 0: none */
-	bool truncated;        /* an answer over UDP had TC: the client goes on over TCP */
-	bool duplicate;        /* some try was answered twice */
 	uint8_t tries;         /* seen on the wire */
 	uint8_t answer_try;    /* which try the first answer belongs to, from 1 */
-	uint32_t same;         /* index + 1 of the query of this identity before; 0: none */
-	uint32_t before;       /* index + 1 of the query of this key before; 0: none */
-	uint64_t answered;     /* tries that were, over UDP in even bits, TCP in odd ones */
+	bool truncated;        /* an answer over UDP had TC: the client goes on over TCP */
+	bool duplicate;        /* some try was answered twice */
 };
 
-enum {
-	BADS_MAX = 4096, /* kept with their frames; more are only counted */
-	SAID_MAX = 5,    /* of those, with what they said */
-};
+STATIC_MUST(sizeof(struct query) == 64);
+
+enum { BADS_MAX = 5 }; /* bad answers of a client that are kept; more are only counted */
 
 /* An answer that is wrong, late or one too many. */
 struct bad {
-	uint32_t frame;
-	uint32_t query;   /* index, or UINT32_MAX: to none */
+	uint64_t frame;
 	int64_t t_ns;
-	struct ip from;
-	uint64_t front;   /* key of client, port, ID and question, as a balancer saw it */
 	const char *what;
-	char *said;       /* what came and what was expected; NULL: not kept */
+	const char *server; /* that was asked; NULL: unknown */
+	char *said;         /* what came and what was expected */
+};
+
+/* Of the queries that are settled. */
+struct settled {
+	uint64_t planned, sent;
+	uint64_t lost, lost_first, late, lost_truncated;
+	uint64_t first_lost_frame;
+	int64_t first_lost_ns;          /* NEVER: none was lost */
+	uint64_t answered, error, truncated, over_tcp;
+	unsigned phase;                 /* of the last one */
+	size_t bin;
 };
 
 struct client {
 	unsigned node;
-	struct query *query;
-	size_t query_n, query_cap;
-	size_t expired;         /* queries below are too old to be matched any more */
+	struct ring query;
+	struct ring identity;           /* uint64_t of each: what a later try shares; or empty */
+	struct ring retry;              /* keys of later tries */
 	struct table by_key, by_identity;
-	uint64_t unplanned, stray, wrong, duplicate, sent_seen;
-	struct tcp *tcp;        /* answers over TCP */
-	int64_t last_ns;        /* latest tap */
-	struct bad *bad;
-	size_t bad_n, bad_cap;
-	struct planned *planned; /* generators of this node's loads, each with its next query */
+	bool again;                     /* some load has more than one try */
+	uint64_t unplanned, wrong, duplicate;
+	struct tcp *tcp;                /* answers over TCP */
+	struct bad bad[BADS_MAX];
+	unsigned bad_n;
+	struct planned *planned;        /* generators of this node's loads, each with its next */
 	unsigned planned_n;
-	bool oracle;            /* answers are our stub's: their data can be told */
+	int64_t next_plan_ns;           /* when the next query of any is planned */
+	struct oracle *oracle;          /* NULL: a foreign recursor's answers can't be told */
+	struct settled settled;
 };
 
 int client_init(struct client *c, const struct plan *p, unsigned node,
                 char error[JUDGE_ERROR_TEXT]);
 void client_free(struct client *c);
-void client_tap(struct client *c, const struct plan *p, const struct judge_tap *t, bool out);
-/* No more taps: takes in what was planned and never seen. */
-void client_finish(struct client *c);
-/* When the query is given up: its last try's deadline. */
-int64_t query_deadline(const struct plan *p, const struct query *q);
+void client_tap(struct judge *j, struct client *c, const struct judge_tap *t, bool out);
+/* Settles what is too old by t_ns to be matched any more. */
+void client_settle(struct judge *j, struct client *c, int64_t t_ns);
+/* No more taps: settles the rest, and what was planned and never seen. */
+void client_finish(struct judge *j, struct client *c);
+/* When a query is given up: its last try's deadline. */
+int64_t query_deadline(const struct client *c, const struct query *q);
 /* True when it was answered in time, whatever the answer said. */
-bool query_answered(const struct plan *p, const struct query *q);
+bool query_answered(const struct client *c, const struct query *q);
+/* The load that planned it. */
+const struct plan_load *query_load(const struct client *c, const struct query *q);
+
+/* settled.c: counts a settled query wherever it counts. */
+void query_settled(struct judge *j, struct client *c, const struct query *q);
 
 /* ---- balancer.c ---- */
 
 /* A client's query is forwarded within this, or never. */
-#define BALANCER_STALE_NS 1000000000ll
+#define BALANCER_STALE_NS INT64_C(1000000000)
 
-/* A client's query, forwarded: one random draw. */
-struct draw {
+/* A client's query at the front, and how it was forwarded. */
+struct front {
 	int64_t t_ns;
-	int64_t answer_ns;  /* NEVER */
-	uint32_t frame;
-	uint32_t front;     /* the query on the front that it forwards; UINT32_MAX: none found */
+	int64_t since_ns;   /* from then on somebody waited with this question */
+	int64_t draw_ns;    /* when it left for a server */
+	uint64_t key;       /* client, port, ID, question */
+	uint64_t question;
+	uint64_t frame;     /* of the forward */
+	uint32_t next;      /* how far on the next one that waits with this question is; 0: none */
+	uint32_t last;      /* how far on the last of them is, when this is the first */
+	uint16_t server;    /* UINT16_MAX: not forwarded */
+	bool shared;        /* one of several that wait with one question: a guess */
+};
+
+STATIC_MUST(sizeof(struct front) == 64);
+
+/* A forward that no query at the front explains. */
+struct lone {
+	int64_t t_ns;
+	uint64_t frame;
 	uint16_t server;
 };
 
@@ -161,62 +169,114 @@ struct probe {
 	int64_t t_ns;
 	int64_t answer_ns;  /* NEVER */
 	int64_t refused_ns; /* ICMP said that nobody listens; NEVER */
-	uint32_t frame;
-	uint32_t answer_frame;
+	uint64_t frame, answer_frame;
 	uint16_t server;
 	bool good;
 };
 
-/* A client's query at the front. */
-struct front {
-	int64_t t_ns;
-	uint64_t key;       /* client, port, ID, question */
-	uint32_t next;      /* the next one that waits with this question; UINT32_MAX */
-	uint32_t last;      /* of those, when this is the first */
-	uint32_t since;     /* from this one's time on somebody waited with this question */
-	uint16_t server;    /* UINT16_MAX: not forwarded */
-	bool answered;
-	bool shared;        /* one of several that wait with one question: a guess */
-};
+/* ---- health.c: what probes tell of a server's state ---- */
 
-/* State of one server as its probes tell: uncertain from lo, then state from hi on. */
 enum server_state { SERVER_DOWN, SERVER_UP, SERVER_UNKNOWN };
 
-struct change {
-	int64_t lo_ns, hi_ns;
-	enum server_state state;
-	uint32_t frame;     /* of the probe or answer that decided */
+/* The configured state machine. */
+struct machine {
+	bool known, up;
+	unsigned fails, goods;
+};
+
+/* What a probe comes to. */
+struct outcome {
+	int64_t lo_ns, hi_ns;   /* when the program learns it */
+	uint64_t frame;
+	uint16_t server;
+	bool may_succeed, may_fail;
+	uint8_t fails_most;     /* how many failures a program may count for it */
+};
+
+/* A server's state from t_ns on. */
+struct edge {
+	int64_t t_ns;
+	uint16_t server;
+	uint8_t state;          /* enum server_state */
 };
 
 struct server {
-	struct change *change;
-	size_t change_n, change_cap;
+	struct machine hope, fear;
+	enum server_state told;     /* by all outcomes so far */
+	int64_t told_ns;            /* from then on */
+	enum server_state state;    /* at the time that draws are settled to */
+};
+
+struct health {
+	struct outcome *outcome;    /* by time, not counted yet */
+	size_t outcome_n, outcome_cap;
+	struct edge *edge;          /* by time, from edge_at on */
+	size_t edge_at, edge_n, edge_cap;
+	unsigned unknown_n;         /* servers whose state isn't certain */
+	uint64_t epoch;             /* grows with each edge */
+	int64_t epoch_ns;           /* of the last one */
 };
 
 struct balancer {
-	unsigned node;
+	unsigned node, index;
 	const struct plan_conf *conf;
-	struct draw *draw;
-	size_t draw_n, draw_cap;
-	struct probe *probe;
-	size_t probe_n, probe_cap;
-	struct front *front;
-	size_t front_n, front_cap;
+	struct ring front, lone, probe;
+	/* below these draws are settled; they are kept to be looked back at */
+	uint64_t front_settled, lone_settled;
+	uint64_t probe_settled;
 	struct server *server;      /* conf->server_n of them */
 	uint64_t *check;            /* hash of each server's check question */
+	struct health health;
 	struct table servers;       /* endpoint to server */
 	struct table waiting;       /* question to the first front that waits */
-	struct table fronts;        /* key to front */
-	struct table backs;         /* server's answer to draw, or to probe */
+	struct aging backs;         /* a server's answer to who asked */
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
-	uint64_t front_answers;     /* sent to clients */
 	uint64_t tcp_sent;          /* segments with data to servers, which nobody follows */
+	uint64_t draws;             /* and to each server */
+	uint64_t *server_draws;
+	size_t bin;                 /* of the last draw, in the series */
+	int64_t bin_end_ns;
+	int64_t gone_next_ns;       /* when gone has to be looked through again */
+	uint32_t *gone, *gone_active; /* silences that aren't over; those of them that are on */
+	size_t gone_n, gone_cap, gone_active_n, gone_active_cap;
 };
 
-void balancer_init(struct balancer *b, const struct plan *p, unsigned node);
+/* A settled draw: a client's query, forwarded. */
+struct draw {
+	int64_t in_ns;      /* its query came in: when it was drawn, at the earliest */
+	int64_t since_ns;   /* the earliest, where it may have been another query's */
+	int64_t t_ns;       /* it left */
+	uint64_t frame;
+	uint16_t server;
+	bool lone, shared;
+};
+
+void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsigned index);
 void balancer_free(struct balancer *b);
-void balancer_tap(struct balancer *b, const struct judge_tap *t, bool out);
+void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out);
+/* Forgets a query at the front that nobody forwarded in time, and that is the oldest such one. */
+void balancer_stale(struct balancer *b, uint64_t front);
+/* The server that a query was forwarded to, by its key at the front; NULL: not known. */
+const char *server_asked(const struct judge *j, uint64_t key);
+/* The draw of a front that was forwarded, or of a lone forward. */
+struct draw front_draw(const struct front *f);
+struct draw lone_draw(const struct lone *l);
+
+/* health.c: servers that aren't checked. */
+void health_init(struct balancer *b);
+void health_free(struct balancer *b);
+/* Takes in what probes came to until t_ns; every probe sent until then is over. */
+void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
+/* Puts the servers' states to what they are at t_ns, which never decreases. */
+void health_at(struct balancer *b, int64_t t_ns);
+/* When a state changes next, as far as is known. */
+int64_t health_next(const struct balancer *b);
+/* How long after a probe's deadline all is known about it. */
+int64_t health_delay(const struct judge *j);
+
+/* settle.c: settles what is old enough when t_ns has been seen; INT64_MAX: all. */
+void judge_settle(struct judge *j, int64_t t_ns);
 
 /* ---- recursor.c ---- */
 
@@ -226,15 +286,15 @@ struct cache_count {
 
 struct recursor {
 	unsigned node;
-	struct table open;          /* query to arrival */
-	struct cache_count *cache;  /* one for each expectation of the plan */
-	struct table checks;        /* questions of health checks */
-	uint64_t queries, answers;
+	struct aging open;          /* query to arrival */
+	struct cache_count *cache;  /* one for each of the judge's caches */
+	struct table checks;        /* questions of health checks, with who sends them */
+	struct table check_questions;
 };
 
-void recursor_init(struct recursor *r, const struct plan *p, unsigned node);
+void recursor_init(struct recursor *r, const struct judge *j, unsigned node);
 void recursor_free(struct recursor *r);
-void recursor_tap(struct recursor *r, const struct plan *p, const struct judge_tap *t, bool out);
+void recursor_tap(struct judge *j, struct recursor *r, const struct judge_tap *t, bool out);
 
 /* ---- events.c ---- */
 
@@ -282,6 +342,36 @@ struct events {
 
 enum { INVALID_MAX = 32 };
 
+/* Time between two faults. */
+struct phase {
+	int64_t from_ns, to_ns;
+	uint64_t queries, answered, lost, error, wrong, duplicate, late;
+	struct spread latency;
+};
+
+/* A stretch of time of the series. */
+struct bin {
+	uint64_t lost;
+	struct spread latency;
+};
+
+/* An expectation about latency, and what it has seen. */
+struct latency {
+	const struct plan_expect *e;
+	uint64_t queries, within, lost;
+	struct spread spread;       /* of those that weren't lost */
+};
+
+/* What a node's taps need to know of it. */
+struct tracked {
+	enum plan_role role;
+	unsigned index;             /* in the array of its role */
+	unsigned addr_n, net_n;
+	const struct ip *addr;
+	const struct prefix *net;
+	bool mixed;                 /* its nets hold other nodes' addresses */
+};
+
 struct judge {
 	const struct plan *plan;
 	struct events events;
@@ -291,24 +381,63 @@ struct judge {
 	struct client *client;
 	struct balancer *balancer;
 	struct recursor *recursor;
-	unsigned *tracker;          /* node to index in the array of its role */
+	struct tracked *tracked;    /* by node */
 	struct table owners;        /* address to node */
-	int64_t wire_late_p999_us;  /* sent at the interface - planned, by packets */
-	int64_t wire_late_max_us;
-	int64_t slack_ns;           /* on every bound: the plan's and the measured loop gap */
+	int64_t check_ns;           /* longest time-out of a health check */
+	int64_t keep_ns;            /* as long an answer is matched to its query */
+	bool turns;                 /* the policy is roundrobin */
+	int64_t seen_ns;            /* latest tap */
+	int64_t settle_ns;          /* when judge_settle is due next */
+	int64_t settled_ns;         /* draws that were made before are settled */
+	uint64_t disorder;          /* taps that came too late to be in order */
+	char sha256[65];
+	struct phase *phase;        /* plan.fault_n + 1 of them */
+	struct bin *bin;
+	size_t bin_n;
+	int64_t bin_ns;
+	uint64_t **node_bin;        /* recursors: draws to them in each bin; by node */
+	struct late *late;          /* of first tries at the clients' interfaces */
+	unsigned latency_n, cache_n, even_n;
+	struct latency *latency;
+	const struct plan_expect **cache;
+	struct even **even;
+	struct gones *gones;        /* silences that were told, and what is asked about them */
 };
 
-/* health.c: fills each server's changes. slack_ns: how long a program may take to act. */
-void health_epochs(struct balancer *b, enum plan_checks checks, int64_t slack_ns);
-/* Walks through a server's states by time; t_ns never decreases from call to call. */
-enum server_state server_state_at(const struct server *s, size_t *cursor, int64_t t_ns);
+/* On every bound: the plan's slack and the measured loop gap, as far as it was told. */
+int64_t judge_slack_ns(const struct judge *j);
+
+/* late.c: exact to 1 us where a run is valid. */
+struct late *late_new(void);
+void late_free(struct late *l);
+void late_add(struct late *l, int64_t ns);
+int64_t late_p999_us(const struct late *l);
+int64_t late_max_us(const struct late *l);
 
 /* gates.c: adds every reason for INVALID. */
 void gates(struct judge *j);
+
+/* ---- gone.c: silences of nodes, as the engine tells them ---- */
+
+void gones_init(struct judge *j);
+void gones_free(struct judge *j);
+/* A fault was told: a silence begins, or ends. */
+void gones_fault(struct judge *j, unsigned fault);
+/* A forward, as it leaves. */
+void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* An answer of a server to a query or a probe. */
+void gones_answer(struct judge *j, int node, int64_t t_ns);
+/* A probe that is over, in the order in which they were sent. */
+void gones_probe(struct judge *j, struct balancer *b, const struct probe *p);
+/* A server's health checks say something else, somewhere from lo_ns on until hi_ns. */
+void gones_change(struct judge *j, struct balancer *b, unsigned server, enum server_state state,
+                  int64_t lo_ns, int64_t hi_ns);
 /* Client queries that went to fault's recursor from its death to its return. */
 uint64_t fault_misrouted(const struct judge *j, unsigned fault);
 /* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
 uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
+/* Answers of the dead. */
+uint64_t fault_answers(const struct judge *j, unsigned fault);
 
 /* ---- expectations: what each fills in ---- */
 
@@ -321,15 +450,28 @@ struct finding {
 /* Adds a frame to the evidence. */
 void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint64_t frame,
                    int64_t t_ns, const char *what);
-void expect_even(struct judge *j, const struct plan_expect *e, struct finding *f);
+
+struct even *even_new(struct judge *j, const struct plan_expect *e);
+void even_free(struct even *take_v);
+/* The servers' states, which are what they were so far, change at t_ns. */
+void even_epoch_ends(struct even *v, const struct balancer *b, int64_t t_ns);
+/* All draws that were made before t_ns are told, and the servers' states are those of then. */
+void even_look(struct even *v, const struct balancer *b, int64_t t_ns);
+/* A settled draw, each balancer's in the order of their queries. */
+void even_draw(struct even *v, const struct balancer *b, const struct draw *d);
+size_t even_retained(const struct even *v);
+void expect_even(struct even *v, struct finding *f);
 void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f);
-void expect_cache(struct judge *j, unsigned expect, struct finding *f);
-void expect_latency(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_cache(struct judge *j, unsigned cache, struct finding *f);
+void expect_latency(const struct latency *l, struct finding *f);
 
-/* series.c: counts over time, "series" of docs/run-directory.md. New reference. */
+/* series.c: counts over time, "series" of docs/run-directory.md. */
+void series_init(struct judge *j);
+void series_free(struct judge *j);
+void series_draw(struct judge *j, struct balancer *b, int node, int64_t t_ns);
 json_t *judge_series(const struct judge *j);
 /* doc.c */
 json_t *judge_document(struct judge *j);

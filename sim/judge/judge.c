@@ -7,27 +7,13 @@
 
 #include "inner.h"
 #include "lib/host/host.h"
+#include "lib/host/net.h"
 #include "pcap.h"
 #include "sim/cmd.h"
 #include "sim/plan/plan_io.h"
 
-enum { PATH_TEXT = 4096 };
+enum { PATH_TEXT = 4096};
 static const size_t PLAN_BYTES_MAX = 64u << 20, EVENTS_BYTES_MAX = 256u << 20;
-
-/* A program may take this much longer than the slack to act on a health check's result. */
-static const int64_t EPOCH_SLACKS = 4;
-
-json_t *judge_finish(struct judge *j)
-{
-	j->slack_ns = j->plan->limits.slack_ns + j->events.loop_gap_max_us * 1000;
-	for (unsigned i = 0; i < j->client_n; i++)
-		client_finish(&j->client[i]);
-	for (unsigned i = 0; i < j->balancer_n; i++)
-		health_epochs(&j->balancer[i], j->plan->balancer.checks,
-		              j->slack_ns + EPOCH_SLACKS * j->plan->limits.slack_ns);
-	gates(j);
-	return judge_document(j);
-}
 
 static bool path_of(char out[PATH_TEXT], const char *dir, const char *name, const char *suffix)
 {
@@ -104,16 +90,18 @@ static void read_events(struct judge *j, const char *dir)
 
 static void read_pcaps(struct judge *j, const char *dir)
 {
+	unsigned n = j->plan->node_n;
+	struct judge_pcap *pcap = zeroed(n, sizeof(*pcap));
 	char path[PATH_TEXT];
 
-	for (unsigned i = 0; i < j->plan->node_n; i++) {
+	net_allow_many_files(); /* all captures are open at once */
+	for (unsigned i = 0; i < n; i++) {
 		const char *name = j->plan->node[i].name;
-		FILE *file = path_of(path, dir, name, ".pcap") ? fopen(path, "rb") : NULL;
-		if (file == NULL)
-			judge_invalid(j, "%s.pcap: %s", name, strerror(errno));
-		else
-			judge_pcap(j, i, file);
+		pcap[i].file = path_of(path, dir, name, ".pcap") ? fopen(path, "rb") : NULL;
+		pcap[i].err = pcap[i].file == NULL ? errno : 0;
 	}
+	judge_pcaps(j, pcap);
+	free(pcap);
 }
 
 json_t *judge_run(const char *run_dir, char error[JUDGE_ERROR_TEXT])

@@ -1,77 +1,148 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Captures in: each node's pcap, record by record, through libpcap into judge_tap. A file that is
+ * Captures in: all nodes' pcaps through libpcap into judge_tap, merged by time. A file that is
  * missing, broken, cut off, or that holds cut frames makes the run INVALID with the file's name and
- * the record's number; what could be read before that is judged all the same.
+ * the record's number; what could be read before that is judged all the same, and so are the other
+ * files.
  */
 #include <pcap/pcap.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "inner.h"
+#include "lib/heap.h"
 #include "pcap.h"
 
 static const int64_t SECOND = 1000000000;
 
-/* One record. False when the rest can't be trusted. */
-static bool feed_record(struct judge *j, const struct judge_tap *t, const char *name,
-                        const struct pcap_pkthdr *h, const uint8_t *bytes)
-{
-	struct judge_tap tap = *t;
-	struct frame f;
+/* A capture, and its next record. */
+struct source {
+	const struct plan_node *node;
+	pcap_t *pcap;           /* NULL: there is nothing more in it */
+	struct pcap_pkthdr *h;
+	const u_char *bytes;
+	struct judge_tap tap;
+	char *trouble;          /* what is wrong with it, as a sentence; NULL: nothing */
+};
 
+static void trouble(struct source *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void trouble(struct source *s, const char *format, ...)
+{
+	struct text t = { .n = 0 };
+	char line[400];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	text_add(&t, "%s.pcap: %s", s->node->name, line);
+	s->trouble = strdup(t.s);
+	MUST(s->trouble != NULL);
+	if (s->pcap != NULL)
+		pcap_close(s->pcap);
+	s->pcap = NULL;
+}
+
+static void source_open(struct source *s, const struct judge_pcap *from)
+{
+	char error[PCAP_ERRBUF_SIZE] = "";
+
+	if (from->file == NULL) {
+		trouble(s, "%s", strerror(from->err));
+		return;
+	}
+	s->pcap = pcap_fopen_offline_with_tstamp_precision(from->file,
+	                                                   PCAP_TSTAMP_PRECISION_NANO, error);
+	if (s->pcap == NULL) {
+		trouble(s, "not a capture: %s", error);
+		fclose(from->file);
+	} else if (pcap_datalink(s->pcap) != DLT_EN10MB) {
+		trouble(s, "link type %d, expected Ethernet", pcap_datalink(s->pcap));
+	}
+}
+
+/* Reads the next record. False when there is none, or when the rest can't be trusted. */
+static bool source_next(struct source *s, int64_t t0_unix_ns)
+{
+	int got = s->pcap != NULL ? pcap_next_ex(s->pcap, &s->h, &s->bytes) : PCAP_ERROR_BREAK;
+	const struct pcap_pkthdr *h = s->h;
+	unsigned long long number = s->tap.number + 1;
+
+	if (got == PCAP_ERROR)
+		trouble(s, "cut off or broken at record %llu: %s", number, pcap_geterr(s->pcap));
+	if (got != 1)
+		return false;
 	if (h->caplen < h->len) {
-		judge_invalid(j, "%s: record %llu holds %u of its frame's %u bytes", name,
-		              (unsigned long long)t->number, h->caplen, h->len);
+		trouble(s, "record %llu holds %u of its frame's %u bytes", number, h->caplen,
+		        h->len);
 		return false;
 	}
-	if (frame_parse(&f, bytes, h->caplen) < 0)
-		f = (struct frame){ .kind = FRAME_OTHER };
 	if (h->ts.tv_sec < 0 || h->ts.tv_sec > (time_t)UINT32_MAX || h->ts.tv_usec < 0 ||
 	    h->ts.tv_usec >= SECOND) {
-		judge_invalid(j, "%s: record %llu has no sensible time", name,
-		              (unsigned long long)t->number);
+		trouble(s, "record %llu has no sensible time", number);
 		return false;
 	}
-	tap.t_ns = (int64_t)h->ts.tv_sec * SECOND + (int64_t)h->ts.tv_usec -
-	           j->events.t0_unix_ns;
-	tap.frame = &f;
-	judge_tap(j, &tap);
+	s->tap.number = number;
+	s->tap.t_ns = (int64_t)h->ts.tv_sec * SECOND + (int64_t)h->ts.tv_usec - t0_unix_ns;
 	return true;
 }
 
-static void feed_all(struct judge *j, unsigned node, const char *name, pcap_t *pcap)
+static void source_feed(struct judge *j, struct source *s)
 {
-	struct judge_tap t = { .node = node };
-	struct pcap_pkthdr *h;
-	const u_char *bytes;
-	int got;
+	struct frame f;
 
-	if (pcap_datalink(pcap) != DLT_EN10MB) {
-		judge_invalid(j, "%s: link type %d, expected Ethernet", name, pcap_datalink(pcap));
-		return;
-	}
-	while ((got = pcap_next_ex(pcap, &h, &bytes)) == 1) {
-		t.number++;
-		if (!feed_record(j, &t, name, h, bytes))
-			return;
-	}
-	if (got == PCAP_ERROR)
-		judge_invalid(j, "%s: cut off or broken at record %llu: %s", name,
-		              (unsigned long long)t.number + 1, pcap_geterr(pcap));
+	if (frame_parse(&f, s->bytes, s->h->caplen) < 0)
+		f = (struct frame){ .kind = FRAME_OTHER };
+	s->tap.frame = &f;
+	judge_tap(j, &s->tap);
 }
 
-void judge_pcap(struct judge *j, unsigned node, FILE *take_file)
+/* The records of all sources by time; of one time, by node. */
+static void merge(struct judge *j, struct source *source, unsigned n)
 {
-	char error[PCAP_ERRBUF_SIZE] = "";
-	struct text name = { .n = 0 };
+	struct heap_item *room = zeroed(n, sizeof(*room));
+	int64_t t0 = j->events.t0_unix_ns;
+	struct heap heap;
 
-	text_add(&name, "%s.pcap", j->plan->node[node].name);
-	pcap_t *pcap = pcap_fopen_offline_with_tstamp_precision(take_file,
-	                                                        PCAP_TSTAMP_PRECISION_NANO, error);
-	if (pcap == NULL) {
-		judge_invalid(j, "%s: not a capture: %s", name.s, error);
-		fclose(take_file);
-		return;
+	heap_init(&heap, room, n + 1);
+	for (unsigned i = 0; i < n; i++)
+		if (source_next(&source[i], t0))
+			MUST(heap_push(&heap, source[i].tap.t_ns, i));
+	while (heap_first(&heap) != INT64_MAX) {
+		struct source *s = &source[heap_pop(&heap).what];
+		int64_t others = heap_first(&heap);
+		bool more;
+		do {
+			source_feed(j, s);
+			more = source_next(s, t0);
+		} while (more && s->tap.t_ns < others);
+		if (more)
+			MUST(heap_push(&heap, s->tap.t_ns, (uint64_t)(s - source)));
 	}
-	feed_all(j, node, name.s, pcap);
-	pcap_close(pcap);
+	free(room);
+}
+
+void judge_pcaps(struct judge *j, const struct judge_pcap *take_pcap)
+{
+	unsigned n = j->plan->node_n;
+	struct source *source = zeroed(n, sizeof(*source));
+
+	for (unsigned i = 0; i < n; i++) {
+		source[i].node = &j->plan->node[i];
+		source[i].tap.node = i;
+		source_open(&source[i], &take_pcap[i]);
+	}
+	merge(j, source, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (source[i].trouble != NULL)
+			judge_invalid(j, "%s", source[i].trouble);
+		free(source[i].trouble);
+		if (source[i].pcap != NULL)
+			pcap_close(source[i].pcap);
+	}
+	free(source);
 }

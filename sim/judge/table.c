@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hash table with linear probing whose keys are hashes already, and the reading of datagrams that
- * makes those keys. Dropping shifts back what follows, so there are no tombstones and a table of
- * what is pending stays small however long a capture is.
+ * Tables with linear probing: dropping shifts back what follows, so there are no tombstones and a
+ * table of what is pending stays small however long a capture is. An aging table is two of them:
+ * what is put goes into one, and from time to time the other is emptied and they change places.
  */
+#include "table.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "inner.h"
 
-enum { TABLE_LEAST = 64 };
+enum { TABLE_LEAST = 64, RING_LEAST = 64, AGING_LEAST = 1024 };
 
-static struct slot *slots_new(uint64_t n)
+void *zeroed(size_t n, size_t size)
 {
-	struct slot *s = calloc(n, sizeof(*s));
+	void *p = calloc(n + 1, size);
 
-	MUST(s != NULL);
-	return s;
+	MUST(p != NULL);
+	return p;
 }
 
 void table_init(struct table *t, uint64_t expected)
@@ -25,7 +27,7 @@ void table_init(struct table *t, uint64_t expected)
 
 	while (size < expected * 2)
 		size *= 2;
-	*t = (struct table){ slots_new(size), size - 1, 0 };
+	*t = (struct table){ zeroed(size, sizeof(struct slot)), size - 1, 0 };
 }
 
 void table_free(struct table *t)
@@ -34,51 +36,22 @@ void table_free(struct table *t)
 	t->slot = NULL;
 }
 
-static void table_double(struct table *t)
+void table_double(struct table *t)
 {
 	struct table old = *t;
+	uint64_t size = (old.mask + 1) * 2;
 
-	*t = (struct table){ slots_new((old.mask + 1) * 2), old.mask * 2 + 1, 0 };
+	*t = (struct table){ zeroed(size, sizeof(struct slot)), size - 1, old.n };
 	for (uint64_t i = 0; i <= old.mask; i++)
 		if (old.slot[i].key != 0)
-			table_put(t, old.slot[i].key, old.slot[i].value);
+			*table_place(t, old.slot[i].key) = old.slot[i];
 	free(old.slot);
 }
 
-void table_put(struct table *t, uint64_t key, uint64_t value)
+void table_drop_slot(struct table *t, struct slot *s)
 {
-	uint64_t i = key & t->mask;
+	uint64_t hole = (uint64_t)(s - t->slot);
 
-	DMUST(key != 0);
-	while (t->slot[i].key != 0 && t->slot[i].key != key)
-		i = (i + 1) & t->mask;
-	bool fresh = t->slot[i].key == 0;
-	t->slot[i] = (struct slot){ key, value };
-	if (fresh && ++t->n * 3 > t->mask * 2)
-		table_double(t);
-}
-
-uint64_t *table_find(const struct table *t, uint64_t key)
-{
-	uint64_t i = key & t->mask;
-
-	while (t->slot[i].key != 0) {
-		if (t->slot[i].key == key)
-			return &t->slot[i].value;
-		i = (i + 1) & t->mask;
-	}
-	return NULL;
-}
-
-void table_drop(struct table *t, uint64_t key)
-{
-	uint64_t hole = key & t->mask;
-
-	while (t->slot[hole].key != key) {
-		if (t->slot[hole].key == 0)
-			return;
-		hole = (hole + 1) & t->mask;
-	}
 	t->n--;
 	for (uint64_t i = hole;;) {
 		i = (i + 1) & t->mask;
@@ -90,41 +63,156 @@ void table_drop(struct table *t, uint64_t key)
 			hole = i;
 		}
 	}
-	t->slot[hole] = (struct slot){ 0, 0 };
+	t->slot[hole].key = 0;
+}
+
+void table_drop(struct table *t, uint64_t key)
+{
+	struct slot *s = table_slot(t, key);
+
+	if (s != NULL)
+		table_drop_slot(t, s);
+}
+
+void aging_init(struct aging *a, int64_t keep_ns)
+{
+	*a = (struct aging){ .turn_ns = NEVER, .keep_ns = keep_ns };
+	table_init(&a->now, 0);
+	table_init(&a->before, 0);
+}
+
+void aging_free(struct aging *a)
+{
+	table_free(&a->now);
+	table_free(&a->before);
+}
+
+/* Empties a table; one that has become far too big is made anew. */
+static void table_clear(struct table *t)
+{
+	if (t->n == 0)
+		return;
+	if (t->mask >= AGING_LEAST && t->n * 16 < t->mask) {
+		table_free(t);
+		table_init(t, 0);
+		return;
+	}
+	memset(t->slot, 0, (t->mask + 1) * sizeof(*t->slot));
+	t->n = 0;
+}
+
+static void aging_turn(struct aging *a, int64_t t_ns)
+{
+	struct table old = a->before;
+
+	if (a->turn_ns == NEVER || t_ns - a->turn_ns >= a->keep_ns)
+		table_clear(&a->now);
+	table_clear(&old);
+	a->before = a->now;
+	a->now = old;
+	a->turn_ns = t_ns + a->keep_ns;
+}
+
+void aging_put(struct aging *a, int64_t t_ns, uint64_t key, uint64_t value)
+{
+	if (t_ns >= a->turn_ns)
+		aging_turn(a, t_ns);
+	if (a->before.n > 0)
+		table_drop(&a->before, key);
+	table_put(&a->now, key, value);
+}
+
+bool aging_take(struct aging *a, uint64_t key, uint64_t *value)
+{
+	struct table *t = &a->now;
+	struct slot *s = table_slot(t, key);
+
+	if (s == NULL && a->before.n > 0) {
+		t = &a->before;
+		s = table_slot(t, key);
+	}
+	if (s == NULL)
+		return false;
+	*value = s->value;
+	table_drop_slot(t, s);
+	return true;
+}
+
+uint64_t *aging_find(struct aging *a, uint64_t key)
+{
+	uint64_t *v = table_find(&a->now, key);
+
+	return v == NULL && a->before.n > 0 ? table_find(&a->before, key) : v;
+}
+
+size_t aging_n(const struct aging *a)
+{
+	return a->now.n + a->before.n;
+}
+
+void ring_init(struct ring *r, size_t size)
+{
+	*r = (struct ring){ .at = zeroed(RING_LEAST, size), .size = size, .mask = RING_LEAST - 1 };
+}
+
+void ring_free(struct ring *r)
+{
+	free(r->at);
+	r->at = NULL;
+}
+
+void ring_double(struct ring *r)
+{
+	struct ring old = *r;
+
+	r->mask = old.mask * 2 + 1;
+	r->at = malloc((r->mask + 1) * r->size);
+	MUST(r->at != NULL);
+	for (uint64_t i = old.base; i < old.next; i++)
+		memcpy(ring_at(r, i), ring_at(&old, i), r->size);
+	free(old.at);
 }
 
 void *grow(void *p, size_t n, size_t *cap, size_t size)
 {
 	if (n < *cap)
 		return p;
-	*cap = *cap > 0 ? *cap * 2 : 256;
+	*cap = *cap > 0 ? *cap * 2 : 16;
 	p = realloc(p, *cap * size);
 	MUST(p != NULL);
 	return p;
 }
 
-static uint64_t mix(uint64_t h)
+/* Eight letters at once as small ones; whatever isn't a letter stays. */
+static uint64_t folded(uint64_t v)
 {
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93u;
-	h ^= h >> 29;
-	h *= 0xd6e8feb86659fd93u;
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low = v & 0x7f * ones;
+	uint64_t upper = (low + (0x80 - 'A') * ones) ^ (low + (0x7f - 'Z') * ones);
+
+	return v | (upper & ~v & 0x80 * ones) >> 2;
+}
+
+static uint64_t mixed(uint64_t h, uint64_t v)
+{
+	h = (h ^ folded(v)) * 0x9fb21c651e98df25u;
 	return h ^ h >> 32;
 }
 
 uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t class)
 {
-	return dns_name_hash(name, len, (uint64_t)type << 16 | class);
-}
+	uint64_t h = ((uint64_t)type << 32 | (uint64_t)class << 16 | len) * 0xd6e8feb86659fd93u;
+	uint64_t v;
 
-uint64_t key_of(const struct ip *ip, uint16_t port, uint16_t id, uint64_t question)
-{
-	uint64_t a, b;
-
-	memcpy(&a, ip->b, 8);
-	memcpy(&b, ip->b + 8, 8);
-	uint64_t h = mix(question + ((uint64_t)port << 16 | id));
-	h = mix(h ^ mix(a + 0x9e3779b97f4a7c15u) ^ b);
+	for (; len >= 8; name += 8, len -= 8) {
+		memcpy(&v, name, 8);
+		h = mixed(h, v);
+	}
+	v = 0;
+	for (size_t i = 0; i < len; i++)
+		v |= (uint64_t)name[i] << (8 * i);
+	h = mixed(h, v);
+	h ^= h >> 29;
 	return h != 0 ? h : 1;
 }
 

@@ -6,31 +6,107 @@
 #include <string.h>
 
 #include "inner.h"
+#include "sim/plan/plan_io.h"
 
-static void *zeroed(size_t n, size_t size)
+/* How long an answer of a server is still matched to its client's query, at least. */
+static const int64_t KEEP_NS = 6000000000;
+
+/* How often what is old is looked for. */
+static const int64_t SETTLE_EACH_NS = 100000000;
+
+/* Does a node's net hold addresses that are other nodes'? */
+static bool nets_mixed(const struct plan *p, unsigned node)
 {
-	void *p = calloc(n + 1, size);
+	const struct plan_node *n = &p->node[node];
 
-	MUST(p != NULL);
-	return p;
+	for (unsigned i = 0; i < p->node_n; i++)
+		for (unsigned a = 0; a < p->node[i].addr_n && i != node; a++)
+			if (prefix_any(n->net, n->net_n, &p->node[i].addr[a]))
+				return true;
+	return false;
 }
 
-static void judge_alloc(struct judge *j)
+static void alloc_nodes(struct judge *j)
 {
 	const struct plan *p = j->plan;
 
 	j->client = zeroed(p->node_n, sizeof(*j->client));
 	j->balancer = zeroed(p->node_n, sizeof(*j->balancer));
 	j->recursor = zeroed(p->node_n, sizeof(*j->recursor));
-	j->tracker = zeroed(p->node_n, sizeof(*j->tracker));
+	j->tracked = zeroed(p->node_n, sizeof(*j->tracked));
 	j->events.fault = zeroed(p->fault_n, sizeof(*j->events.fault));
 	j->events.node = zeroed(p->node_n, sizeof(*j->events.node));
 	table_init(&j->owners, p->node_n);
 	for (unsigned i = 0; i < p->node_n; i++) {
 		j->events.node[i].pcap_records = -1;
+		j->tracked[i] = (struct tracked){
+			.role = p->node[i].role, .addr_n = p->node[i].addr_n,
+			.addr = p->node[i].addr, .net_n = p->node[i].net_n,
+			.net = p->node[i].net, .mixed = nets_mixed(p, i),
+		};
 		for (unsigned a = 0; a < p->node[i].addr_n; a++)
 			table_put(&j->owners, key_of(&p->node[i].addr[a], 0, 0, 0), i);
 	}
+}
+
+static void alloc_phases(struct judge *j)
+{
+	const struct plan *p = j->plan;
+
+	j->phase = zeroed(p->fault_n + 1, sizeof(*j->phase));
+	for (unsigned i = 0; i <= p->fault_n; i++) {
+		j->phase[i].from_ns = i > 0 ? p->fault[i - 1].at_ns : 0;
+		j->phase[i].to_ns = i < p->fault_n ? p->fault[i].at_ns : p->end_ns;
+	}
+}
+
+static void alloc_expects(struct judge *j)
+{
+	const struct plan *p = j->plan;
+
+	j->latency = zeroed(p->expect_n, sizeof(*j->latency));
+	j->cache = zeroed(p->expect_n, sizeof(*j->cache));
+	j->even = zeroed(p->expect_n, sizeof(*j->even));
+	for (unsigned i = 0; i < p->expect_n; i++) {
+		if (p->expect[i].kind == PLAN_LATENCY)
+			j->latency[j->latency_n++].e = &p->expect[i];
+		if (p->expect[i].kind == PLAN_CACHE)
+			j->cache[j->cache_n++] = &p->expect[i];
+	}
+}
+
+static void judge_alloc(struct judge *j)
+{
+	const struct plan *p = j->plan;
+
+	j->seen_ns = j->settle_ns = j->settled_ns = NEVER;
+	j->keep_ns = KEEP_NS;
+	for (unsigned i = 0; i < p->load_n; i++) {
+		int64_t lives = KEEP_NS + (int64_t)p->load[i].tries * p->load[i].timeout_ns;
+		j->keep_ns = lives > j->keep_ns ? lives : j->keep_ns;
+	}
+	j->late = late_new();
+	plan_sha256(p, j->sha256);
+	alloc_nodes(j);
+	alloc_phases(j);
+	alloc_expects(j);
+	series_init(j);
+	gones_init(j);
+}
+
+/* What the balancers have in common. */
+static void init_checks(struct judge *j)
+{
+	j->turns = j->balancer_n > 0 && j->balancer[0].conf->policy == BAL_ROUNDROBIN;
+	for (unsigned i = 0; i < j->balancer_n; i++)
+		for (unsigned k = 0; k < j->balancer[i].conf->server_n; k++) {
+			const struct bal_check *c = &j->balancer[i].conf->server[k].check;
+			if (c->mode == BAL_CHECK_AUTO && c->timeout_ns > j->check_ns)
+				j->check_ns = c->timeout_ns;
+		}
+	for (unsigned i = 0; i < j->plan->expect_n; i++)
+		if (j->plan->expect[i].kind == PLAN_EVEN)
+			j->even[j->even_n++] = even_new(j, &j->plan->expect[i]);
 }
 
 /* The tracker of a node, by its role. */
@@ -40,7 +116,7 @@ static int judge_track(struct judge *j, unsigned node, char error[JUDGE_ERROR_TE
 
 	switch (p->node[node].role) {
 	case PLAN_CLIENTS:
-		j->tracker[node] = j->client_n;
+		j->tracked[node].index = j->client_n;
 		return client_init(&j->client[j->client_n++], p, node, error);
 	case PLAN_BALANCER:
 		if (p->node[node].conf < 0 || (unsigned)p->node[node].conf >= p->conf_n) {
@@ -48,12 +124,13 @@ static int judge_track(struct judge *j, unsigned node, char error[JUDGE_ERROR_TE
 			         p->node[node].name);
 			return -1;
 		}
-		j->tracker[node] = j->balancer_n;
-		balancer_init(&j->balancer[j->balancer_n++], p, node);
+		j->tracked[node].index = j->balancer_n;
+		balancer_init(&j->balancer[j->balancer_n], p, node, j->balancer_n);
+		j->balancer_n++;
 		return 0;
 	case PLAN_RECURSOR:
-		j->tracker[node] = j->recursor_n;
-		recursor_init(&j->recursor[j->recursor_n++], p, node);
+		j->tracked[node].index = j->recursor_n;
+		recursor_init(&j->recursor[j->recursor_n++], j, node);
 		return 0;
 	}
 	return 0;
@@ -70,13 +147,32 @@ struct judge *judge_new(const struct plan *p, char error[JUDGE_ERROR_TEXT])
 			judge_free(j);
 			return NULL;
 		}
+	init_checks(j);
 	return j;
+}
+
+static void free_expects(struct judge *j)
+{
+	for (unsigned i = 0; i < j->latency_n; i++)
+		spread_free(&j->latency[i].spread);
+	for (unsigned i = 0; i < j->even_n; i++)
+		even_free(j->even[i]);
+	for (unsigned i = 0; i <= j->plan->fault_n; i++)
+		spread_free(&j->phase[i].latency);
+	gones_free(j);
+	series_free(j);
+	late_free(j->late);
+	free(j->latency);
+	free(j->cache);
+	free(j->even);
+	free(j->phase);
 }
 
 void judge_free(struct judge *take_j)
 {
 	if (take_j == NULL)
 		return;
+	free_expects(take_j);
 	for (unsigned i = 0; i < take_j->client_n; i++)
 		client_free(&take_j->client[i]);
 	for (unsigned i = 0; i < take_j->balancer_n; i++)
@@ -90,44 +186,99 @@ void judge_free(struct judge *take_j)
 	free(take_j->client);
 	free(take_j->balancer);
 	free(take_j->recursor);
-	free(take_j->tracker);
+	free(take_j->tracked);
 	table_free(&take_j->owners);
 	free(take_j->events.fault);
 	free(take_j->events.node);
 	free(take_j);
 }
 
-/* Whether the node sent what comes from ip: one of its addresses, or of its nets and nobody's. */
-static bool node_owns(const struct judge *j, unsigned node, const struct ip *ip)
+static bool own_address(const struct tracked *n, const struct ip *ip)
 {
-	const struct plan_node *n = &j->plan->node[node];
-	const uint64_t *owner = table_find(&j->owners, key_of(ip, 0, 0, 0));
+	for (unsigned i = 0; i < n->addr_n; i++)
+		if (same_ip(&n->addr[i], ip))
+			return true;
+	return false;
+}
 
-	if (owner != NULL)
-		return *owner == node;
-	return prefix_any(n->net, n->net_n, ip);
+/* Whether the node sent what comes from ip: one of its addresses, or of its nets and nobody's. */
+static bool node_owns(const struct judge *j, const struct tracked *n, const struct ip *ip)
+{
+	if (own_address(n, ip))
+		return true;
+	if (n->net_n == 0 || !prefix_any(n->net, n->net_n, ip))
+		return false;
+	return !n->mixed || table_find(&j->owners, key_of(ip, 0, 0, 0)) == NULL;
+}
+
+/* Time goes on: what is behind it by more than nodes may differ is settled. */
+static void judge_sees(struct judge *j, int64_t t_ns)
+{
+	j->disorder += j->seen_ns != NEVER && t_ns < j->seen_ns - JUDGE_SKEW_NS;
+	if (t_ns <= j->seen_ns)
+		return;
+	j->seen_ns = t_ns;
+	if (t_ns < j->settle_ns)
+		return;
+	judge_settle(j, t_ns - JUDGE_SKEW_NS);
+	j->settle_ns = t_ns + SETTLE_EACH_NS;
 }
 
 void judge_tap(struct judge *j, const struct judge_tap *t)
 {
-	const struct plan_node *n = &j->plan->node[t->node];
-	bool out = node_owns(j, t->node, &t->frame->src.ip);
-	unsigned i = j->tracker[t->node];
+	const struct tracked *n = &j->tracked[t->node];
+	unsigned i = n->index;
 
+	judge_sees(j, t->t_ns);
 	j->events.node[t->node].frames++;
 	if (t->frame->kind == FRAME_OTHER)
 		return;
+	bool out = node_owns(j, n, &t->frame->src.ip);
 	switch (n->role) {
 	case PLAN_CLIENTS:
-		client_tap(&j->client[i], j->plan, t, out);
+		client_tap(j, &j->client[i], t, out);
 		break;
 	case PLAN_BALANCER:
-		balancer_tap(&j->balancer[i], t, out);
+		balancer_tap(j, &j->balancer[i], t, out);
 		break;
 	case PLAN_RECURSOR:
-		recursor_tap(&j->recursor[i], j->plan, t, out);
+		recursor_tap(j, &j->recursor[i], t, out);
 		break;
 	}
+}
+
+int64_t judge_slack_ns(const struct judge *j)
+{
+	return j->plan->limits.slack_ns + j->events.loop_gap_max_us * 1000;
+}
+
+json_t *judge_finish(struct judge *j)
+{
+	judge_settle(j, INT64_MAX);
+	gates(j);
+	return judge_document(j);
+}
+
+size_t judge_retained(const struct judge *j)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < j->client_n; i++) {
+		const struct client *c = &j->client[i];
+		n += c->query.next - c->query.base + c->retry.next - c->retry.base +
+		     c->by_key.n + c->by_identity.n;
+	}
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		n += b->front.next - b->front.base + b->lone.next - b->lone.base +
+		     b->probe.next - b->probe.base + b->waiting.n + aging_n(&b->backs) +
+		     b->health.outcome_n + b->health.edge_n + b->gone_n;
+	}
+	for (unsigned i = 0; i < j->recursor_n; i++)
+		n += aging_n(&j->recursor[i].open);
+	for (unsigned i = 0; i < j->even_n; i++)
+		n += even_retained(j->even[i]);
+	return n;
 }
 
 void judge_invalid(struct judge *j, const char *format, ...)

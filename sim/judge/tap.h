@@ -58,6 +58,11 @@ void judge_tap(struct judge *j, const struct judge_tap *t);
 void judge_event(struct judge *j, const json_t *event);
 /* A reason, beyond what taps and events tell, why the run is INVALID. printf's arguments. */
 void judge_invalid(struct judge *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * How many records of queries, probes and so on the judge remembers: what is in flight, and what
+ * its deadline was a few seconds ago. It doesn't grow with the run's length.
+ */
+size_t judge_retained(const struct judge *j);
 /* All is told: the verdict document, a new reference. Once. */
 json_t *judge_finish(struct judge *j);
 

@@ -7,61 +7,95 @@
  * of both. So draws that came in before the stretch and left in it, or came in in it and left after
  * it, may belong to it or not, and only counts that no choice among them would level are wrong.
  */
+#include <string.h>
+
 #include "even.h"
-
-/* The first draw that left at t_ns or later. */
-static size_t first_since(const struct balancer *lb, int64_t t_ns)
-{
-	size_t lo = 0, hi = lb->draw_n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (lb->draw[mid].t_ns < t_ns)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
 
 /*
  * The earliest time at which a draw's query may have come in. Where several waited with one
  * question it may have been another one of them.
  */
-static int64_t came_in(const struct balancer *lb, const struct draw *d)
+static int64_t came_in(const struct draw *d)
 {
 	int64_t least = d->t_ns - BALANCER_STALE_NS;
 
-	if (d->front == UINT32_MAX)
-		return least;
-	int64_t t = lb->front[lb->front[d->front].since].t_ns;
-	return t > least ? t : least;
+	return d->since_ns > least ? d->since_ns : least;
 }
 
-void turns_stretch(struct even *v, unsigned balancer, const struct stretch *s)
+/* A draw that left when the stretch had begun. */
+static void count(struct stretch *s, int64_t until_ns, const struct draw *d)
 {
-	const struct balancer *lb = &v->j->balancer[balancer];
-	uint64_t surely[BAL_SERVERS_MAX] = { 0 }, maybe[BAL_SERVERS_MAX] = { 0 };
-	uint64_t most = 0, least = UINT64_MAX;
+	int64_t in_ns = came_in(d);
 
-	for (size_t i = first_since(lb, s->from_ns); i < lb->draw_n; i++) {
-		const struct draw *d = &lb->draw[i];
-		int64_t in_ns = came_in(lb, d);
-		if (d->t_ns - BALANCER_STALE_NS >= s->until_ns)
+	if (d->t_ns < s->from_ns)
+		return;
+	if (in_ns >= s->from_ns && d->t_ns < until_ns)
+		s->surely[d->server]++;
+	else if (in_ns < until_ns)
+		s->maybe[d->server]++;
+}
+
+/* Draws of queries first...end-1 at the front, and lone ones, that came in before before_ns. */
+static void count_all(const struct balancer *b, struct stretch *s, int64_t until_ns,
+                      uint64_t front, uint64_t front_end, uint64_t lone, uint64_t lone_end,
+                      int64_t before_ns)
+{
+	struct draw d;
+
+	for (; front < front_end; front++) {
+		const struct front *f = ring_at(&b->front, front);
+		if (f->t_ns >= before_ns)
 			break;
-		if (in_ns >= s->from_ns && d->t_ns < s->until_ns)
-			surely[d->server]++;
-		else if (in_ns < s->until_ns)
-			maybe[d->server]++;
+		d = front_draw(f);
+		if (f->server != UINT16_MAX)
+			count(s, until_ns, &d);
 	}
-	for (unsigned i = 0; i < lb->conf->server_n; i++) {
-		if (s->state[i] != SERVER_UP)
+	for (; lone < lone_end; lone++) {
+		d = lone_draw(ring_at(&b->lone, lone));
+		if (d.t_ns >= before_ns)
+			break;
+		count(s, until_ns, &d);
+	}
+}
+
+static int64_t until(const struct even *v, const struct balancer *b)
+{
+	int64_t next = health_next(b);
+
+	return next < v->e->during_to_ns ? next : v->e->during_to_ns;
+}
+
+/* Counts begin with draws that are told already and left in the stretch all the same. */
+void turns_open(struct even *v, const struct balancer *b, struct stretch *s)
+{
+	memset(s->surely, 0, 2 * b->conf->server_n * sizeof(*s->surely));
+	count_all(b, s, until(v, b), b->front.base, b->front_settled, b->lone.base,
+	          b->lone_settled, INT64_MAX);
+}
+
+void turns_draw(struct even *v, const struct balancer *b, struct stretch *s, const struct draw *d)
+{
+	count(s, until(v, b), d);
+}
+
+/* Counts end with draws that aren't told yet and may have been made in the stretch. */
+void turns_close(struct even *v, const struct balancer *b, struct stretch *s, int64_t until_ns)
+{
+	uint64_t most = 0, least = UINT64_MAX;
+	int64_t before = until_ns < INT64_MAX - BALANCER_STALE_NS ? until_ns + BALANCER_STALE_NS :
+	                 until_ns;
+
+	count_all(b, s, until_ns, b->front_settled, b->front.next, b->lone_settled, b->lone.next,
+	          before);
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		if (b->server[i].state != SERVER_UP)
 			continue;
-		most = surely[i] > most ? surely[i] : most;
-		least = surely[i] + maybe[i] < least ? surely[i] + maybe[i] : least;
+		most = s->surely[i] > most ? s->surely[i] : most;
+		uint64_t all = s->surely[i] + s->maybe[i];
+		least = all < least ? all : least;
 	}
 	if (most > least && most - least > v->spread_max) {
 		v->spread_max = most - least;
-		v->spread_balancer = balancer;
+		v->spread_balancer = b->index;
 	}
 }

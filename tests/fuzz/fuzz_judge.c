@@ -82,7 +82,8 @@ static void tell_lines(struct judge *j, const uint8_t *data, size_t size)
 
 static char *verdict_of(const struct plan *p, const uint8_t *data, size_t size)
 {
-	static char copy[1 << 20];
+	static char copy[1 << 16];
+	struct judge_pcap pcap[3] = { { NULL, 0 } };
 	char error[JUDGE_ERROR_TEXT];
 	const uint8_t *nul = memchr(data, 0, size);
 	size_t lines = nul != NULL ? (size_t)(nul - data) : size;
@@ -90,9 +91,11 @@ static char *verdict_of(const struct plan *p, const uint8_t *data, size_t size)
 
 	MUST(j != NULL);
 	tell_lines(j, data, lines);
-	for (unsigned i = 0; i < p->node_n && lines + 1 < size; i++) {
+	if (lines + 1 < size) {
 		memcpy(copy, data + lines + 1, size - lines - 1);
-		judge_pcap(j, i, fmemopen(copy, size - lines - 1, "rb"));
+		for (unsigned i = 0; i < p->node_n; i++)
+			pcap[i].file = fmemopen(copy, size - lines - 1, "rb");
+		judge_pcaps(j, pcap);
 	}
 	json_t *doc = judge_finish(j);
 	char *text = json_dumps(doc, JSON_SORT_KEYS);

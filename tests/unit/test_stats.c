@@ -239,14 +239,14 @@ static void quantile_ranks_hold_the_binomial(void **state)
 /* Draws until the alarm rings at 1e-6, with P(kind 0) = p; 0 when it never does. */
 static uint64_t draws_to_alarm(struct drbg *r, double p, uint64_t max)
 {
-	static const double half[] = { 0.5, 0.5 };
-	struct stat_e_set e;
-	double log_e = 0;
+	uint64_t count[2] = { 0, 0 };
+	struct stat_e e;
 
-	stat_e_init(&e, 2, half);
+	stat_e_init(&e);
 	for (uint64_t i = 1; i <= max; i++) {
-		log_e += stat_e_draw(&e, drbg_u32(r) >= (uint32_t)(p * 4294967295.0));
-		if (log_e >= stat_e_alarm(1e-6))
+		unsigned kind = drbg_u32(r) >= (uint32_t)(p * 4294967295.0);
+		stat_e_take(&e, stat_e_ratio(0.5, count[kind]++, i - 1));
+		if (stat_e_rings(&e, 1e-6))
 			return i;
 	}
 	return 0;
@@ -293,18 +293,54 @@ static void e_of_three_kinds_is_the_closed_form(void **state)
 {
 	static const double p[] = { 0.5, 0.3, 0.2 };
 	static const unsigned draw[] = { 0, 0, 1, 2, 0, 1, 0, 2, 2, 2 };
-	struct stat_e_set e;
-	double log_e = 0, want = fm_lgamma(40) - fm_lgamma(50);
+	uint64_t count[3] = { 0, 0, 0 };
+	double want = fm_lgamma(40) - fm_lgamma(50);
+	struct stat_e e;
 	(void)state;
 
-	stat_e_init(&e, 3, p);
+	stat_e_init(&e);
 	for (size_t i = 0; i < COUNT_OF(draw); i++)
-		log_e += stat_e_draw(&e, draw[i]);
+		stat_e_take(&e, stat_e_ratio(p[draw[i]], count[draw[i]]++, i));
 	for (unsigned i = 0; i < 3; i++)
-		want += fm_lgamma(40 * p[i] + (double)e.count[i]) - fm_lgamma(40 * p[i]) -
-		        (double)e.count[i] * fm_log(p[i]);
-	near(log_e, want, 1e-12);
-	assert_int_equal(e.total, 10);
+		want += fm_lgamma(40 * p[i] + (double)count[i]) - fm_lgamma(40 * p[i]) -
+		        (double)count[i] * fm_log(p[i]);
+	near(stat_e_log(&e), want, 1e-12);
+}
+
+/* A skew so long that the product would overflow, then one the other way: as the sum of logs. */
+static void evidence_of_any_size_is_kept(void **state)
+{
+	uint64_t count[2] = { 0, 0 };
+	double sum = 0, most = 0;
+	struct stat_e e;
+	(void)state;
+
+	stat_e_init(&e);
+	for (uint64_t i = 0; i < 40000; i++) {
+		unsigned kind = i >= 10000;
+		double ratio = stat_e_ratio(0.25 + 0.5 * kind, count[kind]++, i);
+		stat_e_take(&e, ratio);
+		sum += fm_log(ratio);
+		most = sum > most ? sum : most;
+		if (i % 1000 == 0)
+			assert_int_equal(stat_e_rings(&e, 1e-9), sum >= stat_e_alarm(1e-9));
+	}
+	assert_true(most > 10000 && sum < 100);
+	near(stat_e_log(&e), sum, 1e-6);
+	near(stat_e_log_most(&e), most, 1e-6);
+}
+
+/* Many draws: tails in no time, that add up, and close to the normal law's. */
+static void runs_of_a_hundred_million_draws(void **state)
+{
+	const uint64_t a = 60000000, b = 40000000, mean = 48000001;
+	(void)state;
+	double below = stat_runs_lower(mean - 10000, a, b);
+	double above = stat_runs_upper(mean - 9999, a, b);
+
+	near(below + above, 1, 1e-9);
+	/* standard deviation 4,800: 10,000 are 2.083 of them */
+	assert_true(below > 0.0180 && below < 0.0192);
 }
 
 int main(void)
@@ -325,6 +361,8 @@ int main(void)
 		cmocka_unit_test(the_alarm_rings_when_it_was_simulated_to),
 		cmocka_unit_test(the_alarm_stays_silent_for_a_right_system),
 		cmocka_unit_test(e_of_three_kinds_is_the_closed_form),
+		cmocka_unit_test(evidence_of_any_size_is_kept),
+		cmocka_unit_test(runs_of_a_hundred_million_draws),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
