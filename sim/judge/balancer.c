@@ -76,12 +76,12 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsi
 		b->check[i] = question_hash(c->name, c->name_len, c->type, c->class);
 		add_server(b, i);
 	}
-	health_init(b);
+	epochs_init(b);
 }
 
 void balancer_free(struct balancer *b)
 {
-	health_free(b);
+	epochs_free(b);
 	free(b->server);
 	free(b->check);
 	free(b->server_draws);

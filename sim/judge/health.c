@@ -201,7 +201,7 @@ int64_t health_delay(const struct judge *j)
 	return act_ns(j);
 }
 
-void health_init(struct balancer *b)
+void epochs_init(struct balancer *b)
 {
 	b->health.epoch_ns = NEVER;
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
@@ -214,7 +214,7 @@ void health_init(struct balancer *b)
 	}
 }
 
-void health_free(struct balancer *b)
+void epochs_free(struct balancer *b)
 {
 	free(b->health.outcome);
 	free(b->health.edge);

@@ -264,8 +264,8 @@ struct draw front_draw(const struct front *f);
 struct draw lone_draw(const struct lone *l);
 
 /* health.c: servers that aren't checked. */
-void health_init(struct balancer *b);
-void health_free(struct balancer *b);
+void epochs_init(struct balancer *b);
+void epochs_free(struct balancer *b);
 /* Takes in what probes came to until t_ns; every probe sent until then is over. */
 void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
 /* Puts the servers' states to what they are at t_ns, which never decreases. */
