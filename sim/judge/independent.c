@@ -12,7 +12,7 @@
 #include "even.h"
 
 enum {
-	AGREE_STEP = 4096,   /* draws that are compared at once, at least */
+	AGREE_STEP = 1024,   /* draws that are compared at once, at least */
 	AGREE_MAX = 1 << 20, /* that one may be ahead; then who is behind is no longer waited for */
 };
 

@@ -84,6 +84,14 @@ static inline void synth_tell(const struct synth *s, struct judge *j)
 	json_decref(events);
 }
 
+/* A record's frame, without the bytes before its payload. */
+static inline struct frame synth_frame(const struct synth_record *r)
+{
+	return (struct frame){ .kind = r->tcp ? FRAME_TCP : FRAME_UDP, .src = r->src,
+	                       .dst = r->dst, .payload = r->data, .payload_len = r->len,
+	                       .tcp_seq = r->tcp_seq, .tcp_flags = r->tcp_flags };
+}
+
 /* The verdict document, records fed straight to judge_tap. */
 static inline json_t *synth_judge(const struct synth *s)
 {
@@ -95,9 +103,7 @@ static inline json_t *synth_judge(const struct synth *s)
 	synth_tell(s, j);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct synth_record *r = &s->record[i];
-		struct frame f = { .kind = r->tcp ? FRAME_TCP : FRAME_UDP, .src = r->src,
-		                   .dst = r->dst, .payload = r->data, .payload_len = r->len,
-		                   .tcp_seq = r->tcp_seq, .tcp_flags = r->tcp_flags };
+		struct frame f = synth_frame(r);
 		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f, NULL };
 		judge_tap(j, &t);
 	}
