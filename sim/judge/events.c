@@ -68,7 +68,10 @@ static void event_setup(struct judge *j, const json_t *e)
 	j->events.ready_us = number(e, "ready_us", 0);
 }
 
-/* Faults are told in the plan's order for one node and kind: the first untold one that fits. */
+/*
+ * Faults are told in the plan's order for one node and kind: the first untold one that fits. Who
+ * judges as he goes tells a fault twice: pending when it strikes, and again when it is proven.
+ */
 static void event_fault(struct judge *j, const json_t *e)
 {
 	int node = node_of(j, e);
@@ -76,15 +79,18 @@ static void event_fault(struct judge *j, const json_t *e)
 	for (unsigned i = 0; node != PLAN_NONE && i < j->plan->fault_n; i++) {
 		const struct plan_fault *f = &j->plan->fault[i];
 		struct fault_seen *s = &j->events.fault[i];
-		if (s->told || f->node != node || f->at_ns != number(e, "at_ns", NEVER) ||
+		if ((s->told && !s->pending) || f->node != node || f->at_ns != number(e, "at_ns", NEVER) ||
 		    strcmp(plan_fault_name(f->kind), string(e, "kind")) != 0)
 			continue;
+		bool first = !s->told;
 		s->told = true;
+		s->pending = json_is_true(json_object_get(e, "pending"));
 		s->verified = json_is_true(json_object_get(e, "verified"));
 		s->from_ns = number(e, "from_ns", f->at_ns);
 		s->to_ns = number(e, "to_ns", f->at_ns);
 		copy(s->evidence, sizeof(s->evidence), string(e, "evidence"));
-		gones_fault(j, i);
+		if (first)
+			gones_fault(j, i);
 		return;
 	}
 	if (node != PLAN_NONE)

@@ -128,6 +128,17 @@ static void add_to_node(struct gones *s, int node, uint32_t index)
 	list_add(&s->quiet[node], index);
 }
 
+/*
+ * When the silence ends, as long as nobody has told: at its planned instant, since an engine that
+ * is judged as it goes strikes exactly then, but tells of a start when the program is ready.
+ */
+static int64_t planned_back(const struct plan *p, unsigned fault)
+{
+	int end = plan_fault_end(p, fault);
+
+	return end != PLAN_NONE ? p->fault[end].at_ns : INT64_MAX;
+}
+
 static void gone_begins(struct judge *j, unsigned fault)
 {
 	const struct plan_fault *f = &j->plan->fault[fault];
@@ -138,7 +149,8 @@ static void gone_begins(struct judge *j, unsigned fault)
 	struct gone *g = &s->gone[s->n];
 	*g = (struct gone){ .fault = fault, .end = PLAN_NONE, .node = f->node,
 	                    .from_ns = seen->from_ns, .to_ns = seen->to_ns,
-	                    .back_from_ns = INT64_MAX, .back_to_ns = INT64_MAX,
+	                    .back_from_ns = planned_back(j->plan, fault),
+	                    .back_to_ns = INT64_MAX,
 	                    .over_ns = load_end(j->plan),
 	                    .counted = zeroed(j->balancer_n, sizeof(bool)),
 	                    .up_wanted = balancers_checking(j, f->node) };

@@ -300,6 +300,7 @@ void recursor_tap(struct judge *j, struct recursor *r, const struct judge_tap *t
 
 struct fault_seen {
 	bool told, verified;
+	bool pending;               /* it has struck, and isn't proven yet */
 	int64_t from_ns, to_ns;
 	char evidence[200];
 };

@@ -27,19 +27,36 @@ void faults_schedule(struct world *w)
 		world_push(w, w->t0_ns + w->plan->fault[i].at_ns, EVENT_FAULT, i);
 }
 
-static void tell(struct world *w, unsigned i, int64_t to_ns, bool verified, const char *evidence)
+/* The event of a fault, but for what it is called. */
+static json_t *event_of(const struct world *w, unsigned i, int64_t to_ns, bool verified,
+                        const char *evidence)
 {
 	const struct plan_fault *f = &w->plan->fault[i];
-	struct fault_run *r = &w->fault[i];
 
-	r->state = FAULT_TOLD;
-	events_add(&w->events, "fault", r->from_ns,
-	           json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:s}", "kind",
-	                     plan_fault_name(f->kind), "node", name_of(w, f), "at_ns",
-	                     (json_int_t)f->at_ns, "from_ns",
-	                     (json_int_t)(r->from_ns - w->t0_ns), "to_ns",
-	                     (json_int_t)(to_ns - w->t0_ns), "verified", verified, "evidence",
-	                     evidence));
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:s}", "kind", plan_fault_name(f->kind),
+	                 "node", name_of(w, f), "at_ns", (json_int_t)f->at_ns, "from_ns",
+	                 (json_int_t)(w->fault[i].from_ns - w->t0_ns), "to_ns",
+	                 (json_int_t)(to_ns - w->t0_ns), "verified", verified, "evidence",
+	                 evidence);
+}
+
+/* It has struck at its instant and will be proven when it ends; the judge can't wait for that. */
+static void strike_pending(struct world *w, unsigned i)
+{
+	json_t *e = event_of(w, i, w->now_ns, false, "it hasn't ended yet");
+
+	w->fault[i].state = FAULT_PENDING;
+	json_object_set_new(e, "event", json_string("fault"));
+	json_object_set_new(e, "pending", json_true());
+	judge_event(w->judge, e);
+	json_decref(e);
+}
+
+static void tell(struct world *w, unsigned i, int64_t to_ns, bool verified, const char *evidence)
+{
+	w->fault[i].state = FAULT_TOLD;
+	events_add(&w->events, "fault", w->fault[i].from_ns,
+	           event_of(w, i, to_ns, verified, evidence));
 }
 
 /* ---- processes ---- */
@@ -138,7 +155,7 @@ static void fault_link_set(struct world *w, unsigned i)
 	counts_of(w, f->node, w->fault[i].was);
 	links_set(w->links, (unsigned)f->node, LINK_OUT, &set);
 	links_set(w->links, (unsigned)f->node, LINK_IN, &set);
-	w->fault[i].state = FAULT_PENDING;
+	strike_pending(w, i);
 }
 
 /* ---- stubs ---- */
@@ -192,7 +209,7 @@ static void fault_stub(struct world *w, unsigned i)
 	}
 	w->fault[i].stub_was = stub_count(w, f);
 	rec_fault(h->rec->shared, stub_kind(f->kind), f->value_ppm, f->value_ns);
-	w->fault[i].state = FAULT_PENDING;
+	strike_pending(w, i);
 }
 
 void faults_prove_stubs(struct world *w)

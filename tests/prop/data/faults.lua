@@ -18,4 +18,15 @@ load {
   rate = 500, arrivals = "poisson", to = "8s",
   names = zipf(300), timeout = "700ms", tries = 2,
 }
-expect { answers { wrong = 0, duplicate = 1000000 } }
+at "1s" { kill = "DNS1" }
+at "4s" { start = "DNS1" }
+at "5s" { kill = "DNS3" }
+at "6s" { start = "DNS3" }
+expect {
+  even    { "DNS1", "DNS3", catch = 0.24 },
+  detect  { "DNS1", within = "2.5s" },
+  back    { "DNS3", within = "4s" },
+  lost    { at_most = 1000000 },
+  answers { wrong = 0, duplicate = 1000000 },
+  cache   { hits = 0.0001 },
+}
