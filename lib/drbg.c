@@ -17,17 +17,27 @@ static lanes rotl(lanes v, unsigned n)
 	return (v << n) | (v >> (32 - n));
 }
 
+/* Little-endian, whatever the machine. */
+static uint32_t little32(uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap32(v);
+#endif
+	return v;
+}
+
 static uint32_t load32(const uint8_t *p)
 {
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return little32(v);
 }
 
 static void store32(uint8_t *p, uint32_t v)
 {
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-	p[2] = (uint8_t)(v >> 16);
-	p[3] = (uint8_t)(v >> 24);
+	v = little32(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 #define QUARTER(a, b, c, d)                                                                        \
@@ -75,11 +85,11 @@ static void next_blocks(struct drbg *r)
 	memcpy(x, in, sizeof(x));
 	for (int i = 0; i < 10; i++)
 		double_round(x);
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; i < 16; i++)
 		x[i] += in[i];
-		for (unsigned k = 0; k < 4; k++)
+	for (unsigned k = 0; k < 4; k++)
+		for (unsigned i = 0; i < 16; i++)
 			store32(r->block + 64 * k + 4 * i, x[i][k]);
-	}
 	r->counter += 4;
 	r->used = 0;
 }

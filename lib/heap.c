@@ -48,18 +48,33 @@ static size_t least_child(const struct heap *h, size_t i)
 	return best;
 }
 
+/* Puts it where it belongs, from the root down. */
+static void sift_down(struct heap *h, const struct heap_item *it)
+{
+	size_t i = 0, c;
+
+	while ((c = least_child(h, i)) < h->n && before(&h->item[c], it)) {
+		h->item[i] = h->item[c];
+		i = c;
+	}
+	h->item[i] = *it;
+}
+
 struct heap_item heap_pop(struct heap *h)
 {
 	MUST(h->n > 0);
 	struct heap_item first = h->item[0], last = h->item[--h->n];
-	size_t i = 0, c;
 
-	while ((c = least_child(h, i)) < h->n && before(&h->item[c], &last)) {
-		h->item[i] = h->item[c];
-		i = c;
-	}
-	h->item[i] = last;
+	sift_down(h, &last);
 	return first;
+}
+
+void heap_replace(struct heap *h, int64_t t_ns, uint64_t what)
+{
+	struct heap_item new = { t_ns, h->next_seq++, what };
+
+	MUST(h->n > 0);
+	sift_down(h, &new);
 }
 
 void heap_check(const struct heap *h)

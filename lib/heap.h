@@ -32,6 +32,8 @@ bool heap_push(struct heap *h, int64_t t_ns, uint64_t what);
 int64_t heap_first(const struct heap *h);
 /* Removes the first item and returns it. The heap must not be empty. O(log n). */
 struct heap_item heap_pop(struct heap *h);
+/* As heap_pop and then heap_push, in about half the time. The heap must not be empty. */
+void heap_replace(struct heap *h, int64_t t_ns, uint64_t what);
 /* Asserts the heap order. O(n). */
 void heap_check(const struct heap *h);
 

@@ -79,7 +79,8 @@ static void event_fault(struct judge *j, const json_t *e)
 	for (unsigned i = 0; node != PLAN_NONE && i < j->plan->fault_n; i++) {
 		const struct plan_fault *f = &j->plan->fault[i];
 		struct fault_seen *s = &j->events.fault[i];
-		if ((s->told && !s->pending) || f->node != node || f->at_ns != number(e, "at_ns", NEVER) ||
+		if ((s->told && !s->pending) || f->node != node ||
+		    f->at_ns != number(e, "at_ns", NEVER) ||
 		    strcmp(plan_fault_name(f->kind), string(e, "kind")) != 0)
 			continue;
 		bool first = !s->told;

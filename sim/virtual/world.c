@@ -13,6 +13,11 @@ static const int64_t BEGIN_NS = 1000000000; /* so that nothing happens at 0, whi
 
 void world_push(struct world *w, int64_t t_ns, enum event_kind kind, uint64_t what)
 {
+	if (w->top_taken) {
+		heap_replace(&w->queue, t_ns, (uint64_t)kind << KIND_SHIFT | what);
+		w->top_taken = false;
+		return;
+	}
 	if (!heap_push(&w->queue, t_ns, (uint64_t)kind << KIND_SHIFT | what))
 		world_trouble(w, "more than %zu events are to come", w->queue.cap);
 }

@@ -164,6 +164,7 @@ struct world {
 	int64_t begin_ns, now_ns;
 	int64_t t0_ns;              /* 0 until it is known */
 	uint64_t events_n, frames, lost, unroutable;
+	bool top_taken;             /* the event that happens is still on top of the queue */
 	char trouble[256];          /* why the run can't go on; "" */
 	struct tap_early *early, **early_end;
 	struct watcher *watcher;    /* or NULL */
