@@ -14,7 +14,7 @@ struct late {
 	uint64_t n;
 	int64_t max_ns;
 	struct spread beyond;
-	uint64_t us[EARLY_US + LATE_US];
+	uint64_t *us;        /* EARLY_US + LATE_US of them, from the first query on */
 };
 
 struct late *late_new(void)
@@ -25,6 +25,7 @@ struct late *late_new(void)
 void late_free(struct late *l)
 {
 	spread_free(&l->beyond);
+	free(l->us);
 	free(l);
 }
 
@@ -32,6 +33,8 @@ void late_add(struct late *l, int64_t ns)
 {
 	int64_t us = ns / 1000 + EARLY_US;
 
+	if (l->us == NULL)
+		l->us = zeroed(EARLY_US + LATE_US, sizeof(*l->us));
 	l->max_ns = l->n == 0 || ns > l->max_ns ? ns : l->max_ns;
 	l->n++;
 	if (us >= EARLY_US + LATE_US)

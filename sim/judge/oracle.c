@@ -21,8 +21,8 @@ struct right {
 };
 
 struct oracle {
-	uint64_t seen[SLOTS];
-	struct right right[SLOTS];
+	uint64_t *seen;                 /* SLOTS each, from the first answer on */
+	struct right *right;
 };
 
 struct oracle *oracle_new(void)
@@ -32,6 +32,10 @@ struct oracle *oracle_new(void)
 
 void oracle_free(struct oracle *take_o)
 {
+	if (take_o == NULL)
+		return;
+	free(take_o->seen);
+	free(take_o->right);
 	free(take_o);
 }
 
@@ -106,6 +110,11 @@ static bool same(const struct right *r, const uint8_t *m)
 enum rec_match oracle_match(struct oracle *o, const struct judge_message *m)
 {
 	unsigned slot = (unsigned)(m->question >> 40) % SLOTS;
+
+	if (o->right == NULL) {
+		o->right = zeroed(SLOTS, sizeof(*o->right));
+		o->seen = zeroed(SLOTS, sizeof(*o->seen));
+	}
 	struct right *r = &o->right[slot];
 
 	if (r->question != m->question && o->right[slot ^ 1].question == m->question)

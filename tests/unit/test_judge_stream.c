@@ -167,6 +167,72 @@ static void a_message_may_be_read_by_whoever_taps(void **state)
 	plan_free(p);
 }
 
+/* ---- events that come when they happen ---- */
+
+static bool happens_by(const json_t *event, int64_t t_ns)
+{
+	const char *kind = json_string_value(json_object_get(event, "event"));
+
+	if (strcmp(kind, "start") == 0)
+		return true;
+	return strcmp(kind, "fault") == 0 &&
+	       json_integer_value(json_object_get(event, "from_ns")) <= t_ns;
+}
+
+/* As the virtual engine tells a run: each fault in its time, what is of the whole run last. */
+static json_t *judged_as_it_happens(const struct synth *s)
+{
+	json_t *events = synth_events(s);
+	char error[JUDGE_ERROR_TEXT];
+	struct judge *j = judge_new(s->plan, error);
+	uint64_t number[16] = { 0 };
+	size_t told = 0;
+
+	MUST(j != NULL);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct synth_record *r = &s->record[i];
+		struct frame f = synth_frame(r);
+		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f, NULL };
+		while (happens_by(json_array_get(events, told), r->t_ns))
+			judge_event(j, json_array_get(events, told++));
+		judge_tap(j, &t);
+	}
+	for (; told < json_array_size(events); told++)
+		judge_event(j, json_array_get(events, told));
+	json_decref(events);
+	json_t *doc = judge_finish(j);
+	judge_free(j);
+	return doc;
+}
+
+static void faults_may_be_told_when_they_happen(void **state)
+{
+	static const struct synth_knobs k[] = {
+		{ .in_virtual = true }, { .in_virtual = true, .dead_still_used = true },
+		{ .in_virtual = true, .shy_back = true },
+		{ .in_virtual = true, .never_back = true },
+		{ .in_virtual = true, .no_effect = true },
+		{ .in_virtual = true, .notice_late_ns = 1100000000 },
+	};
+	static const char *const scenario[] = { "scenarios/blog.lua", "scenarios/hang.lua" };
+	struct synth s;
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT_OF(k); i++) {
+		struct plan *p = synth_plan(scenario[i % 2], NULL, i + 1);
+		p->expect[0].during_to_ns = p->load[0].to_ns;
+		synth_run(&s, p, &k[i / 2]);
+		json_t *before = synth_judge(&s), *then = judged_as_it_happens(&s);
+		char *a = json_dumps(before, JSON_SORT_KEYS), *b = json_dumps(then, JSON_SORT_KEYS);
+		assert_string_equal(a, b);
+		free(a);
+		free(b);
+		json_decref(before);
+		json_decref(then);
+		synth_fini(&s);
+		plan_free(p);
+	}
+}
+
 /* ---- a hundred servers ---- */
 
 enum { MANY = 100 };
@@ -375,6 +441,7 @@ int main(void)
 		cmocka_unit_test(a_run_ten_times_as_long_takes_no_more_memory),
 		cmocka_unit_test(nodes_may_lag_by_less_than_a_second),
 		cmocka_unit_test(a_message_may_be_read_by_whoever_taps),
+		cmocka_unit_test(faults_may_be_told_when_they_happen),
 		cmocka_unit_test(a_hundred_servers_are_even_or_not),
 		cmocka_unit_test(a_rolling_restart_leaves_only_transitions_out),
 	};
