@@ -135,11 +135,13 @@ uint64_t question_hash(const uint8_t *name, size_t len, uint16_t type, uint16_t 
 /* ip_eq, in line. */
 static inline bool same_ip(const struct ip *a, const struct ip *b)
 {
-	uint64_t x[2], y[2];
+	uint64_t low, high, other_low, other_high;
 
-	__builtin_memcpy(x, a->b, 16);
-	__builtin_memcpy(y, b->b, 16);
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	__builtin_memcpy(&low, a->b, 8);
+	__builtin_memcpy(&high, a->b + 8, 8);
+	__builtin_memcpy(&other_low, b->b, 8);
+	__builtin_memcpy(&other_high, b->b + 8, 8);
+	return ((low ^ other_low) | (high ^ other_high)) == 0;
 }
 
 /* Never 0. */
