@@ -5,6 +5,7 @@
 #   make check      everything tested: style, purity, unit, property, fuzz corpus, e2e, labs
 #   make unit       only the tests in C, with and without sanitizers
 #   make bench      ratios against peers; a table, and build/bench.json
+#   make fidelity   virtual time against namespaces: half an hour; FIDELITY="--netns 3 hang" for less
 #   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
 #   make lint       clang's warnings, cppcheck, style
 #   make deps       install what is missing through apt (make deps FOR=build: only for the demo)
@@ -124,7 +125,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 .PHONY: all help demo check unit unit-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
-        bench-programs lint deps install golden golden-check clean e2e
+        bench-programs fidelity lint deps install golden golden-check clean e2e
 .SECONDARY:
 
 help:
@@ -151,6 +152,7 @@ unit:
 JOBS ?= 3
 e2e: all
 	$(Q)$(MAKE) --no-print-directory MODE=asan all
+	$(Q)$(MAKE) --no-print-directory MODE=debug build/debug-$(notdir $(CC))/bin/evenkeel
 	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile -p no:cacheprovider tests/e2e
 
 golden-check: all
@@ -207,5 +209,8 @@ fuzz:
 bench-programs: all $(BENCH)
 bench: bench-programs
 	$(Q)$(PYTHON) tests/bench/run.py $(B)/tests/bench build/bench.json $(ONLY)
+
+fidelity: all
+	$(Q)$(PYTHON) tests/fidelity.py $(FIDELITY)
 
 -include $(wildcard $(B)/obj/*.d $(B)/obj/*/*.d $(B)/obj/*/*/*.d $(B)/obj/*/*/*/*.d)

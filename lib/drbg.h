@@ -23,7 +23,7 @@ enum drbg_purpose {
 	DRBG_NAMES = 5,     /* index: load; names */
 	DRBG_CLIENTS = 6,   /* index: load; client, source port */
 	DRBG_IDS = 7,       /* index: load; query IDs */
-	DRBG_RETRIES = 8,   /* index: load; IDs and balancers of later tries */
+	DRBG_RETRIES = 8,   /* index: load; balancers of later tries */
 	DRBG_LINK = 9,      /* index: 2 * node + direction */
 	DRBG_MISS = 10,     /* index: worker; delay of a cache miss */
 	DRBG_NODE = 11,     /* index: node; derives a node's own seed from the plan's */

@@ -271,16 +271,14 @@ static uint64_t try_again(const struct client *c, int64_t t_ns, uint64_t identit
  * The query of this key that is planned closest to t_ns and hasn't left yet: at high rates an ID
  * comes again while the one before still waits. UINT64_MAX: none.
  */
-static uint64_t first_try(const struct client *c, const struct judge_tap *t, uint64_t key)
+static uint64_t first_try(const struct client *c, int64_t t_ns, uint64_t key)
 {
-	int64_t t_ns = t->t_ns;
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
 
 	for (uint64_t i = newest(c, table_find(&c->by_key, key)); i > 0;) {
 		const struct query *q = ring_at(&c->query, i - 1);
-		if (q->sent_ns == NEVER && q->key == key && llabs(t_ns - q->plan_ns) < least &&
-		    same_ip(query_to(c, q), &t->frame->dst.ip)) {
+		if (q->sent_ns == NEVER && q->key == key && llabs(t_ns - q->plan_ns) < least) {
 			least = llabs(t_ns - q->plan_ns);
 			best = i - 1;
 		}
@@ -322,20 +320,6 @@ static void query_sent(struct client *c, const struct judge_tap *t, uint64_t ind
 		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
 }
 
-/*
- * Whether what looks like a first try, before its time, is query again's next one, which is due
- * closer to now: it has drawn an ID that the plan holds for the same client and question.
- */
-static bool is_again(const struct client *c, int64_t t_ns, uint64_t first, uint64_t again)
-{
-	if (first == UINT64_MAX || again == UINT64_MAX)
-		return again != UINT64_MAX;
-	const struct query *q = ring_at(&c->query, first), *r = ring_at(&c->query, again);
-	int64_t due_ns = r->sent_ns + r->tries * query_load(c, r)->timeout_ns;
-
-	return q->plan_ns > t_ns && llabs(t_ns - due_ns) < q->plan_ns - t_ns;
-}
-
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
 static void client_query(struct client *c, const struct judge_tap *t,
                          const struct judge_message *m)
@@ -343,16 +327,15 @@ static void client_query(struct client *c, const struct judge_tap *t,
 	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question), again = UINT64_MAX;
 
 	plan_until(c, t->t_ns + EARLY_NS);
-	uint64_t first = first_try(c, t, key);
-	bool early = first == UINT64_MAX ||
-	             ((const struct query *)ring_at(&c->query, first))->plan_ns > t->t_ns;
-	if (c->again && early)
+	uint64_t first = first_try(c, t->t_ns, key);
+	if (first != UINT64_MAX) {
+		query_sent(c, t, first);
+		return;
+	}
+	if (c->again)
 		again = try_again(c, t->t_ns, key_of(&t->frame->src.ip, 1, 0, m->question));
-	if (!is_again(c, t->t_ns, first, again)) {
-		if (first != UINT64_MAX)
-			query_sent(c, t, first);
-		else
-			c->unplanned++;
+	if (again == UINT64_MAX) {
+		c->unplanned++;
 		return;
 	}
 	struct query *q = ring_at(&c->query, again);

@@ -61,7 +61,8 @@ static uint64_t key_of(const struct ep *ep, uint16_t id, uint64_t salt)
 	return h != 0 ? h : 1;
 }
 
-static void violation(struct world *w, unsigned node, const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+violation(struct world *w, unsigned node, const char *format, ...)
 {
 	char what[300];
 	va_list ap;

@@ -176,6 +176,42 @@ static void an_id_returns_to_its_socket_only_after_all_others(void **state)
 	host_arena_free(&a);
 }
 
+/* Of socket 0: when each ID was used last, in uses of the socket; and what came between. */
+static void ids_of_later_tries_keep_away_from_those_of_first_ones(void **state)
+{
+	static uint32_t first_at[65536], spare_at[65536], spare_when[65536];
+	struct load_plan t;
+	struct arena a;
+	struct load_query q;
+	struct drbg r;
+	uint8_t seed[DRBG_SEED];
+	uint32_t firsts = 20000, spares = 20000; /* 0 in the tables is long ago */
+
+	(void)state;
+	load_plan_init(&t);
+	t.load[0].to_ns = INT64_MAX / 8;
+	struct load_gen *g = load_plan_gen(&t, &a);
+	drbg_seed_from_u64(seed, 5);
+	drbg_init(&r, seed, DRBG_TEST, 0);
+	for (unsigned i = 0; i < 6000000; i++) {
+		uint64_t many = i / 500000 % 3; /* by turns few later tries, many, and most */
+		if (drbg_below(&r, 100) < (many == 0 ? 1 : many == 1 ? 5 : 60)) {
+			uint16_t id = load_gen_spare_id(g, 0);
+			assert_true(firsts - first_at[id] > 8192 || first_at[id] == 0);
+			assert_true(spares - spare_at[id] > 8192 || spare_at[id] == 0);
+			spare_at[id] = spares++;
+			spare_when[id] = firsts;
+			continue;
+		}
+		assert_true(load_gen_next(g, &q));
+		if (q.source != 0)
+			continue;
+		assert_true(firsts - spare_when[q.id] >= 8192 || spare_when[q.id] == 0);
+		first_at[q.id] = firsts++;
+	}
+	host_arena_free(&a);
+}
+
 static void a_plan_that_cannot_be_generated_is_refused(void **state)
 {
 	struct load_plan t;
@@ -214,6 +250,7 @@ int main(void)
 		cmocka_unit_test(balancers_are_asked_at_their_address_of_the_family),
 		cmocka_unit_test(per_client_a_client_keeps_its_balancer),
 		cmocka_unit_test(an_id_returns_to_its_socket_only_after_all_others),
+		cmocka_unit_test(ids_of_later_tries_keep_away_from_those_of_first_ones),
 		cmocka_unit_test(a_plan_that_cannot_be_generated_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@
 
 STATIC_MUST((LOAD_SOCKETS & (LOAD_SOCKETS - 1)) == 0);
 
-enum { ROUNDS = 6, MILLION = 1000000, OPEN_MAX = 10000000 };
+enum { ROUNDS = 6, MILLION = 1000000, OPEN_MAX = 10000000, ID_APART = 8192 };
 static const uint64_t RATE_MAX_MQPS = 10000000000; /* ten million queries a second */
 
 struct target {
@@ -32,7 +32,8 @@ struct load_gen {
 	uint64_t frac;            /* of a ns: thousandths, or constant: 1 / rate_mqps */
 	uint64_t client_key;      /* per client: which balancer */
 	uint8_t id_key[ROUNDS];
-	uint16_t id_at[LOAD_SOCKETS];
+	uint16_t id_at[LOAD_SOCKETS];    /* in the permutation: the next first try's */
+	uint16_t spare_at[LOAD_SOCKETS]; /* the next later try's */
 	unsigned target_n;
 	struct target *target;
 };
@@ -196,6 +197,15 @@ static uint16_t shuffled(const struct load_gen *g, uint16_t v)
 		left = swap;
 	}
 	return (uint16_t)(left << 8 | right);
+}
+
+uint16_t load_gen_spare_id(struct load_gen *g, unsigned source)
+{
+	uint16_t ahead = (uint16_t)(g->spare_at[source] - g->id_at[source]);
+
+	if (ahead < ID_APART || ahead > UINT16_MAX - 2 * ID_APART)
+		g->spare_at[source] = (uint16_t)(g->id_at[source] + 2 * ID_APART);
+	return shuffled(g, g->spare_at[source]++);
 }
 
 /* Moves t_ns on by ps. */

@@ -11,7 +11,7 @@
 
 #include "lib/drbg.h"
 
-enum { NIL = 0, CHECK_WALK = 64, REDRAWS = 16 };
+enum { NIL = 0, CHECK_WALK = 64 };
 #define LATER_TRY UINT32_MAX
 
 enum state {
@@ -256,18 +256,6 @@ static void ask_next(struct load *l, struct dgram *d)
 	l->has_next = load_gen_next(l->gen, &l->next);
 }
 
-/* True when another open query has the entry's socket, client and ID. */
-static bool id_taken(const struct load *l, const struct open *o)
-{
-	uint32_t i = *bucket_of(l, &o->client, o->source, o->id);
-
-	for (; i != NIL; i = l->open[i].chain)
-		if (l->open[i].source == o->source && l->open[i].id == o->id &&
-		    ip_eq(&l->open[i].client, &o->client))
-			return true;
-	return false;
-}
-
 /* The next try: another balancer if there is one, a new ID. The entry is in no list. */
 static void ask_again(struct load *l, uint32_t i, int64_t due_ns, struct dgram *d)
 {
@@ -277,9 +265,7 @@ static void ask_again(struct load *l, uint32_t i, int64_t due_ns, struct dgram *
 	if (n > 1)
 		step = 1 + (unsigned)drbg_below(&l->retries, n - 1);
 	o->target = (o->target + step) % n;
-	uint16_t old = o->id;
-	for (int k = 0; k < REDRAWS && (o->id == old || id_taken(l, o)); k++)
-		o->id = drbg_u16(&l->retries);
+	o->id = load_gen_spare_id(l->gen, o->source);
 	l->count.retries++;
 	ask(l, i, due_ns, d);
 	d->conn = LATER_TRY;

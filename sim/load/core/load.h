@@ -55,6 +55,12 @@ bool load_gen_next(struct load_gen *g, struct load_query *q);
 struct ip load_client(const struct plan *p, unsigned load, unsigned i);
 /* The wire name made of number, as in struct load_query. Returns its length. */
 uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX]);
+/*
+ * An ID for a later try from a socket: one that no first try has there among the 8,192 before and
+ * the 8,192 to come, so that the two are never mistaken for each other; nor any of the last 8,192
+ * later tries. O(1).
+ */
+uint16_t load_gen_spare_id(struct load_gen *g, unsigned source);
 /* How many balancers have an address of the load's family, and the i-th of them. */
 unsigned load_gen_balancers(const struct load_gen *g);
 struct ep load_gen_balancer(const struct load_gen *g, unsigned i, unsigned *balancer);
