@@ -56,9 +56,9 @@ def p_value(d, m, n):
 
 # ---- what is compared ----
 
-def number(value):
+def number(value, none=math.inf):
     """None stands for a quantile that is a lost query, or for something that never came."""
-    return math.inf if value is None else value
+    return none if value is None else value
 
 
 def measures(doc):
@@ -67,8 +67,10 @@ def measures(doc):
     for e in doc["expectations"]:
         m = e["measured"]
         for b in m.get("balancers", []):
-            key = {"detect": "last_query_ns", "back": "first_query_ns"}[e["kind"]]
-            found[f"{e['kind']}, {b['name']}"] = number(b[key]), "ms"
+            # No query after the failure: it was noticed before there was one.
+            value = number(b["last_query_ns"], 0) if e["kind"] == "detect" else \
+                number(b["first_query_ns"])
+            found[f"{e['kind']}, {b['name']}"] = value, "ms"
         if e["kind"] == "even":
             for s in m["servers"][:-1]:
                 found[f"share of {s['name']}"] = s["share_ppm"], "%"
