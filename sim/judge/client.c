@@ -268,18 +268,20 @@ static uint64_t try_again(const struct client *c, int64_t t_ns, uint64_t identit
 }
 
 /*
- * The query of this key that is planned closest to t_ns and hasn't left yet: at high rates an ID
- * comes again while the one before still waits. UINT64_MAX: none.
+ * The query of this key, to that address, that is planned first and hasn't left yet: at high rates
+ * an ID comes again while the one before still waits, or from another socket a moment later.
+ * UINT64_MAX: none.
  */
-static uint64_t first_try(const struct client *c, int64_t t_ns, uint64_t key)
+static uint64_t first_try(const struct client *c, const struct ip *to, uint64_t key)
 {
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
 
 	for (uint64_t i = newest(c, table_find(&c->by_key, key)); i > 0;) {
 		const struct query *q = ring_at(&c->query, i - 1);
-		if (q->sent_ns == NEVER && q->key == key && llabs(t_ns - q->plan_ns) < least) {
-			least = llabs(t_ns - q->plan_ns);
+		if (q->sent_ns == NEVER && q->key == key && q->plan_ns < least &&
+		    same_ip(query_to(c, q), to)) {
+			least = q->plan_ns;
 			best = i - 1;
 		}
 		i = back_from(c, i - 1, q->before);
@@ -327,7 +329,7 @@ static void client_query(struct client *c, const struct judge_tap *t,
 	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question), again = UINT64_MAX;
 
 	plan_until(c, t->t_ns + EARLY_NS);
-	uint64_t first = first_try(c, t->t_ns, key);
+	uint64_t first = first_try(c, &t->frame->dst.ip, key);
 	if (first != UINT64_MAX) {
 		query_sent(c, t, first);
 		return;

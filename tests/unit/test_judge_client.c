@@ -174,6 +174,35 @@ static void a_later_try_belongs_to_the_query_whose_time_it_is(void **state)
 	}
 }
 
+/* ---- queries that have all in common but port and balancer ---- */
+
+static void queries_of_one_id_are_told_apart_by_their_order(void **state)
+{
+	static const struct synth_knobs none;
+	struct synth s = { .plan = client_plan(1, 40000, 1) };
+	uint8_t query[512], answer[REC_ANSWER_MAX];
+	struct arena a;
+	struct load_query q;
+
+	(void)state;
+	s.plan->load[0].to_ns = 2 * SYNTH_S; /* some hundred pairs within a few milliseconds */
+	synth_init(&s, &none);
+	MUST(host_arena(&a, load_gen_arena_size(s.plan, 0)) == 0);
+	struct load_gen *g = load_gen_init(&a, s.plan, 0);
+	for (; load_gen_next(g, &q); s.queries++, s.sent++) {
+		struct ep client = client_of(&q), to = q.to;
+		size_t len = ask(&s, &q, q.t_ns + 100 * SYNTH_US, q.id, &to, query);
+		synth_add(&s, q.t_ns + 20 * MS, s.client, &to, &client, answer,
+		          answer_to(query, len, false, false, answer));
+	}
+	host_arena_free(&a);
+	json_t *doc = judged(&s);
+	assert_int_equal(number(doc, "answers", "wrong"), 0);
+	assert_int_equal(number(doc, "answers", "duplicate"), 0);
+	assert_int_equal(number(doc, "lost", "lost"), 0);
+	json_decref(doc);
+}
+
 /* ---- truncated answers, then TCP ---- */
 
 struct segment {
@@ -380,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_later_try_belongs_to_the_query_whose_time_it_is),
+		cmocka_unit_test(queries_of_one_id_are_told_apart_by_their_order),
 		cmocka_unit_test(a_truncated_answer_is_none_but_its_tcp_answer_is),
 		cmocka_unit_test(messages_come_out_whole_however_segments_come),
 		cmocka_unit_test(streams_and_what_they_hold_are_bounded),
