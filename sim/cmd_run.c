@@ -325,7 +325,12 @@ static int run_virtual(const struct arguments *a, const struct plan *p, const ch
 static int run_once(const struct arguments *a, const struct plan *p, FILE *to, bool quiet,
                     unsigned left)
 {
-	char dir[RUNDIR_PATH], again[RUNDIR_PATH];
+	char dir[RUNDIR_PATH], again[RUNDIR_PATH], error[VIRTUAL_ERROR_TEXT];
+
+	if (a->is_virtual && virtual_refuses(p, error)) {
+		fprintf(stderr, "evenkeel: %s\n", error);
+		return EXIT_USAGE;
+	}
 	int status = prepare(a, p, "", dir);
 
 	if (status != -1)

@@ -236,7 +236,8 @@ void client_finish(struct judge *j, struct client *c)
 	do {
 		while (c->query.base < c->query.next)
 			settle_first(j, c);
-		plan_until(c, c->next_plan_ns);
+		if (!j->events.trouble) /* else it is INVALID, and what was to come is no matter */
+			plan_until(c, c->next_plan_ns);
 	} while (c->query.base < c->query.next);
 }
 

@@ -164,6 +164,7 @@ static void event_clock(struct judge *j, const json_t *e)
 
 static void event_trouble(struct judge *j, const json_t *e)
 {
+	j->events.trouble = true;
 	judge_invalid(j, "the engine reports trouble: %s", string(e, "what"));
 }
 

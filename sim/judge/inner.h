@@ -323,7 +323,7 @@ struct violation {
 };
 
 struct events {
-	bool start, end, wire, clock;
+	bool start, end, wire, clock, trouble;
 	char engine[16];
 	int64_t t0_unix_ns;
 	char plan_sha256[65];

@@ -15,6 +15,19 @@ struct ip host_own_ip(const struct host *h, const struct ip *to)
 	return ip_is4(to) ? h->own4 : h->own6;
 }
 
+int64_t host_wake_ns(struct host *h, enum wake by)
+{
+	static const uint16_t us[WAKES][WAKE_STEPS + 1] = {
+#define WAKE(id, prose, ...) { __VA_ARGS__ },
+		WAKE_TABLE(WAKE)
+#undef WAKE
+	};
+	uint32_t v = drbg_u16(&h->wakes);
+	const uint16_t *q = &us[by][v >> 12];
+
+	return (int64_t)q[0] * 1000 + (int64_t)(q[1] - q[0]) * 1000 * (v & 4095) / 4096;
+}
+
 /* ---- leaving ---- */
 
 void host_flush(struct world *w, struct host *h, int64_t until_ns)
@@ -115,15 +128,21 @@ static bool bucket_allows(struct bucket *b, int64_t now_ns, int64_t gap_ns, int6
 
 static struct bucket *peer_bucket(struct host *h, const struct ip *ip)
 {
-	if (h->peer == NULL)
-		h->peer = calloc(PEERS_MAX, sizeof(*h->peer));
-	MUST(h->peer != NULL);
-	for (unsigned i = 0; i < h->peer_n; i++)
-		if (ip_eq(&h->peer[i].ip, ip))
-			return &h->peer[i].bucket;
-	unsigned i = h->peer_n < PEERS_MAX ? h->peer_n++ : 0;
-	h->peer[i] = (struct refused_peer){ *ip, { 0, INT64_MIN / 2 } };
-	return &h->peer[i].bucket;
+	uint64_t key = dns_hash(ip->b, sizeof(ip->b), 0) | 1, *at;
+
+	if (h->peers.slot == NULL)
+		keys_init(&h->peers);
+	at = keys_find(&h->peers, key);
+	if (at != NULL)
+		return &h->peer[*at];
+	if (h->peer_n == h->peer_cap) {
+		h->peer_cap = h->peer_cap * 2 + 16;
+		h->peer = realloc(h->peer, h->peer_cap * sizeof(*h->peer));
+		MUST(h->peer != NULL);
+	}
+	keys_put(&h->peers, key, h->peer_n);
+	h->peer[h->peer_n] = (struct bucket){ 0, INT64_MIN / 2 };
+	return &h->peer[h->peer_n++];
 }
 
 static bool may_refuse(struct world *w, struct host *h, const struct ip *peer)
@@ -246,8 +265,8 @@ static void datagram(struct world *w, struct host *h, uint32_t i)
 	else if (port == -2 && h->state == HOST_RUNS)
 		lb_probe_answer(w, h, i);
 	else if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
-		serve_one(w, h, i, port, h->role == PLAN_BALANCER ? MODEL_BALANCER_WAKE
-		                                                  : MODEL_RECURSOR_WAKE);
+		serve_one(w, h, i, port, host_wake_ns(h, h->lb == NULL ? WAKE_QUERY
+		                                         : port == 0 ? WAKE_FORWARD : WAKE_RETURN));
 	else
 		keep(w, h, i);
 }

@@ -136,6 +136,8 @@ int tap_close(struct world *w)
 		                     (json_int_t)pcapw_records(p), "bytes",
 		                     (json_int_t)pcapw_bytes(p)));
 		int e = pcapw_close(p);
+		if (e < 0 && err == 0)
+			w->unwritten = w->plan->node[i].name;
 		err = err != 0 ? err : e;
 		w->host[i].pcap = NULL;
 	}

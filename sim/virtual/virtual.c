@@ -108,8 +108,10 @@ static json_t *run(struct world *w, char error[VIRTUAL_ERROR_TEXT])
 	loop_run(w);
 	int err = tell_end(w), closed = events_close(&w->events);
 	if (err < 0 || closed < 0) {
-		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s: a file couldn't be written: %s",
-		         w->o->dir, strerror(err < 0 ? -err : -closed));
+		const char *name = w->unwritten != NULL ? w->unwritten : "events.jsonl";
+		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s/%s%s: can't be written: %s", w->o->dir,
+		         name, w->unwritten != NULL ? ".pcap" : "",
+		         strerror(err < 0 ? -err : -closed));
 		return NULL;
 	}
 	return judge_finish(w->judge);

@@ -136,6 +136,7 @@ static void init_host(struct world *w, unsigned i)
 	fifo_init(&h->leaving);
 	plan_seed(w->plan, seed);
 	drbg_init(&h->ports, seed, DRBG_PORTS, i);
+	drbg_init(&h->wakes, seed, DRBG_WAKES, i);
 	for (unsigned a = n->addr_n; a-- > 0;)
 		*(ip_is4(&n->addr[a]) ? &h->own4 : &h->own6) = n->addr[a];
 	links_set(w->links, i, LINK_OUT, &set);
@@ -184,6 +185,7 @@ void world_fini(struct world *w)
 		lb_free(&w->host[i]);
 		stub_free(&w->host[i]);
 		host_arena_free(&w->host[i].arena);
+		keys_free(&w->host[i].peers);
 		free(w->host[i].peer);
 	}
 	if (w->load != NULL)

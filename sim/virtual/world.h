@@ -17,6 +17,7 @@
 #include "lib/dgram.h"
 #include "lib/heap.h"
 #include "lib/host/host.h"
+#include "keys.h"
 #include "model.h"
 #include "recursor-stub/config/conf.h"
 #include "sabotage.h"
@@ -33,7 +34,6 @@ enum {
 	SLOT_BYTES = 1536,          /* of a datagram; no core sends more over UDP */
 	SLOTS_MAX = 1 << 18,        /* frames in the whole world; untouched ones cost nothing */
 	NO_SLOT = SLOTS_MAX,
-	PEERS_MAX = 64,             /* addresses whose refusals one host limits apart */
 };
 
 /* A frame: under way, in a socket's buffer, or in a core's hands. */
@@ -60,11 +60,6 @@ enum host_state { HOST_DEAD, HOST_STARTS, HOST_RUNS, HOST_HANGS, HOST_ENDED };
 /* A token bucket as Linux has it for ICMP: time that has been saved up. */
 struct bucket {
 	int64_t saved_ns, at_ns;
-};
-
-struct refused_peer {
-	struct ip ip;
-	struct bucket bucket;
 };
 
 /* A health check's socket. */
@@ -114,10 +109,11 @@ struct host {
 	bool ready_told;
 	struct fifo sockets;        /* datagrams that wait for the program */
 	struct fifo leaving;        /* sent, and not yet shown */
-	struct drbg ports;
+	struct drbg ports, wakes;
 	struct bucket icmp;         /* of all its refusals */
-	unsigned peer_n;
-	struct refused_peer *peer;  /* room for PEERS_MAX, or NULL until the first refusal */
+	struct keys peers;          /* address to its place in peer; slot NULL until a refusal */
+	size_t peer_n, peer_cap;
+	struct bucket *peer;        /* its refusals to each address */
 	uint64_t sent, received;    /* frames at its interface */
 	uint64_t shown;             /* of those, to judge and capture */
 	uint64_t queue_drops;       /* datagrams that its full sockets dropped */
@@ -164,6 +160,7 @@ struct world {
 	int64_t begin_ns, now_ns;
 	int64_t t0_ns;              /* 0 until it is known */
 	uint64_t events_n, frames, lost, unroutable;
+	const char *unwritten;      /* node whose capture couldn't be written; or NULL */
 	bool top_taken;             /* the event that happens is still on top of the queue */
 	char trouble[256];          /* why the run can't go on; "" */
 	struct tap_early *early, **early_end;
@@ -215,6 +212,8 @@ void host_flush(struct world *w, struct host *h, int64_t until_ns);
 void host_arrive(struct world *w, uint32_t slot);
 void host_serve(struct world *w, struct host *h);
 void host_refuse(struct world *w, uint32_t slot);
+/* How long its idle program takes to wake up. */
+int64_t host_wake_ns(struct host *h, enum wake by);
 /* Wakes h's program at its core's deadline. */
 void host_arm(struct world *w, struct host *h);
 void host_wake(struct world *w, struct host *h);
