@@ -181,8 +181,8 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 struct config *config_load(const char *path, const struct config_options *o,
                            char error[CONFIG_ERROR_TEXT])
 {
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int err = host_read_file(path, CONFIG_FILE_MAX, &text, &len);
 
 	if (err < 0) {
