@@ -2,7 +2,8 @@
 /*
  * Systems that are wrong on purpose, in virtual time: each must be found out, by the judge from
  * packets alone and, where it is an invariant, by the engine's own checkers too, with the evidence
- * named. The right system beside them passes with the same seeds.
+ * named. The right system beside them passes with the same seeds. EK_SEEDS=N tries N seeds instead
+ * of a few.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "balancer/core/bal.h"
@@ -215,21 +217,28 @@ static void the_right_system_passes(void **state)
 	}
 }
 
+static uint64_t seeds_of(const struct sabotage *s)
+{
+	const char *n = getenv("EK_SEEDS");
+
+	return n != NULL ? strtoull(n, NULL, 10) : s->seeds;
+}
+
 static void each_sabotage_is_found_out_from_packets(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(sabotages); i++) {
 		const struct sabotage *s = &sabotages[i];
-		uint64_t found = 0;
-		for (uint64_t seed = 1; seed <= s->seeds; seed++) {
+		uint64_t found = 0, seeds = seeds_of(s);
+		for (uint64_t seed = 1; seed <= seeds; seed++) {
 			json_t *doc = run(s, &s->hooks, seed, false);
 			found += found_out(doc, s->kind, s->why);
 			assert_int_not_equal(judge_verdict(doc), VERDICT_INVALID);
 			json_decref(doc);
 		}
-		if (found < (s->every ? s->seeds : 1))
-			fail_msg("%s: %d of %d seeds found out", s->what, (int)found,
-			         (int)s->seeds);
+		print_message("%s: %d of %d seeds found out\n", s->what, (int)found, (int)seeds);
+		if (found < (s->every ? seeds : 1))
+			fail_msg("%s: not found out", s->what);
 	}
 }
 
