@@ -36,7 +36,29 @@ struct load_gen {
 	uint16_t spare_at[LOAD_SOCKETS]; /* the next later try's */
 	unsigned target_n;
 	struct target *target;
+	struct ip *client;        /* of the first CLIENTS_KEPT at most */
+	struct zipf_name *name;   /* of the first NAMES_KEPT at most; NULL: unique ones */
 };
+
+/* A name that was made before. */
+struct zipf_name {
+	uint8_t len;
+	uint8_t b[23];
+};
+
+enum { CLIENTS_KEPT = 4096, NAMES_KEPT = 16384 };
+
+static unsigned clients_kept(const struct plan_load *l)
+{
+	return l->clients < CLIENTS_KEPT ? l->clients : CLIENTS_KEPT;
+}
+
+static uint32_t names_kept(const struct plan_load *l)
+{
+	if (l->names != PLAN_ZIPF)
+		return 0;
+	return l->name_n < NAMES_KEPT ? l->name_n : NAMES_KEPT;
+}
 
 static bool of_family(const struct ip *ip, unsigned family)
 {
@@ -168,7 +190,9 @@ size_t load_gen_arena_size(const struct plan *p, unsigned load)
 	const struct plan_load *l = &p->load[load];
 	struct dist_spec gap = gap_spec(l);
 	size_t n = arena_need(1, sizeof(struct load_gen)) +
-	           arena_need(find_targets(p, l->family, NULL), sizeof(struct target));
+	           arena_need(find_targets(p, l->family, NULL), sizeof(struct target)) +
+	           arena_need(clients_kept(l), sizeof(struct ip)) +
+	           arena_need(names_kept(l), sizeof(struct zipf_name));
 
 	if (l->arrivals == PLAN_POISSON)
 		n += dist_arena_size(&gap);
@@ -216,52 +240,6 @@ static void advance(struct load_gen *g, uint64_t ps)
 	g->frac %= 1000;
 }
 
-struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned load)
-{
-	uint8_t seed[DRBG_SEED];
-	struct load_gen *g = arena_take(a, 1, sizeof(*g));
-
-	MUST(load_gen_refuses(p, load) == NULL);
-	*g = (struct load_gen){ .plan = p, .spec = &p->load[load], .load = load };
-	drbg_seed_from_u64(seed, p->seed);
-	drbg_init(&g->arrivals, seed, DRBG_ARRIVALS, load);
-	drbg_init(&g->names, seed, DRBG_NAMES, load);
-	drbg_init(&g->types, seed, DRBG_TYPES, load);
-	drbg_init(&g->clients, seed, DRBG_CLIENTS, load);
-	drbg_init(&g->choice, seed, DRBG_CHOICE, load);
-	g->client_key = drbg_u64(&g->choice);
-	init_ids(g, seed);
-	g->target_n = find_targets(p, g->spec->family, NULL);
-	g->target = arena_take(a, g->target_n, sizeof(*g->target));
-	find_targets(p, g->spec->family, g->target);
-	if (g->spec->names == PLAN_ZIPF)
-		zipf_init(&g->zipf, g->spec->name_n, g->spec->zipf_milli, a);
-	g->t_ns = g->spec->from_ns;
-	if (g->spec->arrivals == PLAN_POISSON) {
-		struct dist_spec gap = gap_spec(g->spec);
-		dist_init(&g->gap, &gap, a);
-		advance(g, (uint64_t)dist_draw(&g->gap, &g->arrivals));
-	}
-	return g;
-}
-
-/* The time of the query after this one: constant rates by exact fractions, without drift. */
-static void step_time(struct load_gen *g)
-{
-	uint64_t rate = g->spec->rate_mqps;
-
-	if (g->spec->arrivals == PLAN_POISSON) {
-		advance(g, (uint64_t)dist_draw(&g->gap, &g->arrivals));
-		return;
-	}
-	g->t_ns += (int64_t)(1000000000000u / rate);
-	g->frac += 1000000000000u % rate;
-	if (g->frac >= rate) {
-		g->frac -= rate;
-		g->t_ns++;
-	}
-}
-
 /* One label: a letter, then the digits that stand in text[at..24). */
 static uint8_t *put_digits(uint8_t *to, char letter, const char text[24], size_t at)
 {
@@ -295,7 +273,7 @@ static uint8_t *put_hex(uint8_t *to, char letter, uint64_t v)
 	return put_digits(to, letter, text, at);
 }
 
-uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX])
+static uint16_t make_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX])
 {
 	static const uint8_t zipf[] = "\4zipf\7example", unique[] = "\6unique\7example";
 	uint8_t *to = out;
@@ -311,6 +289,82 @@ uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DN
 		to += sizeof(unique);
 	}
 	return (uint16_t)(to - out);
+}
+
+uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX])
+{
+	if (number >= names_kept(g->spec))
+		return make_name(g, number, out);
+	memcpy(out, g->name[number].b, sizeof(g->name[number].b));
+	return g->name[number].len;
+}
+
+static struct ip client_ip(const struct load_gen *g, unsigned i)
+{
+	return i < clients_kept(g->spec) ? g->client[i] : load_client(g->plan, g->load, i);
+}
+
+/* Makes the addresses and names that come up most before they do. */
+static void keep(struct load_gen *g, struct arena *a)
+{
+	uint8_t name[DNS_NAME_MAX];
+
+	g->client = arena_take(a, clients_kept(g->spec), sizeof(*g->client));
+	for (unsigned i = 0; i < clients_kept(g->spec); i++)
+		g->client[i] = load_client(g->plan, g->load, i);
+	g->name = arena_take(a, names_kept(g->spec), sizeof(*g->name));
+	for (uint32_t i = 0; i < names_kept(g->spec); i++) {
+		g->name[i].len = (uint8_t)make_name(g, i, name);
+		MUST(g->name[i].len <= sizeof(g->name[i].b));
+		memcpy(g->name[i].b, name, g->name[i].len);
+	}
+}
+
+struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned load)
+{
+	uint8_t seed[DRBG_SEED];
+	struct load_gen *g = arena_take(a, 1, sizeof(*g));
+
+	MUST(load_gen_refuses(p, load) == NULL);
+	*g = (struct load_gen){ .plan = p, .spec = &p->load[load], .load = load };
+	drbg_seed_from_u64(seed, p->seed);
+	drbg_init(&g->arrivals, seed, DRBG_ARRIVALS, load);
+	drbg_init(&g->names, seed, DRBG_NAMES, load);
+	drbg_init(&g->types, seed, DRBG_TYPES, load);
+	drbg_init(&g->clients, seed, DRBG_CLIENTS, load);
+	drbg_init(&g->choice, seed, DRBG_CHOICE, load);
+	g->client_key = drbg_u64(&g->choice);
+	init_ids(g, seed);
+	g->target_n = find_targets(p, g->spec->family, NULL);
+	g->target = arena_take(a, g->target_n, sizeof(*g->target));
+	find_targets(p, g->spec->family, g->target);
+	keep(g, a);
+	if (g->spec->names == PLAN_ZIPF)
+		zipf_init(&g->zipf, g->spec->name_n, g->spec->zipf_milli, a);
+	g->t_ns = g->spec->from_ns;
+	if (g->spec->arrivals == PLAN_POISSON) {
+		struct dist_spec gap = gap_spec(g->spec);
+		dist_init(&g->gap, &gap, a);
+		advance(g, (uint64_t)dist_draw(&g->gap, &g->arrivals));
+	}
+	return g;
+}
+
+/* The time of the query after this one: constant rates by exact fractions, without drift. */
+static void step_time(struct load_gen *g)
+{
+	uint64_t rate = g->spec->rate_mqps;
+
+	if (g->spec->arrivals == PLAN_POISSON) {
+		advance(g, (uint64_t)dist_draw(&g->gap, &g->arrivals));
+		return;
+	}
+	g->t_ns += (int64_t)(1000000000000u / rate);
+	g->frac += 1000000000000u % rate;
+	if (g->frac >= rate) {
+		g->frac -= rate;
+		g->t_ns++;
+	}
 }
 
 unsigned load_gen_balancers(const struct load_gen *g)
@@ -357,8 +411,7 @@ bool load_gen_next(struct load_gen *g, struct load_query *q)
 	q->index = g->index++;
 	q->t_ns = g->t_ns;
 	step_time(g);
-	q->client = load_client(g->plan, g->load,
-	                        (unsigned)drbg_below(&g->clients, g->spec->clients));
+	q->client = client_ip(g, (unsigned)drbg_below(&g->clients, g->spec->clients));
 	q->source = (uint16_t)(drbg_u64(&g->clients) % LOAD_SOCKETS); /* a power of 2 */
 	q->id = shuffled(g, g->id_at[q->source]++);
 	q->type = draw_type(g);
