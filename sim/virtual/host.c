@@ -15,17 +15,21 @@ struct ip host_own_ip(const struct host *h, const struct ip *to)
 	return ip_is4(to) ? h->own4 : h->own6;
 }
 
-int64_t host_wake_ns(struct host *h, enum wake by)
+int64_t host_wake_ns(struct world *w, struct host *h, enum wake by)
 {
-	static const uint16_t us[WAKES][WAKE_STEPS + 1] = {
+	static const uint16_t us[WAKES][WAKE_POINTS] = {
 #define WAKE(id, prose, ...) { __VA_ARGS__ },
 		WAKE_TABLE(WAKE)
 #undef WAKE
 	};
-	uint32_t v = drbg_u16(&h->wakes);
-	const uint16_t *q = &us[by][v >> 12];
+	uint32_t v = drbg_u16(&h->wakes), i = v >> 12;
 
-	return (int64_t)q[0] * 1000 + (int64_t)(q[1] - q[0]) * 1000 * (v & 4095) / 4096;
+	if (i == WAKE_STEPS - 1) {
+		v = drbg_u16(&h->wakes);
+		i = WAKE_STEPS + (v >> 12);
+	}
+	int64_t from = us[by][i], to = us[by][i + 1];
+	return (from * 4096 + (to - from) * (v & 4095)) * w->day / 4096;
 }
 
 /* ---- leaving ---- */
@@ -265,8 +269,9 @@ static void datagram(struct world *w, struct host *h, uint32_t i)
 	else if (port == -2 && h->state == HOST_RUNS)
 		lb_probe_answer(w, h, i);
 	else if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
-		serve_one(w, h, i, port, host_wake_ns(h, h->lb == NULL ? WAKE_QUERY
-		                                         : port == 0 ? WAKE_FORWARD : WAKE_RETURN));
+		serve_one(w, h, i, port,
+		          host_wake_ns(w, h, h->lb == NULL ? WAKE_QUERY : port == 0 ? WAKE_FORWARD
+		                                                                    : WAKE_RETURN));
 	else
 		keep(w, h, i);
 }

@@ -69,7 +69,7 @@ void program_kill(struct world *w, struct host *h)
 void program_resume(struct world *w, struct host *h)
 {
 	h->state = HOST_RUNS;
-	h->busy_ns = w->now_ns;
+	h->busy_ns = w->now_ns + MODEL_RESUME;
 	h->armed_ns = INT64_MAX; /* what was due while it hung has been passed over */
 	host_serve_soon(w, h);
 	host_arm(w, h);

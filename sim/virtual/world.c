@@ -156,6 +156,17 @@ static int read_programs(struct world *w, char error[VIRTUAL_ERROR_TEXT])
 	return err;
 }
 
+static int64_t draw_day(const struct plan *p)
+{
+	uint8_t seed[DRBG_SEED];
+	struct drbg r;
+
+	plan_seed(p, seed);
+	drbg_init(&r, seed, DRBG_WAKES, UINT32_MAX);
+	return MODEL_DAY_LEAST +
+	       (int64_t)drbg_below(&r, (uint64_t)(MODEL_DAY_MOST - MODEL_DAY_LEAST + 1));
+}
+
 int world_init(struct world *w, const struct plan *p, const struct virtual_options *o,
                char error[VIRTUAL_ERROR_TEXT])
 {
@@ -167,6 +178,7 @@ int world_init(struct world *w, const struct plan *p, const struct virtual_optio
 		snprintf(error, VIRTUAL_ERROR_TEXT, "no memory for the links: %s", strerror(-err));
 		return err;
 	}
+	w->day = draw_day(p);
 	routes_init(&w->routes, p);
 	for (unsigned i = 0; i < p->node_n; i++)
 		init_host(w, i);

@@ -158,6 +158,7 @@ struct world {
 	struct client_load *load;   /* by load */
 	struct fault_run *fault;
 	int64_t begin_ns, now_ns;
+	int64_t day;                /* factor of all wake-ups, in thousandths */
 	int64_t t0_ns;              /* 0 until it is known */
 	uint64_t events_n, frames, lost, unroutable;
 	const char *unwritten;      /* node whose capture couldn't be written; or NULL */
@@ -213,7 +214,7 @@ void host_arrive(struct world *w, uint32_t slot);
 void host_serve(struct world *w, struct host *h);
 void host_refuse(struct world *w, uint32_t slot);
 /* How long its idle program takes to wake up. */
-int64_t host_wake_ns(struct host *h, enum wake by);
+int64_t host_wake_ns(struct world *w, struct host *h, enum wake by);
 /* Wakes h's program at its core's deadline. */
 void host_arm(struct world *w, struct host *h);
 void host_wake(struct world *w, struct host *h);
