@@ -26,7 +26,7 @@
 	      "processor time", "netns runs of hang.lua: the last health check in a backlog")      \
 	MODEL(MODEL_DAY_LEAST, 500, "thousandths", "the factor of all wake-ups of a run, at least",\
 	      "p50 of latency over 80 netns runs")                                                 \
-	MODEL(MODEL_DAY_MOST, 1100, "thousandths", "and at most; evenly drawn", "the same")         \
+	MODEL(MODEL_DAY_MOST, 1100, "thousandths", "and at most; evenly drawn", "the same")        \
 	MODEL(MODEL_SOCKET_QUEUE, 9000, "datagrams",                                               \
 	      "what the sockets of a program that doesn't look take",                              \
 	      "a stub that hung at a high rate as root: 9,049 of 17,217 kept, an 8 MiB buffer")    \

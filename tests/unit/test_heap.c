@@ -80,6 +80,38 @@ static void items_come_by_time_then_sequence_whatever_the_order(void **state)
 	}
 }
 
+static void replacing_the_first_is_popping_and_pushing(void **state)
+{
+	uint8_t seed[DRBG_SEED];
+	struct heap_item a_item[CAP], b_item[CAP];
+	struct heap a, b;
+	struct drbg r;
+
+	(void)state;
+	drbg_seed_from_u64(seed, 2);
+	drbg_init(&r, seed, DRBG_TEST, 0);
+	for (int round = 0; round < 500; round++) {
+		heap_init(&a, a_item, CAP);
+		heap_init(&b, b_item, CAP);
+		size_t n = 1 + drbg_below(&r, CAP);
+		for (size_t i = 0; i < n; i++) {
+			int64_t t = (int64_t)drbg_below(&r, 8);
+			assert_true(heap_push(&a, t, i) && heap_push(&b, t, i));
+		}
+		for (uint64_t i = 100; i < 140; i++) {
+			int64_t t = (int64_t)drbg_below(&r, 8);
+			heap_replace(&a, t, i);
+			heap_pop(&b);
+			assert_true(heap_push(&b, t, i));
+			heap_check(&a);
+		}
+		while (n-- > 0) {
+			struct heap_item x = heap_pop(&a), y = heap_pop(&b);
+			assert_true(x.t_ns == y.t_ns && x.seq == y.seq && x.what == y.what);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -87,6 +119,7 @@ int main(void)
 		cmocka_unit_test(equal_times_come_in_the_order_of_pushing),
 		cmocka_unit_test(a_full_heap_refuses_and_stays_as_it_is),
 		cmocka_unit_test(items_come_by_time_then_sequence_whatever_the_order),
+		cmocka_unit_test(replacing_the_first_is_popping_and_pushing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The invariants' map, against a plain array. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lib/drbg.h"
+#include "sim/virtual/keys.h"
+
+enum { KEYS = 600, STEPS = 200000 };
+
+/* Few low bits, so that keys crowd in a few places and wrap around. */
+static uint64_t key_of(uint64_t i)
+{
+	return (i % 5 + 250) | (i + 1) << 32;
+}
+
+static void a_map_holds_what_was_put_last_and_not_dropped(void **state)
+{
+	static uint64_t value[KEYS];
+	static bool there[KEYS];
+	uint8_t seed[DRBG_SEED];
+	struct drbg r;
+	struct keys k;
+	uint64_t n = 0;
+
+	(void)state;
+	drbg_seed_from_u64(seed, 3);
+	drbg_init(&r, seed, DRBG_TEST, 0);
+	keys_init(&k);
+	for (uint64_t step = 0; step < STEPS; step++) {
+		uint64_t i = drbg_below(&r, KEYS), *at = keys_find(&k, key_of(i));
+		assert_true((at != NULL) == there[i]);
+		assert_true(at == NULL || *at == value[i]);
+		if (drbg_below(&r, 2) == 0) {
+			n += !there[i];
+			there[i] = true;
+			value[i] = step;
+			keys_put(&k, key_of(i), step);
+		} else {
+			n -= there[i];
+			there[i] = false;
+			keys_drop(&k, key_of(i));
+		}
+		assert_int_equal(k.n, n);
+	}
+	keys_free(&k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_map_holds_what_was_put_last_and_not_dropped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
