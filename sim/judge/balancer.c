@@ -101,7 +101,7 @@ static void front_query(struct balancer *b, const struct judge_tap *t,
 	const struct frame *f = t->frame;
 	uint64_t index = b->front.next;
 	struct front *one = ring_push(&b->front);
-	struct slot *s = table_place(&b->waiting, m->question);
+	struct table_slot *s = table_place(&b->waiting, m->question);
 
 	*one = (struct front){
 		.t_ns = t->t_ns, .since_ns = t->t_ns, .question = m->question,
@@ -120,7 +120,7 @@ static void front_query(struct balancer *b, const struct judge_tap *t,
 }
 
 /* Takes the first query that waits with the slot's question out. True when others still wait. */
-static bool waiting_shift(struct balancer *b, struct slot *s)
+static bool waiting_shift(struct balancer *b, struct table_slot *s)
 {
 	const struct front *head = ring_at(&b->front, s->value);
 
@@ -137,7 +137,7 @@ static bool waiting_shift(struct balancer *b, struct slot *s)
 /* Takes the client's query that waits longest with this question; NULL: none does. */
 static struct front *front_take(struct balancer *b, int64_t t_ns, uint64_t question)
 {
-	struct slot *s = table_slot(&b->waiting, question);
+	struct table_slot *s = table_slot(&b->waiting, question);
 
 	while (s != NULL) {
 		struct front *head = ring_at(&b->front, s->value);
@@ -155,7 +155,7 @@ static struct front *front_take(struct balancer *b, int64_t t_ns, uint64_t quest
 void balancer_stale(struct balancer *b, uint64_t front)
 {
 	const struct front *f = ring_at(&b->front, front);
-	struct slot *s = table_slot(&b->waiting, f->question);
+	struct table_slot *s = table_slot(&b->waiting, f->question);
 
 	if (s != NULL && s->value == front)
 		waiting_shift(b, s);
@@ -272,19 +272,11 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 {
 	const struct frame *icmp = t->frame;
 	bool v4 = ip_is4(&icmp->src.ip);
-	uint8_t inner[14 + 1500];
 	struct judge_message m;
 	struct frame f;
 
-	if ((v4 ? icmp->icmp_type != 3 : icmp->icmp_type != 1) || icmp->payload_len < 8)
-		return;
-	size_t len = icmp->payload_len - 8;
-	if (len > sizeof(inner) - 14)
-		len = sizeof(inner) - 14;
-	memset(inner, 0, 14);
-	dns_put16(inner + 12, v4 ? 0x0800 : 0x86dd);
-	memcpy(inner + 14, icmp->payload + 8, len);
-	if (frame_parse(&f, inner, 14 + len) < 0 || f.kind != FRAME_UDP ||
+	if ((v4 ? icmp->icmp_type != 3 : icmp->icmp_type != 1) ||
+	    frame_icmp_inner(&f, icmp->payload, icmp->payload_len) < 0 ||
 	    !judge_message_read(&m, f.payload, f.payload_len))
 		return;
 	const uint64_t *back = aging_find(&b->backs, back_key(&f.dst, &f.src, &m));

@@ -149,7 +149,7 @@ static uint64_t newest(const struct client *c, const uint64_t *value)
 /* Enters index for key. Returns how far back the one before is; 0: there was none. */
 static uint32_t enter(struct table *t, uint64_t key, uint64_t index)
 {
-	struct slot *s = table_place(t, key);
+	struct table_slot *s = table_place(t, key);
 	uint64_t steps = index - index_of(s->value);
 
 	if (s->key == 0) {
@@ -193,7 +193,7 @@ static void plan_until(struct client *c, int64_t t_ns)
 /* Forgets the key if it still means this query. */
 static void forget(struct table *t, uint64_t key, uint64_t index)
 {
-	struct slot *s = table_slot(t, key);
+	struct table_slot *s = table_slot(t, key);
 
 	if (s != NULL && index_of(s->value) == index)
 		table_drop_slot(t, s);

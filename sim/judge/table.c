@@ -27,7 +27,7 @@ void table_init(struct table *t, uint64_t expected)
 
 	while (size < expected * 2)
 		size *= 2;
-	*t = (struct table){ zeroed(size, sizeof(struct slot)), size - 1, 0 };
+	*t = (struct table){ zeroed(size, sizeof(struct table_slot)), size - 1, 0 };
 }
 
 void table_free(struct table *t)
@@ -41,14 +41,14 @@ void table_double(struct table *t)
 	struct table old = *t;
 	uint64_t size = (old.mask + 1) * 2;
 
-	*t = (struct table){ zeroed(size, sizeof(struct slot)), size - 1, old.n };
+	*t = (struct table){ zeroed(size, sizeof(struct table_slot)), size - 1, old.n };
 	for (uint64_t i = 0; i <= old.mask; i++)
 		if (old.slot[i].key != 0)
 			*table_place(t, old.slot[i].key) = old.slot[i];
 	free(old.slot);
 }
 
-void table_drop_slot(struct table *t, struct slot *s)
+void table_drop_slot(struct table *t, struct table_slot *s)
 {
 	uint64_t hole = (uint64_t)(s - t->slot);
 
@@ -68,7 +68,7 @@ void table_drop_slot(struct table *t, struct slot *s)
 
 void table_drop(struct table *t, uint64_t key)
 {
-	struct slot *s = table_slot(t, key);
+	struct table_slot *s = table_slot(t, key);
 
 	if (s != NULL)
 		table_drop_slot(t, s);
@@ -125,7 +125,7 @@ void aging_put(struct aging *a, int64_t t_ns, uint64_t key, uint64_t value)
 bool aging_take(struct aging *a, uint64_t key, uint64_t *value)
 {
 	struct table *t = &a->now;
-	struct slot *s = table_slot(t, key);
+	struct table_slot *s = table_slot(t, key);
 
 	if (s == NULL && a->before.n > 0) {
 		t = &a->before;

@@ -15,13 +15,13 @@
 
 /* ---- open addressing ---- */
 
-struct slot {
+struct table_slot {
 	uint64_t key;   /* 0: free */
 	uint64_t value;
 };
 
 struct table {
-	struct slot *slot;
+	struct table_slot *slot;
 	uint64_t mask;
 	uint64_t n;
 };
@@ -30,7 +30,7 @@ void table_init(struct table *t, uint64_t expected);
 void table_free(struct table *t);
 
 /* Where key is, or the free slot where it would be. */
-static inline struct slot *table_place(const struct table *t, uint64_t key)
+static inline struct table_slot *table_place(const struct table *t, uint64_t key)
 {
 	uint64_t i = key & t->mask;
 
@@ -40,9 +40,9 @@ static inline struct slot *table_place(const struct table *t, uint64_t key)
 }
 
 /* Key's slot, or NULL; good until the next put or drop. */
-static inline struct slot *table_slot(const struct table *t, uint64_t key)
+static inline struct table_slot *table_slot(const struct table *t, uint64_t key)
 {
-	struct slot *s = table_place(t, key);
+	struct table_slot *s = table_place(t, key);
 
 	return s->key != 0 ? s : NULL;
 }
@@ -50,7 +50,7 @@ static inline struct slot *table_slot(const struct table *t, uint64_t key)
 /* The value, or NULL; good until the next put or drop. */
 static inline uint64_t *table_find(const struct table *t, uint64_t key)
 {
-	struct slot *s = table_place(t, key);
+	struct table_slot *s = table_place(t, key);
 
 	return s->key != 0 ? &s->value : NULL;
 }
@@ -58,9 +58,9 @@ static inline uint64_t *table_find(const struct table *t, uint64_t key)
 void table_double(struct table *t);
 
 /* Fills a free slot that table_place gave. */
-static inline void table_fill(struct table *t, struct slot *s, uint64_t key, uint64_t value)
+static inline void table_fill(struct table *t, struct table_slot *s, uint64_t key, uint64_t value)
 {
-	*s = (struct slot){ key, value };
+	*s = (struct table_slot){ key, value };
 	if (++t->n * 2 > t->mask)
 		table_double(t);
 }
@@ -68,7 +68,7 @@ static inline void table_fill(struct table *t, struct slot *s, uint64_t key, uin
 /* Sets key's value, replacing one that is there. */
 static inline void table_put(struct table *t, uint64_t key, uint64_t value)
 {
-	struct slot *s = table_place(t, key);
+	struct table_slot *s = table_place(t, key);
 
 	if (s->key != 0)
 		s->value = value;
@@ -77,7 +77,7 @@ static inline void table_put(struct table *t, uint64_t key, uint64_t value)
 }
 
 /* Drops what table_slot gave. */
-void table_drop_slot(struct table *t, struct slot *s);
+void table_drop_slot(struct table *t, struct table_slot *s);
 void table_drop(struct table *t, uint64_t key);
 
 /* ---- a table that forgets what is older than keep_ns, and surely after twice that ---- */

@@ -135,16 +135,12 @@ static struct bucket *peer_bucket(struct host *h, const struct ip *ip)
 	uint64_t key = dns_hash(ip->b, sizeof(ip->b), 0) | 1, *at;
 
 	if (h->peers.slot == NULL)
-		keys_init(&h->peers);
-	at = keys_find(&h->peers, key);
+		table_init(&h->peers, 16);
+	at = table_find(&h->peers, key);
 	if (at != NULL)
 		return &h->peer[*at];
-	if (h->peer_n == h->peer_cap) {
-		h->peer_cap = h->peer_cap * 2 + 16;
-		h->peer = realloc(h->peer, h->peer_cap * sizeof(*h->peer));
-		MUST(h->peer != NULL);
-	}
-	keys_put(&h->peers, key, h->peer_n);
+	h->peer = grow(h->peer, h->peer_n, &h->peer_cap, sizeof(*h->peer));
+	table_put(&h->peers, key, h->peer_n);
 	h->peer[h->peer_n] = (struct bucket){ 0, INT64_MIN / 2 };
 	return &h->peer[h->peer_n++];
 }

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "keys.h"
 #include "sim/plan/bounds.h"
 
 enum { VIOLATIONS_MAX = 32 };
@@ -34,32 +33,12 @@ struct out {
 struct watcher {
 	unsigned violations;
 	int64_t calm_ns;            /* from here on all is well; INT64_MAX: never */
-	struct keys asked, out;    /* key to index in these */
+	struct table asked, out;    /* key to index in these */
 	struct asked *ask;
 	size_t ask_n, ask_cap;
 	struct out *sent;
 	size_t sent_n, sent_cap;
 };
-
-/* Room for one more element of an array that doubles; *cap in elements. */
-static void *grow(void *p, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return p;
-	*cap = *cap > 0 ? *cap * 2 : 256;
-	p = realloc(p, *cap * size);
-	MUST(p != NULL);
-	return p;
-}
-
-/* Of an endpoint, an ID and a salt; never 0. */
-static uint64_t key_of(const struct ep *ep, uint16_t id, uint64_t salt)
-{
-	uint64_t h = dns_hash(ep->ip.b, sizeof(ep->ip.b),
-	                      salt ^ ((uint64_t)ep->port << 16 | id));
-
-	return h != 0 ? h : 1;
-}
 
 static void __attribute__((format(printf, 3, 4)))
 violation(struct world *w, unsigned node, const char *format, ...)
@@ -107,8 +86,8 @@ void invariant_init(struct world *w)
 
 	MUST(x != NULL);
 	x->calm_ns = calm_from(w->plan);
-	keys_init(&x->asked);
-	keys_init(&x->out);
+	table_init(&x->asked, 256);
+	table_init(&x->out, 256);
 	w->watcher = x;
 }
 
@@ -118,8 +97,8 @@ void invariant_free(struct world *w)
 
 	if (x == NULL)
 		return;
-	keys_free(&x->asked);
-	keys_free(&x->out);
+	table_free(&x->asked);
+	table_free(&x->out);
 	free(x->ask);
 	free(x->sent);
 	free(x);
@@ -129,7 +108,8 @@ void invariant_free(struct world *w)
 static uint64_t ask_key(const struct ep *client, const struct ep *server,
                         const struct judge_message *m)
 {
-	return key_of(client, m->id, m->question ^ key_of(server, 0, 0));
+	return key_of(&client->ip, client->port, m->id,
+	              m->question ^ key_of(&server->ip, server->port, 0, 0));
 }
 
 static void query_asked(struct world *w, const struct host *h, const struct slot *s)
@@ -139,13 +119,13 @@ static void query_asked(struct world *w, const struct host *h, const struct slot
 
 	x->ask = grow(x->ask, x->ask_n, &x->ask_cap, sizeof(*x->ask));
 	x->ask[x->ask_n] = (struct asked){ key, w->now_ns, h->node, s->message.id, false };
-	keys_put(&x->asked, key, x->ask_n++);
+	table_put(&x->asked, key, x->ask_n++);
 }
 
 static void answer_given(struct world *w, const struct host *h, const struct slot *s)
 {
 	struct watcher *x = w->watcher;
-	const uint64_t *at = keys_find(&x->asked, ask_key(&s->f.dst, &s->f.src, &s->message));
+	const uint64_t *at = table_find(&x->asked, ask_key(&s->f.dst, &s->f.src, &s->message));
 	char client[EP_TEXT];
 
 	ep_format(&s->f.dst, client);
@@ -171,9 +151,8 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 {
 	struct watcher *x = w->watcher;
 	const struct balancer_host *lb = h->lb;
-	uint64_t key = key_of(&s->f.dst, s->message.id,
-	                      (uint64_t)s->f.src.port << 32 | (h->node + 1));
-	const uint64_t *at = keys_find(&x->out, key);
+	uint64_t key = key_of(&s->f.dst.ip, s->f.src.port, s->message.id, h->node + 1);
+	const uint64_t *at = table_find(&x->out, key);
 
 	if (!bal_shared_up(lb->shared, server) &&
 	    (lb->conf.policy != BAL_ROUNDROBIN || any_up(lb)))
@@ -184,7 +163,7 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 		          "is out", s->message.id, lb->conf.server[server].name);
 	x->sent = grow(x->sent, x->sent_n, &x->sent_cap, sizeof(*x->sent));
 	x->sent[x->sent_n] = (struct out){ key, w->now_ns + lb->conf.udp_timeout_ns };
-	keys_put(&x->out, key, x->sent_n++);
+	table_put(&x->out, key, x->sent_n++);
 }
 
 /* The server whose address it is, or -1. */
@@ -216,9 +195,8 @@ void invariant_sent(struct world *w, const struct host *h, const struct slot *s)
 void invariant_received(struct world *w, const struct host *h, const struct slot *s)
 {
 	if (w->watcher != NULL && s->read && h->role == PLAN_BALANCER && s->message.answer)
-		keys_drop(&w->watcher->out,
-		          key_of(&s->f.src, s->message.id,
-		                 (uint64_t)s->f.dst.port << 32 | (h->node + 1)));
+		table_drop(&w->watcher->out,
+		           key_of(&s->f.src.ip, s->f.dst.port, s->message.id, h->node + 1));
 }
 
 void invariant_event(struct world *w, const struct host *h)

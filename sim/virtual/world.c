@@ -197,7 +197,7 @@ void world_fini(struct world *w)
 		lb_free(&w->host[i]);
 		stub_free(&w->host[i]);
 		host_arena_free(&w->host[i].arena);
-		keys_free(&w->host[i].peers);
+		table_free(&w->host[i].peers);
 		free(w->host[i].peer);
 	}
 	if (w->load != NULL)

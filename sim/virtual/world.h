@@ -17,10 +17,10 @@
 #include "lib/dgram.h"
 #include "lib/heap.h"
 #include "lib/host/host.h"
-#include "keys.h"
 #include "model.h"
 #include "recursor-stub/config/conf.h"
 #include "sabotage.h"
+#include "sim/judge/table.h"
 #include "sim/judge/tap.h"
 #include "sim/load/core/load.h"
 #include "sim/net/events.h"
@@ -111,7 +111,7 @@ struct host {
 	struct fifo leaving;        /* sent, and not yet shown */
 	struct drbg ports, wakes;
 	struct bucket icmp;         /* of all its refusals */
-	struct keys peers;          /* address to its place in peer; slot NULL until a refusal */
+	struct table peers;         /* address to its place in peer; slot NULL until a refusal */
 	size_t peer_n, peer_cap;
 	struct bucket *peer;        /* its refusals to each address */
 	uint64_t sent, received;    /* frames at its interface */

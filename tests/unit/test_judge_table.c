@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The invariants' map, against a plain array. */
+/* The judge's hash table, which the virtual engine uses too, against a plain array. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,12 +8,12 @@
 #include <cmocka.h>
 
 #include "lib/drbg.h"
-#include "sim/virtual/keys.h"
+#include "sim/judge/table.h"
 
 enum { KEYS = 600, STEPS = 200000 };
 
 /* Few low bits, so that keys crowd in a few places and wrap around. */
-static uint64_t key_of(uint64_t i)
+static uint64_t crowded(uint64_t i)
 {
 	return (i % 5 + 250) | (i + 1) << 32;
 }
@@ -24,30 +24,30 @@ static void a_map_holds_what_was_put_last_and_not_dropped(void **state)
 	static bool there[KEYS];
 	uint8_t seed[DRBG_SEED];
 	struct drbg r;
-	struct keys k;
+	struct table k;
 	uint64_t n = 0;
 
 	(void)state;
 	drbg_seed_from_u64(seed, 3);
 	drbg_init(&r, seed, DRBG_TEST, 0);
-	keys_init(&k);
+	table_init(&k, 128);
 	for (uint64_t step = 0; step < STEPS; step++) {
-		uint64_t i = drbg_below(&r, KEYS), *at = keys_find(&k, key_of(i));
+		uint64_t i = drbg_below(&r, KEYS), *at = table_find(&k, crowded(i));
 		assert_true((at != NULL) == there[i]);
 		assert_true(at == NULL || *at == value[i]);
 		if (drbg_below(&r, 2) == 0) {
 			n += !there[i];
 			there[i] = true;
 			value[i] = step;
-			keys_put(&k, key_of(i), step);
+			table_put(&k, crowded(i), step);
 		} else {
 			n -= there[i];
 			there[i] = false;
-			keys_drop(&k, key_of(i));
+			table_drop(&k, crowded(i));
 		}
 		assert_int_equal(k.n, n);
 	}
-	keys_free(&k);
+	table_free(&k);
 }
 
 int main(void)
