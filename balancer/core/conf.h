@@ -24,6 +24,9 @@ enum bal_policy {
 	BAL_FIRST_AVAILABLE,
 	BAL_WRANDOM,
 	BAL_ROUNDROBIN,
+	BAL_WHASHED,
+	BAL_CHASHED,
+	BAL_ORDERED_WRANDOM,       /* orderedWrandUntag */
 };
 
 enum bal_check_mode { BAL_CHECK_AUTO = 1, BAL_CHECK_UP, BAL_CHECK_DOWN };

@@ -147,6 +147,10 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns)
 		return pick_first(p, now_ns);
 	case BAL_LEAST_OUTSTANDING:
 		return pick_least(p);
+	case BAL_WHASHED:
+	case BAL_CHASHED:
+	case BAL_ORDERED_WRANDOM:
+		break;
 	}
 	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inner.h"
+#include "rule.h"
 
 static const uint64_t PROBE_BIT = 1ull << 63;
 static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come this late */
@@ -87,6 +87,8 @@ void balancer_free(struct balancer *b)
 	free(b->server_draws);
 	free(b->gone);
 	free(b->gone_active);
+	track_free(b->track);
+	ring_free(&b->name);
 	ring_free(&b->front);
 	ring_free(&b->lone);
 	ring_free(&b->probe);
@@ -103,6 +105,8 @@ static void front_query(struct balancer *b, const struct judge_tap *t,
 	struct front *one = ring_push(&b->front);
 	struct table_slot *s = table_place(&b->waiting, m->question);
 
+	if (b->name.at != NULL)
+		name_of(ring_push(&b->name), m);
 	*one = (struct front){
 		.t_ns = t->t_ns, .since_ns = t->t_ns, .question = m->question,
 		.key = key_of(&f->src.ip, f->src.port, m->id, m->question), .server = UINT16_MAX,
@@ -177,12 +181,13 @@ const char *server_asked(const struct judge *j, uint64_t key)
 struct draw front_draw(const struct front *f)
 {
 	return (struct draw){ f->t_ns, f->since_ns, f->draw_ns, f->frame, f->server, false,
-	                      f->shared };
+	                      f->shared, NULL };
 }
 
 struct draw lone_draw(const struct lone *l)
 {
-	return (struct draw){ l->t_ns, NEVER, l->t_ns, l->frame, l->server, true, false };
+	return (struct draw){ l->t_ns, NEVER, l->t_ns, l->frame, l->server, true, false,
+	                      NULL };
 }
 
 /* Our side of a back link: the server's address, our port, the ID and the question. */
@@ -222,9 +227,11 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		*(struct lone *)ring_push(&b->lone) = (struct lone){ t->t_ns, t->number,
 		                                                     (uint16_t)server };
 	}
+	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT | b->draws);
+	if (b->track != NULL)
+		track_forward(b, t, f, server);
 	b->draws++;
 	b->server_draws[server]++;
-	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT);
 	series_draw(j, b, b->conf->server_node[server], t->t_ns);
 	gones_draw(j, b, &d);
 }
@@ -260,8 +267,11 @@ static void back_answer(struct judge *j, struct balancer *b, const struct judge_
 	struct probe *p = back_is_probe(b, back);
 	unsigned server = (unsigned)((back & ~PROBE_BIT) >> SERVER_SHIFT);
 	gones_answer(j, b->conf->server_node[server], t->t_ns);
-	if (p == NULL)
+	if (p == NULL) {
+		if (b->track != NULL && (back & PROBE_BIT) == 0)
+			track_answer(j, b, t->t_ns, back & ((1ull << SERVER_SHIFT) - 1));
 		return;
+	}
 	p->answer_ns = t->t_ns;
 	p->answer_frame = t->number;
 	p->good = probe_good(&b->conf->server[server].check, m);
@@ -294,7 +304,7 @@ void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t
 		back_refused(b, t);
 	int server = server_of(b, out ? &f->dst : &f->src);
 	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server >= 0;
-	if (f->kind != FRAME_UDP || (server < 0 && out))
+	if (f->kind != FRAME_UDP || (server < 0 && out && b->track == NULL))
 		return;
 	const struct judge_message *m = tap_message(t, &space);
 	if (m == NULL)
@@ -305,4 +315,6 @@ void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t
 		back_answer(j, b, t, m);
 	else if (server < 0 && !out && !m->answer)
 		front_query(b, t, m);
+	else if (server < 0 && out && m->answer && b->track != NULL)
+		track_relay(b, t->t_ns, key_of(&f->dst.ip, f->dst.port, m->id, m->question));
 }

@@ -31,7 +31,7 @@ void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint
 
 /* Expectations of one kind stand in the plan's order where they are kept. */
 struct cursor {
-	unsigned even, cache, latency;
+	unsigned even, cache, latency, rule;
 };
 
 static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct finding *f)
@@ -60,6 +60,9 @@ static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct 
 	case PLAN_LATENCY:
 		expect_latency(&j->latency[at->latency++], f);
 		break;
+	case PLAN_POLICY:
+		expect_policy(j->rule[at->rule++], f);
+		break;
 	}
 }
 
@@ -74,6 +77,7 @@ static double flake_spent(const struct plan_expect *e)
 	case PLAN_BACK:
 	case PLAN_CACHE:
 	case PLAN_LATENCY:
+	case PLAN_POLICY:
 		return expect_flake(e);
 	case PLAN_DETECT:
 	case PLAN_ANSWERS:

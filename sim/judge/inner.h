@@ -158,6 +158,19 @@ struct front {
 
 STATIC_MUST(sizeof(struct front) == 64);
 
+/* The name of a query at the front, kept beside it when some expectation goes by names. */
+struct name {
+	uint64_t hash;      /* case folded; never 0 */
+	bool whole;
+	uint8_t len;        /* of b, in wire form and small letters */
+	uint8_t b[54];
+};
+
+STATIC_MUST(sizeof(struct name) == 64);
+
+void name_of(struct name *n, const struct judge_message *m);
+void name_text(const struct name *n, char out[DNS_NAME_TEXT]);
+
 /* A forward that no query at the front explains. */
 struct lone {
 	int64_t t_ns;
@@ -221,6 +234,8 @@ struct balancer {
 	unsigned node, index;
 	const struct plan_conf *conf;
 	struct ring front, lone, probe;
+	struct ring name;           /* struct name of each front; or empty */
+	struct track *track;        /* for policies that go by what is outstanding; or NULL */
 	/* below these draws are settled; they are kept to be looked back at */
 	uint64_t front_settled, lone_settled;
 	uint64_t probe_settled;
@@ -250,6 +265,7 @@ struct draw {
 	uint64_t frame;
 	uint16_t server;
 	bool lone, shared;
+	const struct name *name; /* NULL: not known */
 };
 
 void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsigned index);
@@ -387,6 +403,8 @@ struct judge {
 	int64_t check_ns;           /* longest time-out of a health check */
 	int64_t keep_ns;            /* as long an answer is matched to its query */
 	bool turns;                 /* the policy is roundrobin */
+	bool ahead;                 /* draws are judged by those that came after them, too */
+	bool names_wanted;
 	int64_t seen_ns;            /* latest tap */
 	int64_t settle_ns;          /* when judge_settle is due next */
 	int64_t settled_ns;         /* draws that were made before are settled */
@@ -398,10 +416,11 @@ struct judge {
 	int64_t bin_ns;
 	uint64_t **node_bin;        /* recursors: draws to them in each bin; by node */
 	struct late *late;          /* of first tries at the clients' interfaces */
-	unsigned latency_n, cache_n, even_n;
+	unsigned latency_n, cache_n, even_n, rule_n;
 	struct latency *latency;
 	const struct plan_expect **cache;
-	struct even **even;
+	struct even **even;         /* of even, then of policy */
+	struct rule **rule;
 	struct gones *gones;        /* silences that were told, and what is asked about them */
 };
 
@@ -461,6 +480,13 @@ void even_look(struct even *v, const struct balancer *b, int64_t t_ns);
 /* A settled draw, each balancer's in the order of their queries. */
 void even_draw(struct even *v, const struct balancer *b, const struct draw *d);
 size_t even_retained(const struct even *v);
+/* Adds the policies' rules to the judge. */
+void rules_init(struct judge *j);
+void rules_free(struct judge *j);
+/* A settled draw, before it counts as settled. */
+void rules_draw(struct judge *j, struct balancer *b, const struct draw *d);
+size_t rules_retained(const struct judge *j);
+void expect_policy(struct rule *r, struct finding *f);
 void expect_even(struct even *v, struct finding *f);
 void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f);

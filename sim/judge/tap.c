@@ -66,7 +66,7 @@ static void alloc_expects(struct judge *j)
 
 	j->latency = zeroed(p->expect_n, sizeof(*j->latency));
 	j->cache = zeroed(p->expect_n, sizeof(*j->cache));
-	j->even = zeroed(p->expect_n, sizeof(*j->even));
+	j->even = zeroed(2 * (size_t)p->expect_n, sizeof(*j->even));
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		if (p->expect[i].kind == PLAN_LATENCY)
 			j->latency[j->latency_n++].e = &p->expect[i];
@@ -98,6 +98,7 @@ static void judge_alloc(struct judge *j)
 static void init_checks(struct judge *j)
 {
 	j->turns = j->balancer_n > 0 && j->balancer[0].conf->policy == BAL_ROUNDROBIN;
+	j->ahead = j->turns;
 	for (unsigned i = 0; i < j->balancer_n; i++)
 		for (unsigned k = 0; k < j->balancer[i].conf->server_n; k++) {
 			const struct bal_check *c = &j->balancer[i].conf->server[k].check;
@@ -107,6 +108,9 @@ static void init_checks(struct judge *j)
 	for (unsigned i = 0; i < j->plan->expect_n; i++)
 		if (j->plan->expect[i].kind == PLAN_EVEN)
 			j->even[j->even_n++] = even_new(j, &j->plan->expect[i]);
+	rules_init(j);
+	for (unsigned i = 0; i < j->balancer_n && j->names_wanted; i++)
+		ring_init(&j->balancer[i].name, sizeof(struct name));
 }
 
 /* The tracker of a node, by its role. */
@@ -157,6 +161,7 @@ static void free_expects(struct judge *j)
 		spread_free(&j->latency[i].spread);
 	for (unsigned i = 0; i < j->even_n; i++)
 		even_free(j->even[i]);
+	rules_free(j);
 	for (unsigned i = 0; i <= j->plan->fault_n; i++)
 		spread_free(&j->phase[i].latency);
 	gones_free(j);
@@ -278,7 +283,7 @@ size_t judge_retained(const struct judge *j)
 		n += aging_n(&j->recursor[i].open);
 	for (unsigned i = 0; i < j->even_n; i++)
 		n += even_retained(j->even[i]);
-	return n;
+	return n + rules_retained(j);
 }
 
 void judge_invalid(struct judge *j, const char *format, ...)

@@ -103,6 +103,8 @@ double plan_share(const struct plan_conf *c, int node)
 	int64_t own = 0, all = 0;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
+		if (c->policy == BAL_ORDERED_WRANDOM && c->server[i].order > c->server[0].order)
+			break; /* they stand in the order of theirs */
 		all += c->server[i].weight;
 		own += c->server_node[i] == node ? c->server[i].weight : 0;
 	}
@@ -143,22 +145,36 @@ static double overlap_s(const struct plan_load *l, int64_t from_ns, int64_t to_n
 	return to > from ? (double)(to - from) / 1e9 : 0;
 }
 
+double plan_load_queries(const struct plan_load *l, int64_t from_ns, int64_t to_ns)
+{
+	return (double)l->rate_mqps / 1000 * overlap_s(l, from_ns, to_ns);
+}
+
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns)
 {
 	double n = 0;
 
 	for (unsigned i = 0; i < p->load_n; i++)
-		n += (double)p->load[i].rate_mqps / 1000 * overlap_s(&p->load[i], from_ns, to_ns);
+		n += plan_load_queries(&p->load[i], from_ns, to_ns);
 	return n;
 }
 
-/* The greatest share that any balancer's configuration gives the node. */
+/* True when each query's chance of going to a server is its weight's share, or its turn. */
+static bool shares(const struct plan_conf *c)
+{
+	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
+}
+
+/* The greatest share of queries that any balancer's configuration may give the node. */
 static double share_most(const struct plan *p, int node)
 {
 	double most = 0;
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
-		double share = plan_share(&p->conf[i], node);
+		const struct plan_conf *c = &p->conf[i];
+		double share = plan_share(c, node);
+		if (share > 0 && !shares(c) && c->policy != BAL_ORDERED_WRANDOM)
+			share = 1; /* by load, by order or by names, all may be its own */
 		most = share > most ? share : most;
 	}
 	return most;
@@ -253,12 +269,6 @@ static bool disturbed(const struct plan *p, unsigned fault)
 		if (disturbs(p, i, &p->fault[fault]))
 			return true;
 	return false;
-}
-
-/* True when each query's chance of going to a server is its weight's share, or its turn. */
-static bool shares(const struct plan_conf *c)
-{
-	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
 }
 
 /* For one balancer: the shortest over the servers that the node answers for. */

@@ -55,7 +55,8 @@ double plan_share(const struct plan_conf *c, int node);
  */
 double plan_lost_mean(const struct plan *p);
 
-/* Queries that all loads plan in [from, to), in the mean; first tries. */
+/* Queries that a load, that all loads plan in [from, to), in the mean; first tries. */
+double plan_load_queries(const struct plan_load *l, int64_t from_ns, int64_t to_ns);
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
 /* True for faults after which a node answers nothing, and for those that end one. */

@@ -36,6 +36,8 @@ static const struct key latency_keys[] = {
 	  .hi = 999999 },
 };
 
+static const struct key policy_keys[] = { MARK, DURING, FLAKE };
+
 static const struct {
 	const struct key *keys;
 	unsigned key_n, node_least, node_most;
@@ -54,6 +56,7 @@ static const struct {
 		{ .within_ns = 1000000, .flake = 1e-9 } },
 	[PLAN_LATENCY] = { latency_keys, COUNT_OF(latency_keys), 0, 0,
 		{ .quantile_ppm = 990000, .flake = 1e-9 } },
+	[PLAN_POLICY] = { policy_keys, COUNT_OF(policy_keys), 0, 0, { .flake = 1e-9 } },
 };
 
 static void read_nodes(lua_State *L, const struct at *w, struct plan_expect *e)
@@ -156,7 +159,8 @@ static void read_expect(lua_State *L, const struct at *w, struct plan_expect *e,
 	e->line = w->line;
 	keys_read(L, w, kinds[kind].keys, kinds[kind].key_n, e, true);
 	read_nodes(L, w, e);
-	if (kind == PLAN_EVEN || kind == PLAN_CACHE || kind == PLAN_LATENCY)
+	if (kind == PLAN_EVEN || kind == PLAN_CACHE || kind == PLAN_LATENCY ||
+	    kind == PLAN_POLICY)
 		read_during(L, w, e);
 	if (kind == PLAN_BACK)
 		read_back(L, w, e);

@@ -80,12 +80,27 @@ static void lint_sample(struct lint *l, const struct plan *p, const struct plan_
 		         s.p_ppm / 2e6);
 		return;
 	}
+	if (s.names && s.need > 0 && s.least < s.need)
+		lint_add(l, true, NULL, e->line, "expect.%s: %.0f different names are planned, "
+		         "each balancer's counted apart (%llu at least, at flake %g), and to catch "
+		         "%g takes %llu: expected more names, or a greater catch",
+		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
+		         e->catch_ppm / 1e6, (unsigned long long)s.need);
+	if (s.names && s.need > 0)
+		return;
 	print_remedy(remedy, sizeof(remedy), &s);
 	if (s.need == 0 || s.least < s.need)
 		lint_add(l, true, NULL, e->line, "expect.%s: %.0f queries are planned that count "
 		         "(%llu at least, at flake %g), and to catch %g takes %llu: expected %s",
 		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
 		         e->catch_ppm / 1e6, (unsigned long long)s.need, remedy);
+}
+
+/* Shares of queries, or, for even alone, of names. */
+static bool shares_evenly(enum bal_policy policy, enum plan_expect_kind kind)
+{
+	return policy == BAL_WRANDOM || policy == BAL_ROUNDROBIN ||
+	       policy == BAL_ORDERED_WRANDOM || (policy == BAL_WHASHED && kind == PLAN_EVEN);
 }
 
 /* Where shares are a claim at all: the policy of every configuration with the named servers. */
@@ -95,14 +110,17 @@ static void lint_even(struct lint *l, const struct plan *p, const struct plan_ex
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		enum bal_policy policy = p->conf[i].policy;
-		if (policy != BAL_WRANDOM && policy != BAL_ROUNDROBIN) {
-			lint_add(l, true, NULL, e->line,
-			         "expect.%s: %s doesn't share evenly, and needn't: "
-			         "expected wrandom or roundrobin in %s", plan_expect_name(e->kind),
-			         plan_policy_names[policy], p->conf[i].path);
+		if (!shares_evenly(policy, e->kind)) {
+			lint_add(l, true, NULL, e->line, "expect.%s: %s %s: expected wrandom, "
+			         "orderedWrandUntag%s or roundrobin in %s, or 'policy' instead",
+			         plan_expect_name(e->kind), plan_policy_names[policy],
+			         policy == BAL_CHASHED ? "gives shares by the places on its ring"
+			         : policy == BAL_WHASHED ? "shares names, and queries only as "
+			         "these are asked for" : "doesn't share evenly, and needn't",
+			         e->kind == PLAN_EVEN ? ", whashed" : "", p->conf[i].path);
 			return;
 		}
-		random = random || policy == BAL_WRANDOM;
+		random = random || policy != BAL_ROUNDROBIN;
 	}
 	if (random)
 		lint_sample(l, p, e);
@@ -202,6 +220,7 @@ static void lint_expect(struct lint *l, const struct plan *p, const struct plan_
 	case PLAN_BACK: lint_back(l, p, e); break;
 	case PLAN_CACHE: lint_cache(l, p, e); break;
 	case PLAN_LATENCY: lint_latency(l, p, e); break;
+	case PLAN_POLICY: lint_policy(l, p, e); break;
 	case PLAN_LOST: case PLAN_ANSWERS: break;
 	}
 }

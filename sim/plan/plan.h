@@ -23,6 +23,7 @@ enum {
 	PLAN_NETS_MAX = 4,
 	PLAN_TYPES_MAX = 16,
 	PLAN_EXPECT_NODES_MAX = 128,
+	PLAN_NAMES_MAX = 1 << 20,  /* pairs of a name and a set of servers that the judge keeps */
 	PLAN_NONE = -1,
 };
 
@@ -133,6 +134,7 @@ struct plan_fault {
 
 enum plan_expect_kind {
 	PLAN_EVEN = 1, PLAN_DETECT, PLAN_BACK, PLAN_LOST, PLAN_ANSWERS, PLAN_CACHE, PLAN_LATENCY,
+	PLAN_POLICY,
 };
 
 /* A claim about the run. Which fields count depends on kind; the others are 0. */
@@ -141,7 +143,7 @@ struct plan_expect {
 	unsigned line;
 	unsigned node_n;
 	int node[PLAN_EXPECT_NODES_MAX]; /* even: the servers; detect, back: the one */
-	int64_t during_from_ns;          /* even, cache, latency: the window; 0...load's end */
+	int64_t during_from_ns;          /* even, cache, latency, policy: the window */
 	int64_t during_to_ns;
 	uint32_t catch_ppm;              /* even, back to share: smallest skew that must not pass */
 	double miss;                     /* probability that a system skewed by catch passes */

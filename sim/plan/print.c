@@ -137,8 +137,9 @@ static void print_sample(FILE *to, const struct plan *p, const struct plan_expec
 	struct plan_sample s;
 
 	plan_sample(&s, p, e);
-	fprintf(to, "           %.0f queries count, %llu at least; %llu decide (catch %g, miss %g, "
-	        "flake %g)\n", s.mean, (unsigned long long)s.least, (unsigned long long)s.need,
+	fprintf(to, "           %.0f %s count, %llu at least; %llu decide (catch %g, miss %g, "
+	        "flake %g)\n", s.mean, s.names ? "names" : "queries",
+	        (unsigned long long)s.least, (unsigned long long)s.need,
 	        e->catch_ppm / 1e6, e->miss, e->flake);
 }
 
@@ -146,6 +147,25 @@ static void print_names(FILE *to, const struct plan *p, const struct plan_expect
 {
 	for (unsigned i = 0; i < e->node_n; i++)
 		fprintf(to, "%s%s", i > 0 ? ", " : " ", p->node[e->node[i]].name);
+}
+
+/* What each of the policy's choices is held against. */
+static void print_policy(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	static const char *const held[POLICY_N] = {
+		[BAL_LEAST_OUTSTANDING] = "what is outstanding, and the order",
+		[BAL_FIRST_AVAILABLE] = "the order, and the room under qps limits",
+		[BAL_WRANDOM] = "who is up, and the draws before",
+		[BAL_ROUNDROBIN] = "whose turn it is",
+		[BAL_WHASHED] = "where its name went before",
+		[BAL_CHASHED] = "where its name went before, and among other servers",
+		[BAL_ORDERED_WRANDOM] = "the lowest order that is up, and the draws before",
+	};
+
+	fprintf(to, " from %s to %s\n", time_text(e->during_from_ns), time_text(e->during_to_ns));
+	for (unsigned i = 0; i < p->conf_n; i++)
+		fprintf(to, "           %s: each choice against %s\n",
+		        plan_policy_names[p->conf[i].policy], held[p->conf[i].policy]);
 }
 
 static void print_lost(FILE *to, const struct plan *p, const struct plan_expect *e)
@@ -202,6 +222,7 @@ static void print_expect(FILE *to, const struct plan *p, const struct plan_expec
 		fprintf(to, " quantile %g within %s, from %s to %s\n", e->quantile_ppm / 1e6,
 		        time_text(bound), time_text(e->during_from_ns), time_text(e->during_to_ns));
 		break;
+	case PLAN_POLICY: print_policy(to, p, e); break;
 	}
 }
 

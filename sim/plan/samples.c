@@ -5,6 +5,8 @@
 #include <math.h>
 
 #include "bounds.h"
+#include "schema.h"
+#include "lib/fmath.h"
 #include "lib/stats.h"
 
 static const uint64_t N_MAX = 4000000000;
@@ -139,6 +141,61 @@ static double mean_for(uint64_t need, bool exact, double flake)
 	return hi;
 }
 
+/* 1 / sum of r^-s over a load's names, so that p of rank r is that times r^-s. */
+static double zipf_scale(const struct plan_load *l)
+{
+	double sum = 0, s = l->zipf_milli / 1000.0;
+
+	for (uint32_t r = 1; r <= l->name_n; r++)
+		sum += fm_exp(-s * fm_log(r));
+	return 1 / sum;
+}
+
+double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries)
+{
+	double all = plan_queries(p, from_ns, to_ns), n = 0, balancers = 0;
+	double scale[PLAN_LOADS_MAX] = { 0 }, own[PLAN_LOADS_MAX] = { 0 };
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		balancers += p->node[i].role == PLAN_BALANCER;
+	for (unsigned i = 0; i < p->load_n && all > 0; i++) {
+		const struct plan_load *l = &p->load[i];
+		own[i] = plan_load_queries(l, from_ns, to_ns) / all * queries / balancers;
+		if (l->names == PLAN_UNIQUE) {
+			n += own[i];
+			continue;
+		}
+		scale[i] = zipf_scale(l);
+		most = l->name_n > most ? l->name_n : most;
+	}
+	for (uint32_t r = 1; r <= most; r++) {
+		double mean = 0;
+		for (unsigned i = 0; i < p->load_n; i++)
+			if (scale[i] > 0 && r <= p->load[i].name_n)
+				mean += own[i] * scale[i] *
+				        fm_exp(-p->load[i].zipf_milli / 1000.0 * fm_log(r));
+		n += 1 - fm_exp(-mean);
+	}
+	return n * balancers;
+}
+
+uint64_t plan_names_least(double mean, double flake)
+{
+	double least = mean - sqrt(2 * mean * -fm_log(flake));
+
+	return least > 0 ? (uint64_t)least : 0;
+}
+
+/* Under whashed names are drawn, once each. */
+static bool by_names(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].policy == BAL_WHASHED)
+			return true;
+	return false;
+}
+
 void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_expect *e)
 {
 	int64_t from = e->during_from_ns, to = e->during_to_ns;
@@ -154,6 +211,12 @@ void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_
 	bool exact = constant(p, from, to) && share >= 1 - 1e-12;
 	s->mean = count_window(p, from, to, &s->window_ns) * share;
 	s->least = least_of(s->mean, exact, e->flake);
+	s->names = by_names(p);
+	if (s->names) {
+		exact = false;
+		s->mean = plan_names(p, from, to, s->mean);
+		s->least = plan_names_least(s->mean, e->flake);
+	}
 	s->p_ppm = (uint32_t)(p_least * 1e6 + 0.5);
 	if (p_least > 0 && p_least < 1 && e->catch_ppm / 1e6 < p_least / 2 + 1e-9)
 		s->need = stat_equiv_n(p_least, e->catch_ppm / 1e6, e->miss / by, e->flake / by,

@@ -21,13 +21,22 @@ uint64_t plan_planned_least(const struct plan *p, int64_t from_ns, int64_t to_ns
 uint64_t plan_poisson_least(double mean, double flake);
 uint64_t plan_poisson_most(double mean, double flake);
 
+/*
+ * Different names among so many queries planned in the window, in the mean, each balancer's counted
+ * apart. O(names of the loads).
+ */
+double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries);
+/* The least number of them at flake, by Chernoff's bound. */
+uint64_t plan_names_least(double mean, double flake);
+
 /* What an even, or a back to share, has to decide with. */
 struct plan_sample {
-	double mean;         /* draws that are expected to count */
+	double mean;         /* draws that are expected to count: queries; under whashed, names */
 	uint64_t least;      /* its lower quantile at flake */
 	uint64_t need;       /* exact least n that decides; 0: no n below 4 * 10^9 does */
 	double mean_needed;  /* the mean whose lower quantile is need */
 	uint32_t p_ppm;      /* smallest share among the servers named */
+	bool names;          /* names are what is drawn, not queries */
 	int64_t window_ns;   /* time in which draws count */
 };
 

@@ -12,11 +12,13 @@ const char *const plan_fault_names[FAULT_N] = {
 const char *const plan_expect_names[EXPECT_N] = {
 	[PLAN_EVEN] = "even", [PLAN_DETECT] = "detect", [PLAN_BACK] = "back",
 	[PLAN_LOST] = "lost", [PLAN_ANSWERS] = "answers", [PLAN_CACHE] = "cache",
-	[PLAN_LATENCY] = "latency",
+	[PLAN_LATENCY] = "latency", [PLAN_POLICY] = "policy",
 };
 const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
 	[BAL_WRANDOM] = "wrandom", [BAL_ROUNDROBIN] = "roundrobin",
+	[BAL_WHASHED] = "whashed", [BAL_CHASHED] = "chashed",
+	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag",
 };
 const char *const plan_role_names[] = {
 	[PLAN_CLIENTS] = "clients", [PLAN_BALANCER] = "balancer", [PLAN_RECURSOR] = "recursor",

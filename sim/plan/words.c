@@ -13,7 +13,7 @@
 
 static const char *const all_words[] = {
 	"lab", "load", "at", "expect", "limits", "engines", "seed",
-	"even", "detect", "back", "lost", "answers", "cache", "latency",
+	"even", "detect", "back", "lost", "answers", "cache", "latency", "policy",
 	"zipf", "unique", "uniform", "exponential", "lognormal",
 	"assert", "error", "ipairs", "pairs", "select", "tonumber", "tostring", "type", "unpack",
 	"string", "table", "math",

@@ -43,7 +43,7 @@ enum { KEY_TEXT = 2 * PLAN_NAME_TEXT + 64, WRITE = JSON_COMPACT | JSON_SORT_KEYS
 
 enum plan_expect_kind seeds_kind(const char *name)
 {
-	for (int k = PLAN_EVEN; k <= PLAN_LATENCY; k++)
+	for (int k = PLAN_EVEN; k <= PLAN_POLICY; k++)
 		if (strcmp(plan_expect_name((enum plan_expect_kind)k), name) == 0)
 			return (enum plan_expect_kind)k;
 	return 0;

@@ -34,11 +34,11 @@ static struct plan_load load = {
 };
 static struct plan_fault fault[2] = { { .kind = PLAN_KILL, .node = 2 },
                                       { .kind = PLAN_START, .node = 2 } };
-static struct plan_expect expect[7];
+static struct plan_expect expect[8];
 
 static void fill_expects(void)
 {
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < 8; i++)
 		expect[i] = (struct plan_expect){
 			.kind = (enum plan_expect_kind)(PLAN_EVEN + i), .node_n = 1, .node = { 2 },
 			.during_to_ns = 2000 * MS, .catch_ppm = 100000, .miss = 1e-4, .flake = 1e-9,
@@ -61,7 +61,7 @@ static void fill_plan(struct plan *p)
 	fill_expects();
 	*p = (struct plan){ .name = "fuzz", .scenario_path = scenario_path, .node_n = 3,
 	                    .node = node, .conf_n = 1, .conf = &conf, .load_n = 1, .load = &load,
-	                    .fault_n = 2, .fault = fault, .expect_n = 7, .expect = expect,
+	                    .fault_n = 2, .fault = fault, .expect_n = 8, .expect = expect,
 	                    .balancer.checks = PLAN_CHECKS_EXACT, .end_ns = 3000 * MS,
 	                    .limits = { MS, 20 * MS, 50 * MS, 20 * MS } };
 }

@@ -241,7 +241,8 @@ static void files_that_contradict_the_lab_are_refused(void **state)
 		{ "a policy that shares unevenly", "dnsdist.conf", "wrandom", "firstAvailable",
 		  "s.lua:16: expect.even: firstAvailable doesn't share evenly, and needn't: "
 			"expected "
-		  "wrandom or roundrobin in dnsdist.conf" },
+		  "wrandom, orderedWrandUntag, whashed or roundrobin in dnsdist.conf, or 'policy' "
+			"instead" },
 	};
 
 	check_rows(rows, COUNT_OF(rows));
