@@ -253,6 +253,17 @@ static void fill_chosen(const struct even *v, uint64_t n, struct finding *f)
 	json_object_set_new(f->measured, "left_out", json_integer((json_int_t)v->left_out));
 	json_object_set_new(f->measured, "to_a_down_server",
 	                    json_integer((json_int_t)even_ineligible_n(v, NULL)));
+	json_t *list = json_array();
+	for (unsigned b = 0; b < v->j->balancer_n; b++) {
+		uint64_t own = v->j->balancer_n > 1 ? 0 : n;
+		for (size_t i = 0; v->j->balancer_n > 1 && i < v->pool_n; i++)
+			own += v->pool[i]->by_balancer[b].total;
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name",
+		                      node_name(v->j, (int)v->j->balancer[b].node), "queries",
+		                      (json_int_t)own, "to_a_down_server",
+		                      (json_int_t)v->ineligible[b].n));
+	}
+	json_object_set_new(f->measured, "balancers", list);
 }
 
 static void decide_roundrobin(struct even *v, struct finding *f)

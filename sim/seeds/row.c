@@ -27,6 +27,9 @@ const struct seeds_measure seeds_measures[] = {
 	{ PLAN_CACHE, "recursors", "share_ppm", NULL, 0, NULL, "hits" },
 	{ PLAN_LATENCY, NULL, "low_ns", NULL, 0, "lost", "quantile, at least" },
 	{ PLAN_LATENCY, NULL, "high_ns", "within_ns", SEEDS_AT_MOST, "lost", "quantile, at most" },
+	{ PLAN_POLICY, NULL, "wrong", "wrong", SEEDS_AT_MOST, NULL, "to a wrong server" },
+	{ PLAN_POLICY, NULL, "telling", "telling", SEEDS_AT_LEAST, NULL, "choices that tell" },
+	{ PLAN_POLICY, NULL, "spread", "spread", SEEDS_AT_MOST, NULL, "turns apart" },
 	{ 0, NULL, "lost", NULL, 0, NULL, "lost" },
 	{ 0, NULL, "p50_us", NULL, 0, "lost", "latency p50" },
 	{ 0, NULL, "p99_us", NULL, 0, "lost", "latency p99" },
@@ -36,7 +39,7 @@ const unsigned seeds_measure_n = COUNT_OF(seeds_measures);
 /* What rows keep of "bound". */
 static const char *const bounds[] = {
 	"within_ns", "slack_ns", "catch_ppm", "spread", "at_most", "misrouted_at_least", "wrong",
-	"duplicate", "error", "hits_ppm", "quantile_ppm",
+	"duplicate", "error", "hits_ppm", "quantile_ppm", "telling",
 };
 
 enum { KEY_TEXT = 2 * PLAN_NAME_TEXT + 64, WRITE = JSON_COMPACT | JSON_SORT_KEYS };

@@ -230,6 +230,77 @@ static void most_choices_can_be_told(void **state)
 	}
 }
 
+/* ---- what is remembered, and files ---- */
+
+static size_t most_retained(const struct model_knobs *k)
+{
+	struct model *m = model_new(k, 3);
+	uint64_t number[16] = { 0 };
+	char error[JUDGE_ERROR_TEXT];
+	struct judge *j = judge_new(&m->plan, error);
+	size_t most = 0;
+
+	assert_non_null(j);
+	synth_tell(&m->s, j);
+	for (size_t i = 0; i < m->s.n; i++) {
+		const struct synth_record *r = &m->s.record[i];
+		struct frame f = synth_frame(r);
+		struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f, NULL };
+		judge_tap(j, &t);
+		most = judge_retained(j) > most ? judge_retained(j) : most;
+	}
+	json_decref(judge_finish(j));
+	judge_free(j);
+	model_free(m);
+	return most;
+}
+
+static void what_is_remembered_does_not_grow_with_the_run(void **state)
+{
+	struct model_knobs k[] = { { LEAST, .lose_permille = 100 }, { FIRST, .limits = true },
+	                           { WHASHED, .down = true }, { CHASHED, .down = true } };
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(k); i++) {
+		k[i].seconds = 30;
+		size_t one = most_retained(&k[i]);
+		k[i].seconds = 150;
+		size_t five = most_retained(&k[i]);
+		print_message("retained %zu, then %zu\n", one, five);
+		assert_true(five * 10 < one * 13);
+	}
+}
+
+static void files_and_taps_give_the_same_bytes(void **state)
+{
+	static const struct synth_knobs right;
+	char error[JUDGE_ERROR_TEXT] = "";
+	(void)state;
+
+	for (enum bal_policy policy = 1; policy <= BAL_ORDERED_WRANDOM; policy++) {
+		struct plan *p = synth_plan("scenarios/blog.lua", NULL, 1);
+		char dir[] = "/tmp/ek-policy-XXXXXX";
+		struct synth s;
+		assert_non_null(mkdtemp(dir));
+		p->conf[0].policy = policy;
+		p->expect[0].kind = PLAN_POLICY;
+		p->expect[0].node_n = 0;
+		p->expect[0].during_to_ns = p->load[0].to_ns;
+		synth_run(&s, p, &right);
+		synth_write(&s, dir);
+		json_t *tapped = synth_judge(&s), *read = judge_run(dir, error);
+		assert_non_null(read);
+		char *a = json_dumps(tapped, JSON_SORT_KEYS), *b = json_dumps(read, JSON_SORT_KEYS);
+		assert_string_equal(a, b);
+		free(a);
+		free(b);
+		json_decref(read);
+		json_decref(tapped);
+		synth_remove(p, dir);
+		synth_fini(&s);
+		plan_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +309,8 @@ int main(void)
 		cmocka_unit_test(right_balancers_pass_whatever_their_seeds),
 		cmocka_unit_test(what_is_measured_is_told_by_balancer),
 		cmocka_unit_test(most_choices_can_be_told),
+		cmocka_unit_test(what_is_remembered_does_not_grow_with_the_run),
+		cmocka_unit_test(files_and_taps_give_the_same_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
