@@ -39,7 +39,9 @@ struct names *names_new(const struct judge *j)
 
 	table_init(&n->by, 0);
 	n->set = zeroed(NAME_SETS_MAX, sizeof(*n->set));
+	n->room = PLAN_NAMES_MAX;
 	n->set_group = zeroed(NAME_SETS_MAX, sizeof(*n->set_group));
+	n->set_up = zeroed(NAME_SETS_MAX, sizeof(*n->set_up));
 	n->group = zeroed(j->balancer_n, sizeof(*n->group));
 	n->now = zeroed(j->balancer_n, sizeof(*n->now));
 	n->epoch = zeroed(j->balancer_n, sizeof(*n->epoch));
@@ -58,6 +60,7 @@ void names_free(struct names *take_n)
 	free(take_n->sight);
 	free(take_n->set);
 	free(take_n->set_group);
+	free(take_n->set_up);
 	free(take_n->group);
 	free(take_n->now);
 	free(take_n->epoch);
@@ -74,9 +77,13 @@ static int set_find(struct names *n, const struct balancer *b)
 {
 	size_t bytes = (b->conf->server_n + 7u) / 8;
 	uint8_t *up = zeroed(bytes, 1);
+	unsigned up_n = 0;
 
-	for (unsigned i = 0; i < b->conf->server_n; i++)
-		up[i / 8] |= (uint8_t)((b->server[i].state == SERVER_UP) << i % 8);
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		bool is = b->server[i].state == SERVER_UP;
+		up[i / 8] |= (uint8_t)(is << i % 8);
+		up_n += is;
+	}
 	for (unsigned i = 0; i < n->set_n; i++)
 		if (n->set_group[i] == n->group[b->index] && memcmp(n->set[i], up, bytes) == 0) {
 			free(up);
@@ -87,6 +94,7 @@ static int set_find(struct names *n, const struct balancer *b)
 		return -1;
 	}
 	n->set_group[n->set_n] = n->group[b->index];
+	n->set_up[n->set_n] = up_n;
 	n->set[n->set_n] = up;
 	return (int)n->set_n++;
 }
@@ -138,7 +146,7 @@ enum sighting names_see(struct names *n, const struct balancer *b, const struct 
 		*before = n->sight[*at];
 		return before->server == d->server ? NAME_SAME : NAME_OTHER;
 	}
-	if (n->n == PLAN_NAMES_MAX) {
+	if (n->n == n->room) {
 		n->full++;
 		return NAME_FULL;
 	}
@@ -147,4 +155,9 @@ enum sighting names_see(struct names *n, const struct balancer *b, const struct 
 	n->sight[n->n] = (struct sight){ d->t_ns, d->frame, (uint16_t)b->index, d->server };
 	table_put(&n->by, key, n->n++);
 	return is;
+}
+
+unsigned names_choice(const struct names *n, const struct balancer *b)
+{
+	return n->now[b->index] >= 0 ? n->set_up[n->now[b->index]] : 0;
 }

@@ -19,9 +19,9 @@ struct sight {
 struct names {
 	struct table by;       /* hash of name and set to index in sight */
 	struct sight *sight;
-	size_t n, cap;
+	size_t n, cap, room;   /* room: at most so many */
 	uint8_t **set;         /* which servers are up, by bit */
-	unsigned *set_group, set_n;
+	unsigned *set_group, *set_up, set_n; /* whose they are, and how many servers are up */
 	unsigned *group;       /* by balancer: those of one group send names to the same servers */
 	int *now;              /* by balancer: its set; -1: there was no room for it */
 	uint64_t *epoch;       /* by balancer: which epoch of its health now is of, plus 1 */
@@ -46,5 +46,7 @@ void names_free(struct names *take_n);
  */
 enum sighting names_see(struct names *n, const struct balancer *b, const struct draw *d, bool ring,
                         struct sight *before);
+/* How many servers the balancer's last draw that was seen could choose from. */
+unsigned names_choice(const struct names *n, const struct balancer *b);
 
 #endif

@@ -170,17 +170,18 @@ static void take_name(struct rule *r, const struct balancer *b, const struct dra
 		return;
 	}
 	enum sighting is = names_see(r->names, b, d, r->policy == BAL_CHASHED, &before);
+	bool choice = names_choice(r->names, b) > 1;
 	switch (is) {
 	case NAME_NEW:
 		c->names++;
 		break;
 	case NAME_STAYED:
 		c->names++;
-		c->stayed++;
-		c->telling++;
+		c->stayed += choice;
+		c->telling += choice;
 		break;
 	case NAME_SAME:
-		c->telling++;
+		c->telling += choice;
 		break;
 	case NAME_OTHER:
 	case NAME_MOVED:

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "sim/judge/rule.h"
 #include "tests/judge/model.h"
 
 struct row {
@@ -203,7 +204,7 @@ static void what_is_measured_is_told_by_balancer(void **state)
 	assert_int_equal(queries, 20 * 500 * 2);
 	/* each name at each balancer with and without R1; two thirds of them weren't R1's */
 	assert_in_range(measured(e, "names"), 700, 800);
-	assert_in_range(measured(e, "stayed"), 200, 320);
+	assert_in_range(measured(e, "stayed"), 200, 320); /* R0's and R2's */
 	assert_in_range(measured(e, "left_out"), 0, 1500);
 	json_decref(e);
 }
@@ -270,6 +271,36 @@ static void what_is_remembered_does_not_grow_with_the_run(void **state)
 	}
 }
 
+static void names_that_find_no_room_leave_it_open(void **state)
+{
+	static const size_t room[] = { 700, 10000 };
+	struct model_knobs k = { WHASHED, .names = 1000 };
+	char error[JUDGE_ERROR_TEXT];
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(room); i++) {
+		struct model *m = model_new(&k, 3);
+		struct judge *j = judge_new(&m->plan, error);
+		assert_non_null(j);
+		j->rule[0]->names->room = room[i];
+		uint64_t number[16] = { 0 };
+		synth_tell(&m->s, j);
+		for (size_t n = 0; n < m->s.n; n++) {
+			const struct synth_record *r = &m->s.record[n];
+			struct frame f = synth_frame(r);
+			struct judge_tap t = { r->t_ns, ++number[r->node], r->node, &f, NULL };
+			judge_tap(j, &t);
+		}
+		json_t *doc = judge_finish(j);
+		const json_t *e = json_array_get(json_object_get(doc, "expectations"), 0);
+		assert_string_equal(str(e, "verdict"), i == 0 ? "INCONCLUSIVE" : "PASS");
+		assert_true((strstr(str(e, "why"), "there was no room") != NULL) == (i == 0));
+		json_decref(doc);
+		judge_free(j);
+		model_free(m);
+	}
+}
+
 static void files_and_taps_give_the_same_bytes(void **state)
 {
 	static const struct synth_knobs right;
@@ -310,6 +341,7 @@ int main(void)
 		cmocka_unit_test(what_is_measured_is_told_by_balancer),
 		cmocka_unit_test(most_choices_can_be_told),
 		cmocka_unit_test(what_is_remembered_does_not_grow_with_the_run),
+		cmocka_unit_test(names_that_find_no_room_leave_it_open),
 		cmocka_unit_test(files_and_taps_give_the_same_bytes),
 	};
 
