@@ -287,6 +287,9 @@ void expect_even(struct even *v, struct finding *f)
 		break;
 	case BAL_LEAST_OUTSTANDING:
 	case BAL_FIRST_AVAILABLE:
+	case BAL_WHASHED:
+	case BAL_CHASHED:
+	case BAL_ORDERED_WRANDOM:
 		f->verdict = VERDICT_INCONCLUSIVE;
 		text_add(&f->why, "the policy spreads load by other rules than chance or turns: "
 		         "nothing says what even would be");

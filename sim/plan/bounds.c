@@ -152,13 +152,22 @@ double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns)
 	return n;
 }
 
-/* The greatest share that any balancer's configuration gives the node. */
+/* True when each query's chance of going to a server is its weight's share, or its turn. */
+static bool shares(const struct plan_conf *c)
+{
+	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
+}
+
+/* The greatest share that any balancer's configuration may give the node: all, for all we know,
+ * where it depends on names or on how fast servers answer. */
 static double share_most(const struct plan *p, int node)
 {
 	double most = 0;
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		double share = plan_share(&p->conf[i], node);
+		if (share > 0 && !shares(&p->conf[i]))
+			share = 1;
 		most = share > most ? share : most;
 	}
 	return most;
@@ -253,12 +262,6 @@ static bool disturbed(const struct plan *p, unsigned fault)
 		if (disturbs(p, i, &p->fault[fault]))
 			return true;
 	return false;
-}
-
-/* True when each query's chance of going to a server is its weight's share, or its turn. */
-static bool shares(const struct plan_conf *c)
-{
-	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
 }
 
 /* For one balancer: the shortest over the servers that the node answers for. */

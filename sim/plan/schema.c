@@ -17,6 +17,8 @@ const char *const plan_expect_names[EXPECT_N] = {
 const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
 	[BAL_WRANDOM] = "wrandom", [BAL_ROUNDROBIN] = "roundrobin",
+	[BAL_WHASHED] = "whashed", [BAL_CHASHED] = "chashed",
+	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag",
 };
 const char *const plan_role_names[] = {
 	[PLAN_CLIENTS] = "clients", [PLAN_BALANCER] = "balancer", [PLAN_RECURSOR] = "recursor",
