@@ -38,7 +38,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->conf = conf;
 	b->shared = shared;
 	b->now_ns = INT64_MIN;
-	policy_init(&b->policy, a, conf, shared);
+	policy_init(&b->policy, a, conf, shared, seed);
 	idt_init(&b->out, a, conf);
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	return b;
@@ -120,7 +120,8 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 		policy_refresh(&b->policy);
 		b->policy_fresh = true;
 	}
-	int server = policy_pick(&b->policy, &b->random, b->now_ns);
+	int server = policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
+	                         question->name_len);
 	if (server < 0)
 		return no_server(b, d, question);
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);

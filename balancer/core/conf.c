@@ -1,10 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Defaults of one server, dnsdist 1.7's; see conf.h. */
+/* Defaults of one server, dnsdist 1.7's, and what it is known by; see conf.h. */
 #include "conf.h"
 
 #include <string.h>
 
 static const uint8_t check_name[] = "\x01" "a" "\x0c" "root-servers" "\x03" "net";
+
+size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID])
+{
+	size_t len = strlen(s->id[0] != '\0' ? s->id : s->name);
+	bool named = s->id[0] == '\0' && len > 0;
+
+	memcpy(out, s->id[0] != '\0' ? s->id : s->name, len + 1);
+	if (s->id[0] != '\0')
+		return len;
+	if (named) {
+		out[len++] = ' ';
+		out[len++] = '(';
+	}
+	len += ep_format(&s->addr, out + len);
+	if (named)
+		out[len++] = ')';
+	out[len] = '\0';
+	return len;
+}
 
 void bal_server_defaults(struct bal_server *s)
 {

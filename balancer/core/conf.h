@@ -17,6 +17,8 @@ enum {
 	BAL_SERVERS_MAX = 1024,
 	BAL_NAME_TEXT = 64,       /* a server's name, NUL included */
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
+	BAL_SERVER_ID = BAL_NAME_TEXT + EP_TEXT + 3, /* room for bal_server_id, NUL included */
+	BAL_POINTS_MAX = 1 << 20, /* of chashed's ring: the sum of the weights */
 };
 
 enum bal_policy {
@@ -49,6 +51,7 @@ struct bal_check {
 struct bal_server {
 	struct ep addr;                /* port 53 */
 	char name[BAL_NAME_TEXT];      /* "" */
+	char id[BAL_NAME_TEXT];        /* "": made of name and address, see bal_server_id */
 	int32_t order;                 /* 1; lower first */
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
@@ -63,6 +66,10 @@ struct bal_conf {
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
 	int64_t udp_timeout_ns;        /* 2 s */
 	uint32_t max_outstanding;      /* 65535 per server and worker, 1...65535 */
+	bool perturbation_set;         /* false: drawn from the balancer's seed */
+	uint32_t perturbation;         /* of whashed's and chashed's hash */
+	uint32_t weighted_factor_ppm;  /* of wrandom, whashed, orderedWrandUntag; 0: no bound */
+	uint32_t chashed_factor_ppm;   /* the same of chashed; else at least 1000000 */
 	unsigned server_n;
 	const struct bal_server *server;   /* in order of (order, definition) */
 	unsigned front_n;
@@ -71,6 +78,11 @@ struct bal_conf {
 	const struct prefix *acl;          /* clients that may ask */
 };
 
+/*
+ * What chashed knows a server by: its id, else "NAME (ADDRESS:PORT)", without a name the address
+ * alone. Returns its length.
+ */
+size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID]);
 /* Fills in the defaults of one server: everything but its address. */
 void bal_server_defaults(struct bal_server *s);
 

@@ -28,3 +28,13 @@ void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up)
 {
 	atomic_store_explicit(&sh->server[server].up, up, memory_order_relaxed);
 }
+
+void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained)
+{
+	atomic_store_explicit(&sh->server[server].drained, drained, memory_order_relaxed);
+}
+
+bool bal_shared_drained(const struct bal_shared *sh, unsigned server)
+{
+	return atomic_load_explicit(&sh->server[server].drained, memory_order_relaxed) != 0;
+}

@@ -17,6 +17,7 @@
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
 	_Alignas(64) _Atomic uint32_t up;      /* 0 or 1; written by the health core alone */
+	_Atomic uint32_t drained;              /* 0 or 1: takes nothing new, and is checked on */
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
 	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
@@ -35,5 +36,11 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
+/*
+ * A drained server gets no new query, whether it is up or not; answers to what is out still count,
+ * and its health is checked on. Takes effect at each worker's next batch.
+ */
+void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained);
+bool bal_shared_drained(const struct bal_shared *sh, unsigned server);
 
 #endif

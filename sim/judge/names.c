@@ -33,6 +33,22 @@ void name_text(const struct name *n, char out[DNS_NAME_TEXT])
 		snprintf(out, DNS_NAME_TEXT, "a long name");
 }
 
+/*
+ * Balancers of one configuration hash alike where it says with which number; and on a ring where
+ * servers have the same ids in all of them, which dnsdist draws anew at each start.
+ */
+static unsigned group_of(const struct judge *j, unsigned b)
+{
+	const struct plan_conf *c = j->balancer[b].conf;
+	bool alike = c->same_hash &&
+	             (c->policy != BAL_CHASHED || j->plan->balancer.path == NULL);
+
+	for (unsigned i = 0; i < b && alike; i++)
+		if (j->balancer[i].conf == c)
+			return i;
+	return b;
+}
+
 struct names *names_new(const struct judge *j)
 {
 	struct names *n = zeroed(1, sizeof(*n));
@@ -46,7 +62,7 @@ struct names *names_new(const struct judge *j)
 	n->now = zeroed(j->balancer_n, sizeof(*n->now));
 	n->epoch = zeroed(j->balancer_n, sizeof(*n->epoch));
 	for (unsigned b = 0; b < j->balancer_n; b++)
-		n->group[b] = b; /* each hashes with a number of its own */
+		n->group[b] = group_of(j, b);
 	return n;
 }
 

@@ -149,8 +149,12 @@ static void tell_moved(const struct rule *r, const struct balancer *b, const str
 	char name[DNS_NAME_TEXT];
 
 	name_text(d->name, name);
-	text_add(&o->what, "%.100s to %s, but to %s at ", name, server_name(b, d->server),
+	text_add(&o->what, "%.100s to %s, but to %s", name, server_name(b, d->server),
 	         server_name(b, before->server));
+	if (before->balancer != b->index)
+		text_add(&o->what, " from %s", node_name(r->j,
+		         (int)r->j->balancer[before->balancer].node));
+	text_add(&o->what, " at ");
 	text_time(&o->what, before->t_ns);
 	text_add(&o->what, is == NAME_OTHER ? ", while the same servers were up" :
 	         ", which is still up, while this one was up then");

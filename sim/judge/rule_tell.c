@@ -168,11 +168,21 @@ static void claim(const struct rule *r, struct finding *f)
 	text_add(&f->claim, "%s", says[r->policy]);
 }
 
+static bool has_factor(const struct judge *j)
+{
+	for (unsigned b = 0; b < j->balancer_n; b++)
+		if (j->balancer[b].conf->factor_ppm > 0)
+			return true;
+	return false;
+}
+
 void expect_policy(struct rule *r, struct finding *f)
 {
 	claim(r, f);
 	if (r->j->balancer_n == 0)
 		text_add(&f->why, "there is no balancer");
+	else if (has_factor(r->j))
+		text_add(&f->why, "with a balancing factor load decides, too: that isn't judged");
 	else if (r->even != NULL)
 		expect_chance(r->even, f);
 	else

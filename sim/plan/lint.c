@@ -12,6 +12,8 @@
 
 #define MS INT64_C(1000000)
 
+enum { POINTS_LEAST = 100 }; /* of a server on chashed's ring, so that shares are like weights */
+
 void lint_add(struct lint *l, bool error, const char *file, unsigned line, const char *format, ...)
 {
 	va_list ap;
@@ -25,6 +27,11 @@ void lint_add(struct lint *l, bool error, const char *file, unsigned line, const
 	va_start(ap, format);
 	vsnprintf(n->text, sizeof(n->text), format, ap);
 	va_end(ap);
+}
+
+static bool ignores_order(enum bal_policy p)
+{
+	return p == BAL_WRANDOM || p == BAL_ROUNDROBIN || p == BAL_WHASHED || p == BAL_CHASHED;
 }
 
 static void lint_servers(struct lint *l, const struct plan_conf *c)
@@ -41,10 +48,23 @@ static void lint_servers(struct lint *l, const struct plan_conf *c)
 			         "when it dies", s->name);
 		if (i == 0 || s->order == c->server[i - 1].order)
 			continue;
-		if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN)
+		if (ignores_order(c->policy))
 			lint_add(l, false, c->path, s->line, "order has no effect under %s",
 			         plan_policy_names[c->policy]);
 	}
+}
+
+/* A server of few points on chashed's ring may get any share. */
+static void lint_ring(struct lint *l, const struct plan_conf *c)
+{
+	int32_t least = INT32_MAX;
+
+	for (unsigned i = 0; i < c->server_n; i++)
+		least = c->server[i].weight < least ? c->server[i].weight : least;
+	if (c->policy == BAL_CHASHED && c->server_n > 1 && least < POINTS_LEAST)
+		lint_add(l, false, c->path, c->server[0].line, "chashed with a weight of %d is "
+		         "badly uneven: expected a weight of %d and more for each server",
+		         (int)least, POINTS_LEAST);
 }
 
 /* What would be enough: the rate in the same time, or the time at the same rate. */
@@ -121,6 +141,8 @@ static void lint_even(struct lint *l, const struct plan *p, const struct plan_ex
 			return;
 		}
 		random = random || policy != BAL_ROUNDROBIN;
+		if (lint_factor(l, &p->conf[i], e))
+			return;
 	}
 	if (random)
 		lint_sample(l, p, e);
@@ -239,8 +261,10 @@ void lint_plan(struct lint *l, const struct plan *p)
 {
 	double flakes = 0;
 
-	for (unsigned i = 0; i < p->conf_n; i++)
+	for (unsigned i = 0; i < p->conf_n; i++) {
 		lint_servers(l, &p->conf[i]);
+		lint_ring(l, &p->conf[i]);
+	}
 	lint_faults(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		lint_expect(l, p, &p->expect[i]);

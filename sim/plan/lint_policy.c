@@ -10,6 +10,15 @@
 
 enum { TELLING_LEAST = 30, NAME_SETS = 8 };
 
+bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_expect *e)
+{
+	if (c->factor_ppm > 0)
+		lint_add(l, true, NULL, e->line, "expect.%s: the balancing factor in %s lets load "
+		         "decide where %s would: expected none", plan_expect_name(e->kind),
+		         c->path, plan_policy_names[c->policy]);
+	return c->factor_ppm > 0;
+}
+
 /* All balancers have one policy, and something to choose. */
 static bool lint_one(struct lint *l, const struct plan *p, const struct plan_expect *e)
 {
@@ -21,6 +30,8 @@ static bool lint_one(struct lint *l, const struct plan *p, const struct plan_exp
 			         plan_policy_names[p->conf[i].policy], p->conf[i].path);
 			return false;
 		}
+		if (lint_factor(l, &p->conf[i], e))
+			return false;
 		if (p->conf[i].server_n < 2) {
 			lint_add(l, true, NULL, e->line, "expect.policy: %s has one server: "
 			         "expected two at least to choose from", p->conf[i].path);

@@ -58,6 +58,8 @@ struct plan_conf {
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
 	bool servfail_when_no_server;
+	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
+	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
 	unsigned server_n;
 	struct bal_server *server; /* in bal_conf's order */
 	int *server_node;          /* which node answers for server i: index into plan.node */

@@ -151,17 +151,27 @@ static double zipf_scale(const struct plan_load *l)
 	return 1 / sum;
 }
 
+/* How many of the configuration's hashes send names elsewhere than the others. */
+static unsigned hashes_of(const struct plan *p, unsigned conf)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		n += p->node[i].role == PLAN_BALANCER && p->node[i].conf == (int)conf;
+	return n > 1 && p->conf[conf].same_hash ? 1 : n;
+}
+
 double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries)
 {
-	double all = plan_queries(p, from_ns, to_ns), n = 0, balancers = 0;
+	double all = plan_queries(p, from_ns, to_ns), n = 0, hashes = 0;
 	double scale[PLAN_LOADS_MAX] = { 0 }, own[PLAN_LOADS_MAX] = { 0 };
 	uint32_t most = 0;
 
-	for (unsigned i = 0; i < p->node_n; i++)
-		balancers += p->node[i].role == PLAN_BALANCER;
+	for (unsigned i = 0; i < p->conf_n; i++)
+		hashes += hashes_of(p, i);
 	for (unsigned i = 0; i < p->load_n && all > 0; i++) {
 		const struct plan_load *l = &p->load[i];
-		own[i] = plan_load_queries(l, from_ns, to_ns) / all * queries / balancers;
+		own[i] = plan_load_queries(l, from_ns, to_ns) / all * queries / hashes;
 		if (l->names == PLAN_UNIQUE) {
 			n += own[i];
 			continue;
@@ -177,7 +187,7 @@ double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double q
 				        fm_exp(-p->load[i].zipf_milli / 1000.0 * fm_log(r));
 		n += 1 - fm_exp(-mean);
 	}
-	return n * balancers;
+	return n * hashes;
 }
 
 uint64_t plan_names_least(double mean, double flake)

@@ -23,7 +23,7 @@ uint64_t plan_poisson_most(double mean, double flake);
 
 /*
  * Different names among so many queries planned in the window, in the mean, each balancer's counted
- * apart. O(names of the loads).
+ * apart unless they hash alike. O(names of the loads).
  */
 double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries);
 /* The least number of them at flake, by Chernoff's bound. */

@@ -53,6 +53,11 @@ static const char *const check_mode_names[] = {
 #define TEXT(k, s, m) { .key = k, .kind = SCHEMA_TEXT, AT(s, m), .cap = sizeof(MEMBER(s, m)) }
 #define STRING(k, s, m) { .key = k, .kind = SCHEMA_STRING, AT(s, m) }
 #define BOOL(k, s, m) { .key = k, .kind = SCHEMA_BOOL, AT(s, m) }
+/* Later than the first plans: left out when it says nothing. */
+#define MAYBE_BOOL(k, s, m) { .key = k, .kind = SCHEMA_BOOL, AT(s, m), .optional = true }
+#define MAYBE_INT(k, s, m, h) { .key = k, .kind = SCHEMA_INT, AT(s, m), \
+		.cap = sizeof(MEMBER(s, m)), .is_signed = SIGNED(MEMBER(s, m)), .hi = (h), \
+		.optional = true }
 #define REAL(k, s, m) { .key = k, .kind = SCHEMA_REAL, AT(s, m) }
 #define ENUM(k, s, m, n) { .key = k, .kind = SCHEMA_ENUM, AT(s, m), .names = n, \
 		.hi = (int64_t)COUNT_OF(n) - 1 }
@@ -130,8 +135,10 @@ static const struct schema_field elem_server = {
 };
 
 static const struct schema_field conf_fields[] = {
+	MAYBE_INT("factor_ppm", plan_conf, factor_ppm, UINT32_MAX),
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
+	MAYBE_BOOL("same_hash", plan_conf, same_hash),
 	LIST("server", plan_conf, server, server_n, elem_server, BAL_SERVERS_MAX),
 	{ .key = "server_node", .kind = SCHEMA_LIST, AT(plan_conf, server_node), .counted = true,
 	  .count_at = offsetof(struct plan_conf, server_n), .hi = BAL_SERVERS_MAX,

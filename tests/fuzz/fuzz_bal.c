@@ -42,7 +42,7 @@ static void start(struct state *st, struct script *s)
 
 	rig_conf(&st->rig, SERVERS);
 	st->sent_n = 0;
-	st->rig.conf.policy = (enum bal_policy)(1 + options % 4);
+	st->rig.conf.policy = (enum bal_policy)(1 + options % 7);
 	st->rig.conf.max_outstanding = sizes[options / 4 % 4];
 	st->rig.conf.servfail_when_no_server = options & 16;
 	st->rig.conf.roundrobin_fail_on_no_server = options & 32;

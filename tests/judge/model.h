@@ -29,6 +29,9 @@ struct model_knobs {
 	unsigned rate;                /* of queries a second at each balancer; 0: 500 */
 	int64_t seconds;              /* 0: 20 */
 	bool idle;                    /* servers answer at once */
+	bool alike;                   /* balancers are configured to hash alike */
+	bool apart;                   /* and don't */
+	bool factor;                  /* a balancing factor is configured */
 	bool two_orders, limits, three_to_one, down, tcp;
 	int64_t from_ns, to_ns;       /* the expectation's window; 0: all */
 };
@@ -96,7 +99,8 @@ static inline void model_plan(struct model *m)
 	}
 	model_servers(m);
 	m->conf = (struct plan_conf){ .path = m->path, .policy = m->k.policy,
-		.udp_timeout_ns = 500 * SYNTH_MS, .server_n = MODEL_SERVERS, .server = m->server,
+		.udp_timeout_ns = 500 * SYNTH_MS, .same_hash = m->k.alike,
+		.factor_ppm = m->k.factor ? 1250000 : 0, .server_n = MODEL_SERVERS, .server = m->server,
 		.server_node = m->server_node };
 	m->load = (struct plan_load){ .clients = 2, .choose = PLAN_PER_QUERY,
 		.arrivals = PLAN_CONSTANT, .rate_mqps = 1000, .names = PLAN_UNIQUE, .type_n = 1,
@@ -212,10 +216,15 @@ static inline unsigned model_by(const unsigned w[MODEL_SERVERS], uint64_t v)
 	return i;
 }
 
+static inline unsigned model_salt(const struct model *m, unsigned b)
+{
+	return m->k.alike && !m->k.apart ? 0 : b;
+}
+
 /* Like a ring: the server whose hash with the name is greatest. */
 static inline unsigned model_ring(struct model *m, const struct model_query *q)
 {
-	uint64_t best = 0, salt = q->balancer + 1;
+	uint64_t best = 0, salt = model_salt(m, q->balancer) + 1;
 	unsigned at = 0;
 
 	salt += m->k.remaps && !model_up(m, q->balancer, 1, q->draw_ns) ? 77 : 0;
@@ -250,7 +259,7 @@ static inline unsigned model_rule(struct model *m, const struct model_query *q)
 	enum bal_policy does = m->k.does != 0 ? m->k.does : m->k.policy;
 	unsigned b = q->balancer, w[MODEL_SERVERS];
 	unsigned all = model_weights(m, b, q->draw_ns, does == BAL_ORDERED_WRANDOM, w);
-	uint64_t salt = b + (m->k.forgets && q->draw_ns > MODEL_UP_NS ? 55u : 0);
+	uint64_t salt = model_salt(m, b) + (m->k.forgets && q->draw_ns > MODEL_UP_NS ? 55u : 0);
 
 	switch (does) {
 	case BAL_WHASHED:

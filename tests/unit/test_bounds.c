@@ -179,6 +179,9 @@ static void lost_queries_of_the_reference_set_up(void **state)
 	assert_int_equal((int)(plan_lost_mean(p) * 10), 10101);
 	assert_int_equal(plan_fault_end(p, 0), 1);
 	assert_int_equal(plan_fault_end(p, 1), PLAN_NONE);
+	ref.conf.policy = BAL_CHASHED; /* the names that are asked most may all be its own */
+	assert_int_equal((int)(plan_lost_mean(p) * 10), 20202);
+	ref.conf.policy = BAL_WRANDOM;
 	ref.fault[1].at_ns = 5500ll * MS; /* back before it was noticed */
 	assert_int_equal((int)(plan_lost_mean(p) * 10), 2601);
 	ref.node[1].link.loss_ppm = 1000; /* four crossings of each of 15,000 queries */

@@ -116,7 +116,13 @@ static const struct row rows[] = {
 	{ "names that come once", { WHASHED, .names = 1u << 30, .seconds = 5 }, "INCONCLUSIVE",
 	  "hardly any name came twice" },
 
+	{ "two balancers that hash alike", { WHASHED, .alike = true, .down = true }, "PASS", "" },
+	{ "two that should, and don't", { WHASHED, .alike = true, .apart = true }, "FAIL",
+	  " from LB" },
+	{ "a balancing factor", { WHASHED, .factor = true }, "INCONCLUSIVE", "balancing factor" },
 	{ "a ring", { CHASHED }, "PASS", "" },
+	{ "two rings that should be alike, and aren't", { CHASHED, .alike = true, .apart = true },
+	  "FAIL", "while the same servers were up" },
 	{ "a ring, one goes and comes", { CHASHED, .down = true, LAG }, "PASS", "" },
 	{ "whashed instead: all names move", { CHASHED, .down = true, .does = BAL_WHASHED },
 	  "FAIL", "which is still up" },
@@ -153,6 +159,8 @@ static void each_policy_is_followed_or_not(void **state)
 static const struct row even_rows[] = {
 	{ "names are even", { WHASHED, .names = 9000, .seconds = 20 }, "PASS", " names (" },
 	{ "by weights", { WHASHED, .names = 9000, .three_to_one = true }, "PASS", "" },
+	{ "names that two balancers hash alike count once", { WHASHED, .names = 3000,
+	  .alike = true }, "PASS", " of 2,99" },
 	{ "few names, however often", { WHASHED, .names = 40 }, "INCONCLUSIVE",
 	  "too few names to tell" },
 	{ "the first gets too many names", { WHASHED, .names = 9000, .favour_ppm = 300000 },

@@ -23,6 +23,7 @@ static struct plan *under(enum bal_policy policy, enum plan_expect_kind kind)
 
 	assert_non_null(p);
 	p->conf[0].policy = policy;
+	p->conf[0].server[0].weight = p->conf[0].server[1].weight = 100;
 	p->expect[0].kind = kind;
 	if (kind == PLAN_POLICY)
 		p->expect[0].node_n = 0;
@@ -65,6 +66,11 @@ static void whole(struct plan *p)
 	p->expect[0].during_to_ns = p->load[0].to_ns;
 }
 
+static void factor(struct plan *p)
+{
+	p->conf[0].factor_ppm = 1250000;
+}
+
 static void slow_load(struct plan *p)
 {
 	p->load[0].rate_mqps = 100000;
@@ -98,6 +104,10 @@ static const struct row rows[] = {
 	{ "chashed", BAL_CHASHED, PLAN_POLICY, 1, whole, false, NULL },
 	{ "chashed, nobody goes", BAL_CHASHED, PLAN_POLICY, 1, quiet, false,
 	  "no recursor goes or comes" },
+	{ "a balancing factor", BAL_WHASHED, PLAN_POLICY, 1, factor, true,
+	  "lets load decide where whashed would" },
+	{ "even, a balancing factor", BAL_WRANDOM, PLAN_EVEN, 1, factor, true,
+	  "lets load decide where wrandom would" },
 	{ "even, chashed", BAL_CHASHED, PLAN_EVEN, 1, NULL, true, "by the places on its ring" },
 	{ "even, whashed, few names", BAL_WHASHED, PLAN_EVEN, 1, NULL, true,
 	  "different names are planned, each balancer's counted apart" },
@@ -165,6 +175,10 @@ static void names_are_counted_as_they_come(void **state)
 	p->load[0].names = PLAN_UNIQUE;
 	n = plan_names(p, 0, 15000000000, 1000);
 	assert_int_equal((int)(n + 0.5), 1000);
+	p->load[0].names = PLAN_ZIPF;
+	p->conf[0].same_hash = true; /* then both balancers' names are the same ones */
+	n = plan_names(p, 0, 15000000000, 1000);
+	assert_int_equal((int)(n * 1000 + 0.5), 2000);
 	assert_int_equal(plan_names_least(1000, 1e-9), 796); /* 1000 - sqrt(2 * 1000 * 20.72) */
 	plan_free(p);
 }

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "plan_files.h"
-#include "sim/plan/plan_io.h"
+#include "sim/plan/load.h"
 
 static struct plan *load(const char *const *set, char *error)
 {
@@ -248,6 +248,67 @@ static void files_that_contradict_the_lab_are_refused(void **state)
 	check_rows(rows, COUNT_OF(rows));
 }
 
+/* Whether there is a note with that in it, about the configuration file. */
+static bool noted(const char *policy, const char *old, const char *new, const char *text)
+{
+	static struct lint lint;
+	char error[PLAN_ERROR_TEXT] = "", conf[2048];
+	struct plan_options o = { 0 };
+	const char *end = strstr(plan_dnsdist, "setServerPolicy");
+	bool found = false;
+
+	snprintf(conf, sizeof(conf), "%.*ssetServerPolicy(%s)\n", (int)(end - plan_dnsdist),
+	         plan_dnsdist, policy);
+	lint.note_n = 0;
+	plan_write_changed("dnsdist.conf", conf, old, new);
+	plan_free(plan_load_noted("s.lua", &o, &lint, error));
+	assert_string_equal(error, "");
+	for (unsigned i = 0; i < lint.note_n; i++)
+		found |= strstr(lint.note[i].file, "dnsdist.conf") != NULL &&
+		         strstr(lint.note[i].text, text) != NULL;
+	return found;
+}
+
+static void what_a_policy_makes_of_order_and_weight_is_noted(void **state)
+{
+	static const struct {
+		const char *policy, *old, *new, *text;
+		bool want;
+	} rows[] = {
+		{ "chashed", "order=1", "order=1", "badly uneven", true },
+		{ "chashed", "order=1", "weight=99", "a weight of 1 is", true },
+		{ "whashed", "order=1", "order=1", "badly uneven", false },
+		{ "chashed", "order=1", "order=0", "order has no effect under chashed", true },
+		{ "whashed", "order=1", "order=0", "order has no effect under whashed", true },
+		{ "whashed", "order=1", "order=1", "order has no effect", false },
+		{ "orderedWrandUntag", "order=1", "order=0", "order has no effect", false },
+	};
+	char error[PLAN_ERROR_TEXT];
+
+	(void)state;
+	plan_write_all();
+	plan_write_changed("s.lua", plan_scenario,
+	                   "even { \"DNS1\", \"DNS3\", during = { \"0s\", \"5s\" }, "
+	                   "catch = 0.1 },\n"
+	                   "  detect { \"DNS1\", within = \"model\" },\n"
+	                   "  back { \"DNS1\", to = \"share\", within = \"3s\" },\n", "");
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (noted(rows[i].policy, rows[i].old, rows[i].new, rows[i].text) != rows[i].want)
+			fail_msg("%s with %s: '%s'", rows[i].policy, rows[i].new, rows[i].text);
+	plan_write_changed("dnsdist.conf", plan_dnsdist,
+	                   "newServer{address=\"192.0.2.3\", name=\"DNS1\", order=1}\n"
+	                   "newServer{address=\"192.0.2.4\", name=\"DNS3\", order=1}\n"
+	                   "setServerPolicy(wrandom)",
+	                   "newServer{address=\"192.0.2.3\", name=\"DNS1\", weight=100}\n"
+	                   "newServer{address=\"192.0.2.4\", name=\"DNS3\", weight=100}\n"
+	                   "setServerPolicy(chashed)");
+	static struct lint lint;
+	struct plan_options o = { 0 };
+	plan_free(plan_load_noted("s.lua", &o, &lint, error));
+	for (unsigned i = 0; i < lint.note_n; i++)
+		assert_null(strstr(lint.note[i].text, "badly uneven"));
+}
+
 static void set_changes_what_the_file_says(void **state)
 {
 	(void)state;
@@ -356,6 +417,7 @@ int main(void)
 		cmocka_unit_test(the_reference_scenario_comes_to_its_plan),
 		cmocka_unit_test(a_broken_scenario_is_refused_with_its_line),
 		cmocka_unit_test(files_that_contradict_the_lab_are_refused),
+		cmocka_unit_test(what_a_policy_makes_of_order_and_weight_is_noted),
 		cmocka_unit_test(set_changes_what_the_file_says),
 		cmocka_unit_test(a_broken_set_is_named),
 		cmocka_unit_test(two_groups_of_clients_send_loads_of_their_own),
