@@ -165,6 +165,34 @@ void balancer_stale(struct balancer *b, uint64_t front)
 		waiting_shift(b, s);
 }
 
+bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns)
+{
+	int64_t forgets = b->conf->udp_timeout_ns + BALANCER_STALE_NS + health_delay(j);
+
+	for (unsigned i = 0; i < j->plan->fault_n && j->restarts; i++) {
+		const struct plan_fault *f = &j->plan->fault[i];
+		const struct fault_seen *s = &j->events.fault[i];
+		int64_t at = s->told && s->to_ns > f->at_ns ? s->to_ns : f->at_ns;
+		if (f->kind == PLAN_START && f->node == (int)b->node && t_ns >= f->at_ns &&
+		    t_ns < at + forgets)
+			return true;
+	}
+	return false;
+}
+
+unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_t from_ns,
+                         int64_t t_ns)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < j->plan->fault_n && j->restarts; i++) {
+		const struct plan_fault *f = &j->plan->fault[i];
+		n += f->kind == PLAN_START && f->node == (int)b->node && f->at_ns >= from_ns &&
+		     f->at_ns <= t_ns;
+	}
+	return n;
+}
+
 const char *server_asked(const struct judge *j, uint64_t key)
 {
 	for (unsigned i = 0; i < j->balancer_n; i++) {

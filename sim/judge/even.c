@@ -116,8 +116,10 @@ static void stretch_close(struct even *v, const struct balancer *b, int64_t t_ns
 {
 	struct stretch *s = &v->stretch[b->index];
 	int64_t until = t_ns < v->e->during_to_ns ? t_ns : v->e->during_to_ns;
+	bool anew = balancer_anew(v->j, b, s->from_ns) ||
+	            balancer_starts(v->j, b, s->from_ns, until) > 0; /* turns begin anew, too */
 
-	if (s->open && s->certain && v->j->turns)
+	if (s->open && s->certain && v->j->turns && !anew)
 		turns_close(v, b, s, until);
 	s->open = false;
 }
@@ -137,12 +139,22 @@ void even_look(struct even *v, const struct balancer *b, int64_t t_ns)
 
 /* ---- draws ---- */
 
+static bool none_up(const struct balancer *b)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++)
+		if (b->server[i].state == SERVER_UP)
+			return false;
+	return true;
+}
+
 /* A server that must not be chosen was. It may have been drawn after the stretch. */
 static void draw_ineligible(struct even *v, const struct balancer *b, const struct draw *d)
 {
 	struct ineligible *i = &v->ineligible[b->index];
 
-	if (d->t_ns >= health_next(b) || d->t_ns >= v->e->during_to_ns) {
+	bool all = v->j->turns && none_up(b); /* then all take turns */
+	if (all || d->t_ns >= health_next(b) || d->t_ns >= v->e->during_to_ns ||
+	    balancer_anew(v->j, b, d->t_ns)) {
 		v->left_out++;
 		return;
 	}
@@ -171,7 +183,7 @@ static bool new_name(struct even *v, const struct balancer *b, const struct draw
 	bool straddles = d->t_ns >= health_next(b) || d->since_ns < b->health.epoch_ns;
 	struct sight before;
 
-	if (d->name == NULL || straddles) {
+	if (d->name == NULL || straddles || balancer_anew(v->j, b, d->t_ns)) {
 		v->left_out++;
 		return false;
 	}

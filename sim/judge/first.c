@@ -90,6 +90,11 @@ void first_look(const struct moment *m)
 {
 	struct first *f = &m->k->first;
 	struct ring *r = &f->recent;
+	unsigned starts = balancer_starts(m->j, m->b, 0, m->out_ns);
+
+	for (unsigned i = 0; i < m->b->conf->server_n && starts != f->starts; i++)
+		f->least_ns[i] = INT64_MIN / 2;
+	f->starts = starts;
 
 	memset(f->behind, 0, m->b->conf->server_n * sizeof(*f->behind));
 	while (r->base < r->next && ((const struct recent *)ring_at(r, r->base))->out_ns < m->in_ns)
@@ -110,8 +115,14 @@ void first_take(const struct moment *m, bool clear)
 		return;
 	bool surely = clear && (surely_room(m, s) || another_has_room(m, &other));
 	int64_t token = token_ns(m, s), most = later(f->most_ns[s], latest(m)) + token;
-	int64_t full = latest(m) + SECOND_NS; /* a token isn't taken beyond that */
-	f->most_ns[s] = later(f->most_ns[s], most < full ? most : full);
+	/* no token is taken beyond that; some that are counted already may have been taken later */
+	int64_t full = latest(m) + SECOND_NS + token * f->behind[s];
+	if (!clear)
+		f->most_ns[s] = most;
+	else if (surely)
+		f->most_ns[s] = most < full ? most : full;
+	else
+		f->most_ns[s] = later(f->most_ns[s], most < full ? most : full);
 	if (surely)
 		f->least_ns[s] = later(f->least_ns[s], earliest(m)) + token;
 }

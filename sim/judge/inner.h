@@ -273,6 +273,14 @@ void balancer_free(struct balancer *b);
 void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out);
 /* Forgets a query at the front that nobody forwarded in time, and that is the oldest such one. */
 void balancer_stale(struct balancer *b, uint64_t front);
+/*
+ * Its program was started so shortly before t_ns that it isn't known what it knows: the first check
+ * of each server decides, and what was outstanding or used up is forgotten.
+ */
+bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns);
+/* How often it was started until t_ns, or from from_ns on. */
+unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_t from_ns,
+                         int64_t t_ns);
 /* The server that a query was forwarded to, by its key at the front; NULL: not known. */
 const char *server_asked(const struct judge *j, uint64_t key);
 /* The draw of a front that was forwarded, or of a lone forward. */
@@ -405,6 +413,7 @@ struct judge {
 	bool turns;                 /* the policy is roundrobin */
 	bool ahead;                 /* draws are judged by those that came after them, too */
 	bool names_wanted;
+	bool restarts;              /* of balancers are planned */
 	int64_t seen_ns;            /* latest tap */
 	int64_t settle_ns;          /* when judge_settle is due next */
 	int64_t settled_ns;         /* draws that were made before are settled */

@@ -37,7 +37,7 @@ void name_text(const struct name *n, char out[DNS_NAME_TEXT])
  * Balancers of one configuration hash alike where it says with which number; and on a ring where
  * servers have the same ids in all of them, which dnsdist draws anew at each start.
  */
-static unsigned group_of(const struct judge *j, unsigned b)
+static unsigned group_of(const struct judge *j, unsigned b, unsigned starts)
 {
 	const struct plan_conf *c = j->balancer[b].conf;
 	bool alike = c->same_hash &&
@@ -46,7 +46,7 @@ static unsigned group_of(const struct judge *j, unsigned b)
 	for (unsigned i = 0; i < b && alike; i++)
 		if (j->balancer[i].conf == c)
 			return i;
-	return b;
+	return alike ? b : b + starts * j->balancer_n; /* another number at each start */
 }
 
 struct names *names_new(const struct judge *j)
@@ -58,11 +58,13 @@ struct names *names_new(const struct judge *j)
 	n->room = PLAN_NAMES_MAX;
 	n->set_group = zeroed(NAME_SETS_MAX, sizeof(*n->set_group));
 	n->set_up = zeroed(NAME_SETS_MAX, sizeof(*n->set_up));
+	n->j = j;
 	n->group = zeroed(j->balancer_n, sizeof(*n->group));
+	n->starts = zeroed(j->balancer_n, sizeof(*n->starts));
 	n->now = zeroed(j->balancer_n, sizeof(*n->now));
 	n->epoch = zeroed(j->balancer_n, sizeof(*n->epoch));
 	for (unsigned b = 0; b < j->balancer_n; b++)
-		n->group[b] = group_of(j, b);
+		n->group[b] = group_of(j, b, 0);
 	return n;
 }
 
@@ -78,6 +80,7 @@ void names_free(struct names *take_n)
 	free(take_n->set_group);
 	free(take_n->set_up);
 	free(take_n->group);
+	free(take_n->starts);
 	free(take_n->now);
 	free(take_n->epoch);
 	free(take_n);
@@ -148,6 +151,12 @@ static enum sighting across(const struct names *n, const struct draw *d, unsigne
 enum sighting names_see(struct names *n, const struct balancer *b, const struct draw *d, bool ring,
                         struct sight *before)
 {
+	unsigned starts = balancer_starts(n->j, b, 0, d->t_ns);
+	if (starts != n->starts[b->index]) {
+		n->starts[b->index] = starts;
+		n->group[b->index] = group_of(n->j, b->index, starts);
+		n->epoch[b->index] = 0;
+	}
 	if (n->epoch[b->index] != b->health.epoch + 1)
 		n->now[b->index] = set_find(n, b);
 	n->epoch[b->index] = b->health.epoch + 1;

@@ -22,7 +22,9 @@ struct names {
 	size_t n, cap, room;   /* room: at most so many */
 	uint8_t **set;         /* which servers are up, by bit */
 	unsigned *set_group, *set_up, set_n; /* whose they are, and how many servers are up */
+	const struct judge *j;
 	unsigned *group;       /* by balancer: those of one group send names to the same servers */
+	unsigned *starts;      /* by balancer: after so many its group was given to it */
 	int *now;              /* by balancer: its set; -1: there was no room for it */
 	uint64_t *epoch;       /* by balancer: which epoch of its health now is of, plus 1 */
 	uint64_t full;         /* draws whose name or set found no room */

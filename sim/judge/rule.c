@@ -44,16 +44,6 @@ static void add_even(struct judge *j, struct rule *r)
 	j->even[j->even_n++] = r->even;
 }
 
-/* Draws at a balancer that began anew a while ago: what it had in hand then is forgotten. */
-static bool has_restarts(const struct judge *j)
-{
-	for (unsigned i = 0; i < j->plan->fault_n; i++)
-		if (j->plan->fault[i].kind == PLAN_START &&
-		    j->plan->node[j->plan->fault[i].node].role == PLAN_BALANCER)
-			return true;
-	return false;
-}
-
 static struct rule *rule_new(struct judge *j, const struct plan_expect *e, enum bal_policy policy)
 {
 	struct rule *r = zeroed(1, sizeof(*r));
@@ -61,7 +51,6 @@ static struct rule *rule_new(struct judge *j, const struct plan_expect *e, enum 
 	r->j = j;
 	r->e = e;
 	r->policy = policy;
-	r->restarts = has_restarts(j);
 	r->count = zeroed(j->balancer_n, sizeof(*r->count));
 	if (by_names(policy))
 		r->names = names_new(j);
@@ -228,22 +217,6 @@ static void take_opinion(struct rule *r, const struct balancer *b, const struct 
 		tell_wrong(b, d, p, &o->what);
 }
 
-/* The balancer's program began anew so shortly before that its counters and ours may differ. */
-static bool restarted(const struct rule *r, const struct balancer *b, int64_t t_ns)
-{
-	int64_t forgets = b->conf->udp_timeout_ns + BALANCER_STALE_NS + health_delay(r->j);
-
-	for (unsigned i = 0; i < r->j->plan->fault_n && r->restarts; i++) {
-		const struct plan_fault *f = &r->j->plan->fault[i];
-		const struct fault_seen *s = &r->j->events.fault[i];
-		int64_t at = s->told ? s->to_ns : f->at_ns;
-		if (f->kind == PLAN_START && f->node == (int)b->node && t_ns >= f->at_ns &&
-		    t_ns < at + forgets)
-			return true;
-	}
-	return false;
-}
-
 static void rule_draw(struct rule *r, const struct balancer *b, const struct draw *d,
                       const struct opinion *o)
 {
@@ -252,7 +225,7 @@ static void rule_draw(struct rule *r, const struct balancer *b, const struct dra
 	if (d->in_ns < r->e->during_from_ns || d->in_ns >= r->e->during_to_ns)
 		return;
 	c->draws++;
-	if (b->health.unknown_n > 0 || (by_load(r->policy) && restarted(r, b, d->in_ns)))
+	if (b->health.unknown_n > 0 || balancer_anew(r->j, b, d->t_ns))
 		c->left_out++;
 	else if (b->server[d->server].state != SERVER_UP)
 		take_down(r, b, d);

@@ -57,6 +57,7 @@ struct least {
 struct first {
 	int64_t *least_ns, *most_ns; /* by server: between these the bucket will be full again */
 	struct ring recent;    /* draws that are told, and left later than the last one came in */
+	unsigned starts;       /* of the program, so far: its buckets were full then */
 	uint32_t *behind;      /* by server, of recent: may have been made after this one */
 };
 
@@ -126,7 +127,6 @@ struct rule {
 	struct judge *j;
 	const struct plan_expect *e;
 	enum bal_policy policy;        /* of the balancers, which all have the same */
-	bool restarts;                 /* of balancers are planned */
 	struct plan_expect all;        /* for even: the same, with servers named */
 	struct even *even;             /* it counts, where the policy is chance or turns */
 	struct names *names;           /* where it goes by names */

@@ -99,6 +99,9 @@ static void init_checks(struct judge *j)
 {
 	j->turns = j->balancer_n > 0 && j->balancer[0].conf->policy == BAL_ROUNDROBIN;
 	j->ahead = j->turns;
+	for (unsigned i = 0; i < j->plan->fault_n; i++)
+		j->restarts |= j->plan->fault[i].kind == PLAN_START &&
+		               j->plan->node[j->plan->fault[i].node].role == PLAN_BALANCER;
 	for (unsigned i = 0; i < j->balancer_n; i++)
 		for (unsigned k = 0; k < j->balancer[i].conf->server_n; k++) {
 			const struct bal_check *c = &j->balancer[i].conf->server[k].check;

@@ -31,6 +31,7 @@ struct model_knobs {
 	bool idle;                    /* servers answer at once */
 	bool alike;                   /* balancers are configured to hash alike */
 	bool apart;                   /* and don't */
+	bool restart;                 /* right: LB1 is killed and started again */
 	bool factor;                  /* a balancing factor is configured */
 	bool two_orders, limits, three_to_one, down, tcp;
 	int64_t from_ns, to_ns;       /* the expectation's window; 0: all */
@@ -58,9 +59,11 @@ struct model {
 	size_t busy_n[MODEL_BALANCERS][MODEL_SERVERS];
 	int64_t full_ns[MODEL_BALANCERS][MODEL_SERVERS];
 	unsigned turn[MODEL_BALANCERS], choices;
-	bool down_used;
+	bool down_used, restarted;
+	struct plan_fault fault[2];
 };
 
+static const int64_t MODEL_KILL_NS = 4000000000, MODEL_START_NS = 4200000000;
 static const int64_t MODEL_DOWN_NS = 8000000000, MODEL_UP_NS = 13000000000;
 
 static inline void model_servers(struct model *m)
@@ -99,9 +102,10 @@ static inline void model_plan(struct model *m)
 	}
 	model_servers(m);
 	m->conf = (struct plan_conf){ .path = m->path, .policy = m->k.policy,
-		.udp_timeout_ns = 500 * SYNTH_MS, .same_hash = m->k.alike,
-		.factor_ppm = m->k.factor ? 1250000 : 0, .server_n = MODEL_SERVERS, .server = m->server,
-		.server_node = m->server_node };
+		.udp_timeout_ns = 500 * SYNTH_MS,
+		.same_hash = m->k.alike,
+		.factor_ppm = m->k.factor ? 1250000 : 0, .server_n = MODEL_SERVERS,
+		.server = m->server, .server_node = m->server_node };
 	m->load = (struct plan_load){ .clients = 2, .choose = PLAN_PER_QUERY,
 		.arrivals = PLAN_CONSTANT, .rate_mqps = 1000, .names = PLAN_UNIQUE, .type_n = 1,
 		.tries = 1, .family = 4, .type = { { DNS_A, 1000000 } }, .timeout_ns = SYNTH_S,
@@ -109,9 +113,13 @@ static inline void model_plan(struct model *m)
 	m->expect = (struct plan_expect){ .kind = PLAN_POLICY, .flake = 1e-9, .miss = 1e-4,
 		.catch_ppm = 100000, .during_from_ns = m->k.from_ns,
 		.during_to_ns = m->k.to_ns > 0 ? m->k.to_ns : end };
+	m->fault[0] = (struct plan_fault){ .kind = PLAN_KILL, .node = 1, .at_ns = MODEL_KILL_NS };
+	m->fault[1] = (struct plan_fault){ .kind = PLAN_START, .node = 1,
+	                                   .at_ns = MODEL_START_NS };
 	m->plan = (struct plan){ .name = "model", .scenario_path = m->path,
 		.node_n = COUNT_OF(m->node), .node = m->node, .conf_n = 1, .conf = &m->conf,
 		.load_n = 1, .load = &m->load, .expect_n = 1, .expect = &m->expect,
+		.fault_n = m->k.restart ? 2 : 0, .fault = m->fault,
 		.balancer.checks = PLAN_CHECKS_EXACT, .end_ns = end + SYNTH_S,
 		.limits = { .slack_ns = 5 * SYNTH_MS } };
 }
@@ -218,7 +226,9 @@ static inline unsigned model_by(const unsigned w[MODEL_SERVERS], uint64_t v)
 
 static inline unsigned model_salt(const struct model *m, unsigned b)
 {
-	return m->k.alike && !m->k.apart ? 0 : b;
+	if (m->k.alike && !m->k.apart)
+		return 0;
+	return b + (m->restarted && b == 0 ? 99 : 0);
 }
 
 /* Like a ring: the server whose hash with the name is greatest. */
@@ -361,6 +371,21 @@ static int model_cmp(const void *a, const void *b)
 	return (x->in_ns > y->in_ns) - (x->in_ns < y->in_ns);
 }
 
+/* False while LB1 is dead. It has forgotten everything when it lives again. */
+static inline bool model_lives(struct model *m, int64_t t_ns)
+{
+	if (t_ns < MODEL_KILL_NS || t_ns >= MODEL_START_NS) {
+		if (t_ns >= MODEL_START_NS && !m->restarted) {
+			m->restarted = true;
+			memset(m->busy_n[0], 0, sizeof(m->busy_n[0]));
+			memset(m->full_ns[0], 0, sizeof(m->full_ns[0]));
+			m->turn[0] = 0;
+		}
+		return true;
+	}
+	return false;
+}
+
 static inline void model_queries(struct model *m)
 {
 	size_t n = (size_t)(m->k.seconds * m->k.rate * MODEL_BALANCERS);
@@ -378,7 +403,8 @@ static inline void model_queries(struct model *m)
 	}
 	qsort(q, n, sizeof(*q), model_cmp);
 	for (size_t i = 0; i < n; i++)
-		model_one(m, &q[i]);
+		if (!m->k.restart || q[i].balancer != 0 || model_lives(m, q[i].draw_ns))
+			model_one(m, &q[i]);
 	free(q);
 }
 

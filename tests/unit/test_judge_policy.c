@@ -133,6 +133,17 @@ static const struct row rows[] = {
 	{ "one name on two servers now and then", { CHASHED, .wrong_each = 500 }, "FAIL",
 	  "while the same servers were up" },
 
+	{ "a balancer begins anew: least", { LEAST, .restart = true, .lose_permille = 100 },
+	  "PASS", "" },
+	{ "first", { FIRST, .limits = true, .restart = true }, "PASS", "" },
+	{ "names", { WHASHED, .restart = true, .alike = true }, "PASS", "" },
+	{ "names, hashed with another number", { WHASHED, .restart = true }, "PASS", "" },
+	{ "a ring, hashed with another number", { CHASHED, .restart = true, .down = true },
+	  "PASS", "" },
+	{ "turns", { .policy = BAL_ROUNDROBIN, .restart = true, .down = true }, "PASS", "" },
+	{ "wrong after it", { LEAST, .restart = true, .wrong_each = 50 }, "FAIL", "" },
+	{ "names, wrong after it", { WHASHED, .restart = true, .wrong_each = 500 }, "FAIL", "" },
+
 	{ "the lowest order", { ORDERED }, "PASS", "draws are independent" },
 	{ "the lowest order, one of it goes", { ORDERED, .down = true, LAG }, "PASS", "" },
 	{ "a higher one now and then", { ORDERED, .wrong_each = 100 }, "FAIL",
