@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """policy {}: each policy of our balancer in virtual time is followed, with failures of recursors
-and of a balancer; the same packets judged as another policy's are not. In namespaces dnsdist follows
-its own, too."""
+and of a balancer; the same packets judged as another policy's are not. In namespaces dnsdist
+follows its own, too."""
 import json
 
 import pytest
