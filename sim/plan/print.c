@@ -137,8 +137,8 @@ static void print_sample(FILE *to, const struct plan *p, const struct plan_expec
 	struct plan_sample s;
 
 	plan_sample(&s, p, e);
-	fprintf(to, "           %.0f queries count, %llu at least; %llu decide (catch %g, miss %g, "
-	        "flake %g)\n", s.mean, (unsigned long long)s.least, (unsigned long long)s.need,
+	fprintf(to, "           %.0f queries %s, %llu at least; %llu decide (catch %g, miss %g, "
+	        "flake %g)\n", s.mean, s.cached ? "are in no cache" : "count", (unsigned long long)s.least, (unsigned long long)s.need,
 	        e->catch_ppm / 1e6, e->miss, e->flake);
 }
 
