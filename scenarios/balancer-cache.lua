@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- The balancers have a packet cache of their own, in front of the recursors' caches, and take turns.
--- What does it leave for the recursors, and do hits upset the turns? The names are Zipf's, as people
--- ask them. At least three queries of four must be answered without asking a recursor, and what is
--- left must stay exactly even: a hit is looked up before a server is chosen, so it takes no turn.
+-- The balancers have a packet cache of their own, in front of the recursors', and take turns. What
+-- does it leave for the recursors, and do hits upset the turns? The names are Zipf's, as people ask
+-- them. At least three queries of four must be answered without asking a recursor, and what is left
+-- must stay exactly even: a hit is looked up before a server is chosen, so it takes no turn.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

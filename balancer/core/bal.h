@@ -6,9 +6,9 @@
  * Logical ports: 0 is the front (peer: the client, local: the address that was asked); from 1 on
  * the servers' sockets in order: server 0's sockets, then server 1's... (bal_port). The verdict
  * says what a datagram has become: a query that is answered here stays on port 0 with its peer and
- * local, and holds the answer; a query that goes to a server has its port, peer and ID
- * rewritten in place; an answer that goes to its client has port 0, the client as peer, the asked
- * address as local, and the client's ID, RD and CD again.
+ * local, and holds the answer; a query that goes to a server has its port, peer and ID rewritten in
+ * place; an answer that goes to its client has port 0, the client as peer, the asked address as
+ * local, and the client's ID, RD and CD again.
  */
 #ifndef EK_BALANCER_BAL_H
 #define EK_BALANCER_BAL_H
@@ -43,9 +43,10 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 /*
  * Judges d[0..n) in place; each verdict is one of verdict.def. Queries (port 0) are judged in this
  * order: access list, length, QR, qdcount 0 (NOTIMP), question, packet cache, server, free ID.
- * Answers: sender, length and QR, ID, question. An answer counts for the query with its socket, ID, server address
- * and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is over; a
- * message that doesn't match leaves the query waiting. local of a forwarded query stays as it was.
+ * Answers: sender, length and QR, ID, question. An answer counts for the query with its socket, ID,
+ * server address and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is
+ * over; a message that doesn't match leaves the query waiting. local of a forwarded query stays as
+ * it was.
  * d[i].port must be a port of this core, d[i].t_ns isn't read. O(n) plus O(servers) for a batch
  * with queries.
  */

@@ -119,7 +119,7 @@ void cache_keep(struct cache *c, unsigned server, uint32_t slot)
 /* What an answer's records say about how long it may be kept. */
 struct records {
 	uint32_t ttl;         /* the least; UINT32_MAX: there are none but OPT */
-	uint32_t soa_ttl;     /* of an SOA in the authority section, or its MINIMUM if that is less */
+	uint32_t soa_ttl;     /* of an SOA in the authority section, at most its MINIMUM */
 	bool soa, cookie;
 };
 

@@ -3,9 +3,9 @@
  * A balancer's two sides, out of the one capture at its interface. A forwarded query is matched to
  * the client's by its question, first in first out where questions repeat; a server's answer by
  * server, port, ID and question. A client's query that is answered while it still waits for its
- * forward has none: it was a hit in the balancer's cache, and draws nothing. Health checks are told from clients' queries by their question:
- * the check name, sent to a server while no client waits with that question. What waits for its
- * match waits for a limited time.
+ * forward has none: it was a hit in the balancer's cache, and draws nothing. Health checks are told
+ * from clients' queries by their question: the check name, sent to a server while no client waits
+ * with that question. What waits for its match waits for a limited time.
  */
 #include <stdlib.h>
 #include <string.h>

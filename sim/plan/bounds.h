@@ -41,7 +41,8 @@ int64_t plan_back_ns(const struct plan *p, int node);
 int64_t plan_notice_ns(const struct plan *p, unsigned fault);
 /*
  * Mean number of queries that go to a dead recursor in [from, to), at least: those that are
- * planned in [from, to - slack), so that they are on their way in time, and surely forwarded. share: of all queries.
+ * planned in [from, to - slack), so that they are on their way in time, and surely forwarded.
+ * share: of all queries.
  */
 double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share);
 /* The least share that any balancer's configuration gives the node. */

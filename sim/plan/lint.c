@@ -83,8 +83,9 @@ static void lint_sample(struct lint *l, const struct plan *p, const struct plan_
 	print_remedy(remedy, sizeof(remedy), &s);
 	if (s.cached && s.need > 0 && s.least < s.need) {
 		lint_add(l, true, NULL, e->line, "expect.%s: names that repeat may be in a "
-		         "balancer's packet cache, so %.0f queries are sure to be forwarded (%llu at "
-		         "least, at flake %g), and to catch %g takes %llu: expected unique() names",
+		         "balancer's packet cache, so %.0f queries are sure to be forwarded "
+		         "(%llu at least, at flake %g), and to catch %g takes %llu: expected "
+		         "unique() names",
 		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
 		         e->catch_ppm / 1e6, (unsigned long long)s.need);
 		return;

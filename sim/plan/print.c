@@ -138,7 +138,8 @@ static void print_sample(FILE *to, const struct plan *p, const struct plan_expec
 
 	plan_sample(&s, p, e);
 	fprintf(to, "           %.0f queries %s, %llu at least; %llu decide (catch %g, miss %g, "
-	        "flake %g)\n", s.mean, s.cached ? "are in no cache" : "count", (unsigned long long)s.least, (unsigned long long)s.need,
+	        "flake %g)\n", s.mean, s.cached ? "are in no balancer's cache" : "count",
+	        (unsigned long long)s.least, (unsigned long long)s.need,
 	        e->catch_ppm / 1e6, e->miss, e->flake);
 }
 

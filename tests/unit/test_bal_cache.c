@@ -116,7 +116,8 @@ static void answers_are_kept_as_long_as_the_configuration_says(void **state)
 		uint32_t ttl;
 		unsigned kept_s;
 	} rows[] = {
-		{ "a record's TTL", DNS_NOERROR, 30, 30 }, { "too long a TTL", DNS_NOERROR, 500, 100 },
+		{ "a record's TTL", DNS_NOERROR, 30, 30 },
+		{ "too long a TTL", DNS_NOERROR, 500, 100 },
 		{ "too short a TTL", DNS_NOERROR, 4, 0 }, { "the shortest TTL", DNS_NOERROR, 5, 5 },
 		{ "no record", DNS_NOERROR, 0, 0 }, { "SERVFAIL", DNS_SERVFAIL, 0, 9 },
 		{ "REFUSED", DNS_REFUSED, 0, 9 }, { "FORMERR", DNS_FORMERR, 0, 0 },

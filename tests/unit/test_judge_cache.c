@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The judge on balancers that answer from caches of their own, in runs that never happened: hits are
- * counted exactly and draw nothing, whatever the order in which a balancer sends; and what isn't a
- * hit, or takes a turn though it is one, doesn't pass.
+ * The judge on balancers that answer from caches of their own, in runs that never happened: hits
+ * are counted exactly and draw nothing, whatever the order in which a balancer sends; and what
+ * isn't a hit, or takes a turn though it is one, doesn't pass.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,7 +70,8 @@ static const struct row rows[] = {
 	  { .front_cache = true, .front_drop_each = 2 }, NULL, "PASS", "PASS", "" },
 	{ "no cache", { .front_cache = false }, NULL, "FAIL", "PASS", "0 of 15," },
 	{ "a server is chosen before the cache is looked at",
-	  { .front_cache = true, .hits_take_turns = true }, NULL, "PASS", "FAIL", "differ by more than 1" },
+	  { .front_cache = true, .hits_take_turns = true }, NULL, "PASS", "FAIL",
+	  "differ by more than 1" },
 	{ "errors of the balancers' own making", { .front_cache = true, .front_error = true },
 	  NULL, "FAIL", "PASS", "0 of 15," },
 	{ "unequal turns among what is left", { .front_cache = true, .favour_each = 3 }, NULL,
