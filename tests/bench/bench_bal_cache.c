@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the balancer's packet cache costs, in ns: a hit beside a query and its answer that go through
- * the same core without a cache, which is what a hit saves; and a miss, looked up, forwarded,
- * answered and put in, beside the same. Batches of 64, 4096 names; rounds alternate, medians.
- * Prints one JSON object a row.
+ * What the balancer's packet cache costs, in ns: a hit beside a query and its answer that go
+ * through the same core without a cache, which is what a hit saves; and a miss, looked up,
+ * forwarded, answered and put in, beside the same. Batches of 64, 4096 names; rounds alternate,
+ * medians. Prints one JSON object a row.
  */
 #include <stdio.h>
 
