@@ -96,7 +96,7 @@ bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d, const struct
 	if (!found && c->stale_ns > 0 && !bal_shared_any_up(c->shared)) {
 		found = pcache_get(c->packets, &c->key, now_ns - c->stale_ns, c->answer, most,
 		                   &hit);
-		stale = hit.left_ns <= c->stale_ns;
+		stale = found && hit.left_ns <= c->stale_ns;
 	}
 	if (found)
 		give(c, d, q, &hit, stale);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The balancer's packet cache: what is kept, for how long, and what a hit looks like. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -388,6 +389,74 @@ static void workers_share_one_cache(void **state)
 	rig_stop(&r);
 }
 
+enum { THREADS = 3, THREAD_QUERIES = 20000, THREAD_NAMES = 40 };
+
+struct thread {
+	pthread_t id;
+	struct arena arena;
+	struct bal *b;
+	unsigned sent[2], hits;
+};
+
+/* Asks; whatever comes back, from a server or the cache, must have the name's own TTL, aged. */
+static void *ask_all(void *arg)
+{
+	struct thread *t = arg;
+	uint8_t buf[RIG_BYTES];
+	char name[32];
+
+	for (unsigned i = 0; i < THREAD_QUERIES; i++) {
+		unsigned n = i * 7 % THREAD_NAMES, ttl = 2 + n;
+		int64_t now_ns = 1 + i * (20 * SECOND / THREAD_QUERIES);
+		snprintf(name, sizeof(name), "n%02u.example.", n);
+		struct dgram d = query(buf, (uint16_t)i, name);
+		bal_rx(t->b, now_ns, &d, 1);
+		if (d.verdict == BAL_CACHE_HIT) {
+			t->hits++;
+		} else {
+			MUST(d.verdict == BAL_FORWARD);
+			t->sent[bal_port_server(t->b, d.port)]++;
+			rig_turn(&d, DNS_NOERROR);
+			rig_record(&d, ttl);
+			bal_rx(t->b, now_ns, &d, 1);
+			MUST(d.verdict == BAL_ANSWER);
+		}
+		MUST(dns_id(buf) == (uint16_t)i && first_ttl(&d) <= ttl && dns_ancount(buf) == 1);
+	}
+	return NULL;
+}
+
+static void threads_may_all_be_at_it(void **state)
+{
+	static struct thread thread[THREADS];
+	uint8_t seed[DRBG_SEED] = { 1 };
+	unsigned sent[2] = { 0 }, hits = 0;
+
+	(void)state;
+	start(2);
+	r.conf.policy = BAL_ROUNDROBIN;
+	rig_start(&r, 14);
+	for (unsigned i = 0; i < THREADS; i++) {
+		struct thread *t = &thread[i];
+		assert_int_equal(host_arena(&t->arena, bal_arena_size(&r.conf)), 0);
+		t->b = bal_init(&t->arena, &r.conf, r.shared, seed, i);
+		assert_int_equal(pthread_create(&t->id, NULL, ask_all, t), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		pthread_join(thread[i].id, NULL);
+		bal_check(thread[i].b);
+		host_arena_free(&thread[i].arena);
+		sent[0] += thread[i].sent[0];
+		sent[1] += thread[i].sent[1];
+		hits += thread[i].hits;
+	}
+	pcache_check(r.shared->packets);
+	assert_int_equal(hits + sent[0] + sent[1], THREADS * THREAD_QUERIES);
+	assert_true(hits > THREADS * THREAD_QUERIES / 2);
+	assert_in_range(sent[0] - sent[1] + 1, 0, 2); /* turns are exact over all that was sent */
+	rig_stop(&r);
+}
+
 static void without_a_cache_nothing_is_kept(void **state)
 {
 	(void)state;
@@ -413,6 +482,7 @@ int main(void)
 		cmocka_unit_test(stale_answers_are_for_when_no_server_is_up),
 		cmocka_unit_test(hits_take_neither_turns_nor_qps),
 		cmocka_unit_test(workers_share_one_cache),
+		cmocka_unit_test(threads_may_all_be_at_it),
 		cmocka_unit_test(without_a_cache_nothing_is_kept),
 	};
 
