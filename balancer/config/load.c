@@ -95,6 +95,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.perturbation = ld->perturbation;
 	c->conf.weighted_factor_ppm = ld->weighted_factor_ppm;
 	c->conf.chashed_factor_ppm = ld->chashed_factor_ppm;
+	c->conf.cache = ld->cache;
+	c->conf.stale_s = ld->stale_s;
 	c->conf.server_n = ld->server_n;
 	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
 	const struct ep *front = o->front_n > 0 ? o->front : ld->front;
@@ -159,6 +161,7 @@ static int fill(lua_State *l)
 	lua_setfield(l, -2, "_G");
 	lua_replace(l, LUA_GLOBALSINDEX);
 	cf_server_register(l);
+	cf_cache_register(l);
 	cf_foreign_register(l);
 	cf_global_register(l);
 	return 0;

@@ -86,6 +86,7 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 	c->servfail_when_no_server = b->servfail_when_no_server;
 	c->same_hash = b->perturbation_set;
 	c->factor_ppm = factor_of(b);
+	c->cache_entries = b->cache.entries;
 	c->server_n = b->server_n;
 	c->server = calloc(b->server_n + 1, sizeof(*c->server));
 	c->server_node = calloc(b->server_n + 1, sizeof(*c->server_node));

@@ -77,6 +77,10 @@ static void lint_names(struct lint *l, const struct plan *p, const struct plan_e
 		lint_add(l, true, NULL, e->line, "expect.policy: %.0f queries are planned for %.0f "
 		         "different names at each balancer, and only names that come again tell: "
 		         "expected fewer names (zipf), or more queries", n, names);
+	if (plan_queries_cached(p, e->during_from_ns, e->during_to_ns))
+		lint_add(l, false, NULL, e->line, "expect.policy: a name that comes again is "
+		         "answered from the balancers' cache: hardly any goes to a server twice, "
+		         "and tells");
 	if (p->conf[0].policy == BAL_CHASHED && !recursors_go(p, e))
 		lint_add(l, false, NULL, e->line, "expect.policy: no recursor goes or comes: that "
 		         "only its names move isn't seen");

@@ -38,6 +38,7 @@ struct plan_sample {
 	uint32_t p_ppm;      /* smallest share among the servers named */
 	bool names;          /* names are what is drawn, not queries */
 	int64_t window_ns;   /* time in which draws count */
+	bool cached;         /* names that may be in a balancer's packet cache aren't in mean */
 };
 
 /*

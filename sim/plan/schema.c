@@ -135,6 +135,7 @@ static const struct schema_field elem_server = {
 };
 
 static const struct schema_field conf_fields[] = {
+	MAYBE_INT("cache_entries", plan_conf, cache_entries, INT32_MAX),
 	MAYBE_INT("factor_ppm", plan_conf, factor_ppm, UINT32_MAX),
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
@@ -201,6 +202,7 @@ static const struct schema_field fault_fields[] = {
 static const struct schema fault_schema = SCHEMA(fault_fields);
 
 static const struct schema_field expect_fields[] = {
+	MAYBE_BOOL("at_balancers", plan_expect, at_balancers),
 	MODEL("at_most", plan_expect, at_most, INT64_MAX),
 	INT("catch_ppm", plan_expect, catch_ppm, 0, 1000000),
 	INT("duplicate", plan_expect, duplicate, 0, INT64_MAX),

@@ -71,6 +71,12 @@ static void factor(struct plan *p)
 	p->conf[0].factor_ppm = 1250000;
 }
 
+static void cached(struct plan *p)
+{
+	whole(p);
+	p->conf[0].cache_entries = 1000;
+}
+
 static void slow_load(struct plan *p)
 {
 	p->load[0].rate_mqps = 100000;
@@ -102,6 +108,8 @@ static const struct row rows[] = {
 	{ "whashed, very many", BAL_WHASHED, PLAN_POLICY, 200000, NULL, true,
 	  "200000 names: expected at most 131072" },
 	{ "chashed", BAL_CHASHED, PLAN_POLICY, 1, whole, false, NULL },
+	{ "chashed, with a cache", BAL_CHASHED, PLAN_POLICY, 1, cached, false,
+	  "is answered from the balancers' cache" },
 	{ "chashed, nobody goes", BAL_CHASHED, PLAN_POLICY, 1, quiet, false,
 	  "no recursor goes or comes" },
 	{ "a balancing factor", BAL_WHASHED, PLAN_POLICY, 1, factor, true,
