@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/addr.h"
+#include "lib/defect.h"
 #include "lib/dns.h"
 
 enum {
@@ -76,6 +77,9 @@ struct bal_conf {
 	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
+#ifdef EK_DEFECTS
+	const struct defects *defects;     /* NULL: none; see lib/defect.h */
+#endif
 };
 
 /*
