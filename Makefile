@@ -161,6 +161,7 @@ JOBS ?= 3
 e2e: all
 	$(Q)$(MAKE) --no-print-directory MODE=asan all
 	$(Q)$(MAKE) --no-print-directory MODE=debug build/debug-$(notdir $(CC))/bin/evenkeel
+	$(Q)$(MAKE) --no-print-directory MODE=defects build/defects-$(notdir $(CC))/bin/evenkeel
 	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile -p no:cacheprovider tests/e2e
 
 golden-check: all

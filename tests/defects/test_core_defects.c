@@ -282,7 +282,7 @@ static int pick(unsigned i)
 
 enum { NAMES = 1000 };
 
-/* How many names have another server than without the defect; down: a server that is down, or -1. */
+/* How many names have another server than without the defect. down: a server that is; -1: none. */
 static unsigned moved_with(const char *defect, enum bal_policy which, int down)
 {
 	static int before[NAMES];
