@@ -38,6 +38,8 @@ struct memory {
 	uint16_t id;
 	uint16_t real[PORTS][IDS_MAX]; /* by port: the IDs behind the few that are used */
 	unsigned next[PORTS];
+	struct plan clients;        /* the plan, with other loads */
+	struct plan_load *load;     /* those; owned */
 };
 
 static bool on(const struct memory *m, enum defect d)
@@ -207,6 +209,23 @@ static void change_stub(void *arg, unsigned node, struct rec_conf *conf)
 	conf->cache_ttl = conf->negative_ttl = 0;
 }
 
+static const struct plan *change_clients(void *arg, const struct plan *p)
+{
+	struct memory *m = arg;
+
+	if (!on(m, DEFECT_CLIENT_NEVER_RETRIES))
+		return p;
+	m->load = calloc(p->load_n + 1, sizeof(*m->load));
+	MUST(m->load != NULL);
+	m->clients = *p;
+	m->clients.load = m->load;
+	for (unsigned i = 0; i < p->load_n; i++) {
+		m->load[i] = p->load[i];
+		m->load[i].tries = 1;
+	}
+	return &m->clients;
+}
+
 /* ---- what the rest sees ---- */
 
 const char *defect_name(enum defect d)
@@ -309,12 +328,14 @@ json_t *defects_run(const struct defects *set, const struct plan *p,
 	struct virtual_sabotage hooks = {
 		.arg = m, .begin = tell, .conf = change_conf, .seed = same_seed, .sent = sent,
 		.received = real_id, .stub = change_stub,
+		.clients = change_clients,
 	};
 
 	MUST(m != NULL);
 	m->set = set;
 	own.sabotage = &hooks;
 	json_t *doc = virtual_run(p, &own, error);
+	free(m->load);
 	free(m);
 	return doc;
 }

@@ -11,6 +11,7 @@
 #include "lib/dgram.h"
 #include "recursor-stub/core/rec.h"
 #include "sim/net/events.h"
+#include "sim/plan/plan.h"
 
 /* What becomes of a datagram; all zeros: it is sent. */
 struct sabotage_fate {
@@ -38,6 +39,8 @@ struct virtual_sabotage {
 	                             struct bal_shared *shared, struct dgram *d);
 	/* A datagram that is about to be given to a balancer's core. */
 	void (*received)(void *arg, unsigned node, struct dgram *d);
+	/* The plan that clients get in p's place, valid for the run. */
+	const struct plan *(*clients)(void *arg, const struct plan *p);
 	/* A recursor is about to start. */
 	void (*stub)(void *arg, unsigned node, struct rec_conf *conf);
 };

@@ -14,20 +14,21 @@ CORE_NAME = b"refused-thrice"  # of a defect that only that build has
 
 SCENARIO = """
 lab {{
-  balancers = {{ LB1 = {{ "192.160.102.2" }}, config = "dnsdist.conf" }},
+  balancers = {{ LB1 = {{ "192.160.102.2" }}, LB2 = {{ "192.160.102.3" }},
+                config = "dnsdist.conf" }},
   recursors = {{ "DNS1", "DNS3", config = "{blog}/recursor.conf", miss = "5ms" }},
   clients = {{ net = "192.160.102.128/25", count = 20 }},
   links = {{ delay = "50us" }},
 }}
-load {{ rate = 4000, to = "8s", names = zipf(100), timeout = "300ms", tries = 1 }}
+load {{ rate = 4000, to = "8s", names = zipf(100), timeout = "300ms", tries = {tries} }}
 {faults}
 expect {{ {claim} }}
 """
 CONF = """setLocal("0.0.0.0:53")
-setACL({{"192.160.102.0/24"}})
-newServer{{address="192.0.2.3", name="DNS1", maxCheckFailures=9}}
-newServer{{address="192.0.2.4", name="DNS3", maxCheckFailures=9}}
-setServerPolicy({policy})
+setACL({"192.160.102.0/24"})
+newServer{address="192.0.2.3", name="DNS1", maxCheckFailures=9}
+newServer{address="192.0.2.4", name="DNS3", maxCheckFailures=9}
+setServerPolicy(wrandom)
 """
 
 
@@ -40,10 +41,11 @@ def defective():
     return built[-1]
 
 
-def scenario(folder, faults, policy, claim):
-    (folder / "dnsdist.conf").write_text(CONF.format(policy=policy))
+def scenario(folder, faults, tries, claim):
+    (folder / "dnsdist.conf").write_text(CONF)
     path = folder / "s.lua"
-    path.write_text(SCENARIO.format(blog=ek.SCENARIOS / "blog", faults=faults, claim=claim))
+    path.write_text(SCENARIO.format(blog=ek.SCENARIOS / "blog", faults=faults, claim=claim,
+                                    tries=tries))
     return path
 
 
@@ -124,15 +126,15 @@ def test_a_sweep_tells_its_defect(defective, tmp_path):
     assert "--defect answer-twice=1000" in json.dumps(head)
 
 
-@pytest.mark.parametrize("defect, faults, policy, claim, kind", [
-    ("servfail-lost", 'at "1s" { servfail = "DNS1", ratio = 0.2 }', "wrandom",
-     "lost { at_most = 0 }", "lost"),
-    ("answer-late=250", "", "wrandom",
-     'latency { quantile = 0.995, within = "50ms" }', "latency"),
+@pytest.mark.parametrize("defect, faults, tries, claim, kind", [
+    ("servfail-lost", 'at "1s" { servfail = "DNS1", ratio = 0.2 }', 1, "lost { at_most = 0 }",
+     "lost"),
+    ("answer-late=250", "", 1, 'latency { quantile = 0.995, within = "50ms" }', "latency"),
+    ("client-never-retries", 'at "2s" { kill = "LB1" }', 2, "lost { at_most = 0 }", "lost"),
 ])
 def test_the_right_system_passes_and_the_defective_fails(defective, tmp_path, defect, faults,
-                                                         policy, claim, kind):
-    path = scenario(tmp_path, faults, policy, claim)
+                                                         tries, claim, kind):
+    path = scenario(tmp_path, faults, tries, claim)
     right = run(defective, path, tmp_path / "right")
     assert right.returncode == ek.PASS, right.stdout + right.stderr
     wrong = run(defective, path, tmp_path / "wrong", "--defect", defect)
