@@ -72,13 +72,20 @@ static void take_all(struct policy *p)
 			add(&p->up, p->conf, i);
 }
 
+static bool takes_queries(const struct policy *p, unsigned server)
+{
+	return bal_shared_up(p->shared, server) &&
+	       (!bal_shared_drained(p->shared, server) ||
+	        HAS_DEFECT(p->conf, DEFECT_DRAIN_IGNORED));
+}
+
 void policy_refresh(struct policy *p)
 {
 	const struct bal_conf *conf = p->conf;
 
 	p->up.n = 0;
 	for (unsigned i = 0; i < conf->server_n; i++) {
-		p->is_up[i] = bal_shared_up(p->shared, i) && !bal_shared_drained(p->shared, i);
+		p->is_up[i] = takes_queries(p, i);
 		if (p->is_up[i])
 			add(&p->up, conf, i);
 	}

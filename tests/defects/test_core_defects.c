@@ -375,6 +375,26 @@ static void a_turn_is_given_twice(void **state)
 	assert_int_equal(repeats_with("roundrobin-skips=1000000"), NAMES - 1);
 }
 
+static unsigned drained_gets(const char *defect)
+{
+	unsigned n = 0;
+
+	policy_start(defect, BAL_ROUNDROBIN, 2);
+	bal_shared_drain(rig.shared, 0, true);
+	policy_refresh(&policy);
+	for (unsigned i = 0; i < NAMES; i++)
+		n += pick(i) == 0;
+	host_arena_free(&rig.arena);
+	return n;
+}
+
+static void a_drained_server_gets_its_share(void **state)
+{
+	(void)state;
+	assert_int_equal(drained_gets(NULL), 0);
+	assert_int_equal(drained_gets("drain-ignored"), NAMES / 2);
+}
+
 /* ---- the table ---- */
 
 static void every_defect_of_the_cores_is_tested_here(void **state)
@@ -407,6 +427,7 @@ int main(void)
 		cmocka_unit_test(first_available_forgets_order_or_qps),
 		cmocka_unit_test(least_outstanding_chooses_by_chance),
 		cmocka_unit_test(a_turn_is_given_twice),
+		cmocka_unit_test(a_drained_server_gets_its_share),
 		cmocka_unit_test(every_defect_of_the_cores_is_tested_here), /* last */
 	};
 
