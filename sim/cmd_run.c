@@ -155,6 +155,9 @@ static int parse_option(struct arguments *a, int c, const char *value)
 	case RECURSOR:
 		a->options.recursor = a->recursor;
 		return find_program("recursor", value, a->recursor);
+#ifdef EK_DEFECTS
+	case DEFECT_CHOSEN: return defects_choose(value);
+#endif
 	default: return -EINVAL;
 	}
 	return err;
@@ -173,6 +176,7 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "pcap", required_argument, NULL, PCAP },
 		{ "jobs", required_argument, NULL, JOBS },
 		{ "again", required_argument, NULL, AGAIN }, { "help", no_argument, NULL, HELP },
+		DEFECT_OPTION
 		{ 0 },
 	};
 
@@ -186,6 +190,10 @@ static int parse(struct arguments *a, int argc, char **argv)
 	}
 	if (optind == argc) {
 		fprintf(stderr, "evenkeel run: no scenario given: see evenkeel run --help\n");
+		return EXIT_USAGE;
+	}
+	if (defects_chosen() && !a->is_virtual) {
+		fprintf(stderr, "evenkeel run: --defect: expected --engine virtual with it\n");
 		return EXIT_USAGE;
 	}
 	if (a->twice && !a->is_virtual) {
@@ -316,7 +324,7 @@ static int run_virtual(const struct arguments *a, const struct plan *p, const ch
 	};
 
 	progress_start(&bar, stderr, p->name, host_mono_ns());
-	json_t *doc = virtual_run(p, &o, error);
+	json_t *doc = VIRTUAL_RUN(p, &o, error);
 	progress_end(&bar);
 	return conclude(dir, doc, error, to, 0);
 }

@@ -129,7 +129,9 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "jobs", required_argument, NULL, JOBS },
 		{ "shard", required_argument, NULL, SHARD },
 		{ "out", required_argument, NULL, OUT }, { "json", no_argument, NULL, JSON },
-		{ "merge", no_argument, NULL, MERGE }, { "help", no_argument, NULL, HELP }, { 0 },
+		{ "merge", no_argument, NULL, MERGE }, { "help", no_argument, NULL, HELP },
+		DEFECT_OPTION
+		{ 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -145,6 +147,12 @@ static int parse(struct arguments *a, int argc, char **argv)
 			if (parse_number("jobs", optarg, 1, SEEDS_JOBS_MAX, &a->jobs) != 0)
 				return EXIT_USAGE;
 			break;
+#ifdef EK_DEFECTS
+		case DEFECT_CHOSEN:
+			if (defects_choose(optarg) != 0)
+				return EXIT_USAGE;
+			break;
+#endif
 		case HELP:
 			usage(stdout);
 			return EXIT_PASS;
@@ -258,7 +266,7 @@ static int run_all(const struct arguments *a, const struct plan *p, struct seeds
 	struct show s = { .all = r->n };
 	char error[SEEDS_ERROR];
 	uint64_t jobs = a->jobs_given ? a->jobs : processors();
-	struct seeds_pool_options o = { .plan = p, .run = virtual_run, .stop = &stop,
+	struct seeds_pool_options o = { .plan = p, .run = VIRTUAL_RUN, .stop = &stop,
 	                                .jobs = (unsigned)(jobs < r->n ? jobs : r->n),
 	                                .progress = show, .progress_arg = &s };
 	int64_t start = host_mono_ns();
@@ -281,7 +289,7 @@ STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
 static int sweep(const struct arguments *a, const struct plan *p)
 {
 	char error[VIRTUAL_ERROR_TEXT], dir[RUNDIR_PATH];
-	struct seeds_what what = { .plan = p, .path = a->rest[0], .set = a->set,
+	struct seeds_what what = { .plan = p, .path = a->rest[0], .set = defects_told(a->set),
 	                           .range = a->range, .shard = a->part };
 	struct seeds_result r;
 

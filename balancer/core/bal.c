@@ -15,6 +15,8 @@
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
 
+static const int64_t SECOND_NS = 1000000000;
+
 struct bal {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
@@ -251,15 +253,31 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	return v;
 }
 
+/* When query q's time is over. */
+static int64_t until_ns(const struct bal *b, const struct idt_query *q)
+{
+	int64_t tick = 1;
+
+	if (!HAS_DEFECT(b->conf, DEFECT_EXPIRY_TICKS))
+		return q->sent_ns + b->conf->udp_timeout_ns;
+	/* As dnsdist did it: each scan, one for all, first compares an age and then raises it. */
+	if (b->conf->server_n > 0)
+		tick = b->conf->server[0].check.interval_ns;
+	return (q->sent_ns / tick + b->conf->udp_timeout_ns / SECOND_NS + 2) * tick;
+}
+
 /* Ends what nobody answered in time. An answer at the very moment is too late. */
 static void expire(struct bal *b)
 {
 	unsigned server;
 
 	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
-		if (q->sent_ns + b->conf->udp_timeout_ns > b->now_ns)
+		if (until_ns(b, q) > b->now_ns)
 			return;
 		settle(b, server, q);
+		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
+			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
+			                          memory_order_relaxed);
 		b->timeouts++;
 	}
 }
@@ -299,7 +317,7 @@ int64_t bal_deadline(const struct bal *b)
 	unsigned server;
 	const struct idt_query *q = idt_oldest(&b->out, &server);
 
-	return q == NULL ? INT64_MAX : q->sent_ns + b->conf->udp_timeout_ns;
+	return q == NULL ? INT64_MAX : until_ns(b, q);
 }
 
 uint64_t bal_count(const struct bal *b, enum bal_verdict v)

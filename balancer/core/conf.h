@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/addr.h"
+#include "lib/defect.h"
 #include "lib/dns.h"
 
 enum {
@@ -90,6 +91,9 @@ struct bal_conf {
 	const struct prefix *acl;          /* clients that may ask */
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */
 	uint32_t stale_s;                  /* 0; use expired answers so long when no server is up */
+#ifdef EK_DEFECTS
+	const struct defects *defects;     /* NULL: none; see lib/defect.h */
+#endif
 };
 
 /*

@@ -5,7 +5,7 @@
 #include "draw.h"
 #include "lib/namehash.h"
 
-enum { SECOND_NS = 1000000000 };
+enum { SECOND_NS = 1000000000, MILLION = 1000000 };
 
 static size_t candidates_size(const struct bal_conf *conf)
 {
@@ -72,13 +72,20 @@ static void take_all(struct policy *p)
 			add(&p->up, p->conf, i);
 }
 
+static bool takes_queries(const struct policy *p, unsigned server)
+{
+	return bal_shared_up(p->shared, server) &&
+	       (!bal_shared_drained(p->shared, server) ||
+	        HAS_DEFECT(p->conf, DEFECT_DRAIN_IGNORED));
+}
+
 void policy_refresh(struct policy *p)
 {
 	const struct bal_conf *conf = p->conf;
 
 	p->up.n = 0;
 	for (unsigned i = 0; i < conf->server_n; i++) {
-		p->is_up[i] = bal_shared_up(p->shared, i) && !bal_shared_drained(p->shared, i);
+		p->is_up[i] = takes_queries(p, i);
 		if (p->is_up[i])
 			add(&p->up, conf, i);
 	}
@@ -165,15 +172,28 @@ static int pick_wrandom(struct policy *p, struct drbg *r)
 	return c->n > 0 ? pick_by_sum(c, draw_below(r, c->sum[c->n - 1])) : -1;
 }
 
-static int pick_whashed(struct policy *p, uint32_t hash)
+/* Defect: the names' own server is forgotten now and then. */
+static bool forgets(const struct policy *p, struct drbg *r)
 {
+	return HAS_DEFECT(p->conf, DEFECT_STICKY_NAMES) &&
+	       draw_below(r, MILLION) < DEFECT_VALUE(p->conf, DEFECT_STICKY_NAMES);
+}
+
+static int pick_whashed(struct policy *p, struct drbg *r, uint32_t hash)
+{
+	if (forgets(p, r))
+		return pick_wrandom(p, r);
 	const struct candidates *c = light_ones(p);
 
 	return c->n > 0 ? pick_by_sum(c, hash % c->sum[c->n - 1]) : -1;
 }
 
-static int pick_chashed(const struct policy *p, uint32_t hash)
+static int pick_chashed(struct policy *p, struct drbg *r, uint32_t hash)
 {
+	if (HAS_DEFECT(p->conf, DEFECT_ROTATE_ON_DOWN) && p->up.n < p->conf->server_n)
+		return pick_whashed(p, r, hash);
+	if (forgets(p, r))
+		return pick_wrandom(p, r);
 	struct load l = load_of(p, p->conf->chashed_factor_ppm);
 	uint32_t at = hashring_find(&p->ring, hash);
 
@@ -186,12 +206,18 @@ static int pick_chashed(const struct policy *p, uint32_t hash)
 	return -1;
 }
 
-static int pick_roundrobin(const struct policy *p)
+static int pick_roundrobin(const struct policy *p, struct drbg *r)
 {
+	uint32_t turn;
+
 	if (p->up.n == 0)
 		return -1;
-	return p->up.server[atomic_fetch_add_explicit(&p->shared->turn, 1, memory_order_relaxed) %
-	                    p->up.n];
+	if (HAS_DEFECT(p->conf, DEFECT_ROUNDROBIN_SKIPS) &&
+	    draw_below(r, MILLION) < DEFECT_VALUE(p->conf, DEFECT_ROUNDROBIN_SKIPS))
+		turn = atomic_load_explicit(&p->shared->turn, memory_order_relaxed) - 1;
+	else
+		turn = atomic_fetch_add_explicit(&p->shared->turn, 1, memory_order_relaxed);
+	return p->up.server[turn % p->up.n];
 }
 
 /* What leastOutstanding compares, most significant first. */
@@ -254,12 +280,19 @@ static bool take_token(struct bal_shared_server *s, uint32_t qps, int64_t now_ns
 	return true;
 }
 
-static int pick_first(struct policy *p, int64_t now_ns)
+static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 {
+	unsigned first = 0;
+
+	if (HAS_DEFECT(p->conf, DEFECT_ORDER_IGNORED) && p->up.n > 0)
+		first = draw_below(r, p->up.n);
 	for (unsigned i = 0; i < p->up.n; i++) {
-		uint32_t qps = p->conf->server[p->up.server[i]].qps;
-		if (qps == 0 || take_token(&p->shared->server[p->up.server[i]], qps, now_ns))
-			return p->up.server[i];
+		unsigned server = p->up.server[(first + i) % p->up.n];
+		uint32_t qps = p->conf->server[server].qps;
+		if (HAS_DEFECT(p->conf, DEFECT_QPS_IGNORED))
+			qps = 0;
+		if (qps == 0 || take_token(&p->shared->server[server], qps, now_ns))
+			return (int)server;
 	}
 	return pick_least(p);
 }
@@ -272,14 +305,16 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 	case BAL_ORDERED_WRANDOM:
 		return pick_wrandom(p, r);
 	case BAL_WHASHED:
-		return pick_whashed(p, namehash(name, name_len, p->perturbation));
+		return pick_whashed(p, r, namehash(name, name_len, p->perturbation));
 	case BAL_CHASHED:
-		return pick_chashed(p, namehash(name, name_len, p->perturbation));
+		return pick_chashed(p, r, namehash(name, name_len, p->perturbation));
 	case BAL_ROUNDROBIN:
-		return pick_roundrobin(p);
+		return pick_roundrobin(p, r);
 	case BAL_FIRST_AVAILABLE:
-		return pick_first(p, now_ns);
+		return pick_first(p, r, now_ns);
 	case BAL_LEAST_OUTSTANDING:
+		if (HAS_DEFECT(p->conf, DEFECT_LEAST_IGNORES))
+			return pick_wrandom(p, r);
 		return pick_least(p);
 	}
 	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);

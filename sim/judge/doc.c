@@ -302,6 +302,16 @@ static json_t *program(const struct plan_program *p, const char *own)
 	                 "version", p->version);
 }
 
+/* What was wrong on purpose, so that nobody takes the run for one of a right system. */
+static json_t *defects(const struct judge *j)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < j->events.defect_n; i++)
+		json_array_append_new(list, json_string(j->events.defect[i]));
+	return list;
+}
+
 /* What the engine saw the system break; more than could be kept are a last entry. */
 static json_t *violations(const struct judge *j)
 {
@@ -346,6 +356,8 @@ json_t *judge_document(struct judge *j)
 		json_object_set_new(doc, "balancers", caches);
 	if (j->events.violation_n > 0)
 		json_object_set_new(doc, "violations", violations(j));
+	if (j->events.defect_n > 0)
+		json_object_set_new(doc, "defects", defects(j));
 	return doc;
 }
 

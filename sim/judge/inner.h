@@ -343,7 +343,7 @@ struct node_seen {
 	uint64_t frames;            /* taps */
 };
 
-enum { VIOLATIONS_MAX = 32 };
+enum { VIOLATIONS_MAX = 32, DEFECTS_MAX = 64 };
 
 /* An invariant that the system broke, by the engine's own checkers. */
 struct violation {
@@ -362,6 +362,8 @@ struct events {
 	int64_t planned, sent, unsent, loads;
 	int64_t wire_drops, delay_p50_us, delay_p99_us, loop_gap_max_us;
 	int64_t clock_step_us;
+	unsigned defect_n;
+	char *defect[DEFECTS_MAX];  /* what a test-only build did wrong on purpose */
 	unsigned violation_n;
 	uint64_t violation_more;    /* beyond VIOLATIONS_MAX */
 	struct violation violation[VIOLATIONS_MAX];

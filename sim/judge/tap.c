@@ -189,6 +189,8 @@ void judge_free(struct judge *take_j)
 		recursor_free(&take_j->recursor[i]);
 	for (unsigned i = 0; i < take_j->invalid_n; i++)
 		free(take_j->invalid[i]);
+	for (unsigned i = 0; i < take_j->events.defect_n; i++)
+		free(take_j->events.defect[i]);
 	for (unsigned i = 0; i < take_j->events.violation_n; i++)
 		free(take_j->events.violation[i].what);
 	free(take_j->client);

@@ -16,6 +16,7 @@ static const unsigned takes[FAULT_N] = {
 	[PLAN_SERVFAIL] = STUB | RATIO, [PLAN_WRONG] = STUB | RATIO, [PLAN_TRUNCATE] = STUB | RATIO,
 	[PLAN_REFUSE] = STUB | RATIO, [PLAN_DROP] = STUB | RATIO,
 	[PLAN_SLOW] = STUB | RATIO | BY | BY_MUST,
+	[PLAN_DRAIN] = STUB, [PLAN_UNDRAIN] = STUB,
 };
 
 /* The one fault that the table on top names. */
@@ -111,7 +112,7 @@ enum process { RUNS, KILLED, HANGS };
 
 struct state {
 	enum process process;
-	bool blackhole, link;
+	bool blackhole, link, drained;
 };
 
 /* Why fault f can't happen in that state of its node, or NULL; else moves the state on. */
@@ -154,6 +155,16 @@ static const char *impossible(struct state *s, const struct plan_fault *f)
 	case PLAN_SERVFAIL: case PLAN_SLOW: case PLAN_WRONG: case PLAN_TRUNCATE:
 	case PLAN_REFUSE: case PLAN_DROP:
 		return s->process == KILLED ? "it is killed" : NULL;
+	case PLAN_DRAIN:
+		if (s->drained)
+			return "it is drained already";
+		s->drained = true;
+		return NULL;
+	case PLAN_UNDRAIN:
+		if (!s->drained)
+			return "it isn't drained";
+		s->drained = false;
+		return NULL;
 	}
 	return NULL;
 }

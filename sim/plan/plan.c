@@ -18,7 +18,7 @@ int plan_find_node(const struct plan *p, const char *name)
 
 const char *plan_fault_name(enum plan_fault_kind k)
 {
-	MUST(k >= PLAN_KILL && k <= PLAN_DROP);
+	MUST(k >= PLAN_KILL && k <= PLAN_UNDRAIN);
 	return plan_fault_names[k];
 }
 

@@ -124,6 +124,8 @@ enum plan_fault_kind {
 	PLAN_TRUNCATE,
 	PLAN_REFUSE,
 	PLAN_DROP,
+	PLAN_DRAIN,      /* every balancer that runs gives the recursor nothing new */
+	PLAN_UNDRAIN,
 };
 
 struct plan_fault {

@@ -8,6 +8,7 @@ const char *const plan_fault_names[FAULT_N] = {
 	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_SERVFAIL] = "servfail",
 	[PLAN_SLOW] = "slow", [PLAN_WRONG] = "wrong", [PLAN_TRUNCATE] = "truncate",
 	[PLAN_REFUSE] = "refuse", [PLAN_DROP] = "drop",
+	[PLAN_DRAIN] = "drain", [PLAN_UNDRAIN] = "undrain",
 };
 const char *const plan_expect_names[EXPECT_N] = {
 	[PLAN_EVEN] = "even", [PLAN_DETECT] = "detect", [PLAN_BACK] = "back",

@@ -126,6 +126,10 @@ static void headline(FILE *to, const json_t *doc, bool color)
 		const char *s = json_string_value(json_array_get(js_get(doc, "invalid"), i));
 		fmt_wrap(to, "  ! ", 4, s != NULL ? s : "?");
 	}
+	for (size_t i = 0; i < json_array_size(js_get(doc, "defects")); i++) {
+		const char *s = json_string_value(json_array_get(js_get(doc, "defects"), i));
+		fmt_wrap(to, "  ! wrong on purpose: ", 4, s != NULL ? s : "?");
+	}
 	if (json_is_object(js_get(doc, "balancer")))
 		fputc('\n', to);
 	program(to, doc, "balancer");

@@ -212,6 +212,28 @@ static void fault_stub(struct world *w, unsigned i)
 	strike_pending(w, i);
 }
 
+/* As a console would tell each balancer that runs; one that starts later knows nothing of it. */
+static void fault_drain(struct world *w, unsigned i)
+{
+	const struct plan_fault *f = &w->plan->fault[i];
+	char evidence[EVIDENCE];
+	unsigned n = 0;
+
+	for (unsigned b = 0; b < w->plan->node_n; b++) {
+		const struct host *h = &w->host[b];
+		if (h->lb == NULL || h->state != HOST_RUNS)
+			continue;
+		const struct plan_conf *c = &w->plan->conf[w->plan->node[b].conf];
+		for (unsigned s = 0; s < c->server_n; s++)
+			if (c->server_node[s] == f->node) {
+				bal_shared_drain(h->lb->shared, s, f->kind == PLAN_DRAIN);
+				n++;
+			}
+	}
+	snprintf(evidence, sizeof(evidence), "%u servers of running balancers were told", n);
+	tell(w, i, w->now_ns, n > 0, evidence);
+}
+
 void faults_prove_stubs(struct world *w)
 {
 	for (unsigned i = 0; i < w->plan->fault_n; i++)
@@ -234,6 +256,8 @@ void fault_strike(struct world *w, unsigned i)
 		fault_resume(w, i);
 	else if (fault_is_wire(kind))
 		fault_link_set(w, i);
+	else if (kind == PLAN_DRAIN || kind == PLAN_UNDRAIN)
+		fault_drain(w, i);
 	else
 		fault_stub(w, i);
 }

@@ -158,6 +158,9 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 	    (lb->conf.policy != BAL_ROUNDROBIN || any_up(lb)))
 		violation(w, h->node, "a query goes to %s, which is held down",
 		          lb->conf.server[server].name);
+	if (bal_shared_drained(lb->shared, server))
+		violation(w, h->node, "a query goes to %s, which is drained",
+		          lb->conf.server[server].name);
 	if (at != NULL && x->sent[*at].until_ns > w->now_ns)
 		violation(w, h->node, "query ID %u is used again towards %s while a query with it "
 		          "is out", s->message.id, lb->conf.server[server].name);
