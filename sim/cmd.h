@@ -18,12 +18,15 @@ int cmd_run(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_seeds(int argc, char **argv);
+int cmd_search(int argc, char **argv);
 
 /* What they share: options.c. */
 
 /* --option's value, a whole number low...high; complains and returns -EINVAL otherwise. */
 int parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
 	MUST_CHECK;
+/* How many processors this process may use; 1 when nobody tells. */
+unsigned processors(void);
 /* The worse of two exit statuses; can't run is worse than PASS and than nothing else. */
 int worse(int a, int b);
 

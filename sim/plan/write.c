@@ -366,7 +366,8 @@ static void put_expect(FILE *to, const struct plan *p, const struct plan_expect 
 static void put_limits(FILE *to, const struct plan_limits *l)
 {
 	const struct { const char *name; int64_t ns; } all[] = {
-		{ "send_late_p999", l->send_late_p999_ns }, { "send_late_max", l->send_late_max_ns },
+		{ "send_late_p999", l->send_late_p999_ns },
+		{ "send_late_max", l->send_late_max_ns },
 		{ "loop_gap", l->loop_gap_ns }, { "slack", l->slack_ns },
 	};
 
@@ -383,7 +384,8 @@ void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 	if (p->seed <= UINT64_C(1) << 53)
 		fprintf(to, "seed = %" PRIu64 "\n", p->seed);
 	fprintf(to, "engines = { %s%s%s }\n", p->for_netns ? "\"netns\"" : "",
-	        p->for_netns && p->for_virtual ? ", " : "", p->for_virtual ? "\"virtual\"" : "");
+	        p->for_netns && p->for_virtual ? ", " : "",
+	        p->for_virtual ? "\"virtual\"" : "");
 	put_limits(to, &p->limits);
 	fputs("lab {\n", to);
 	put_balancers(to, p, dir);

@@ -136,6 +136,7 @@ struct fault_run {
 	int64_t from_ns;
 	struct link_counts was[2];
 	int64_t stub_was;
+	uint64_t stub_asked;        /* queries that it had let in */
 };
 
 struct tap_early; /* tap.c: shown before t = 0 was known */

@@ -99,13 +99,17 @@ static const struct { const char *what, *from, *to; } changes[] = {
 	{ "links of their own", "delay = \"50us\"",
 	  "delay = \"50us\", LB2 = { loss = 0.000123, delay = \"1s\" }" },
 	{ "a load with everything", "load {",
-	  "load { rate = 999.125, from = \"1500ms\", to = \"15s\", arrivals = \"constant\", tries = 3, "
-	  "timeout = \"777ms\", edns = false, types = { A = 0.25, AAAA = 0.125, TXT = 0.625 }, names = zipf(3) }\nload {" },
+	  "load { rate = 999.125, from = \"1500ms\", to = \"15s\", "
+	  "arrivals = \"constant\", tries = 3, "
+	  "timeout = \"777ms\", edns = false, types = { A = 0.25, AAAA = 0.125, TXT = 0.625 }, "
+	  "names = zipf(3) }\nload {" },
 	{ "names each once", "zipf(1000)", "unique()" },
 	{ "a flat exponent", "zipf(1000)", "zipf(1000, 0.75)" },
 	{ "every fault", "at \"5s\" { kill = \"DNS1\" }",
-	  "at \"1s\" { loss = \"DNS1\", ratio = 0.0625 } at \"1s\" { delay = \"LB1\", by = \"3ms\" } "
-	  "at \"2s\" { servfail = \"DNS3\" } at \"2s\" { slow = \"DNS3\", by = \"1ms\", ratio = 0.5 } "
+	  "at \"1s\" { loss = \"DNS1\", ratio = 0.0625 } "
+	  "at \"1s\" { delay = \"LB1\", by = \"3ms\" } "
+	  "at \"2s\" { servfail = \"DNS3\" } "
+	  "at \"2s\" { slow = \"DNS3\", by = \"1ms\", ratio = 0.5 } "
 	  "at \"2s\" { wrong = \"DNS3\", ratio = 0 } at \"2s\" { truncate = \"DNS3\" } "
 	  "at \"2s\" { refuse = \"DNS3\" } at \"2s\" { drop = \"DNS3\" } "
 	  "at \"3s\" { hang = \"DNS3\" } at \"3s\" { resume = \"DNS3\" } "
