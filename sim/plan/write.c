@@ -355,6 +355,10 @@ static void put_expect(FILE *to, const struct plan *p, const struct plan_expect 
 		put_time(to, e->during_to_ns);
 		fputs(" }", to);
 	}
+	if (e->at_balancers) {
+		put_comma(to, &more);
+		fputs("at = \"balancers\"", to);
+	}
 	if (e->kind == PLAN_BACK) {
 		put_comma(to, &more);
 		fprintf(to, "to = \"%s\"", e->to_share ? "share" : "first");

@@ -9,7 +9,7 @@
 
 #include "sim/plan/bounds.h"
 #include "sim/plan/lint.h"
-#include "sim/plan/schema.h"
+#include "sim/plan/scenario.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -121,11 +121,28 @@ static bool spare(const struct plan *p)
 
 /* ---- claims ---- */
 
+static void whole_load(const struct plan *p, struct plan_expect *e)
+{
+	for (unsigned i = 0; i < p->load_n; i++)
+		e->during_from_ns = i == 0 || p->load[i].from_ns < e->during_from_ns
+		                    ? p->load[i].from_ns : e->during_from_ns;
+	e->during_to_ns = search_load_end(p);
+}
+
+/* A new one, with the defaults of its kind. */
 static struct plan_expect *claim(struct plan *p, enum plan_expect_kind kind)
 {
 	struct plan_expect *e = &p->expect[p->expect_n];
 
-	*e = (struct plan_expect){ .kind = kind, .flake = PLAN_FLAKE, .error = -1 };
+	const struct plan_expect *usual;
+	unsigned n;
+	const struct key *keys = expects_keys(kind, &n, &usual);
+
+	*e = *usual;
+	e->kind = kind;
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(keys[i].name, "during") == 0)
+			whole_load(p, e);
 	p->expect_n++;
 	return e;
 }
@@ -142,10 +159,6 @@ static void claim_node(struct plan *p, enum plan_expect_kind kind, int node, int
 	e->node_n = 1;
 	e->node[0] = node;
 	e->within_ns = within_ns;
-	if (kind != PLAN_BACK)
-		return;
-	e->catch_ppm = 100000;
-	e->miss = 1e-4;
 }
 
 /* Whether node n goes at all, whether it comes back, and whether each return has time to show. */
@@ -186,10 +199,9 @@ static void claim_kept(struct plan *p, const struct plan_expect *e, bool whole)
 	*own = *e;
 	if (own->during_to_ns == 0)
 		return;
-	for (unsigned i = 0; whole && i < p->load_n; i++)
-		own->during_from_ns = i == 0 || p->load[i].from_ns < own->during_from_ns
-		                      ? p->load[i].from_ns : own->during_from_ns;
-	own->during_to_ns = whole || own->during_to_ns > end ? end : own->during_to_ns;
+	if (whole)
+		whole_load(p, own);
+	own->during_to_ns = own->during_to_ns > end ? end : own->during_to_ns;
 }
 
 /* Whether detect or back can be about that node at all; the reader of scenarios asks, too. */

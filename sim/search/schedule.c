@@ -10,6 +10,7 @@
 #include "sim/plan/faults.h"
 
 #define MS INT64_C(1000000)
+#define START_NS (100 * MS)
 
 /* What taps may be late by (a second) is more than twice a link's delay. */
 enum { TRIES = 8, DELAY_MOST_MS = 400, SLOW_MOST_MS = 3000 };
@@ -175,6 +176,36 @@ static void put(struct plan *p, struct plan_fault f)
 	p->fault[k] = f;
 }
 
+/* What a program needs to start, at most: a balancer asks its servers before it is ready. */
+static int64_t start_ns(const struct plan *p, int node)
+{
+	int64_t most = 0;
+
+	if (p->node[node].role != PLAN_BALANCER)
+		return START_NS;
+	const struct plan_conf *c = &p->conf[p->node[node].conf];
+	for (unsigned i = 0; i < c->server_n; i++)
+		most = c->server[i].check.timeout_ns > most ? c->server[i].check.timeout_ns : most;
+	return START_NS + 2 * most;
+}
+
+/* The first fault of a program that is starting still; false: there is none. */
+static bool too_soon(const struct plan *p, unsigned *which)
+{
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *s = &p->fault[i];
+		int64_t ready = s->at_ns + start_ns(p, s->node);
+		for (unsigned k = i + 1; s->kind == PLAN_START && k < p->fault_n; k++) {
+			const struct plan_fault *f = &p->fault[k];
+			*which = k;
+			if (f->node == s->node && f->at_ns < ready &&
+			    !(faults_takes(f->kind) & FAULT_LINK))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool search_lay_out(struct plan *p, const struct search_schedule *s)
 {
 	unsigned bad = 0;
@@ -185,7 +216,7 @@ bool search_lay_out(struct plan *p, const struct search_schedule *s)
 		if (s->window[i].until_ns > 0)
 			put(p, end_of(&s->window[i]));
 	}
-	while (faults_impossible(p, &bad) != NULL) {
+	while (faults_impossible(p, &bad) != NULL || too_soon(p, &bad)) {
 		if (!search_is_end(&p->fault[bad])) {
 			p->fault_n = 0;
 			return false;
