@@ -23,6 +23,15 @@
 
 #define SEED_MAX (UINT64_C(1) << 53) /* as a scenario may say it */
 
+/* A test-only build's --defect (defects.c). What was chosen stands among the first line's "set". */
+#ifdef EK_DEFECTS
+#define RUN defects_virtual_run
+#define TOLD(set) defects_told(set)
+#else
+#define RUN virtual_run
+#define TOLD(set) (set)
+#endif
+
 struct arguments {
 	const char **set;
 	unsigned set_n;
@@ -101,6 +110,9 @@ static int parse_option(struct arguments *a, int c, const char *value)
 	case JOBS: return parse_number("jobs", value, 1, SEEDS_JOBS_MAX, &a->jobs);
 	case MAX:
 		return parse_number("max-faults", value, 1, SEARCH_EVENTS_MAX, &a->max_faults);
+#ifdef EK_DEFECTS
+	case DEFECT_CHOSEN: return defects_choose(value);
+#endif
 	default: return -EINVAL;
 	}
 	return 0;
@@ -141,7 +153,11 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "jobs", required_argument, NULL, JOBS },
 		{ "shard", required_argument, NULL, SHARD },
 		{ "out", required_argument, NULL, OUT }, { "merge", no_argument, NULL, MERGE },
-		{ "help", no_argument, NULL, HELP }, { 0 },
+		{ "help", no_argument, NULL, HELP },
+#ifdef EK_DEFECTS
+		{ "defect", required_argument, NULL, DEFECT_CHOSEN },
+#endif
+		{ 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -231,21 +247,6 @@ static json_t *head_of(const struct arguments *a, const struct search *s)
 	                 (int)a->max_faults, "keep", a->keep);
 }
 
-/* A list of the first line as the option says it; the caller frees. */
-static char *joined(const json_t *list)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-
-	MUST(to != NULL);
-	for (size_t i = 0; i < json_array_size(list); i++)
-		fprintf(to, "%s%s", i > 0 ? "," : "",
-		        json_string_value(json_array_get(list, i)));
-	MUST(fclose(to) == 0);
-	return text;
-}
-
 /* ---- the end of both ---- */
 
 /* The directory, without an older search's scenarios. An exit status, or -1 to go on. */
@@ -276,55 +277,31 @@ static void clear(const char *dir)
 	}
 }
 
-/* The command that makes the one run again; the caller frees. */
-static char *repeat(const struct seeds_result *r, uint64_t seed)
+static void write_failure(const struct search_found *f, json_t *e, const json_t *head, unsigned i,
+                          const char *dir)
 {
-	const json_t *what = js_get(r->head, "search"), *set = js_get(r->head, "set");
-	char *faults = joined(js_get(what, "faults")), *nodes = joined(js_get(what, "nodes"));
-	const char *path = js_str(r->head, "path", "");
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-
-	MUST(to != NULL);
-	fprintf(to, "evenkeel search --faults %s --nodes %s --max-faults %lld --runs 1 --seed %llu",
-	        faults, nodes, (long long)js_int(what, "max_faults", 0), (unsigned long long)seed);
-	if (js_get(what, "keep") != NULL && json_is_string(js_get(what, "keep")))
-		fprintf(to, " --keep %s", js_str(what, "keep", ""));
-	for (size_t i = 0; i < json_array_size(set); i++) {
-		fputs(" --set ", to);
-		seeds_put_word(to, json_string_value(json_array_get(set, i)));
-	}
-	fputs(path[0] == '-' ? " ./" : " ", to);
-	seeds_put_word(to, path);
-	MUST(fclose(to) == 0);
-	free(faults);
-	free(nodes);
-	return text;
-}
-
-static void write_failure(const struct search_found *f, json_t *e, unsigned i, const char *dir)
-{
-	char name[64], *text = NULL;
+	char name[64], *text = NULL, *again;
 	size_t len;
 	FILE *to = open_memstream(&text, &len);
 
 	MUST(to != NULL);
 	snprintf(name, sizeof(name), "failure-%u.lua", i);
-	search_write(to, f, js_str(e, "signature", "?"), name, NULL, dir);
+	again = search_again(head, name);
+	search_write(to, f, js_str(e, "signature", "?"), again, dir);
 	MUST(fclose(to) == 0);
 	int err = rundir_write(dir, name, text);
 	free(text);
 	if (err != 0) {
 		json_object_set_new(e, "unshrunk", json_sprintf("%s: %s", name, strerror(-err)));
+		free(again);
 		return;
 	}
 	json_object_set_new(e, "file", json_string(name));
 	json_object_set_new(e, "events", json_integer(f->before));
 	json_object_set_new(e, "events_shrunk", json_integer(f->after));
 	json_object_set_new(e, "tries", json_integer(f->tries));
-	json_object_set_new(e, "again",
-	                    json_sprintf("evenkeel run --engine virtual --invariants %s", name));
+	json_object_set_new(e, "again", json_string(again));
+	free(again);
 }
 
 /* Shrinks the first of each kind. -1 to go on, or an exit status. */
@@ -339,7 +316,7 @@ static int shrink_all(const struct search *s, const struct search_how *how, json
 		json_t *e = json_array_get(list, i);
 		uint64_t seed = (uint64_t)js_int(e, "first", 0);
 		struct search_found f;
-		char *again = repeat(&s->r, seed);
+		char *again = search_repeat(s->r.head, seed);
 		json_object_set_new(e, "repeat", json_string(again));
 		free(again);
 		if (i >= SEARCH_SHRUNK) {
@@ -355,7 +332,7 @@ static int shrink_all(const struct search *s, const struct search_how *how, json
 		if (err != 0)
 			json_object_set_new(e, "unshrunk", json_string(error));
 		else
-			write_failure(&f, e, (unsigned)i + 1, dir);
+			write_failure(&f, e, s->r.head, (unsigned)i + 1, dir);
 		search_plan_free(f.plan);
 	}
 	return -1;
@@ -412,7 +389,7 @@ static struct search_how how_of(const struct arguments *a, const struct search *
 {
 	uint64_t jobs = a->jobs > 0 ? a->jobs : processors();
 
-	return (struct search_how){ .base = &s->base, .run = virtual_run, .stop = &stop,
+	return (struct search_how){ .base = &s->base, .run = RUN, .stop = &stop,
 	                            .jobs = (unsigned)(jobs < s->r.n ? jobs : s->r.n) };
 }
 
@@ -445,7 +422,7 @@ STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
 
 static int search(const struct arguments *a, struct search *s)
 {
-	struct seeds_what what = { .plan = s->plan, .path = a->rest[0], .set = a->set,
+	struct seeds_what what = { .plan = s->plan, .path = a->rest[0], .set = TOLD(a->set),
 	                           .range = { a->seed, a->seed + a->runs - 1 } };
 	char error[SEEDS_ERROR], dir[RUNDIR_PATH];
 	int status = choose(a, &what.range, &what.shard);
@@ -490,16 +467,28 @@ static int read_parts(const struct arguments *a, struct seeds_result *part,
 static int set_up_again(struct search *s)
 {
 	const json_t *what = js_get(s->r.head, "search"), *given = js_get(s->r.head, "set");
-	char *faults = joined(js_get(what, "faults")), *nodes = joined(js_get(what, "nodes"));
+	char *faults = search_words(js_get(what, "faults"));
+	char *nodes = search_words(js_get(what, "nodes"));
 	const char **set = calloc(json_array_size(given) + 1, sizeof(*set));
 	const char *path = js_str(s->r.head, "path", "");
 	char sha[65];
 
 	MUST(set != NULL);
-	for (size_t i = 0; i < json_array_size(given); i++)
-		set[i] = json_string_value(json_array_get(given, i));
-	int status = set_up(s, path, set, faults, nodes, js_str(what, "keep", NULL),
-	                    (uint64_t)js_int(what, "max_faults", 1));
+	size_t n = 0;
+	int status = -1;
+	for (size_t i = 0; i < json_array_size(given); i++) {
+		set[n] = json_string_value(json_array_get(given, i));
+		if (!search_is_defect(set[n]))
+			n++;
+#ifdef EK_DEFECTS
+		else if (defects_choose(set[n] + strlen("--defect ")) != 0)
+			status = EXIT_USAGE;
+#endif
+	}
+	set[n] = NULL;
+	if (status == -1)
+		status = set_up(s, path, set, faults, nodes, js_str(what, "keep", NULL),
+		                (uint64_t)js_int(what, "max_faults", 1));
 	if (status == -1) {
 		seeds_plan_sha256(s->plan, sha);
 		if (strcmp(sha, js_str(s->r.head, "plan_sha256", "")) != 0) {

@@ -191,13 +191,12 @@ int search_shrink_seed(struct search_found *f, const struct search_how *how, uin
 	return 0;
 }
 
-void search_write(FILE *to, const struct search_found *f, const char *signature, const char *name,
-                  const char *defect, const char *dir)
+void search_write(FILE *to, const struct search_found *f, const char *signature,
+                  const char *again, const char *dir)
 {
 	fprintf(to, "-- Found by evenkeel search, seed %" PRIu64 ": %s.\n", f->plan->seed,
 	        signature);
-	fprintf(to, "-- Shrunk from %u events to %u. Again:\n", f->before, f->after);
-	fprintf(to, "--   evenkeel run --engine virtual --invariants%s%s %s\n",
-	        defect != NULL ? " --defect " : "", defect != NULL ? defect : "", name);
+	fprintf(to, "-- Shrunk from %u events to %u. Again:\n--   %s\n", f->before, f->after,
+	        again);
 	plan_write_scenario(to, f->plan, dir);
 }

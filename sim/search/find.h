@@ -51,9 +51,12 @@ const char *search_signature(const json_t *row);
  */
 int search_shrink_seed(struct search_found *f, const struct search_how *how, uint64_t seed,
                        const char *signature, char error[SEEDS_ERROR]) MUST_CHECK;
-/* The scenario of a failure that was found, with how it came about on top; dir: as for a plan's. */
-void search_write(FILE *to, const struct search_found *f, const char *signature, const char *name,
-                  const char *defect, const char *dir);
+/*
+ * The scenario of a failure that was found, with how it came about on top. again: the command that
+ * runs it; dir: as for a plan's.
+ */
+void search_write(FILE *to, const struct search_found *f, const char *signature,
+                  const char *again, const char *dir);
 
 /*
  * {"header", "runs", "verdict" (FAIL, else INVALID, else PASS), "verdicts",
@@ -64,6 +67,14 @@ void search_write(FILE *to, const struct search_found *f, const char *signature,
  * reference.
  */
 json_t *search_sum(const struct seeds_result *r);
+/* Whether a word of the first line's "set" is a --defect: what a test-only build did wrong. */
+bool search_is_defect(const char *word);
+/* A list of the first line as an option says it: "kill,hang". The caller frees. */
+char *search_words(const json_t *list);
+/* The commands that make the run of seed again, and that run the scenario name. Freed by you. */
+char *search_repeat(const json_t *head, uint64_t seed);
+char *search_again(const json_t *head, const char *name);
+
 /* The table. */
 void search_print(FILE *to, const json_t *summary);
 

@@ -318,7 +318,7 @@ static void a_sabotage_is_found_and_shrunk_to_a_scenario_that_fails(void **state
 	FILE *to = fopen("again.lua", "w");
 	assert_non_null(to);
 	assert_non_null(getcwd(here, sizeof(here)));
-	search_write(to, &f, signature, "again.lua", NULL, here);
+	search_write(to, &f, signature, "evenkeel run again.lua", here);
 	fclose(to);
 	struct plan *p = plan_load("again.lua", NULL, error);
 	assert_string_equal(error, "");
