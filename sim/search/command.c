@@ -14,6 +14,14 @@ bool search_is_defect(const char *word)
 	return strncmp(word, option, strlen(option)) == 0;
 }
 
+void search_defect(const char *word, char out[SEARCH_SENTENCE])
+{
+	size_t n = strlen(word);
+
+	n -= n > 2 && strcmp(word + n - 2, "=0") == 0 ? 2 : 0;
+	snprintf(out, SEARCH_SENTENCE, "%.*s", n < SEARCH_SENTENCE ? (int)n : 0, word);
+}
+
 char *search_words(const json_t *list)
 {
 	char *text = NULL;
@@ -32,11 +40,14 @@ char *search_words(const json_t *list)
 static void put_defects(FILE *to, const json_t *head)
 {
 	const json_t *set = js_get(head, "set");
+	char text[SEARCH_SENTENCE];
 
 	for (size_t i = 0; i < json_array_size(set); i++) {
 		const char *word = json_string_value(json_array_get(set, i));
-		if (search_is_defect(word))
-			fprintf(to, " %s", word);
+		if (!search_is_defect(word))
+			continue;
+		search_defect(word, text);
+		fprintf(to, " %s", text);
 	}
 }
 

@@ -58,6 +58,7 @@ static void strike_pending(struct world *w, unsigned i)
 static void tell(struct world *w, unsigned i, int64_t to_ns, bool verified, const char *evidence)
 {
 	w->fault[i].state = FAULT_TOLD;
+	w->fault[i].to_ns = w->now_ns;
 	events_add(&w->events, "fault", w->fault[i].from_ns,
 	           event_of(w, i, to_ns, verified, evidence));
 }
@@ -220,9 +221,15 @@ static bool little_to_do(struct world *w, unsigned i)
 	const struct host *h = host_of(w, f);
 	uint64_t asked = h->state == HOST_DEAD ? 0 : rec_count(h->rec->rec, REC_C_QUESTIONS);
 
-	for (unsigned k = 0; k < w->plan->fault_n; k++)
-		if (k != i && pending_stub(w, k, f->node))
+	for (unsigned k = 0; k < w->plan->fault_n; k++) {
+		const struct plan_fault *o = &w->plan->fault[k];
+		const struct fault_run *r = &w->fault[k];
+		if (k == i || o->node != f->node || !fault_is_stub(o->kind) || o->value_ppm == 0)
+			continue;
+		if (r->state == FAULT_PENDING ||
+		    (r->state == FAULT_TOLD && r->to_ns > w->fault[i].from_ns))
 			return true;
+	}
 	return (asked - w->fault[i].stub_asked) * f->value_ppm < HITS_EXPECTED_PPM;
 }
 

@@ -133,7 +133,7 @@ enum fault_state { FAULT_TO_COME, FAULT_PENDING, FAULT_TOLD };
 
 struct fault_run {
 	enum fault_state state;
-	int64_t from_ns;
+	int64_t from_ns, to_ns;
 	struct link_counts was[2];
 	int64_t stub_was;
 	uint64_t stub_asked;        /* queries that it had let in */

@@ -373,6 +373,75 @@ static void the_right_system_has_no_failure(void **state)
 	json_decref(sum);
 }
 
+static const struct {
+	const char *what;
+	unsigned n;
+	struct search_window w[3];
+} calm[] = {
+	{ "a blackhole that is too short to meet a frame", 2,
+	  { { PLAN_BLACKHOLE, 3, 3000000000, 3001000000, 0, 0 },
+	    { PLAN_BLACKHOLE, 4, 5000000000, 5001000000, 0, 0 } } },
+	{ "a stub's fault that is too short to show", 1,
+	  { { PLAN_SERVFAIL, 3, 3000000000, 3001000000, 0, 10000 } } },
+	{ "a stub's fault that a kill ends", 2,
+	  { { PLAN_SERVFAIL, 3, 3000000000, 0, 0, 1000000 },
+	    { PLAN_KILL, 3, 4000000000, 6000000000, 0, 0 } } },
+	{ "a stub's fault that hides another", 2,
+	  { { PLAN_DROP, 3, 3000000000, 0, 0, 1000000 },
+	    { PLAN_SERVFAIL, 3, 3000000000, 0, 0, 1000000 } } },
+	{ "a stub's fault that lasts after its link has healed", 2,
+	  { { PLAN_DROP, 4, 2000000000, 0, 0, 500000 },
+	    { PLAN_DELAY, 4, 2500000000, 3000000000, 300000000, 0 } } },
+	{ "answers that were on a slow link when the recursor died", 2,
+	  { { PLAN_DELAY, 3, 2000000000, 6000000000, 300000000, 0 },
+	    { PLAN_KILL, 3, 4000000000, 0, 0, 0 } } },
+};
+
+/* Each was an INVALID, or a violation, of a right system at some time. */
+static void what_once_was_a_false_alarm_is_none(void **state)
+{
+	struct virtual_options o = { .invariants = true };
+	char error[VIRTUAL_ERROR_TEXT] = "";
+
+	(void)state;
+	set_up(all_kinds, NULL, 20);
+	for (size_t i = 0; i < COUNT_OF(calm); i++) {
+		struct search_case c = { .cut_ns = search_load_end(base.plan) };
+		c.s.n = calm[i].n;
+		memcpy(c.s.window, calm[i].w, sizeof(calm[i].w));
+		print_message("%s\n", calm[i].what);
+		for (uint64_t seed = 1; seed <= 4; seed++) {
+			struct plan *p = search_plan(&base, &c, seed);
+			assert_non_null(p);
+			json_t *doc = virtual_run(p, &o, error);
+			if (judge_verdict(doc) != VERDICT_PASS)
+				json_dumpf(js_get(doc, "invalid"), stderr, JSON_INDENT(1));
+			assert_null(json_object_get(doc, "violations"));
+			assert_int_equal(judge_verdict(doc), VERDICT_PASS);
+			json_decref(doc);
+			search_plan_free(p);
+		}
+	}
+}
+
+static void nothing_happens_to_a_program_that_starts_still(void **state)
+{
+	struct search_schedule s = { .n = 2, .window = {
+		{ PLAN_KILL, 3, 3000000000, 4000000000, 0, 0 },
+		{ PLAN_HANG, 3, 4050000000, 0, 0, 0 } } };
+	struct plan_fault room[2 * SEARCH_EVENTS_MAX];
+
+	(void)state;
+	set_up(all_kinds, NULL, 20);
+	struct plan p = *base.plan;
+	p.fault = room;
+	assert_false(search_lay_out(&p, &s));
+	s.window[1].at_ns = 4100000000;
+	assert_true(search_lay_out(&p, &s));
+	s.window[1] = (struct search_window){ PLAN_LOSS, 3, 4050000000, 0, 0, 10000 };
+	assert_true(search_lay_out(&p, &s)); /* its link may do what it likes */
+}
+
 static void what_does_not_fail_again_is_told(void **state)
 {
 	struct search_how how = { .base = &base, .run = virtual_run, .stop = &stop, .jobs = 1 };
@@ -404,6 +473,8 @@ int main(void)
 		cmocka_unit_test(a_sabotage_is_found_and_shrunk_to_a_scenario_that_fails),
 		cmocka_unit_test(a_crash_is_a_failure_that_can_be_shrunk),
 		cmocka_unit_test(the_right_system_has_no_failure),
+		cmocka_unit_test(what_once_was_a_false_alarm_is_none),
+		cmocka_unit_test(nothing_happens_to_a_program_that_starts_still),
 		cmocka_unit_test(what_does_not_fail_again_is_told),
 	};
 
