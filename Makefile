@@ -48,7 +48,7 @@ TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
 PURE := lib balancer/core recursor-stub/core sim/load/core
 LIBS := lib/host balancer/config recursor-stub/config sim/plan sim/net sim/netns sim/virtual \
-        sim/load/shell sim/judge sim/report sim/seeds
+        sim/load/shell sim/judge sim/report sim/seeds sim/search
 PURE_SRC := $(wildcard $(PURE:=/*.c))
 LIB_SRC := $(wildcard $(LIBS:=/*.c))
 PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \

@@ -19,6 +19,7 @@ int cmd_run(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_seeds(int argc, char **argv);
+int cmd_search(int argc, char **argv);
 
 /*
  * --defect, which a test-only build alone has (make MODE=defects): defects.c. DEFECT_OPTION is its
@@ -54,6 +55,8 @@ static inline const char *const *defects_told(const char *const *set)
 /* --option's value, a whole number low...high; complains and returns -EINVAL otherwise. */
 int parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
 	MUST_CHECK;
+/* How many processors this process may use; 1 when nobody tells. */
+unsigned processors(void);
 /* The worse of two exit statuses; can't run is worse than PASS and than nothing else. */
 int worse(int a, int b);
 

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,13 +243,6 @@ static void show(void *arg, uint64_t done, uint64_t not_pass)
 	progress_update(&s->bar, host_mono_ns(), (int64_t)done, (int64_t)s->all, phase);
 }
 
-static unsigned processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-}
-
 static void tell_speed(uint64_t runs, unsigned jobs, int64_t ns)
 {
 	char text[FMT_TEXT], span[FMT_TEXT];
@@ -338,9 +330,15 @@ static int merge(const struct arguments *a)
 	int status = -1;
 
 	MUST(part != NULL);
-	for (unsigned i = 0; i < a->rest_n && status == -1; i++)
-		if (seeds_result_read(&part[i], dirs[i], error) != 0)
+	for (unsigned i = 0; i < a->rest_n && status == -1; i++) {
+		if (seeds_result_read(&part[i], dirs[i], error) != 0) {
 			status = complain(error);
+		} else if (json_object_get(part[i].head, "search") != NULL) {
+			fprintf(stderr, "evenkeel: %s: is of evenkeel search: expected evenkeel "
+			        "search --merge\n", dirs[i]);
+			status = EXIT_USAGE;
+		}
+	}
 	if (status == -1 && seeds_result_merge(&all, part, dirs, a->rest_n, error) != 0)
 		status = complain(error);
 	for (unsigned i = 0; i < a->rest_n; i++)

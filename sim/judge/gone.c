@@ -11,6 +11,19 @@
 #include "sim/plan/bounds.h"
 #include "sim/plan/samples.h"
 
+/* Two links, each as slow as any ever is. */
+static int64_t longest_way(const struct plan *p)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		most = p->node[i].link.delay_ns > most ? p->node[i].link.delay_ns : most;
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].kind == PLAN_DELAY && p->fault[i].value_ns > most)
+			most = p->fault[i].value_ns;
+	return 2 * most;
+}
+
 void gones_init(struct judge *j)
 {
 	const struct plan *p = j->plan;
@@ -21,6 +34,7 @@ void gones_init(struct judge *j)
 		s->of_fault[i] = -1;
 	s->of_node = zeroed(p->node_n, sizeof(*s->of_node));
 	s->quiet = zeroed(p->node_n, sizeof(*s->quiet));
+	s->way_ns = longest_way(p);
 	j->gones = s;
 }
 
@@ -280,7 +294,7 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 /* What was on its way when a node died may still arrive. */
 static int64_t dead_from(const struct judge *j, const struct gone *g)
 {
-	return g->to_ns + judge_slack_ns(j) + 2 * j->plan->node[g->node].link.delay_ns;
+	return g->to_ns + judge_slack_ns(j) + j->gones->way_ns;
 }
 
 void gones_answer(struct judge *j, int node, int64_t t_ns)

@@ -78,6 +78,7 @@ struct gones {
 	int *of_fault;           /* by the plan's faults; -1 */
 	struct list *of_node;    /* by node, in the order of the plan's faults */
 	struct list *quiet;      /* by node: those that aren't long over */
+	int64_t way_ns;          /* from node to node, at most */
 };
 
 /* The node's silences, in the order of the plan's faults; NULL after the last one. */

@@ -59,6 +59,14 @@ static const struct {
 	[PLAN_POLICY] = { policy_keys, COUNT_OF(policy_keys), 0, 0, { .flake = 1e-9 } },
 };
 
+const struct key *expects_keys(enum plan_expect_kind kind, unsigned *n,
+                               const struct plan_expect **defaults)
+{
+	*n = kinds[kind].key_n;
+	*defaults = &kinds[kind].defaults;
+	return kinds[kind].keys;
+}
+
 static void read_nodes(lua_State *L, const struct at *w, struct plan_expect *e)
 {
 	unsigned least = kinds[e->kind].node_least, most = kinds[e->kind].node_most;

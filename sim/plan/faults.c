@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "faults.h"
 #include "scenario.h"
 
-enum takes { RATIO = 1, BY = 2, RATIO_MUST = 4, BY_MUST = 8, STUB = 16, LINK = 32 };
+enum {
+	RATIO = FAULT_RATIO, BY = FAULT_BY, RATIO_MUST = 4, BY_MUST = 8, STUB = FAULT_STUB,
+	LINK = FAULT_LINK,
+};
 
 static const unsigned takes[FAULT_N] = {
 	[PLAN_LOSS] = LINK | RATIO | RATIO_MUST, [PLAN_DELAY] = LINK | BY | BY_MUST,
@@ -18,6 +22,11 @@ static const unsigned takes[FAULT_N] = {
 	[PLAN_SLOW] = STUB | RATIO | BY | BY_MUST,
 	[PLAN_DRAIN] = STUB, [PLAN_UNDRAIN] = STUB,
 };
+
+unsigned faults_takes(enum plan_fault_kind kind)
+{
+	return takes[kind];
+}
 
 /* The one fault that the table on top names. */
 static enum plan_fault_kind find_kind(lua_State *L, const struct at *w)
@@ -169,19 +178,29 @@ static const char *impossible(struct state *s, const struct plan_fault *f)
 	return NULL;
 }
 
-static void check_order(lua_State *L, const struct plan *p)
+const char *faults_impossible(const struct plan *p, unsigned *which)
 {
 	struct state state[PLAN_NODES_MAX] = { 0 };
+	const char *why = NULL;
 
-	for (unsigned i = 0; i < p->fault_n; i++) {
-		const struct plan_fault *f = &p->fault[i];
-		struct at w = { .key = "at", .word = "at", .line = f->line };
-		const char *why = impossible(&state[f->node], f);
-		if (why != NULL)
-			scenario_fail(L, &w, "%s of %s at %.9gs is impossible: %s",
-			              plan_fault_names[f->kind], p->node[f->node].name,
-			              (double)f->at_ns / 1e9, why);
+	for (unsigned i = 0; i < p->fault_n && why == NULL; i++) {
+		why = impossible(&state[p->fault[i].node], &p->fault[i]);
+		*which = i;
 	}
+	return why;
+}
+
+static void check_order(lua_State *L, const struct plan *p)
+{
+	unsigned i = 0;
+	const char *why = faults_impossible(p, &i);
+
+	if (why == NULL)
+		return;
+	const struct plan_fault *f = &p->fault[i];
+	struct at w = { .key = "at", .word = "at", .line = f->line };
+	scenario_fail(L, &w, "%s of %s at %.9gs is impossible: %s", plan_fault_names[f->kind],
+	              p->node[f->node].name, (double)f->at_ns / 1e9, why);
 }
 
 void faults_read(lua_State *L)

@@ -133,9 +133,10 @@ enum fault_state { FAULT_TO_COME, FAULT_PENDING, FAULT_TOLD };
 
 struct fault_run {
 	enum fault_state state;
-	int64_t from_ns;
+	int64_t from_ns, to_ns;
 	struct link_counts was[2];
 	int64_t stub_was;
+	uint64_t stub_asked;        /* queries that it had let in */
 };
 
 struct tap_early; /* tap.c: shown before t = 0 was known */
