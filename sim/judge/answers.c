@@ -9,6 +9,7 @@
 #include "inner.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 
 enum { EVIDENCE_MAX = 5 };
 
@@ -87,6 +88,7 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)l.truncated));
 	json_object_set_new(f->measured, "misrouted", json_integer((json_int_t)misrouted));
 	json_object_set_new(f->bound, "at_most", json_integer((json_int_t)most));
+	json_object_set_new(f->measured, "faults", gones_json(j));
 	json_object_set_new(f->bound, "misrouted_at_least", json_integer((json_int_t)least));
 	f->verdict = l.queries == 0 ? VERDICT_INCONCLUSIVE :
 	             l.lost <= most ? VERDICT_PASS : VERDICT_FAIL;

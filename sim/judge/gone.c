@@ -21,6 +21,7 @@ void gones_init(struct judge *j)
 		s->of_fault[i] = -1;
 	s->of_node = zeroed(p->node_n, sizeof(*s->of_node));
 	s->quiet = zeroed(p->node_n, sizeof(*s->quiet));
+	s->downs = downs_new(p, DOWNS_LOST);
 	j->gones = s;
 }
 
@@ -42,6 +43,7 @@ void gones_free(struct judge *j)
 	}
 	if (s == NULL)
 		return;
+	downs_free(s->downs);
 	free(s->gone);
 	free(s->of_fault);
 	free(s->of_node);
@@ -139,6 +141,17 @@ static int64_t planned_back(const struct plan *p, unsigned fault)
 	return end != PLAN_NONE ? p->fault[end].at_ns : INT64_MAX;
 }
 
+/* From when on all others are in use, if they aren't when it returns; by the plan alone. */
+static int64_t full_from(const struct judge *j, unsigned fault)
+{
+	const struct plan *p = j->plan;
+	int64_t back = planned_back(p, fault);
+	int64_t up = back < INT64_MAX ? downs_others_up(j->gones->downs, p->fault[fault].node,
+	                                                back) : back;
+
+	return up == back ? INT64_MIN : up < INT64_MAX ? up + p->limits.slack_ns : up;
+}
+
 static void gone_begins(struct judge *j, unsigned fault)
 {
 	const struct plan_fault *f = &j->plan->fault[fault];
@@ -152,6 +165,7 @@ static void gone_begins(struct judge *j, unsigned fault)
 	                    .back_from_ns = planned_back(j->plan, fault),
 	                    .back_to_ns = INT64_MAX,
 	                    .over_ns = load_end(j->plan),
+	                    .full_ns = full_from(j, fault),
 	                    .counted = zeroed(j->balancer_n, sizeof(bool)),
 	                    .up_wanted = balancers_checking(j, f->node) };
 	s->of_fault[fault] = (int)s->n;
@@ -202,8 +216,12 @@ void gones_fault(struct judge *j, unsigned fault)
 		if (g->end == PLAN_NONE && plan_fault_end(p, g->fault) == (int)fault)
 			gone_ends(j, g, (int)fault);
 	}
-	for (unsigned i = 0; i < j->balancer_n; i++)
-		j->balancer[i].gone_next_ns = NEVER;
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		struct balancer *b = &j->balancer[i];
+		b->gone_next_ns = NEVER;
+		if (p->fault[fault].kind == PLAN_START && p->fault[fault].node == (int)b->node)
+			health_restart(b, j->events.fault[fault].from_ns);
+	}
 }
 
 /* ---- draws ---- */
@@ -254,6 +272,90 @@ static void look_again(struct judge *j, struct balancer *b, const struct draw *d
 	b->gone_next_ns = next;
 }
 
+bool balancer_away(const struct judge *j, const struct balancer *b, int64_t from_ns, int64_t to_ns)
+{
+	const struct downs *d = j->gones->downs;
+
+	return downs_silent_until(d, (int)b->node, from_ns) > from_ns ||
+	       downs_silent_until(d, (int)b->node, to_ns) > to_ns ||
+	       downs_returned(d, (int)b->node, to_ns) > from_ns;
+}
+
+/* Every server but the node's is silent. */
+static bool alone(const struct judge *j, const struct balancer *b, int node, int64_t t_ns)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		int other = b->conf->server_node[i];
+		if (other != node && downs_silent_until(j->gones->downs, other, t_ns) == t_ns)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * When what is claimed has to be so at this balancer: it may have been away itself, and roundrobin
+ * takes turns among all when none is up.
+ */
+static int64_t deadline(const struct judge *j, const struct balancer *b, const struct gone *g,
+                        const struct watch *w, int64_t t_ns)
+{
+	int64_t slack = judge_slack_ns(j), since = w->stop != NULL ? g->to_ns : g->back_to_ns;
+	int64_t bound = w->bound_ns + slack;
+
+	if (t_ns <= bound)
+		return bound;
+	int64_t back = downs_returned(j->gones->downs, (int)b->node, t_ns);
+	if (back > since && back + (w->bound_ns - since) + slack > bound)
+		bound = back + (w->bound_ns - since) + slack;
+	bool turns = b->conf->policy == BAL_ROUNDROBIN && alone(j, b, g->node, t_ns);
+	return turns && w->stop != NULL ? INT64_MAX : bound;
+}
+
+void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns)
+{
+	for (size_t i = 0; i < j->gones->n; i++) {
+		struct gone *g = &j->gones->gone[i];
+		if (t_ns < g->to_ns || g->watch_n == 0 || !alone(j, b, g->node, t_ns))
+			continue;
+		for (size_t k = 0; k < g->watch_n; k++) {
+			const struct watch *w = &g->watch[k];
+			int64_t until = deadline(j, b, g, w, t_ns);
+			if (w->stop != NULL)
+				stop_nowhere(g, &w->stop[b->index], t_ns, until);
+			else
+				start_nowhere(g, &w->start[b->index], t_ns, until);
+		}
+	}
+}
+
+int64_t gones_silent_until(const struct judge *j, int node, int64_t t_ns)
+{
+	return downs_silent_until(j->gones->downs, node, t_ns);
+}
+
+void gones_lost(struct judge *j, int64_t plan_ns)
+{
+	for (size_t i = 0; i < j->gones->n; i++) {
+		struct gone *g = &j->gones->gone[i];
+		g->lost += plan_ns >= g->from_ns && plan_ns < g->back_from_ns;
+	}
+}
+
+json_t *gones_json(const struct judge *j)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < j->gones->n; i++) {
+		const struct gone *g = &j->gones->gone[i];
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}",
+			"name", node_name(j, g->node),
+			"kind", plan_fault_name(j->plan->fault[g->fault].kind),
+			"at_ns", (json_int_t)g->from_ns, "lost", (json_int_t)g->lost,
+			"misrouted", (json_int_t)g->misrouted));
+	}
+	return list;
+}
+
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 {
 	int node = b->conf->server_node[d->server];
@@ -266,11 +368,11 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 		g->misrouted += own && d->t_ns >= g->to_ns && d->t_ns < g->back_from_ns;
 		for (size_t k = 0; k < g->watch_n; k++) {
 			const struct watch *w = &g->watch[k];
-			int64_t deadline = w->bound_ns + judge_slack_ns(j);
+			int64_t until = deadline(j, b, g, w, d->t_ns);
 			if (w->stop != NULL)
-				stop_draw(g, &w->stop[b->index], d, own, deadline);
+				stop_draw(g, &w->stop[b->index], d, own, until);
 			else
-				start_draw(g, &w->start[b->index], d, own, deadline);
+				start_draw(g, &w->start[b->index], d, own, until);
 		}
 	}
 }

@@ -8,6 +8,7 @@
 #define EK_JUDGE_GONE_H
 
 #include "inner.h"
+#include "sim/plan/downs.h"
 
 /* What one balancer did during a silence. */
 struct stop {
@@ -58,6 +59,8 @@ struct gone {
 	int64_t from_ns, to_ns;                /* the instant of death, as an interval */
 	int64_t back_from_ns, back_to_ns;      /* of the return; INT64_MAX: none */
 	int64_t over_ns;                       /* nothing after this counts */
+	int64_t full_ns;         /* before that others are away, and its share is another */
+	uint64_t lost;           /* queries planned while it lasts that got no answer */
 	uint64_t misrouted;      /* client queries to it */
 	uint64_t answers;        /* that it gave all the same */
 	uint64_t own_before, all_before; /* draws before, to it and in all */
@@ -78,6 +81,7 @@ struct gones {
 	int *of_fault;           /* by the plan's faults; -1 */
 	struct list *of_node;    /* by node, in the order of the plan's faults */
 	struct list *quiet;      /* by node: those that aren't long over */
+	struct downs *downs;     /* the plan's */
 };
 
 /* The node's silences, in the order of the plan's faults; NULL after the last one. */
@@ -94,6 +98,14 @@ void stop_change(const struct gone *g, struct stop *o, unsigned server, int64_t 
 void start_init(struct judge *j, struct gone *g, struct watch *w);
 /* The return is told. */
 void start_back(const struct judge *j, const struct gone *g, struct watch *w);
+/*
+ * A query that came in at t_ns and went nowhere, while every other server is silent: a balancer that
+ * used this one would have sent it there.
+ */
+void stop_nowhere(const struct gone *g, struct stop *o, int64_t t_ns, int64_t deadline_ns);
+void start_nowhere(const struct gone *g, struct start *o, int64_t t_ns, int64_t deadline_ns);
+/* True when the balancer was silent itself at some time between these, so it can't show anything. */
+bool balancer_away(const struct judge *j, const struct balancer *b, int64_t from_ns, int64_t to_ns);
 void start_draw(const struct gone *g, struct start *o, const struct draw *d, bool own,
                 int64_t deadline_ns);
 

@@ -188,7 +188,9 @@ struct machine {
 struct outcome {
 	int64_t lo_ns, hi_ns;   /* when the program learns it */
 	uint64_t frame;
+	int64_t sent_ns;
 	uint16_t server;
+	bool restart;           /* no probe: the program begins anew */
 	bool may_succeed, may_fail;
 	uint8_t fails_most;     /* how many failures a program may count for it */
 };
@@ -215,6 +217,7 @@ struct health {
 	unsigned unknown_n;         /* servers whose state isn't certain */
 	uint64_t epoch;             /* grows with each edge */
 	int64_t epoch_ns;           /* of the last one */
+	int64_t restart_ns;         /* what was sent before doesn't count; NEVER */
 };
 
 struct balancer {
@@ -268,6 +271,8 @@ void epochs_init(struct balancer *b);
 void epochs_free(struct balancer *b);
 /* Takes in what probes came to until t_ns; every probe sent until then is over. */
 void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
+/* The balancer's program starts anew: it knows of no server. */
+void health_restart(struct balancer *b, int64_t t_ns);
 /* Puts the servers' states to what they are at t_ns, which never decreases. */
 void health_at(struct balancer *b, int64_t t_ns);
 /* When a state changes next, as far as is known. */
@@ -426,6 +431,14 @@ void gones_free(struct judge *j);
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* A query that came in at t_ns and that wasn't forwarded. */
+void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
+/* A query planned then got no answer in time. */
+void gones_lost(struct judge *j, int64_t plan_ns);
+/* The end of a silence of the node's that is on at t_ns, by the plan; else t_ns. */
+int64_t gones_silent_until(const struct judge *j, int node, int64_t t_ns);
+/* Each silence with what it cost. */
+json_t *gones_json(const struct judge *j);
 /* An answer of a server to a query or a probe. */
 void gones_answer(struct judge *j, int node, int64_t t_ns);
 /* A probe that is over, in the order in which they were sent. */

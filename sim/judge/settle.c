@@ -49,6 +49,7 @@ static void settle_front(struct judge *j, struct balancer *b)
 		struct draw d = front_draw(f);
 		tell(j, b, &d);
 	} else {
+		gones_nowhere(j, b, f->t_ns);
 		balancer_stale(b, b->front_settled);
 	}
 	b->front_settled++;

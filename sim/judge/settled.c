@@ -10,7 +10,7 @@ static bool match_wrong(uint8_t match)
 	return match == REC_WRONG_RCODE || match == REC_WRONG_DATA || match == REC_BROKEN;
 }
 
-static void count_lost(struct client *c, const struct query *q, bool answered)
+static void count_lost(struct judge *j, struct client *c, const struct query *q, bool answered)
 {
 	struct settled *s = &c->settled;
 	bool first = q->answer_ns != NEVER && q->answer_try <= 1 &&
@@ -19,6 +19,7 @@ static void count_lost(struct client *c, const struct query *q, bool answered)
 	s->lost_first += !first;
 	if (answered)
 		return;
+	gones_lost(j, q->plan_ns);
 	s->late += q->answer_ns != NEVER;
 	s->lost_truncated += q->truncated && q->answer_ns == NEVER;
 	if (s->lost++ > 0)
@@ -89,7 +90,7 @@ void query_settled(struct judge *j, struct client *c, const struct query *q)
 	s->truncated += q->truncated;
 	s->over_tcp += q->truncated && q->answer_ns != NEVER;
 	late_add(j->late, q->sent_ns - q->plan_ns);
-	count_lost(c, q, answered);
+	count_lost(j, c, q, answered);
 	count_phase(j, c, q, answered, took_ns);
 	count_bin(j, c, q, answered, took_ns);
 	for (unsigned i = 0; i < j->latency_n; i++)

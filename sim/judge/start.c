@@ -60,21 +60,31 @@ static void share_draw(struct start *o, const struct draw *d, bool own, int64_t 
 	o->share_ns = NEVER;
 }
 
+void start_nowhere(const struct gone *g, struct start *o, int64_t t_ns, int64_t deadline_ns)
+{
+	if (t_ns < g->back_from_ns || t_ns >= g->over_ns)
+		return;
+	if (o->first_ns == NEVER || o->first_ns > t_ns)
+		o->others_before += t_ns > deadline_ns;
+}
+
 void start_draw(const struct gone *g, struct start *o, const struct draw *d, bool own,
                 int64_t deadline_ns)
 {
-	bool late = d->t_ns > deadline_ns, shared = o->share > 0 && o->share < 1;
+	bool late = d->t_ns > deadline_ns;
+	bool shared = o->share > 0 && o->share < 1 && d->t_ns >= g->full_ns;
+	int64_t share_by = g->full_ns > deadline_ns ? g->full_ns : deadline_ns;
 
 	if (d->t_ns < g->back_from_ns || d->t_ns >= g->over_ns)
 		return;
-	if (late && shared) {
+	if (d->t_ns > share_by && shared) {
 		stat_e_take(&o->late_e, ratio(o->share, o->late_own, o->late_n, own));
 		o->late_own += own;
 		o->late_n++;
 	}
 	if (o->first_ns != NEVER) {
 		if (shared)
-			share_draw(o, d, own, deadline_ns);
+			share_draw(o, d, own, share_by);
 	} else if (own) {
 		o->first_ns = d->t_ns;
 		o->first_frame = d->frame;
@@ -86,7 +96,8 @@ void start_draw(const struct gone *g, struct start *o, const struct draw *d, boo
 static json_t *start_json(const struct judge *j, const struct balancer *b, const struct start *o,
                           const struct gone *s)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:i}", "name", node_name(j, (int)b->node),
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:i}", "name", node_name(j, (int)b->node),
+	                 "at_ns", (json_int_t)s->back_from_ns,
 	                 "first_health_answer_ns", since_json(o->up_ns, s->back_from_ns),
 	                 "first_query_ns", since_json(o->first_ns, s->back_from_ns),
 	                 "at_share_from_ns", since_json(o->share_ns, s->back_from_ns),
@@ -121,7 +132,8 @@ static struct starts starts_measure(struct judge *j, const struct gone *s,
 			a.slowest = o;
 			a.by = b;
 		}
-		a.all_in_time &= in_time;
+		bool away = balancer_away(j, b, s->back_from_ns, w->bound_ns);
+		a.all_in_time &= in_time || away;
 		a.never |= never;
 		a.own += o.own;
 		a.n += o.n;

@@ -78,6 +78,7 @@ struct plan_program {
 enum plan_arrivals { PLAN_CONSTANT = 1, PLAN_POISSON };
 enum plan_names { PLAN_ZIPF = 1, PLAN_UNIQUE };
 enum plan_choose { PLAN_PER_QUERY = 1, PLAN_PER_CLIENT };
+enum plan_retry { PLAN_OTHER = 1, PLAN_SAME };
 
 struct plan_type {
 	uint16_t type;             /* DNS type */
@@ -101,6 +102,7 @@ struct plan_load {
 	uint16_t edns_size;        /* announced UDP size; 0: no EDNS */
 	int64_t timeout_ns;        /* of one try */
 	unsigned tries;            /* 1... */
+	enum plan_retry retry;     /* whom a later try asks: another balancer, or the same */
 	unsigned family;           /* 4 or 6: which of the balancers' addresses are asked */
 };
 

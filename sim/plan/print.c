@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "downs.h"
 #include "samples.h"
 #include "schema.h"
 
@@ -94,8 +95,9 @@ static void print_load(FILE *to, const struct plan *p, const struct plan_load *l
 		fputs("unique names", to);
 	else
 		fprintf(to, "%u names (zipf, exponent %.12g)", l->name_n, l->zipf_milli / 1000.0);
-	fprintf(to, ", %u %s of %s%s: %.0f queries\n", l->tries, l->tries == 1 ? "try" : "tries",
+	fprintf(to, ", %u %s of %s%s%s: %.0f queries\n", l->tries, l->tries == 1 ? "try" : "tries",
 	        time_text(l->timeout_ns), l->tries == 1 ? "" : " each",
+	        l->tries > 1 && l->retry == PLAN_SAME ? " at the same balancer" : "",
 	        (double)l->rate_mqps / 1000 * (double)(l->to_ns - l->from_ns) / 1e9);
 }
 

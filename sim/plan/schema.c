@@ -32,6 +32,7 @@ const char *const plan_names_names[] = { [PLAN_ZIPF] = "zipf", [PLAN_UNIQUE] = "
 const char *const plan_choose_names[] = {
 	[PLAN_PER_QUERY] = "per_query", [PLAN_PER_CLIENT] = "per_client",
 };
+const char *const plan_retry_names[] = { [PLAN_OTHER] = "other", [PLAN_SAME] = "same" };
 const char *const plan_dist_names[] = {
 	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
 	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
@@ -173,6 +174,7 @@ static const struct schema_field load_fields[] = {
 	ENUM("names", plan_load, names, plan_names_names),
 	INT("node", plan_load, node, 0, PLAN_NODES_MAX - 1),
 	INT("rate_mqps", plan_load, rate_mqps, 1, PLAN_RATE_MAX_MQPS),
+	ENUM("retry", plan_load, retry, plan_retry_names),
 	TIME("timeout_ns", plan_load, timeout_ns),
 	TIME("to_ns", plan_load, to_ns),
 	INT("tries", plan_load, tries, 1, 100),

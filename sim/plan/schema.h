@@ -63,6 +63,7 @@ extern const char *const plan_checks_names[PLAN_CHECKS_ASYNC + 1];
 extern const char *const plan_arrivals_names[PLAN_POISSON + 1];
 extern const char *const plan_names_names[PLAN_UNIQUE + 1];
 extern const char *const plan_choose_names[PLAN_PER_CLIENT + 1];
+extern const char *const plan_retry_names[PLAN_SAME + 1];
 extern const char *const plan_dist_names[DIST_LOGNORMAL + 1];
 
 /* Limits that a plan keeps. */

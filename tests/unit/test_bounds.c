@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 
 enum { MS = 1000000 };
 
