@@ -18,6 +18,8 @@ load {
 at "5s"  { kill  = "LB1" }
 at "12s" { start = "LB1" }
 expect {
+  back    { "LB1", within = "500ms" },
   lost    { at_most = "model" },
+  outage  { within = "model" },
   answers { wrong = 0, duplicate = 0, error = 0 },
 }

@@ -19,6 +19,9 @@ load {
 at "5s"  { kill  = "LB1" }
 at "12s" { start = "LB1" }
 expect {
+  failover { "LB1" },
+  back    { "LB1", within = "500ms" },
   lost    { at_most = "model" },
+  outage  { within = "model" },
   answers { wrong = 0, duplicate = 0, error = 0 },
 }

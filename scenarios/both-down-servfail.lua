@@ -26,5 +26,7 @@ expect {
   back    { "DNS3", within = "3s" },
   back    { "DNS1", within = "3s" },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  outage  { within = "model" },
+  answers { wrong = 0, duplicate = 0, error = 0, during = { "0s", "5s" } },
+  answers { wrong = 0, duplicate = 0, error_least = 4400, during = { "7.1s", "12s" } },
 }

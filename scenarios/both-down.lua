@@ -25,5 +25,7 @@ expect {
   back    { "DNS3", within = "3s" },
   back    { "DNS1", within = "3s" },
   lost    { at_most = "model" },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
   answers { wrong = 0, duplicate = 0, error = 0 },
 }

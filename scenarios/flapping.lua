@@ -25,5 +25,8 @@ expect {
   detect  { "DNS1", within = "model" },
   back    { "DNS1", within = "3s" },
   lost    { at_most = "model" },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  overshoot { "DNS1", at_most = 0.98 },
   answers { wrong = 0, duplicate = 0, error = 0 },
 }

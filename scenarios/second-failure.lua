@@ -27,5 +27,7 @@ expect {
   back    { "DNS3", within = "3s" },
   back    { "DNS1", to = "share", within = "3s", catch = 0.10 },
   lost    { at_most = "model" },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
   answers { wrong = 0, duplicate = 0, error = 0 },
 }

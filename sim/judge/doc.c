@@ -31,7 +31,7 @@ void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint
 
 /* Expectations of one kind stand in the plan's order where they are kept. */
 struct cursor {
-	unsigned even, cache, latency;
+	unsigned even, answers, cache, latency, outage;
 };
 
 static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct finding *f)
@@ -52,13 +52,25 @@ static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct 
 		expect_lost(j, e, f);
 		break;
 	case PLAN_ANSWERS:
-		expect_answers(j, e, f);
+		expect_answers(j, &j->answers[at->answers++], f);
 		break;
 	case PLAN_CACHE:
 		expect_cache(j, at->cache++, f);
 		break;
 	case PLAN_LATENCY:
 		expect_latency(&j->latency[at->latency++], f);
+		break;
+	case PLAN_FLAPS:
+		expect_flaps(j, e, f);
+		break;
+	case PLAN_OUTAGE:
+		expect_outage(j, j->outage[at->outage++], f);
+		break;
+	case PLAN_OVERSHOOT:
+		expect_overshoot(j, e, f);
+		break;
+	case PLAN_FAILOVER:
+		expect_failover(j, e, f);
 		break;
 	}
 }
@@ -74,6 +86,10 @@ static double flake_spent(const struct plan_expect *e)
 	case PLAN_BACK:
 	case PLAN_CACHE:
 	case PLAN_LATENCY:
+	case PLAN_FLAPS:
+	case PLAN_OUTAGE:
+	case PLAN_OVERSHOOT:
+	case PLAN_FAILOVER:
 		return expect_flake(e);
 	case PLAN_DETECT:
 	case PLAN_ANSWERS:

@@ -33,6 +33,8 @@ void gones_free(struct judge *j)
 		for (size_t k = 0; k < s->gone[i].watch_n; k++) {
 			free(s->gone[i].watch[k].stop);
 			free(s->gone[i].watch[k].start);
+			free(s->gone[i].watch[k].over);
+			free(s->gone[i].watch[k].away);
 		}
 		free(s->gone[i].watch);
 		free(s->gone[i].counted);
@@ -101,10 +103,20 @@ static void watch_add(struct judge *j, struct gone *g, const struct plan_expect 
 	g->watch = grow(g->watch, g->watch_n, &g->watch_cap, sizeof(*g->watch));
 	struct watch *w = &g->watch[g->watch_n++];
 	*w = (struct watch){ .e = e };
-	if (e->kind == PLAN_DETECT)
+	if (j->plan->node[g->node].role == PLAN_BALANCER)
+		away_init(w);
+	else if (e->kind == PLAN_DETECT)
 		stop_init(j, g, w);
+	else if (e->kind == PLAN_OVERSHOOT)
+		over_init(j, w);
 	else
 		start_init(j, g, w);
+}
+
+static bool watches(const struct plan_expect *e, int node)
+{
+	return (e->kind == PLAN_DETECT || e->kind == PLAN_BACK || e->kind == PLAN_OVERSHOOT ||
+	        e->kind == PLAN_FAILOVER) && e->node[0] == node;
 }
 
 static bool watched_back(const struct gone *g)
@@ -171,7 +183,7 @@ static void gone_begins(struct judge *j, unsigned fault)
 	s->of_fault[fault] = (int)s->n;
 	for (unsigned i = 0; i < j->plan->expect_n; i++) {
 		const struct plan_expect *e = &j->plan->expect[i];
-		if ((e->kind == PLAN_DETECT || e->kind == PLAN_BACK) && e->node[0] == f->node)
+		if (watches(e, f->node))
 			watch_add(j, g, e);
 	}
 	if (!watched_back(g))
@@ -196,9 +208,15 @@ static void gone_ends(struct judge *j, struct gone *g, int end)
 		if (plan_fault_silences(p->fault[k].kind) && p->fault[k].at_ns > g->back_to_ns &&
 		    p->fault[k].at_ns < g->over_ns)
 			g->over_ns = p->fault[k].at_ns;
-	for (size_t i = 0; i < g->watch_n; i++)
-		if (g->watch[i].start != NULL)
-			start_back(j, g, &g->watch[i]);
+	for (size_t i = 0; i < g->watch_n; i++) {
+		struct watch *w = &g->watch[i];
+		if (w->start != NULL)
+			start_back(j, g, w);
+		else if (w->over != NULL)
+			w->bound_ns = g->back_to_ns + over_bound(j, w->e);
+		else if (w->away != NULL)
+			w->bound_ns = g->back_to_ns + w->e->within_ns;
+	}
 }
 
 void gones_fault(struct judge *j, unsigned fault)
@@ -315,14 +333,15 @@ void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns)
 {
 	for (size_t i = 0; i < j->gones->n; i++) {
 		struct gone *g = &j->gones->gone[i];
-		if (t_ns < g->to_ns || g->watch_n == 0 || !alone(j, b, g->node, t_ns))
+		if (t_ns < g->to_ns || g->watch_n == 0 ||
+		    j->plan->node[g->node].role != PLAN_RECURSOR || !alone(j, b, g->node, t_ns))
 			continue;
 		for (size_t k = 0; k < g->watch_n; k++) {
 			const struct watch *w = &g->watch[k];
 			int64_t until = deadline(j, b, g, w, t_ns);
 			if (w->stop != NULL)
 				stop_nowhere(g, &w->stop[b->index], t_ns, until);
-			else
+			else if (w->start != NULL)
 				start_nowhere(g, &w->start[b->index], t_ns, until);
 		}
 	}
@@ -371,7 +390,9 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 			int64_t until = deadline(j, b, g, w, d->t_ns);
 			if (w->stop != NULL)
 				stop_draw(g, &w->stop[b->index], d, own, until);
-			else
+			else if (w->over != NULL)
+				over_draw(g, &w->over[b->index], d, own, until);
+			else if (w->start != NULL)
 				start_draw(g, &w->start[b->index], d, own, until);
 		}
 	}
@@ -438,7 +459,7 @@ void gones_change(struct judge *j, struct balancer *b, unsigned server, enum ser
 			struct watch *w = &g->watch[k];
 			if (w->stop != NULL)
 				stop_change(g, &w->stop[b->index], server, lo_ns, hi_ns);
-			else
+			else if (w->start != NULL)
 				start_change(g, &w->start[b->index], lo_ns);
 		}
 	}

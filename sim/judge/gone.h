@@ -44,12 +44,34 @@ struct start {
 	unsigned flaps;          /* times it was down again */
 };
 
-/* One expectation that asks about a silence; one of stop and start, by balancer. */
+/* The same, of the most that it got in a row: overshoot. */
+struct over {
+	uint64_t window;         /* of the last HERD_WINDOW draws: to it, a bit each */
+	uint64_t n, after;       /* draws; of those, after the bound */
+	unsigned most;           /* of any window */
+	uint64_t frame;          /* where that ended */
+	int64_t t_ns;
+};
+
+/* What clients saw of a balancer that was away. */
+struct away {
+	uint64_t asked, answered, late; /* queries that went to it first; not answered in time */
+	int64_t slowest_ns;      /* of those that were answered */
+	unsigned node, first_node;
+	uint64_t first_frame;    /* of the first late one */
+	int64_t first_ns;        /* NEVER */
+	int64_t up_ns;           /* after its return, the first that it answered; NEVER */
+	uint64_t failed;         /* after the bound, before that */
+};
+
+/* One expectation that asks about a silence; one of these, by balancer but for away. */
 struct watch {
 	const struct plan_expect *e;
 	int64_t bound_ns;        /* when what is claimed has to be so, without slack */
 	struct stop *stop;
 	struct start *start;
+	struct over *over;
+	struct away *away;
 };
 
 struct gone {
@@ -108,6 +130,14 @@ void start_nowhere(const struct gone *g, struct start *o, int64_t t_ns, int64_t 
 bool balancer_away(const struct judge *j, const struct balancer *b, int64_t from_ns, int64_t to_ns);
 void start_draw(const struct gone *g, struct start *o, const struct draw *d, bool own,
                 int64_t deadline_ns);
+
+/* overshoot.c */
+void over_init(struct judge *j, struct watch *w);
+int64_t over_bound(const struct judge *j, const struct plan_expect *e);
+void over_draw(const struct gone *g, struct over *o, const struct draw *d, bool own,
+               int64_t deadline_ns);
+/* away.c */
+void away_init(struct watch *w);
 
 /* JSON and text that both write. */
 json_t *since_json(int64_t t_ns, int64_t from_ns);

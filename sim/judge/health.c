@@ -159,6 +159,7 @@ static void outcome_take(struct judge *j, struct balancer *b, const struct outco
 	if (o->restart) {
 		b->health.restart_ns = o->lo_ns;
 		s->hope = s->fear = (struct machine){ .known = false };
+		flaps_change(j, b, o, SERVER_UNKNOWN);
 		if (s->told != SERVER_UNKNOWN)
 			add_change(j, b, o->server, o->lo_ns, o->lo_ns, SERVER_UNKNOWN);
 		return;
@@ -168,9 +169,11 @@ static void outcome_take(struct judge *j, struct balancer *b, const struct outco
 	machine_step(&s->hope, c, o->may_succeed, 1);
 	machine_step(&s->fear, c, !o->may_fail, o->fails_most);
 	enum server_state now = state_of(&s->hope, &s->fear);
-	if (now != s->told)
-		add_change(j, b, o->server, o->lo_ns,
-		           now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns, now);
+	if (now == s->told)
+		return;
+	flaps_change(j, b, o, now);
+	add_change(j, b, o->server, o->lo_ns,
+	           now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns, now);
 }
 
 void health_restart(struct balancer *b, int64_t t_ns)
@@ -236,6 +239,7 @@ int64_t health_delay(const struct judge *j)
 
 void epochs_init(struct balancer *b)
 {
+	b->flap = flaps_new(b);
 	b->health.epoch_ns = b->health.restart_ns = NEVER;
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
 		enum bal_check_mode mode = b->conf->server[i].check.mode;
@@ -251,4 +255,5 @@ void epochs_free(struct balancer *b)
 {
 	free(b->health.outcome);
 	free(b->health.edge);
+	free(b->flap);
 }

@@ -96,7 +96,6 @@ struct settled {
 	uint64_t lost, lost_first, late, lost_truncated;
 	uint64_t first_lost_frame;
 	int64_t first_lost_ns;          /* NEVER: none was lost */
-	uint64_t answered, error, truncated, over_tcp;
 	unsigned phase;                 /* of the last one */
 	size_t bin;
 };
@@ -129,6 +128,10 @@ void client_settle(struct judge *j, struct client *c, int64_t t_ns);
 void client_finish(struct judge *j, struct client *c);
 /* When a query is given up: its last try's deadline. */
 int64_t query_deadline(const struct client *c, const struct query *q);
+/* The balancer that it goes to first: its index among the judge's. */
+unsigned query_balancer(const struct client *c, const struct query *q);
+/* All that were planned before this are settled. */
+int64_t client_settled(const struct client *c, int64_t t_ns);
 /* True when it was answered in time, whatever the answer said. */
 bool query_answered(const struct client *c, const struct query *q);
 /* The load that planned it. */
@@ -230,6 +233,7 @@ struct balancer {
 	struct server *server;      /* conf->server_n of them */
 	uint64_t *check;            /* hash of each server's check question */
 	struct health health;
+	struct flap *flap;          /* by server */
 	struct table servers;       /* endpoint to server */
 	struct table waiting;       /* question to the first front that waits */
 	struct aging backs;         /* a server's answer to who asked */
@@ -368,6 +372,14 @@ struct latency {
 	struct spread spread;       /* of those that weren't lost */
 };
 
+/* An answers expectation, and what it has seen: queries by their time, bad answers by theirs. */
+struct answers {
+	const struct plan_expect *e;
+	int64_t from_ns, to_ns;       /* its window; of the whole run, all time */
+	uint64_t answered, wrong, duplicate, error;
+	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
+};
+
 /* What a node's taps need to know of it. */
 struct tracked {
 	enum plan_role role;
@@ -407,6 +419,9 @@ struct judge {
 	struct latency *latency;
 	const struct plan_expect **cache;
 	struct even **even;
+	unsigned answers_n, outage_n;
+	struct answers *answers;
+	struct outage **outage;
 	struct gones *gones;        /* silences that were told, and what is asked about them */
 };
 
@@ -448,6 +463,9 @@ void gones_change(struct judge *j, struct balancer *b, unsigned server, enum ser
                   int64_t lo_ns, int64_t hi_ns);
 /* Client queries that went to fault's recursor from its death to its return. */
 uint64_t fault_misrouted(const struct judge *j, unsigned fault);
+/* away.c: a query that is settled, and that went to the balancer node first. */
+void gones_query(struct judge *j, unsigned client, int node, const struct query *q, bool answered,
+                 bool first);
 /* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
 uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
 /* Answers of the dead. */
@@ -478,9 +496,28 @@ void expect_even(struct even *v, struct finding *f);
 void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f);
-void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_answers(struct judge *j, const struct answers *a, struct finding *f);
 void expect_cache(struct judge *j, unsigned cache, struct finding *f);
 void expect_latency(const struct latency *l, struct finding *f);
+void expect_flaps(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_overshoot(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_failover(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_back_balancer(struct judge *j, const struct plan_expect *e, struct finding *f);
+
+/* outage.c */
+struct outage *outage_new(const struct judge *j, const struct plan_expect *e);
+void outage_free(struct outage *take_o);
+/* A settled query; balancer: index of the one that it went to first. */
+void outage_query(struct outage *o, const struct query *q, uint32_t balancer, bool answered);
+/* No query that was planned before t_ns is open. */
+void outage_until(struct outage *o, int64_t t_ns);
+void expect_outage(struct judge *j, struct outage *o, struct finding *f);
+
+/* flaps.c */
+struct flap *flaps_new(const struct balancer *b);
+/* After a probe's outcome the server's state is told anew. */
+void flaps_change(struct judge *j, struct balancer *b, const struct outcome *o,
+                  enum server_state now);
 
 /* series.c: counts over time, "series" of docs/run-directory.md. */
 void series_init(struct judge *j);

@@ -206,6 +206,10 @@ static enum verdict decide_back(struct judge *j, const struct plan_expect *e,
 
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f)
 {
+	if (j->plan->node[e->node[0]].role == PLAN_BALANCER) {
+		expect_back_balancer(j, e, f);
+		return;
+	}
 	int64_t bound = back_bound(j, e);
 	json_t *list = json_array();
 	const struct gone *s;

@@ -410,10 +410,12 @@ static void add_shares(struct downs *d)
 		double *row = &d->share[m * p->node_n];
 		int like = PLAN_NONE;
 		for (unsigned b = 0; b < p->node_n; b++) {
-			if (p->node[b].role != PLAN_BALANCER)
+			int conf = p->node[b].conf;
+			if (p->node[b].role != PLAN_BALANCER || conf < 0 ||
+			    (unsigned)conf >= p->conf_n)
 				continue;
 			bool own = d->first[b] < d->first[b + 1];
-			if (!own && like != PLAN_NONE && p->node[like].conf == p->node[b].conf) {
+			if (!own && like != PLAN_NONE && p->node[like].conf == conf) {
 				row[b] = row[like];
 				continue;
 			}

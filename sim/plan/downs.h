@@ -55,4 +55,14 @@ int64_t plan_outage_ns(const struct plan *p, int64_t from_ns, int64_t to_ns, dou
 /* Of that, the longest time in which no query at all is sure of an answer. */
 int64_t plan_dark_ns(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
+/*
+ * Mean of the number of queries that a balancer's clients send to it while it is silent and that no
+ * other answers at their second try, at most.
+ */
+double plan_failover_mean(const struct plan *p, int balancer);
+/* By when a second try is answered: the longest time-out of a try, and what an answer takes. */
+int64_t plan_failover_ns(const struct plan *p);
+/* The greatest share of queries to a balancer that fail at t_ns, links' loss and all. */
+double plan_balancer_fails(const struct plan *p, int balancer, int64_t t_ns);
+
 #endif

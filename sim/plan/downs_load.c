@@ -212,7 +212,7 @@ double plan_lost_mean(const struct plan *p)
 	return mean;
 }
 
-/* ---- outage ---- */
+/* ---- a balancer that is away ---- */
 
 /* The median six standard deviations on. */
 static double sixth(const struct dist_spec *m)
@@ -240,6 +240,61 @@ static int64_t answer_ns(const struct plan *p)
 	}
 	return most + 4 * links;
 }
+
+/* Of one load, in the steps of that balancer's silences. */
+static double failover_lost(const struct downs *d, const struct plan *p,
+                            const struct plan_load *l, int balancer)
+{
+	struct plan_load two = *l;
+	double mean = 0;
+	struct ask a;
+
+	two.tries = l->tries < 2 ? l->tries : 2;
+	ask_init(&a, d, p, &two);
+	unsigned first = 0;
+	while (first < a.n && a.node[first] != balancer)
+		first++;
+	for (int64_t t = l->from_ns; first < a.n && t < l->to_ns;) {
+		int64_t next = ask_next(&a, t), end = next < l->to_ns ? next : l->to_ns;
+		if (downs_silent_until(d, balancer, t) > t)
+			mean += first_most(&a) * fails_from(&a, first, t) *
+			        (double)l->rate_mqps / 1000 * ((double)(end - t) / 1e9);
+		t = end;
+	}
+	ask_fini(&a);
+	return mean;
+}
+
+double plan_failover_mean(const struct plan *p, int balancer)
+{
+	struct downs *d = downs_new(p, DOWNS_LOST);
+	double mean = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		mean += failover_lost(d, p, &p->load[i], balancer);
+	downs_free(d);
+	return mean;
+}
+
+int64_t plan_failover_ns(const struct plan *p)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		most = p->load[i].timeout_ns > most ? p->load[i].timeout_ns : most;
+	return most + answer_ns(p);
+}
+
+double plan_balancer_fails(const struct plan *p, int balancer, int64_t t_ns)
+{
+	struct downs *d = downs_new(p, DOWNS_LOST);
+	double fails = downs_share(d, balancer, t_ns) + lost_to_links(p);
+
+	downs_free(d);
+	return fails < 1 ? fails : 1;
+}
+
+/* ---- outage ---- */
 
 /* Steps of the rate of queries that are sure of a right answer at their first try. */
 struct calm {

@@ -135,6 +135,7 @@ struct plan_fault {
 
 enum plan_expect_kind {
 	PLAN_EVEN = 1, PLAN_DETECT, PLAN_BACK, PLAN_LOST, PLAN_ANSWERS, PLAN_CACHE, PLAN_LATENCY,
+	PLAN_FLAPS, PLAN_OUTAGE, PLAN_OVERSHOOT, PLAN_FAILOVER,
 };
 
 /* A claim about the run. Which fields count depends on kind; the others are 0. */
@@ -142,17 +143,19 @@ struct plan_expect {
 	enum plan_expect_kind kind;
 	unsigned line;
 	unsigned node_n;
-	int node[PLAN_EXPECT_NODES_MAX]; /* even: the servers; detect, back: the one */
-	int64_t during_from_ns;          /* even, cache, latency: the window; 0...load's end */
+	int node[PLAN_EXPECT_NODES_MAX]; /* even, flaps: the servers; detect, back, ...: the one */
+	int64_t during_from_ns;          /* even, answers, cache, latency, outage: the window */
 	int64_t during_to_ns;
 	uint32_t catch_ppm;              /* even, back to share: smallest skew that must not pass */
 	double miss;                     /* probability that a system skewed by catch passes */
 	double flake;                    /* probability that a right system doesn't pass */
-	int64_t within_ns;               /* detect, back, cache, latency; PLAN_MODEL: the bound */
-	int64_t at_most;                 /* lost, a count; PLAN_MODEL: the quantile at flake */
+	int64_t within_ns;               /* a time; PLAN_MODEL: the bound */
+	int64_t at_most;                 /* lost, flaps: a count; PLAN_MODEL: by the model */
+	uint32_t share_ppm;              /* overshoot: the greatest share of a window */
 	bool to_share;                   /* back: until the full share, not only the first query */
 	uint64_t wrong, duplicate;       /* answers: the most that may be */
 	int64_t error;                   /* answers: the most SERVFAIL, REFUSED; -1: any number */
+	uint64_t error_least;            /* and the least */
 	uint32_t hits_ppm;               /* cache: least share of hits */
 	uint32_t quantile_ppm;           /* latency: which quantile must be within within_ns */
 };

@@ -12,7 +12,8 @@ const char *const plan_fault_names[FAULT_N] = {
 const char *const plan_expect_names[EXPECT_N] = {
 	[PLAN_EVEN] = "even", [PLAN_DETECT] = "detect", [PLAN_BACK] = "back",
 	[PLAN_LOST] = "lost", [PLAN_ANSWERS] = "answers", [PLAN_CACHE] = "cache",
-	[PLAN_LATENCY] = "latency",
+	[PLAN_LATENCY] = "latency", [PLAN_FLAPS] = "flaps", [PLAN_OUTAGE] = "outage",
+	[PLAN_OVERSHOOT] = "overshoot", [PLAN_FAILOVER] = "failover",
 };
 const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
@@ -200,6 +201,7 @@ static const struct schema_field expect_fields[] = {
 	TIME("during_from_ns", plan_expect, during_from_ns),
 	TIME("during_to_ns", plan_expect, during_to_ns),
 	INT("error", plan_expect, error, -1, INT64_MAX),
+	INT("error_least", plan_expect, error_least, 0, INT64_MAX),
 	REAL("flake", plan_expect, flake),
 	INT("hits_ppm", plan_expect, hits_ppm, 0, 1000000),
 	ENUM("kind", plan_expect, kind, plan_expect_names),
@@ -207,6 +209,7 @@ static const struct schema_field expect_fields[] = {
 	REAL("miss", plan_expect, miss),
 	ARRAY("nodes", plan_expect, node, node_n, elem_node),
 	INT("quantile_ppm", plan_expect, quantile_ppm, 0, 1000000),
+	INT("share_ppm", plan_expect, share_ppm, 0, 1000000),
 	BOOL("to_share", plan_expect, to_share),
 	MODEL("within_ns", plan_expect, within_ns, PLAN_TIME_MAX_NS),
 	INT("wrong", plan_expect, wrong, 0, INT64_MAX),

@@ -47,6 +47,7 @@ struct synth_knobs {
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
 	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
 	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
+	bool stubborn;            /* clients ask the same balancer again */
 	bool tcp;                 /* right: balancers also ask servers over TCP */
 	bool in_virtual;          /* the virtual engine tells what happened */
 	unsigned violations;      /* that it saw */
@@ -242,7 +243,7 @@ static inline size_t synth_answer(struct synth *s, uint8_t out[REC_ANSWER_MAX],
 }
 
 /* From the recursor back to the client, with everything that may go wrong on the way. */
-static inline void synth_way_back(struct synth *s, const struct load_query *q, unsigned b,
+static inline bool synth_way_back(struct synth *s, const struct load_query *q, unsigned b,
                                   unsigned server, int64_t t_ns, const struct ep *back,
                                   const struct ep *client, uint8_t *answer, size_t len)
 {
@@ -255,7 +256,7 @@ static inline void synth_way_back(struct synth *s, const struct load_query *q, u
 	if (synth_each(n, s->knob.swap_each))
 		dns_put16(answer, (uint16_t)(q->id + 1)); /* somebody else's */
 	if (synth_each(n, s->knob.lose_each))
-		return;
+		return false;
 	t_ns += synth_each(n, s->knob.slow_each) ? 3 * SYNTH_S : 20 * SYNTH_US;
 	synth_send(s, t_ns, s->balancer[b], s->client, &q->to, client, answer, len);
 	if (synth_each(n, s->knob.twice_each))
@@ -264,6 +265,7 @@ static inline void synth_way_back(struct synth *s, const struct load_query *q, u
 		dns_put16(answer, (uint16_t)(q->id ^ 0x5555));
 		synth_send(s, t_ns + 2000, s->balancer[b], s->client, &q->to, client, answer, len);
 	}
+	return true;
 }
 
 static inline int64_t synth_cost(struct synth *s, const struct load_query *q, unsigned server)
@@ -283,24 +285,38 @@ static inline int64_t synth_handled(const struct synth *s, const struct load_que
 	return t_ns + (q->source % 2 != 0 ? s->knob.worker_lag_ns : 0);
 }
 
-static inline void synth_query(struct synth *s, const struct load_query *q)
+/* True when balancer b's program or network is silent at t_ns. */
+static inline bool synth_away(const struct synth *s, unsigned b, int64_t t_ns)
+{
+	int64_t from = INT64_MAX, to = INT64_MAX;
+
+	for (unsigned i = 0; i < s->plan->fault_n; i++) {
+		const struct plan_fault *f = &s->plan->fault[i];
+		if (f->node != (int)s->balancer[b] || f->at_ns > t_ns)
+			continue;
+		if (plan_fault_silences(f->kind))
+			from = f->at_ns;
+		to = plan_fault_returns(f->kind) ? f->at_ns : INT64_MAX;
+	}
+	return t_ns >= from && t_ns < to;
+}
+
+/* One try. Returns true when it was answered. */
+static inline bool synth_try(struct synth *s, const struct load_query *q, int64_t t)
 {
 	uint8_t query[512], answer[REC_ANSWER_MAX];
 	unsigned b = q->balancer;
 	int len = dns_query(query, sizeof(query), q->id, DNS_RD, q->name, q->name_len, q->type,
 	                    DNS_IN, 0);
 	MUST(len > 0);
-	s->queries++;
-	if (s->queries <= s->knob.unsent)
-		return;
-	s->sent++;
-	int64_t t = q->t_ns + 10 * SYNTH_US + (s->queries % 100 == 0 ? s->knob.late_ns : 0);
 	struct ep client = synth_ep(q->client, 40000u + q->source);
 	t = synth_send(s, t, s->client, s->balancer[b], &client, &q->to, query, (size_t)len);
+	if (synth_away(s, b, t))
+		return false;
 	t = synth_handled(s, q, t);
 	int server = synth_choose(s, b, t);
 	if (server < 0)
-		return;
+		return false;
 	t += s->knob.batch_ns > 0 ? server * 40 * SYNTH_US : 0;
 	struct ep back = synth_ep(s->plan->node[s->balancer[b]].addr[0], 20000u + (unsigned)server);
 	const struct bal_server *srv = &s->plan->conf[0].server[server];
@@ -314,12 +330,33 @@ static inline void synth_query(struct synth *s, const struct load_query *q)
 	               (unsigned)s->plan->conf[0].server_node[server], &back, &srv->addr, query,
 	               (size_t)len);
 	if (synth_dead(s, (unsigned)server, t))
-		return;
+		return false;
 	t += synth_cost(s, q, (unsigned)server);
 	if (synth_dead(s, (unsigned)server, t))
-		return;
+		return false;
 	size_t got = synth_answer(s, answer, query, (size_t)len);
-	synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
+	return synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
+}
+
+/* A query with as many tries as it takes, each at the other balancer. */
+static inline void synth_query(struct synth *s, const struct load_query *q)
+{
+	const struct plan_load *l = &s->plan->load[0];
+	struct load_query now = *q;
+
+	s->queries++;
+	if (s->queries <= s->knob.unsent)
+		return;
+	s->sent++;
+	int64_t t = q->t_ns + 10 * SYNTH_US + (s->queries % 100 == 0 ? s->knob.late_ns : 0);
+	for (unsigned k = 0; k < l->tries && !synth_try(s, &now, t); k++) {
+		t += l->timeout_ns;
+		now.id = drbg_u16(&s->ids);
+		if (l->retry == PLAN_SAME || s->knob.stubborn)
+			continue;
+		now.balancer = 1 - now.balancer;
+		now.to.ip = s->plan->node[s->balancer[now.balancer]].addr[0];
+	}
 }
 
 static int synth_cmp(const void *a, const void *b)
