@@ -47,6 +47,11 @@ struct synth_knobs {
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
 	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
 	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
+	unsigned probe_lost_each; /* answers to probes of DNS1 that get lost; 0: none */
+	int64_t probe_slow_ns;    /* the fourth probe of DNS1 is answered after this */
+	int64_t dark_from_ns, dark_to_ns; /* nobody gets an answer */
+	bool herd;                /* a server that is back gets all for a second */
+	bool never_up;            /* nor does a balancer come back */
 	bool stubborn;            /* clients ask the same balancer again */
 	bool tcp;                 /* right: balancers also ask servers over TCP */
 	bool in_virtual;          /* the virtual engine tells what happened */
@@ -165,6 +170,27 @@ static inline bool synth_up(const struct synth *s, unsigned b, unsigned server, 
 	return t_ns < down + s->knob.notice_late_ns;
 }
 
+static inline bool synth_each(uint64_t n, unsigned each)
+{
+	return each > 0 && n % each == each - 1;
+}
+
+/* True when balancer b's program or network is silent at t_ns. */
+static inline bool synth_away(const struct synth *s, unsigned b, int64_t t_ns)
+{
+	int64_t from = INT64_MAX, to = INT64_MAX;
+
+	for (unsigned i = 0; i < s->plan->fault_n; i++) {
+		const struct plan_fault *f = &s->plan->fault[i];
+		if (f->node != (int)s->balancer[b] || f->at_ns > t_ns)
+			continue;
+		if (plan_fault_silences(f->kind))
+			from = f->at_ns;
+		to = plan_fault_returns(f->kind) ? f->at_ns : INT64_MAX;
+	}
+	return t_ns >= from && (t_ns < to || s->knob.never_up);
+}
+
 static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 {
 	const struct plan_node *n = &s->plan->node[s->balancer[b]];
@@ -174,6 +200,8 @@ static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 	struct dns_question q;
 
 	for (int64_t t = synth_phase(b, server) - SYNTH_S; t < s->plan->end_ns; t += SYNTH_S) {
+		if (synth_away(s, b, t))
+			continue;
 		struct ep own = synth_ep(n->addr[0], 30000 + drbg_u32(&s->ids) % 20000);
 		int len = dns_query(query, sizeof(query), drbg_u16(&s->ids), DNS_RD,
 		                    srv->check.name, srv->check.name_len, srv->check.type,
@@ -181,18 +209,16 @@ static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 		MUST(len > 0 && dns_question(&q, query, (size_t)len) == 0);
 		int64_t at = synth_send(s, t, s->balancer[b], node, &own, &srv->addr, query,
 		                        (size_t)len);
-		if (synth_dead(s, server, at))
+		unsigned number = (unsigned)((t + 2 * SYNTH_S) / SYNTH_S);
+		if (synth_dead(s, server, at) ||
+		    (server == 0 && synth_each(number, s->knob.probe_lost_each)))
 			continue;
+		at += server == 0 && number == 4 ? s->knob.probe_slow_ns : 0;
 		len = rec_answer(answer, sizeof(answer), query, (size_t)len, &q, UINT32_MAX);
 		MUST(len > 0);
 		synth_send(s, at + 30 * SYNTH_US, node, s->balancer[b], &srv->addr, &own, answer,
 		           (size_t)len);
 	}
-}
-
-static inline bool synth_each(uint64_t n, unsigned each)
-{
-	return each > 0 && n % each == each - 1;
 }
 
 /* The server that balancer b chooses now; -1: none is up. */
@@ -210,6 +236,8 @@ static inline int synth_choose(struct synth *s, unsigned b, int64_t t_ns)
 	if (s->knob.shy_back && to != INT64_MAX && t_ns >= to)
 		half /= 10;
 	if (s->knob.down_ignored_once && !up0 && s->turn[b]++ == 400)
+		return 0;
+	if (s->knob.herd && to != INT64_MAX && up0 && t_ns >= to && t_ns < to + 2 * SYNTH_S)
 		return 0;
 	if (!up0 || !up1)
 		return up0 ? 0 : up1 ? 1 : -1;
@@ -255,7 +283,8 @@ static inline bool synth_way_back(struct synth *s, const struct load_query *q, u
 	dns_put16(answer, q->id);
 	if (synth_each(n, s->knob.swap_each))
 		dns_put16(answer, (uint16_t)(q->id + 1)); /* somebody else's */
-	if (synth_each(n, s->knob.lose_each))
+	if (synth_each(n, s->knob.lose_each) ||
+	    (t_ns >= s->knob.dark_from_ns && t_ns < s->knob.dark_to_ns))
 		return false;
 	t_ns += synth_each(n, s->knob.slow_each) ? 3 * SYNTH_S : 20 * SYNTH_US;
 	synth_send(s, t_ns, s->balancer[b], s->client, &q->to, client, answer, len);
@@ -283,22 +312,6 @@ static inline int64_t synth_handled(const struct synth *s, const struct load_que
 	if (s->knob.batch_ns > 0)
 		t_ns += s->knob.batch_ns - t_ns % s->knob.batch_ns;
 	return t_ns + (q->source % 2 != 0 ? s->knob.worker_lag_ns : 0);
-}
-
-/* True when balancer b's program or network is silent at t_ns. */
-static inline bool synth_away(const struct synth *s, unsigned b, int64_t t_ns)
-{
-	int64_t from = INT64_MAX, to = INT64_MAX;
-
-	for (unsigned i = 0; i < s->plan->fault_n; i++) {
-		const struct plan_fault *f = &s->plan->fault[i];
-		if (f->node != (int)s->balancer[b] || f->at_ns > t_ns)
-			continue;
-		if (plan_fault_silences(f->kind))
-			from = f->at_ns;
-		to = plan_fault_returns(f->kind) ? f->at_ns : INT64_MAX;
-	}
-	return t_ns >= from && t_ns < to;
 }
 
 /* One try. Returns true when it was answered. */
