@@ -99,6 +99,8 @@ void flaps_change(struct judge *j, struct balancer *b, const struct outcome *o,
 {
 	struct flap *f = &b->flap[o->server];
 
+	if (o->lo_ns >= j->plan->end_ns)
+		return; /* the engine stops everything then */
 	if (o->restart) {
 		f->sure = SERVER_UNKNOWN;
 		f->open = false;

@@ -364,8 +364,10 @@ json_t *gones_json(const struct judge *j)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < j->gones->n; i++) {
-		const struct gone *g = &j->gones->gone[i];
+	for (unsigned i = 0; i < j->plan->fault_n; i++) {
+		if (j->gones->of_fault[i] < 0)
+			continue;
+		const struct gone *g = &j->gones->gone[j->gones->of_fault[i]];
 		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}",
 			"name", node_name(j, g->node),
 			"kind", plan_fault_name(j->plan->fault[g->fault].kind),

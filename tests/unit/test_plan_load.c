@@ -96,7 +96,7 @@ static const struct row broken_scenarios[] = {
 	 "s.lua:10: load.rat: no such "
 	  "key: did you mean 'rate'? expected one of rate, from, to, arrivals, timeout, "
 		"tries, "
-	  "family, names, types, edns, clients" },
+	  "retry, family, names, types, edns, clients" },
 	{ "a key that is missing", "s.lua", "rate = 1000, ", "",
 	 "s.lua:9: load: no 'rate': "
 	  "expected rate = ..." },
