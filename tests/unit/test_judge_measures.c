@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include "sim/report/fmt.h"
 #include "tests/judge/synth.h"
 
 static const char *str(const json_t *o, const char *key)
@@ -190,6 +191,34 @@ static void each_silence_has_figures_of_its_own(void **state)
 	plan_free(p);
 }
 
+static void quantiles_of_phases_come_with_what_they_are_worth(void **state)
+{
+	struct row r = { .scenario = both, LOST };
+	struct plan *p = plan_of_row(&r);
+	struct synth s;
+	char text[FMT_TEXT];
+	(void)state;
+
+	synth_run(&s, p, &r.k);
+	json_t *doc = synth_judge(&s);
+	const json_t *list = json_object_get(doc, "phases"), *phase = json_array_get(list, 0);
+	const json_t *range = json_object_get(json_object_get(phase, "latency_range_us"), "p50");
+	int64_t p50 = num(json_object_get(phase, "latency_us"), "p50");
+	int64_t lo = json_integer_value(json_array_get(range, 0));
+	int64_t hi = json_integer_value(json_array_get(range, 1));
+	assert_true(lo > 0 && lo <= p50 && p50 <= hi && hi < 2 * p50);
+	/* both dead: most queries are lost, and so is the median */
+	phase = json_array_get(list, 1);
+	range = json_object_get(json_object_get(phase, "latency_range_us"), "p50");
+	assert_true(json_is_null(json_array_get(range, 0)));
+	assert_true(json_is_null(json_object_get(json_object_get(phase, "latency_us"), "p50")));
+	assert_string_equal(fmt_latency(text, phase, "p50"), "> 2.000 s");
+	assert_string_equal(fmt_latency_range(text, phase, "p99"), "> 2.000 s");
+	json_decref(doc);
+	synth_fini(&s);
+	plan_free(p);
+}
+
 static void files_and_taps_agree_about_them(void **state)
 {
 	static const char *const scenario[] = { second, retry, "scenarios/both-down-servfail.lua",
@@ -222,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_claim_goes_every_way),
 		cmocka_unit_test(each_silence_has_figures_of_its_own),
+		cmocka_unit_test(quantiles_of_phases_come_with_what_they_are_worth),
 		cmocka_unit_test(files_and_taps_agree_about_them),
 	};
 
