@@ -166,8 +166,8 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 }
 
 /*
- * Too many errors are a FAIL, and so are too few where some are claimed: the run was long enough for
- * them, or lint and the operator were wrong.
+ * Too many errors are a FAIL, and so are too few where some are claimed: the run was long enough
+ * for them, or lint and the operator were wrong.
  */
 static enum verdict decide_answers(const struct answers *a)
 {

@@ -337,8 +337,8 @@ static void query_sent(struct client *c, const struct judge_tap *t, uint64_t ind
 }
 
 /*
- * IDs of later tries are one socket's own, so two sockets of one client may have the same at a time:
- * they are known by their port, and where an answer comes over TCP, without.
+ * IDs of later tries are one socket's own, so two sockets of one client may have the same at a
+ * time: they are known by their port, and where an answer comes over TCP, without.
  */
 static void later_try(struct client *c, uint64_t key, uint64_t index, unsigned try)
 {

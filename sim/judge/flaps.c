@@ -158,7 +158,8 @@ static bool count_flaps(const struct judge *j, const struct plan_expect *e, stru
 		for (unsigned k = 0; k < b->conf->server_n; k++) {
 			if (!named(e, b->conf->server_node[k]))
 				continue;
-			known = known || b->flap[k].sure != SERVER_UNKNOWN || b->flap[k].changes > 0;
+			known = known || b->flap[k].sure != SERVER_UNKNOWN ||
+				b->flap[k].changes > 0;
 			add_server(&own, b, k);
 			add_server(all, b, k);
 		}

@@ -121,12 +121,14 @@ void start_init(struct judge *j, struct gone *g, struct watch *w);
 /* The return is told. */
 void start_back(const struct judge *j, const struct gone *g, struct watch *w);
 /*
- * A query that came in at t_ns and went nowhere, while every other server is silent: a balancer that
- * used this one would have sent it there.
+ * A query that came in at t_ns and went nowhere, while every other server is silent: a balancer
+ * that used this one would have sent it there.
  */
 void stop_nowhere(const struct gone *g, struct stop *o, int64_t t_ns, int64_t deadline_ns);
 void start_nowhere(const struct gone *g, struct start *o, int64_t t_ns, int64_t deadline_ns);
-/* True when the balancer was silent itself at some time between these, so it can't show anything. */
+/*
+ * True when the balancer was silent itself at some time between these, so it can't show anything.
+ */
 bool balancer_away(const struct judge *j, const struct balancer *b, int64_t from_ns, int64_t to_ns);
 void start_draw(const struct gone *g, struct start *o, const struct draw *d, bool own,
                 int64_t deadline_ns);

@@ -134,7 +134,8 @@ void expect_outage(struct judge *j, struct outage *o, struct finding *f)
 	const struct plan_expect *e = o->e;
 	bool model = e->within_ns == PLAN_MODEL;
 	int64_t slack = judge_slack_ns(j), bound = !model ? e->within_ns :
-	                plan_outage_ns(j->plan, e->during_from_ns, e->during_to_ns, expect_flake(e));
+	                plan_outage_ns(j->plan, e->during_from_ns, e->during_to_ns,
+	                               expect_flake(e));
 	json_t *list = json_array();
 
 	outage_until(o, INT64_MAX);

@@ -2,7 +2,8 @@
 /*
  * overshoot: does a recursor that comes back get all queries at once? Of each balancer the greatest
  * share of it in any HERD_WINDOW draws in a row, from its return until it must be in use again, and
- * HERD_WINDOW draws more. While other recursors are away its share is another: those draws are left out.
+ * HERD_WINDOW draws more. While other recursors are away its share is another: those draws are
+ * left out.
  */
 #include <stdlib.h>
 

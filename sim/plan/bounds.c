@@ -134,7 +134,8 @@ static bool ends(enum plan_fault_kind silences, enum plan_fault_kind k)
 static int own_end(const struct plan *p, unsigned i)
 {
 	for (unsigned k = i + 1; k < p->fault_n; k++)
-		if (p->fault[k].node == p->fault[i].node && ends(p->fault[i].kind, p->fault[k].kind))
+		if (p->fault[k].node == p->fault[i].node && ends(p->fault[i].kind,
+			p->fault[k].kind))
 			return (int)k;
 	return PLAN_NONE;
 }
@@ -228,7 +229,8 @@ static bool shares(const struct plan_conf *c)
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {
 	const struct plan_conf *c = &p->conf[p->node[balancer].conf];
-	int64_t way = plan_probe_rtt_ns(p, balancer, f->node) + plan_miss_ns(&p->node[f->node].miss);
+	int64_t way = plan_probe_rtt_ns(p, balancer,
+		f->node) + plan_miss_ns(&p->node[f->node].miss);
 	int64_t least = INT64_MAX;
 
 	for (unsigned i = 0; i < c->server_n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Steps of downs.h. A fault is a span of time at a node; from it follow the moments at which a right
- * balancer may begin or cease to know of it. Between two moments shares don't change, so each
+ * Steps of downs.h. A fault is a span of time at a node; from it follow the moments at which a
+ * right balancer may begin or cease to know of it. Between two moments shares don't change, so each
  * balancer has one figure for each step. Where a balancer may know or not, the worse is taken.
  */
 #include "downs.h"
@@ -106,7 +106,10 @@ static void recursor_span(const struct plan *p, struct span *s)
 	s->back_ns = after(s->to_ns, back);
 }
 
-/* A balancer that starts asks each server at once; one that was only silent may have given up all. */
+/*
+ * A balancer that starts asks each server at once; one that was only silent may have given up
+ * all.
+ */
 static void balancer_span(const struct plan *p, struct span *s)
 {
 	int64_t most = 0, client = 0;
@@ -305,7 +308,8 @@ static double share_by_weight(const struct plan_conf *c, const struct seen *s)
 			all += c->server[i].weight;
 			fail += c->server[i].weight * s[i].fail;
 		}
-	for (double f = next_fail(s, c->server_n, 2); f > fail / all; f = next_fail(s, c->server_n, f))
+	for (double f = next_fail(s, c->server_n, 2); f > fail / all; f = next_fail(s,
+		c->server_n, f))
 		for (unsigned i = 0; i < c->server_n; i++)
 			if (!s[i].out && !s[i].sure && s[i].fail >= f && s[i].fail <= f) {
 				all += c->server[i].weight;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the timeline does to service, as steps over time: which share of a balancer's queries gets no
- * answer at most, whatever a right system may know at that moment. Out of the plan alone, like
+ * What the timeline does to service, as steps over time: which share of a balancer's queries gets
+ * no answer at most, whatever a right system may know at that moment. Out of the plan alone, like
  * bounds.h: failures that overlap, the death of the last recursor, of a balancer, and what clients
  * get by trying again are all in it.
  */
@@ -21,8 +21,8 @@ struct downs;
 struct downs *downs_new(const struct plan *p, enum downs_ask ask);
 void downs_free(struct downs *take_d);
 /*
- * The greatest share, 0...1, of queries to a balancer that reach it at t_ns and get none, or no right,
- * answer to that try. Links' planned loss isn't in it.
+ * The greatest share, 0...1, of queries to a balancer that reach it at t_ns and get none, or no
+ * right, answer to that try. Links' planned loss isn't in it.
  */
 double downs_share(const struct downs *d, int balancer, int64_t t_ns);
 /* The next moment after t_ns at which some share may change; INT64_MAX: never. */
@@ -32,8 +32,8 @@ int64_t downs_silent_until(const struct downs *d, int node, int64_t t_ns);
 /* When the node's latest silence until t_ns ended; INT64_MIN: it had none. */
 int64_t downs_returned(const struct downs *d, int node, int64_t t_ns);
 /*
- * From when on after t_ns every recursor but node is up again, and used by whoever knows: t_ns where
- * they are; INT64_MAX: one never comes back.
+ * From when on after t_ns every recursor but node is up again, and used by whoever knows: t_ns
+ * where they are; INT64_MAX: one never comes back.
  */
 int64_t downs_others_up(const struct downs *d, int node, int64_t t_ns);
 
@@ -48,8 +48,8 @@ double plan_lost_mean(const struct plan *p);
 
 /*
  * Longest time in which somebody waits and nobody gets a right answer, of which a right system
- * exceeds with probability at most flake: silence that nothing answers, the time until enough of the
- * queries that may be answered have come, and the longest that one answer takes.
+ * exceeds with probability at most flake: silence that nothing answers, the time until enough of
+ * the queries that may be answered have come, and the longest that one answer takes.
  */
 int64_t plan_outage_ns(const struct plan *p, int64_t from_ns, int64_t to_ns, double flake);
 /* Of that, the longest time in which no query at all is sure of an answer. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What steps of downs.h come to for the clients: queries lost, and time without any right answer. */
+/*
+ * What steps of downs.h come to for the clients: queries lost, and time without any right answer.
+ */
 #include <stdlib.h>
 
 #include "bounds.h"

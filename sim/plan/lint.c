@@ -207,7 +207,8 @@ static void lint_flaps(struct lint *l, const struct plan *p, const struct plan_e
 	uint64_t most = mean > 0 ? 2 * plan_poisson_most(mean / 2, e->flake) : 0;
 
 	if ((uint64_t)e->at_most < most)
-		lint_add(l, true, NULL, e->line, "expect.flaps.at_most: %lld: health checks are lost "
+		lint_add(l, true, NULL, e->line,
+			"expect.flaps.at_most: %lld: health checks are lost "
 		         "at random, so a right system's may change their minds %.4g times in the "
 		         "mean: expected at least %llu", (long long)e->at_most, mean,
 		         (unsigned long long)most);
@@ -229,7 +230,8 @@ static void lint_overshoot(struct lint *l, const struct plan *p, const struct pl
 	if (least > 0)
 		lint_add(l, true, NULL, e->line, "expect.overshoot.at_most: %g: a right system "
 		         "exceeds it with a probability of up to %.3g, above flake %g: expected at "
-		         "least %g, or a greater flake", e->share_ppm / 1e6, chance, e->flake, least);
+		         "least %g, or a greater flake", e->share_ppm / 1e6, chance, e->flake,
+		         least);
 	else
 		lint_add(l, true, NULL, e->line, "expect.overshoot: even %u of %u in a row may be "
 		         "chance: expected a greater flake", PLAN_HERD_WINDOW, PLAN_HERD_WINDOW);
@@ -256,8 +258,10 @@ static void lint_failover(struct lint *l, const struct plan *p, const struct pla
 	for (unsigned i = 0; i < p->load_n; i++) {
 		const struct plan_load *o = &p->load[i];
 		if (o->tries < 2 || o->retry == PLAN_SAME || balancers < 2)
-			lint_add(l, true, NULL, e->line, "expect.failover: clients of load %u ask no "
-			         "other balancer: expected tries = 2, retry = \"other\" and a second "
+			lint_add(l, true, NULL, e->line,
+				"expect.failover: clients of load %u ask no "
+			         "other balancer: expected tries = 2, retry = \"other\" and a "
+			         "second "
 			         "balancer", i + 1);
 	}
 	if (e->within_ns != PLAN_MODEL && e->within_ns < model)
@@ -283,7 +287,8 @@ static void lint_answers(struct lint *l, const struct plan *p, const struct plan
 	uint64_t least = plan_planned_least(p, e->during_from_ns, e->during_to_ns, PLAN_FLAKE);
 
 	if (e->error_least > least)
-		lint_add(l, true, NULL, e->line, "expect.answers.error_least: %llu: expected at most "
+		lint_add(l, true, NULL, e->line,
+			"expect.answers.error_least: %llu: expected at most "
 		         "%llu, as many queries as there are surely planned",
 		         (unsigned long long)e->error_least, (unsigned long long)least);
 	if (e->error >= 0 && (uint64_t)e->error < e->error_least)

@@ -187,7 +187,8 @@ static void print_measure(FILE *to, const struct plan *p, const struct plan_expe
 	case PLAN_OUTAGE: print_outage(to, p, e); break;
 	case PLAN_OVERSHOOT:
 		bound = model ? plan_back_ns(p, e->node[0]) : bound;
-		fprintf(to, " at most %g of any %u queries until %s after its return; a right system "
+		fprintf(to, " at most %g of any %u queries until %s after its return; a right "
+			"system "
 		        "has more with a probability of up to %.3g\n", e->share_ppm / 1e6,
 		        PLAN_HERD_WINDOW, time_text(bound), plan_overshoot_chance(p, e));
 		break;

@@ -177,7 +177,8 @@ static double windows(const struct plan *p, const struct plan_expect *e)
 		const struct plan_fault *f = &p->fault[i];
 		if (f->node != e->node[0] || !plan_fault_returns(f->kind))
 			continue;
-		double mean = plan_queries(p, f->at_ns, f->at_ns + 2 * bound + p->limits.loop_gap_ns +
+		double mean = plan_queries(p, f->at_ns,
+			f->at_ns + 2 * bound + p->limits.loop_gap_ns +
 		                           p->limits.slack_ns);
 		n += (double)plan_poisson_most(mean, e->flake / 4) +
 		     PLAN_HERD_WINDOW * (double)balancers;
@@ -204,7 +205,8 @@ static double overshoot_above(const struct plan *p, const struct plan_expect *e,
 
 double plan_overshoot_chance(const struct plan *p, const struct plan_expect *e)
 {
-	return overshoot_above(p, e, (unsigned)((uint64_t)PLAN_HERD_WINDOW * e->share_ppm / 1000000));
+	return overshoot_above(p, e,
+		(unsigned)((uint64_t)PLAN_HERD_WINDOW * e->share_ppm / 1000000));
 }
 
 double plan_overshoot_least(const struct plan *p, const struct plan_expect *e)
@@ -215,7 +217,9 @@ double plan_overshoot_least(const struct plan *p, const struct plan_expect *e)
 	return 0;
 }
 
-/* Probability that a check of that server fails, whatever else it is: a fault that isn't certain. */
+/*
+ * Probability that a check of that server fails, whatever else it is: a fault that isn't certain.
+ */
 static double check_fails(const struct plan *p, unsigned balancer, int node, unsigned *faults)
 {
 	double stays = 1;

@@ -22,8 +22,8 @@ uint64_t plan_poisson_least(double mean, double flake);
 uint64_t plan_poisson_most(double mean, double flake);
 
 /*
- * The probability that a right balancer's draws exceed overshoot's share somewhere, at most: the sum
- * over all windows. 1 where the policy doesn't draw by weight.
+ * The probability that a right balancer's draws exceed overshoot's share somewhere, at most: the
+ * sum over all windows. 1 where the policy doesn't draw by weight.
  */
 double plan_overshoot_chance(const struct plan *p, const struct plan_expect *e);
 /* The least share, in steps of a window, that this chance allows at flake; 0: none does. */

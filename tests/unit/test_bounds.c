@@ -276,7 +276,8 @@ static void a_silence_ends_when_its_last_reason_goes(void **state)
 
 	p->fault_n = 4;
 	ref.fault[2] = ref.fault[1];
-	ref.fault[1] = (struct plan_fault){ .kind = PLAN_BLACKHOLE, .node = 2, .at_ns = 6000ll * MS };
+	ref.fault[1] = (struct plan_fault){ .kind = PLAN_BLACKHOLE, .node = 2, .at_ns =
+		6000ll * MS };
 	ref.fault[3] = (struct plan_fault){ .kind = PLAN_HEAL, .node = 2, .at_ns = 12000ll * MS };
 	assert_int_equal(plan_fault_end(p, 0), 3);
 	assert_int_equal(plan_fault_end(p, 1), 3);

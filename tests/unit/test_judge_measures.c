@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The judge's measures of failover on runs that never happened: flaps, outage, overshoot, failover,
- * errors in a window, and failures that overlap. Each claim passes on a right run, fails on one that
- * is wrong in its way, and says so when it can't tell.
+ * errors in a window, and failures that overlap. Each claim passes on a right run, fails on one
+ * that is wrong in its way, and says so when it can't tell.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,7 +64,8 @@ static const struct row rows[] = {
 	  "beyond what the timeline explains, at most 0; the first: DNS1 by LB" },
 	{ "as many as are allowed", blog, FLAPS(40), .k = { .probe_lost_each = 4 }, 0, "PASS", "" },
 	{ "a check that is answered when its time is up", blog, FLAPS(0),
-	  .k = { .probe_slow_ns = 1000 * 1000000 - 130000 }, 0, "INCONCLUSIVE", "more can't be told" },
+	  .k = { .probe_slow_ns = 1000 * 1000000 - 130000 }, 0, "INCONCLUSIVE",
+	  "more can't be told" },
 	{ "both recursors down explain theirs", both, FLAPS(0), RIGHT, 0, "PASS", "" },
 	{ "a balancer that starts anew begins anew", retry, FLAPS(0), RIGHT, 0, "PASS", "" },
 
@@ -81,7 +82,8 @@ static const struct row rows[] = {
 	  "" },
 	{ "both dead, and two seconds are claimed", both, OUTAGE(0, 25, 2 * SECOND), RIGHT, 0,
 	  "FAIL", "from 5.0" },
-	{ "the first never comes back into use", both, OUTAGE(0, 25, PLAN_MODEL), .k = { .never_back = true },
+	{ "the first never comes back into use", both, OUTAGE(0, 25, PLAN_MODEL),
+	  .k = { .never_back = true },
 	  0, "FAIL", "" },
 	{ "nobody asks", blog, OUTAGE(14, 15, PLAN_MODEL), RIGHT, 10, "INCONCLUSIVE",
 	  "nobody asked anything" },
@@ -93,7 +95,8 @@ static const struct row rows[] = {
 
 	{ "second tries at the other balancer", retry, FAILOVER(PLAN_MODEL), RIGHT, 0, "PASS",
 	  "0 of 3," },
-	{ "clients that ask the dead one again", retry, FAILOVER(PLAN_MODEL), .k = { .stubborn = true }, 0,
+	{ "clients that ask the dead one again", retry, FAILOVER(PLAN_MODEL),
+	  .k = { .stubborn = true }, 0,
 	  "FAIL", "weren't answered in time, at most 0" },
 	{ "a second try that is too late", retry, FAILOVER(SECOND / 10), RIGHT, 0, "FAIL", "" },
 	{ "nobody asked it", retry, FAILOVER(PLAN_MODEL), RIGHT, 10, "INCONCLUSIVE", "nobody" },
@@ -106,23 +109,28 @@ static const struct row rows[] = {
 	{ "lost to a balancer", alone, LOST, RIGHT, 0, "PASS", "" },
 	{ "a balancer that stays away", alone, LOST, .k = { .never_up = true }, 0, "FAIL", "" },
 	{ "none with second tries", retry, LOST, RIGHT, 0, "PASS", "0 of 2" },
-	{ "second tries at the dead one", retry, LOST, .k = { .stubborn = true }, 0, "FAIL", "at most 0" },
+	{ "second tries at the dead one", retry, LOST, .k = { .stubborn = true }, 0, "FAIL",
+	  "at most 0" },
 	{ "lost to two recursors", second, LOST, RIGHT, 0, "PASS", "" },
 	{ "each third answer is lost, too", second, LOST, .k = { .lose_each = 3 }, 0, "FAIL", "" },
 
 	{ "the first of two notices", second, DETECT("DNS1"), RIGHT, 0, "PASS", "" },
 	{ "what goes nowhere shows that the second was noticed", second, DETECT("DNS3"), RIGHT, 0,
 	  "PASS", "elsewhere after the bound" },
-	{ "the second is used on", second, DETECT("DNS3"), .k = { .dead_still_used = true }, 0, "FAIL", "" },
+	{ "the second is used on", second, DETECT("DNS3"), .k = { .dead_still_used = true }, 0,
+	  "FAIL", "" },
 	{ "the second returns alone", second, BACK("DNS3"), RIGHT, 0, "PASS", "" },
 	{ "and is left alone", second, BACK("DNS3"), .k = { .never_back = true }, 0, "FAIL",
 	  "never asked it again" },
 
-	{ "errors now and then", blog, ERRORS(0, 15, 20, 5), .k = { .error_each = 1000 }, 0, "PASS", "" },
-	{ "more than are allowed", blog, ERRORS(0, 15, 5, 0), .k = { .error_each = 1000 }, 0, "FAIL",
+	{ "errors now and then", blog, ERRORS(0, 15, 20, 5), .k = { .error_each = 1000 }, 0,
+	  "PASS", "" },
+	{ "more than are allowed", blog, ERRORS(0, 15, 5, 0), .k = { .error_each = 1000 }, 0,
+	  "FAIL",
 	  "(at most 5)" },
 	{ "fewer than are claimed", blog, ERRORS(0, 15, -1, 5), RIGHT, 0, "FAIL", "(at least 5)" },
-	{ "as many, but in a second only", blog, ERRORS(1, 2, -1, 5), .k = { .error_each = 1000 }, 0,
+	{ "as many, but in a second only", blog, ERRORS(1, 2, -1, 5),
+	  .k = { .error_each = 1000 }, 0,
 	  "FAIL", "(at least 5)" },
 	{ "nobody answered", blog, ERRORS(14, 15, 0, 0), RIGHT, 10, "INCONCLUSIVE", "" },
 };
@@ -157,7 +165,8 @@ static void each_claim_goes_every_way(void **state)
 		if (strcmp(str(e, "verdict"), rows[i].verdict) != 0 ||
 		    strstr(str(e, "why"), rows[i].says) == NULL) {
 			print_error("%s: %s: %s; expected %s: %s\n", rows[i].what,
-			            str(e, "verdict"), str(e, "why"), rows[i].verdict, rows[i].says);
+			            str(e, "verdict"), str(e, "why"), rows[i].verdict,
+			            rows[i].says);
 			wrong++;
 		}
 		json_decref(doc);

@@ -288,7 +288,8 @@ static void a_broken_set_is_named(void **state)
 	} rows[] = {
 		{ "load.ratee=5", "--set load.ratee=5: no such key: did you mean 'rate'? expected "
 		 "one of "
-		  "rate, from, to, arrivals, timeout, tries, retry, family, names, types, edns, clients" },
+		  "rate, from, to, arrivals, timeout, tries, retry, family, names, types, edns, "
+		  "clients" },
 		{ "load.rate=fast", "--set load.rate=fast: 'fast': expected queries a second "
 		  "0.001...10000000" },
 		{ "laod.rate=5", "--set laod.rate=5: no such path: did you mean 'load'? expected "

@@ -256,7 +256,10 @@ static void ask_next(struct load *l, struct dgram *d)
 	l->has_next = load_gen_next(l->gen, &l->next);
 }
 
-/* The next try: another balancer, if there is one and clients do so; a new ID. The entry is in no list. */
+/*
+ * The next try: another balancer, if there is one and clients do so; a new ID. The entry is in no
+ * list.
+ */
 static void ask_again(struct load *l, uint32_t i, int64_t due_ns, struct dgram *d)
 {
 	struct open *o = &l->open[i];
