@@ -31,6 +31,8 @@ struct flap *flaps_new(const struct balancer *b)
 /* A fault that makes every check fail for as long as it lasts. */
 static bool fails_checks(const struct plan_fault *f, int64_t timeout_ns)
 {
+	if (f->spares_checks)
+		return false;
 	switch (f->kind) {
 	case PLAN_SERVFAIL: case PLAN_REFUSE: case PLAN_DROP: case PLAN_LOSS: case PLAN_WRONG:
 		return f->value_ppm == 1000000;

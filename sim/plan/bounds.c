@@ -108,6 +108,15 @@ double plan_share(const struct plan_conf *c, int node)
 	return all > 0 ? (double)own / (double)all : 0;
 }
 
+const struct bal_check *plan_check_of(const struct plan *p, int node)
+{
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++)
+			if (p->conf[c].server_node[i] == node)
+				return &p->conf[c].server[i].check;
+	return NULL;
+}
+
 bool plan_fault_silences(enum plan_fault_kind k)
 {
 	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;

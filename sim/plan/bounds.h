@@ -57,6 +57,9 @@ int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
 int64_t plan_miss_ns(const struct dist_spec *d);
 
+/* The check of the node's that a fault spares: the first configuration's; NULL: it has none. */
+const struct bal_check *plan_check_of(const struct plan *p, int node);
+
 /* True for faults after which a node answers nothing, and for those that end one. */
 bool plan_fault_silences(enum plan_fault_kind k);
 bool plan_fault_returns(enum plan_fault_kind k);

@@ -197,7 +197,8 @@ static void add_span(struct downs *d, unsigned fault)
 	} else {
 		s.to_ns = impaired_until(p, fault);
 		s.fail = impaired(p, f, d->ask);
-		s.unsure = f->kind != PLAN_WRONG && f->kind != PLAN_TRUNCATE;
+		s.unsure = f->kind != PLAN_WRONG && f->kind != PLAN_TRUNCATE &&
+		           !f->spares_checks;
 		if (f->value_ppm == 0 && f->value_ns == 0)
 			return;
 	}

@@ -60,7 +60,10 @@ int64_t plan_dark_ns(const struct plan *p, int64_t from_ns, int64_t to_ns);
  * other answers at their second try, at most.
  */
 double plan_failover_mean(const struct plan *p, int balancer);
-/* By when a second try is answered: the longest time-out of a try, and what an answer takes. */
+/*
+ * By when a second try is answered: the longest time-out of a try, what an answer takes, and by how
+ * much the harness may send each of the two late.
+ */
 int64_t plan_failover_ns(const struct plan *p);
 /* The greatest share of queries to a balancer that fail at t_ns, links' loss and all. */
 double plan_balancer_fails(const struct plan *p, int balancer, int64_t t_ns);

@@ -284,7 +284,7 @@ int64_t plan_failover_ns(const struct plan *p)
 
 	for (unsigned i = 0; i < p->load_n; i++)
 		most = p->load[i].timeout_ns > most ? p->load[i].timeout_ns : most;
-	return most + answer_ns(p);
+	return most + answer_ns(p) + 2 * p->limits.send_late_max_ns;
 }
 
 double plan_balancer_fails(const struct plan *p, int balancer, int64_t t_ns)

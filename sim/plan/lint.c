@@ -312,8 +312,28 @@ static void lint_expect(struct lint *l, const struct plan *p, const struct plan_
 	}
 }
 
+/* What is spared is one name; another check's isn't. */
+static void lint_spare(struct lint *l, const struct plan *p, const struct plan_fault *f)
+{
+	const struct bal_check *one = plan_check_of(p, f->node);
+
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++) {
+			const struct bal_check *o = &p->conf[c].server[i].check;
+			if (p->conf[c].server_node[i] != f->node || one == NULL ||
+			    dns_name_eq(o->name, o->name_len, one->name, one->name_len))
+				continue;
+			lint_add(l, true, NULL, f->line, "spare: the balancers check %s by "
+			         "several names: expected one checkName", p->node[f->node].name);
+			return;
+		}
+}
+
 static void lint_faults(struct lint *l, const struct plan *p)
 {
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].spares_checks)
+			lint_spare(l, p, &p->fault[i]);
 	for (unsigned i = 0; i < p->fault_n; i++)
 		if (p->fault[i].kind >= PLAN_SERVFAIL && p->recursor.path != NULL)
 			lint_add(l, true, NULL, p->fault[i].line,

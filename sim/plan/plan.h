@@ -130,6 +130,7 @@ struct plan_fault {
 	int64_t at_ns;
 	int64_t value_ns;
 	uint32_t value_ppm;
+	bool spares_checks;        /* of a stub's: health checks are answered as ever */
 	unsigned line;
 };
 

@@ -127,6 +127,8 @@ static void print_fault(FILE *to, const struct plan *p, unsigned fault)
 		fprintf(to, ", %g of %s", f->value_ppm / 1e6, f->kind >= PLAN_SERVFAIL
 		        ? "its answers"
 		        : "its frames");
+	if (f->spares_checks)
+		fputs(", health checks spared", to);
 	if (n->role == PLAN_RECURSOR && plan_fault_silences(f->kind))
 		print_silence(to, p, fault);
 	if (n->role == PLAN_RECURSOR && plan_fault_returns(f->kind))

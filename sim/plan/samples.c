@@ -232,7 +232,8 @@ static double check_fails(const struct plan *p, unsigned balancer, int node, uns
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
 		if ((f->node != node && f->node != (int)balancer) || plan_fault_silences(f->kind) ||
-		    plan_fault_returns(f->kind) || f->value_ppm == 0 || f->value_ppm == 1000000)
+		    plan_fault_returns(f->kind) || f->value_ppm == 0 ||
+		    f->value_ppm == 1000000 || f->spares_checks)
 			continue;
 		double kept = 1 - f->value_ppm / 1e6;
 		double one = f->kind == PLAN_LOSS ? 1 - kept * kept : 1 - kept;

@@ -189,6 +189,7 @@ static const struct schema_field fault_fields[] = {
 	ENUM("kind", plan_fault, kind, plan_fault_names),
 	INT("line", plan_fault, line, 0, INT32_MAX),
 	INT("node", plan_fault, node, 0, PLAN_NODES_MAX - 1),
+	BOOL("spares_checks", plan_fault, spares_checks),
 	TIME("value_ns", plan_fault, value_ns),
 	INT("value_ppm", plan_fault, value_ppm, 0, 1000000),
 };
