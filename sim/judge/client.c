@@ -13,6 +13,7 @@
 #include "lib/host/host.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/load/core/load.h"
+#include "sim/plan/bounds.h"
 
 enum { TRY_SHIFT = 40, TRIES_MAX = 16 }; /* a table value: try number above the query's index */
 
@@ -61,10 +62,27 @@ static int64_t next_plan(const struct client *c)
 	return next;
 }
 
+/* The longest time for which a balancer hangs: what it had got it answers when it goes on. */
+static int64_t longest_hang(const struct plan *p)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if (f->kind != PLAN_HANG || p->node[f->node].role != PLAN_BALANCER)
+			continue;
+		int end = plan_fault_end(p, i);
+		int64_t t = (end != PLAN_NONE ? p->fault[end].at_ns : p->end_ns) - f->at_ns;
+		most = t > most ? t : most;
+	}
+	return most;
+}
+
 int client_init(struct client *c, const struct plan *p, unsigned node,
                 char error[JUDGE_ERROR_TEXT])
 {
-	*c = (struct client){ .node = node, .settled.first_lost_ns = NEVER };
+	*c = (struct client){ .node = node, .settled.first_lost_ns = NEVER,
+	                      .hang_ns = longest_hang(p) };
 	c->planned = zeroed(p->load_n, sizeof(*c->planned));
 	c->oracle = p->recursor.path == NULL ? oracle_new() : NULL;
 	ring_init(&c->query, sizeof(struct query));
@@ -238,7 +256,7 @@ void client_settle(struct judge *j, struct client *c, int64_t t_ns)
 	plan_until(c, t_ns);
 	while (c->query.base < c->query.next) {
 		const struct query *q = ring_at(&c->query, c->query.base);
-		if (query_deadline(c, q) + KEEP_NS >= t_ns)
+		if (query_deadline(c, q) + KEEP_NS + c->hang_ns >= t_ns)
 			return;
 		settle_first(j, c);
 	}

@@ -310,6 +310,18 @@ static bool alone(const struct judge *j, const struct balancer *b, int node, int
 	return true;
 }
 
+/* Some other server must be up, and known to be. */
+static bool others_up(const struct judge *j, const struct balancer *b, int node, int64_t t_ns)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		int other = b->conf->server_node[i];
+		if (other != node &&
+		    downs_surely_up(j->gones->downs, other, t_ns - judge_slack_ns(j)))
+			return true;
+	}
+	return false;
+}
+
 /*
  * When what is claimed has to be so at this balancer: it may have been away itself, and roundrobin
  * takes turns among all when none is up.
@@ -325,7 +337,7 @@ static int64_t deadline(const struct judge *j, const struct balancer *b, const s
 	int64_t back = downs_returned(j->gones->downs, (int)b->node, t_ns);
 	if (back > since && back + (w->bound_ns - since) + slack > bound)
 		bound = back + (w->bound_ns - since) + slack;
-	bool turns = b->conf->policy == BAL_ROUNDROBIN && alone(j, b, g->node, t_ns);
+	bool turns = b->conf->policy == BAL_ROUNDROBIN && !others_up(j, b, g->node, t_ns);
 	return turns && w->stop != NULL ? INT64_MAX : bound;
 }
 

@@ -113,6 +113,7 @@ struct client {
 	unsigned bad_n;
 	struct planned *planned;        /* generators of this node's loads, each with its next */
 	unsigned planned_n;
+	int64_t hang_ns;                /* answers may come this much later than ever else */
 	int64_t next_plan_ns;           /* when the next query of any is planned */
 	struct oracle *oracle;          /* NULL: a foreign recursor's answers can't be told */
 	struct settled settled;

@@ -101,6 +101,8 @@ void outage_until(struct outage *o, int64_t t_ns)
 {
 	size_t i = 0;
 
+	if (o->n == 0)
+		return;
 	qsort(o->moment, o->n, sizeof(*o->moment), by_time);
 	for (; i < o->n && o->moment[i].t_ns < t_ns; i++) {
 		takes(&o->all, &o->moment[i]);

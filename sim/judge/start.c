@@ -14,12 +14,26 @@ static int64_t back_bound(const struct judge *j, const struct plan_expect *e)
 	return e->within_ns != PLAN_MODEL ? e->within_ns : plan_back_ns(j->plan, e->node[0]);
 }
 
+/*
+ * What of a balancer's queries surely goes to it while it is up; 0: the policy need never choose it,
+ * so nothing follows from being left out.
+ */
+static double start_share(const struct plan_conf *c, int node)
+{
+	bool first = c->policy == BAL_FIRST_AVAILABLE && c->server_n > 0 &&
+	             c->server_node[0] == node && c->server[0].qps == 0;
+
+	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN)
+		return plan_share(c, node);
+	return first ? 1 : 0;
+}
+
 void start_init(struct judge *j, struct gone *g, struct watch *w)
 {
 	w->start = zeroed(j->balancer_n, sizeof(*w->start));
 	for (unsigned i = 0; i < j->balancer_n; i++) {
 		w->start[i] = (struct start){
-			.share = plan_share(j->balancer[i].conf, g->node),
+			.share = start_share(j->balancer[i].conf, g->node),
 			.level = expect_flake(w->e),
 			.up_ns = NEVER, .first_ns = NEVER, .share_ns = NEVER,
 		};
@@ -125,7 +139,7 @@ static struct starts starts_measure(struct judge *j, const struct gone *s,
 		const struct balancer *b = &j->balancer[i];
 		struct start o = w->start[i];
 		bool in_time = o.first_ns != NEVER && o.first_ns <= w->bound_ns + judge_slack_ns(j);
-		bool never = !in_time && enough_elsewhere(o.share, o.others_before,
+		bool never = !in_time && o.others_before > 0 && enough_elsewhere(o.share, o.others_before,
 		                                          expect_flake(e) / j->balancer_n);
 		if (a.by == NULL || o.first_ns == NEVER ||
 		    (a.slowest.first_ns != NEVER && o.first_ns > a.slowest.first_ns)) {

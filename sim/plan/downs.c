@@ -491,6 +491,16 @@ int64_t downs_silent_until(const struct downs *d, int node, int64_t t_ns)
 	return t_ns;
 }
 
+bool downs_surely_up(const struct downs *d, int node, int64_t t_ns)
+{
+	for (unsigned i = d->first[node]; i < d->first[node + 1]; i++) {
+		const struct span *s = &d->span[i];
+		if (s->unsure && t_ns >= s->from_ns && t_ns < s->back_ns)
+			return false;
+	}
+	return true;
+}
+
 int64_t downs_returned(const struct downs *d, int node, int64_t t_ns)
 {
 	int64_t last = INT64_MIN;

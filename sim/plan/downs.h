@@ -29,6 +29,8 @@ double downs_share(const struct downs *d, int balancer, int64_t t_ns);
 int64_t downs_next(const struct downs *d, int64_t t_ns);
 /* How long some silence of the node's lasts from t_ns on: its end, or t_ns when it isn't silent. */
 int64_t downs_silent_until(const struct downs *d, int node, int64_t t_ns);
+/* False from the beginning of a failure of the recursor until it must be in use again. */
+bool downs_surely_up(const struct downs *d, int node, int64_t t_ns);
 /* When the node's latest silence until t_ns ended; INT64_MIN: it had none. */
 int64_t downs_returned(const struct downs *d, int node, int64_t t_ns);
 /*
