@@ -15,8 +15,8 @@ static int64_t back_bound(const struct judge *j, const struct plan_expect *e)
 }
 
 /*
- * What of a balancer's queries surely goes to it while it is up; 0: the policy need never choose it,
- * so nothing follows from being left out.
+ * What of a balancer's queries surely goes to it while it is up; 0: the policy need never choose
+ * it, so nothing follows from being left out.
  */
 static double start_share(const struct plan_conf *c, int node)
 {
@@ -139,7 +139,8 @@ static struct starts starts_measure(struct judge *j, const struct gone *s,
 		const struct balancer *b = &j->balancer[i];
 		struct start o = w->start[i];
 		bool in_time = o.first_ns != NEVER && o.first_ns <= w->bound_ns + judge_slack_ns(j);
-		bool never = !in_time && o.others_before > 0 && enough_elsewhere(o.share, o.others_before,
+		bool never = !in_time && o.others_before > 0 && enough_elsewhere(o.share,
+			o.others_before,
 		                                          expect_flake(e) / j->balancer_n);
 		if (a.by == NULL || o.first_ns == NEVER ||
 		    (a.slowest.first_ns != NEVER && o.first_ns > a.slowest.first_ns)) {
