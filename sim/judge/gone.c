@@ -102,7 +102,7 @@ static void watch_add(struct judge *j, struct gone *g, const struct plan_expect 
 {
 	g->watch = grow(g->watch, g->watch_n, &g->watch_cap, sizeof(*g->watch));
 	struct watch *w = &g->watch[g->watch_n++];
-	*w = (struct watch){ .e = e };
+	*w = (struct watch){ .e = e, .bound_ns = INT64_MAX / 4 }; /* until the return is told */
 	if (j->plan->node[g->node].role == PLAN_BALANCER)
 		away_init(w);
 	else if (e->kind == PLAN_DETECT)
@@ -343,6 +343,10 @@ static int64_t deadline(const struct judge *j, const struct balancer *b, const s
 
 void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns)
 {
+	int64_t slack = judge_slack_ns(j);
+
+	if (j->gones->n == 0 || balancer_away(j, b, t_ns - slack, t_ns + slack))
+		return; /* it is away itself */
 	for (size_t i = 0; i < j->gones->n; i++) {
 		struct gone *g = &j->gones->gone[i];
 		if (t_ns < g->to_ns || g->watch_n == 0 ||
