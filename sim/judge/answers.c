@@ -9,6 +9,7 @@
 #include "inner.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 
 enum { EVIDENCE_MAX = 5 };
 
@@ -87,6 +88,7 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)l.truncated));
 	json_object_set_new(f->measured, "misrouted", json_integer((json_int_t)misrouted));
 	json_object_set_new(f->bound, "at_most", json_integer((json_int_t)most));
+	json_object_set_new(f->measured, "faults", gones_json(j));
 	json_object_set_new(f->bound, "misrouted_at_least", json_integer((json_int_t)least));
 	f->verdict = l.queries == 0 ? VERDICT_INCONCLUSIVE :
 	             l.lost <= most ? VERDICT_PASS : VERDICT_FAIL;
@@ -118,24 +120,18 @@ static void tell_bad(const struct judge *j, struct finding *f)
 		}
 }
 
-struct answers {
-	uint64_t answered, wrong, duplicate, error;
-	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
-};
-
-static struct answers count_answers(const struct judge *j)
+static void tell_errors(const struct plan_expect *e, struct finding *f)
 {
-	struct answers a = { 0 };
-
-	for (unsigned i = 0; i < j->client_n; i++) {
-		a.wrong += j->client[i].wrong;
-		a.duplicate += j->client[i].duplicate;
-		a.answered += j->client[i].settled.answered;
-		a.error += j->client[i].settled.error;
-		a.truncated += j->client[i].settled.truncated;
-		a.over_tcp += j->client[i].settled.over_tcp;
+	if (e->error_least > 0) {
+		text_add(&f->why, " (at least ");
+		text_count(&f->why, e->error_least);
+		text_add(&f->why, ")");
 	}
-	return a;
+	if (e->error >= 0) {
+		text_add(&f->why, " (at most ");
+		text_count(&f->why, (uint64_t)e->error);
+		text_add(&f->why, ")");
+	}
 }
 
 static void tell_answers(const struct judge *j, const struct plan_expect *e,
@@ -156,11 +152,7 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 	text_add(&f->why, "), ");
 	text_count(&f->why, error);
 	text_add(&f->why, " with an error rcode");
-	if (e->error >= 0) {
-		text_add(&f->why, " (at most ");
-		text_count(&f->why, (uint64_t)e->error);
-		text_add(&f->why, ")");
-	}
+	tell_errors(e, f);
 	if (a->truncated > 0) {
 		text_add(&f->why, "; ");
 		text_count(&f->why, a->truncated);
@@ -173,29 +165,57 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 	tell_bad(j, f);
 }
 
-void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f)
+/*
+ * Too many errors are a FAIL, and so are too few where some are claimed: the run was long enough
+ * for them, or lint and the operator were wrong.
+ */
+static enum verdict decide_answers(const struct answers *a)
 {
-	struct answers a = count_answers(j);
+	const struct plan_expect *e = a->e;
+	bool right = a->wrong <= e->wrong && a->duplicate <= e->duplicate &&
+	             a->error >= e->error_least &&
+	             (e->error < 0 || a->error <= (uint64_t)e->error);
+
+	return a->answered == 0 && a->wrong == 0 ? VERDICT_INCONCLUSIVE :
+	       right ? VERDICT_PASS : VERDICT_FAIL;
+}
+
+static void count(json_t *o, const char *key, uint64_t n)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+void expect_answers(struct judge *j, const struct answers *a, struct finding *f)
+{
+	const struct plan_expect *e = a->e;
 
 	text_add(&f->title, "answers are the ones that were asked for");
 	text_add(&f->claim, "at most %llu wrong, %llu duplicate", (unsigned long long)e->wrong,
 	         (unsigned long long)e->duplicate);
-	tell_answers(j, e, &a, f);
-	json_object_set_new(f->measured, "answered", json_integer((json_int_t)a.answered));
-	json_object_set_new(f->measured, "wrong", json_integer((json_int_t)a.wrong));
-	json_object_set_new(f->measured, "duplicate", json_integer((json_int_t)a.duplicate));
-	json_object_set_new(f->measured, "error", json_integer((json_int_t)a.error));
-	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)a.truncated));
-	json_object_set_new(f->measured, "truncated_answered",
-	                    json_integer((json_int_t)a.over_tcp));
-	json_object_set_new(f->bound, "wrong", json_integer((json_int_t)e->wrong));
-	json_object_set_new(f->bound, "duplicate", json_integer((json_int_t)e->duplicate));
+	if (e->error >= 0)
+		text_add(&f->claim, ", %lld errors", (long long)e->error);
+	if (e->error_least > 0)
+		text_add(&f->claim, ", at least %llu errors", (unsigned long long)e->error_least);
+	if (a->from_ns != INT64_MIN || a->to_ns != INT64_MAX) {
+		text_add(&f->claim, ", from ");
+		text_time(&f->claim, e->during_from_ns);
+		text_add(&f->claim, " to ");
+		text_time(&f->claim, e->during_to_ns);
+	}
+	tell_answers(j, e, a, f);
+	count(f->measured, "answered", a->answered);
+	count(f->measured, "wrong", a->wrong);
+	count(f->measured, "duplicate", a->duplicate);
+	count(f->measured, "error", a->error);
+	count(f->measured, "truncated", a->truncated);
+	count(f->measured, "truncated_answered", a->over_tcp);
+	count(f->bound, "wrong", e->wrong);
+	count(f->bound, "duplicate", e->duplicate);
 	json_object_set_new(f->bound, "error", e->error < 0 ? json_null() :
 	                    json_integer((json_int_t)e->error));
-	bool right = a.wrong <= e->wrong && a.duplicate <= e->duplicate &&
-	             (e->error < 0 || a.error <= (uint64_t)e->error);
-	f->verdict = !right ? VERDICT_FAIL :
-	             a.answered == 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
+	if (e->error_least > 0)
+		count(f->bound, "error_least", e->error_least);
+	f->verdict = decide_answers(a);
 }
 
 /* ---- shares that must be at least, or at most, something ---- */

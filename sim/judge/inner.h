@@ -96,7 +96,6 @@ struct settled {
 	uint64_t lost, lost_first, late, lost_truncated;
 	uint64_t first_lost_frame;
 	int64_t first_lost_ns;          /* NEVER: none was lost */
-	uint64_t answered, error, truncated, over_tcp;
 	unsigned phase;                 /* of the last one */
 	size_t bin;
 };
@@ -114,6 +113,7 @@ struct client {
 	unsigned bad_n;
 	struct planned *planned;        /* generators of this node's loads, each with its next */
 	unsigned planned_n;
+	int64_t hang_ns;                /* answers may come this much later than ever else */
 	int64_t next_plan_ns;           /* when the next query of any is planned */
 	struct oracle *oracle;          /* NULL: a foreign recursor's answers can't be told */
 	struct settled settled;
@@ -129,6 +129,10 @@ void client_settle(struct judge *j, struct client *c, int64_t t_ns);
 void client_finish(struct judge *j, struct client *c);
 /* When a query is given up: its last try's deadline. */
 int64_t query_deadline(const struct client *c, const struct query *q);
+/* The balancer that it goes to first: its index among the judge's. */
+unsigned query_balancer(const struct client *c, const struct query *q);
+/* All that were planned before this are settled. */
+int64_t client_settled(const struct client *c, int64_t t_ns);
 /* True when it was answered in time, whatever the answer said. */
 bool query_answered(const struct client *c, const struct query *q);
 /* The load that planned it. */
@@ -206,7 +210,9 @@ struct machine {
 struct outcome {
 	int64_t lo_ns, hi_ns;   /* when the program learns it */
 	uint64_t frame;
+	int64_t sent_ns;
 	uint16_t server;
+	bool restart;           /* no probe: the program begins anew */
 	bool may_succeed, may_fail;
 	uint8_t fails_most;     /* how many failures a program may count for it */
 };
@@ -233,6 +239,7 @@ struct health {
 	unsigned unknown_n;         /* servers whose state isn't certain */
 	uint64_t epoch;             /* grows with each edge */
 	int64_t epoch_ns;           /* of the last one */
+	int64_t restart_ns;         /* what was sent before doesn't count; NEVER */
 };
 
 struct balancer {
@@ -247,6 +254,7 @@ struct balancer {
 	struct server *server;      /* conf->server_n of them */
 	uint64_t *check;            /* hash of each server's check question */
 	struct health health;
+	struct flap *flap;          /* by server */
 	struct table servers;       /* endpoint to server */
 	struct table waiting;       /* question to the first front that waits */
 	struct aging backs;         /* a server's answer to who asked */
@@ -302,6 +310,8 @@ void epochs_init(struct balancer *b);
 void epochs_free(struct balancer *b);
 /* Takes in what probes came to until t_ns; every probe sent until then is over. */
 void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
+/* The balancer's program starts anew: it knows of no server. */
+void health_restart(struct balancer *b, int64_t t_ns);
 /* Puts the servers' states to what they are at t_ns, which never decreases. */
 void health_at(struct balancer *b, int64_t t_ns);
 /* When a state changes next, as far as is known. */
@@ -395,6 +405,14 @@ struct latency {
 	struct spread spread;       /* of those that weren't lost */
 };
 
+/* An answers expectation, and what it has seen: queries by their time, bad answers by theirs. */
+struct answers {
+	const struct plan_expect *e;
+	int64_t from_ns, to_ns;       /* its window; of the whole run, all time */
+	uint64_t answered, wrong, duplicate, error;
+	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
+};
+
 /* What a node's taps need to know of it. */
 struct tracked {
 	enum plan_role role;
@@ -438,6 +456,9 @@ struct judge {
 	const struct plan_expect **cache;
 	struct even **even;         /* of even, then of policy */
 	struct rule **rule;
+	unsigned answers_n, outage_n;
+	struct answers *answers;
+	struct outage **outage;
 	struct gones *gones;        /* silences that were told, and what is asked about them */
 };
 
@@ -462,6 +483,14 @@ void gones_free(struct judge *j);
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* A query that came in at t_ns and that wasn't forwarded. */
+void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
+/* A query planned then got no answer in time. */
+void gones_lost(struct judge *j, int64_t plan_ns);
+/* The end of a silence of the node's that is on at t_ns, by the plan; else t_ns. */
+int64_t gones_silent_until(const struct judge *j, int node, int64_t t_ns);
+/* Each silence with what it cost. */
+json_t *gones_json(const struct judge *j);
 /* An answer of a server to a query or a probe. */
 void gones_answer(struct judge *j, int node, int64_t t_ns);
 /* A probe that is over, in the order in which they were sent. */
@@ -471,6 +500,9 @@ void gones_change(struct judge *j, struct balancer *b, unsigned server, enum ser
                   int64_t lo_ns, int64_t hi_ns);
 /* Client queries that went to fault's recursor from its death to its return. */
 uint64_t fault_misrouted(const struct judge *j, unsigned fault);
+/* away.c: a query that is settled, and that went to the balancer node first. */
+void gones_query(struct judge *j, unsigned client, int node, const struct query *q, bool answered,
+                 bool first);
 /* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
 uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
 /* Answers of the dead. */
@@ -508,9 +540,28 @@ void expect_even(struct even *v, struct finding *f);
 void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f);
-void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_answers(struct judge *j, const struct answers *a, struct finding *f);
 void expect_cache(struct judge *j, unsigned cache, struct finding *f);
 void expect_latency(const struct latency *l, struct finding *f);
+void expect_flaps(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_overshoot(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_failover(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_back_balancer(struct judge *j, const struct plan_expect *e, struct finding *f);
+
+/* outage.c */
+struct outage *outage_new(const struct judge *j, const struct plan_expect *e);
+void outage_free(struct outage *take_o);
+/* A settled query; balancer: index of the one that it went to first. */
+void outage_query(struct outage *o, const struct query *q, uint32_t balancer, bool answered);
+/* No query that was planned before t_ns is open. */
+void outage_until(struct outage *o, int64_t t_ns);
+void expect_outage(struct judge *j, struct outage *o, struct finding *f);
+
+/* flaps.c */
+struct flap *flaps_new(const struct balancer *b);
+/* After a probe's outcome the server's state is told anew. */
+void flaps_change(struct judge *j, struct balancer *b, const struct outcome *o,
+                  enum server_state now);
 
 /* series.c: counts over time, "series" of docs/run-directory.md. */
 void series_init(struct judge *j);

@@ -53,6 +53,7 @@ static void settle_front(struct judge *j, struct balancer *b)
 			d.name = ring_at(&b->name, b->front_settled);
 		tell(j, b, &d);
 	} else {
+		gones_nowhere(j, b, f->t_ns);
 		balancer_stale(b, b->front_settled);
 	}
 	balancer_count(j, b, f);
@@ -130,6 +131,17 @@ static void release(struct balancer *b, int64_t before_ns)
 		b->lone.base++;
 }
 
+/* Outages are told of what was planned before the first query that is open at any client node. */
+static void settle_outages(struct judge *j, int64_t t_ns)
+{
+	for (unsigned i = 0; i < j->client_n && j->outage_n > 0; i++) {
+		int64_t t = client_settled(&j->client[i], t_ns);
+		t_ns = t < t_ns ? t : t_ns;
+	}
+	for (unsigned i = 0; i < j->outage_n; i++)
+		outage_until(j->outage[i], t_ns);
+}
+
 void judge_settle(struct judge *j, int64_t t_ns)
 {
 	bool all = t_ns == INT64_MAX;
@@ -142,6 +154,7 @@ void judge_settle(struct judge *j, int64_t t_ns)
 			client_finish(j, &j->client[i]);
 		else
 			client_settle(j, &j->client[i], t_ns);
+	settle_outages(j, t_ns);
 	for (unsigned i = 0; i < j->balancer_n; i++)
 		health_until(j, &j->balancer[i], probes);
 	settle_draws(j, draws);

@@ -31,16 +31,17 @@ unsigned faults_takes(enum plan_fault_kind kind)
 /* The one fault that the table on top names. */
 static enum plan_fault_kind find_kind(lua_State *L, const struct at *w)
 {
-	struct key keys[FAULT_N + 3] = {
+	struct key keys[FAULT_N + 4] = {
 		{ .name = "at" }, { .name = "ratio" }, { .name = "by" },
 	};
 	int kind = 0;
 
 	for (int k = PLAN_KILL; k < FAULT_N; k++)
 		keys[2 + k].name = plan_fault_names[k];
-	for (unsigned k = 0; k < 2 + FAULT_N; k++)
+	keys[2 + FAULT_N].name = "spare";
+	for (unsigned k = 0; k < 3 + FAULT_N; k++)
 		keys[k].kind = KEY_OTHER;
-	keys_read(L, w, keys, 2 + FAULT_N, NULL, false);
+	keys_read(L, w, keys, 3 + FAULT_N, NULL, false);
 	for (int k = PLAN_KILL; k < FAULT_N; k++) {
 		if (!value_field(L, plan_fault_names[k]))
 			continue;
@@ -81,6 +82,20 @@ static void read_values(lua_State *L, const struct at *w, struct plan_fault *f)
 	}
 }
 
+/* spare = "checks": clients feel the fault, health checks don't. */
+static void read_spare(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	static const char *const words[] = { "checks" };
+	struct at spare = { .outer = w, .key = "spare" };
+
+	if (!value_field(L, "spare"))
+		return;
+	if (!(takes[f->kind] & STUB))
+		scenario_fail(L, &spare, "%s spares nobody", plan_fault_names[f->kind]);
+	f->spares_checks = value_word(L, &spare, words, 1) == 0;
+	lua_pop(L, 1);
+}
+
 static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
 {
 	const struct plan *p = scenario_of(L)->plan;
@@ -96,6 +111,7 @@ static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
 	                     (takes[f->kind] & LINK ? 1u << PLAN_CLIENTS : 0));
 	lua_pop(L, 1);
 	read_values(L, w, f);
+	read_spare(L, w, f);
 	for (unsigned i = 0; i < p->load_n; i++)
 		last = p->load[i].to_ns > last ? p->load[i].to_ns : last;
 	value_field(L, "at");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "downs.h"
 #include "samples.h"
 #include "schema.h"
 
@@ -192,6 +193,12 @@ static void lint_back(struct lint *l, const struct plan *p, const struct plan_ex
 {
 	int64_t model = plan_back_ns(p, e->node[0]);
 
+	if (p->node[e->node[0]].role == PLAN_BALANCER) {
+		if (e->to_share)
+			lint_add(l, true, NULL, e->line, "expect.back.to: a balancer has no share: "
+			         "clients choose it");
+		return;
+	}
 	if (model != INT64_MAX && e->within_ns < model)
 		lint_add(l, false, NULL, e->line, "expect.back.within is below %.3f s, the bound "
 		         "out of "
@@ -257,6 +264,100 @@ static void lint_latency(struct lint *l, const struct plan *p, const struct plan
 		         (unsigned long long)n, (double)n * above, 20 / above);
 }
 
+static void lint_flaps(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	double mean = plan_flaps_mean(p, e);
+	uint64_t most = mean > 0 ? 2 * plan_poisson_most(mean / 2, e->flake) : 0;
+
+	if ((uint64_t)e->at_most < most)
+		lint_add(l, true, NULL, e->line,
+			"expect.flaps.at_most: %lld: health checks are lost "
+		         "at random, so a right system's may change their minds %.4g times in the "
+		         "mean: expected at least %llu", (long long)e->at_most, mean,
+		         (unsigned long long)most);
+}
+
+static void lint_overshoot(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	double chance = plan_overshoot_chance(p, e), least = plan_overshoot_least(p, e);
+
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].policy != BAL_WRANDOM && p->conf[i].policy != BAL_ROUNDROBIN) {
+			lint_add(l, false, NULL, e->line, "expect.overshoot: %s doesn't draw by "
+			         "weight: nothing says what a right system stays below",
+			         plan_policy_names[p->conf[i].policy]);
+			return;
+		}
+	if (chance <= e->flake)
+		return;
+	if (least > 0)
+		lint_add(l, true, NULL, e->line, "expect.overshoot.at_most: %g: a right system "
+		         "exceeds it with a probability of up to %.3g, above flake %g: expected at "
+		         "least %g, or a greater flake", e->share_ppm / 1e6, chance, e->flake,
+		         least);
+	else
+		lint_add(l, true, NULL, e->line, "expect.overshoot: even %u of %u in a row may be "
+		         "chance: expected a greater flake", PLAN_HERD_WINDOW, PLAN_HERD_WINDOW);
+}
+
+static void lint_outage(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	int64_t model = plan_outage_ns(p, e->during_from_ns, e->during_to_ns, e->flake);
+
+	if (e->within_ns != PLAN_MODEL && e->within_ns + p->limits.slack_ns < model)
+		lint_add(l, false, NULL, e->line, "expect.outage.within is below %.3f s, the bound "
+		         "out of the configuration, faults and rate: a right system may fail",
+		         (double)model / 1e9);
+}
+
+/* Who fails over: clients with a second try, at another balancer, that comes early enough. */
+static void lint_failover(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	int64_t model = plan_failover_ns(p);
+	unsigned balancers = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		balancers += p->node[i].role == PLAN_BALANCER;
+	for (unsigned i = 0; i < p->load_n; i++) {
+		const struct plan_load *o = &p->load[i];
+		if (o->tries < 2 || o->retry == PLAN_SAME || balancers < 2)
+			lint_add(l, true, NULL, e->line,
+				"expect.failover: clients of load %u ask no "
+			         "other balancer: expected tries = 2, retry = \"other\" and a "
+			         "second "
+			         "balancer", i + 1);
+	}
+	if (e->within_ns != PLAN_MODEL && e->within_ns < model)
+		lint_add(l, false, NULL, e->line, "expect.failover.within is below %.3f s, a try's "
+		         "time-out and the longest that an answer takes: a right system may fail",
+		         (double)model / 1e9);
+}
+
+/* What loses checks at random takes servers out at random, whole seconds at a time. */
+static void lint_lost(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	for (unsigned i = 0; i < p->node_n && e->at_most == PLAN_MODEL; i++)
+		if (p->node[i].role != PLAN_CLIENTS && p->node[i].link.loss_ppm > 0) {
+			lint_add(l, false, NULL, e->line, "expect.lost: links lose frames, health "
+			         "checks among them: \"model\" doesn't count what is lost when all "
+			         "recursors are out by that; expected a count");
+			return;
+		}
+}
+
+static void lint_answers(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	uint64_t least = plan_planned_least(p, e->during_from_ns, e->during_to_ns, PLAN_FLAKE);
+
+	if (e->error_least > least)
+		lint_add(l, true, NULL, e->line,
+			"expect.answers.error_least: %llu: expected at most "
+		         "%llu, as many queries as there are surely planned",
+		         (unsigned long long)e->error_least, (unsigned long long)least);
+	if (e->error >= 0 && (uint64_t)e->error < e->error_least)
+		lint_add(l, true, NULL, e->line, "expect.answers: error is below error_least");
+}
+
 static void lint_expect(struct lint *l, const struct plan *p, const struct plan_expect *e)
 {
 	switch (e->kind) {
@@ -266,12 +367,37 @@ static void lint_expect(struct lint *l, const struct plan *p, const struct plan_
 	case PLAN_CACHE: lint_cache(l, p, e); break;
 	case PLAN_LATENCY: lint_latency(l, p, e); break;
 	case PLAN_POLICY: lint_policy(l, p, e); break;
-	case PLAN_LOST: case PLAN_ANSWERS: break;
+	case PLAN_LOST: lint_lost(l, p, e); break;
+	case PLAN_FLAPS: lint_flaps(l, p, e); break;
+	case PLAN_OUTAGE: lint_outage(l, p, e); break;
+	case PLAN_OVERSHOOT: lint_overshoot(l, p, e); break;
+	case PLAN_FAILOVER: lint_failover(l, p, e); break;
+	case PLAN_ANSWERS: lint_answers(l, p, e); break;
 	}
+}
+
+/* What is spared is one name; another check's isn't. */
+static void lint_spare(struct lint *l, const struct plan *p, const struct plan_fault *f)
+{
+	const struct bal_check *one = plan_check_of(p, f->node);
+
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++) {
+			const struct bal_check *o = &p->conf[c].server[i].check;
+			if (p->conf[c].server_node[i] != f->node || one == NULL ||
+			    dns_name_eq(o->name, o->name_len, one->name, one->name_len))
+				continue;
+			lint_add(l, true, NULL, f->line, "spare: the balancers check %s by "
+			         "several names: expected one checkName", p->node[f->node].name);
+			return;
+		}
 }
 
 static void lint_faults(struct lint *l, const struct plan *p)
 {
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].spares_checks)
+			lint_spare(l, p, &p->fault[i]);
 	for (unsigned i = 0; i < p->fault_n; i++)
 		if (p->fault[i].kind >= PLAN_SERVFAIL && p->fault[i].kind <= PLAN_DROP &&
 		    p->recursor.path != NULL)

@@ -186,6 +186,8 @@ static const struct key load_keys[] = {
 	{ .name = "timeout", .kind = KEY_TIME, KEY_AT(plan_load, timeout_ns), .lo = 1000000,
 	  .hi = 3600 * SECOND },
 	{ .name = "tries", .kind = KEY_COUNT, KEY_AT(plan_load, tries), .lo = 1, .hi = 16 },
+	{ .name = "retry", .kind = KEY_WORD, KEY_AT(plan_load, retry), .words = plan_retry_names,
+	  .word_n = PLAN_SAME + 1 },
 	{ .name = "family", .kind = KEY_COUNT, KEY_AT(plan_load, family), .lo = 4, .hi = 6 },
 	{ .name = "names", .kind = KEY_OTHER, .required = true },
 	{ .name = "types", .kind = KEY_OTHER },
@@ -197,6 +199,7 @@ static const struct plan_load load_defaults = {
 	.clients = 1, .choose = PLAN_PER_QUERY, .arrivals = PLAN_POISSON,
 	.zipf_milli = 1000, .type_n = 1, .type = { { DNS_A, 1000000 } },
 	.edns_size = DNS_EDNS_MAX, .timeout_ns = 2 * SECOND, .tries = 1,
+	.retry = PLAN_OTHER,
 };
 
 const struct key *loads_keys(unsigned *n, const struct plan_load **defaults)

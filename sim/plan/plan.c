@@ -24,7 +24,7 @@ const char *plan_fault_name(enum plan_fault_kind k)
 
 const char *plan_expect_name(enum plan_expect_kind k)
 {
-	MUST(k >= PLAN_EVEN && k <= PLAN_POLICY);
+	MUST(k >= PLAN_EVEN && (int)k < EXPECT_N);
 	return plan_expect_names[k];
 }
 

@@ -235,3 +235,109 @@ void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_
 	if (s->need > 0)
 		s->mean_needed = mean_for(s->need, exact, e->flake);
 }
+
+/* ---- overshoot, flaps ---- */
+
+/* Windows that are looked at, at most, over all balancers and returns. */
+static double windows(const struct plan *p, const struct plan_expect *e)
+{
+	double n = 0;
+	unsigned balancers = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		balancers += p->node[i].role == PLAN_BALANCER;
+	int64_t bound = e->within_ns != PLAN_MODEL ? e->within_ns : plan_back_ns(p, e->node[0]);
+	for (unsigned i = 0; i < p->fault_n && bound < INT64_MAX; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if (f->node != e->node[0] || !plan_fault_returns(f->kind))
+			continue;
+		double mean = plan_queries(p, f->at_ns,
+			f->at_ns + 2 * bound + p->limits.loop_gap_ns +
+		                           p->limits.slack_ns);
+		n += (double)plan_poisson_most(mean, e->flake / 4) +
+		     PLAN_HERD_WINDOW * (double)balancers;
+	}
+	return n;
+}
+
+static double overshoot_above(const struct plan *p, const struct plan_expect *e, unsigned most)
+{
+	double worst = 0;
+
+	for (unsigned i = 0; i < p->conf_n; i++) {
+		enum bal_policy policy = p->conf[i].policy;
+		double share = plan_share(&p->conf[i], e->node[0]);
+		double tail = most >= PLAN_HERD_WINDOW ? 0 :
+		              stat_binom_upper(most + 1, PLAN_HERD_WINDOW, share);
+		if (policy != BAL_WRANDOM && policy != BAL_ROUNDROBIN && tail > 0)
+			return 1;
+		worst = tail > worst ? tail : worst;
+	}
+	double all = worst * windows(p, e);
+	return all < 1 ? all : 1;
+}
+
+double plan_overshoot_chance(const struct plan *p, const struct plan_expect *e)
+{
+	return overshoot_above(p, e,
+		(unsigned)((uint64_t)PLAN_HERD_WINDOW * e->share_ppm / 1000000));
+}
+
+double plan_overshoot_least(const struct plan *p, const struct plan_expect *e)
+{
+	for (unsigned most = 0; most < PLAN_HERD_WINDOW; most++)
+		if (overshoot_above(p, e, most) <= e->flake)
+			return (double)most / PLAN_HERD_WINDOW;
+	return 0;
+}
+
+/*
+ * Probability that a check of that server fails, whatever else it is: a fault that isn't certain.
+ */
+static double check_fails(const struct plan *p, unsigned balancer, int node, unsigned *faults)
+{
+	double stays = 1;
+
+	for (unsigned i = 0; i < 2; i++) {
+		double kept = 1 - p->node[i == 0 ? (int)balancer : node].link.loss_ppm / 1e6;
+		stays *= kept * kept;
+	}
+	double fails = 1 - stays;
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if ((f->node != node && f->node != (int)balancer) || plan_fault_silences(f->kind) ||
+		    plan_fault_returns(f->kind) || f->value_ppm == 0 ||
+		    f->value_ppm == 1000000 || f->spares_checks)
+			continue;
+		double kept = 1 - f->value_ppm / 1e6;
+		double one = f->kind == PLAN_LOSS ? 1 - kept * kept : 1 - kept;
+		fails = one > fails ? one : fails;
+		*faults += 1;
+	}
+	return fails;
+}
+
+double plan_flaps_mean(const struct plan *p, const struct plan_expect *e)
+{
+	double mean = 0;
+	unsigned faults = 0;
+
+	for (unsigned b = 0; b < p->node_n; b++) {
+		if (p->node[b].role != PLAN_BALANCER)
+			continue;
+		const struct plan_conf *c = &p->conf[p->node[b].conf];
+		for (unsigned i = 0; i < c->server_n; i++) {
+			unsigned k = 0;
+			while (k < e->node_n && e->node[k] != c->server_node[i])
+				k++;
+			const struct bal_check *check = &c->server[i].check;
+			if (k == e->node_n || check->mode != BAL_CHECK_AUTO)
+				continue;
+			double fails = check_fails(p, b, e->node[k], &faults), down = 1;
+			for (unsigned m = 0; m < check->max_failures && m < 64; m++)
+				down *= fails;
+			mean += 2 * down * ((double)p->end_ns / (double)check->interval_ns + 1);
+		}
+	}
+	return mean;
+}

@@ -28,6 +28,17 @@ uint64_t plan_poisson_most(double mean, double flake);
 double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries);
 /* The least number of them at flake, by Chernoff's bound. */
 uint64_t plan_names_least(double mean, double flake);
+/*
+ * The probability that a right balancer's draws exceed overshoot's share somewhere, at most: the
+ * sum over all windows. 1 where the policy doesn't draw by weight.
+ */
+double plan_overshoot_chance(const struct plan *p, const struct plan_expect *e);
+/* The least share, in steps of a window, that this chance allows at flake; 0: none does. */
+double plan_overshoot_least(const struct plan *p, const struct plan_expect *e);
+/* Mean of the changes of state that lost checks cause, at most, over all balancers; for flaps. */
+double plan_flaps_mean(const struct plan *p, const struct plan_expect *e);
+
+enum { PLAN_HERD_WINDOW = 50 };
 
 /* What an even, or a back to share, has to decide with. */
 struct plan_sample {

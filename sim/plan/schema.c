@@ -13,7 +13,8 @@ const char *const plan_fault_names[FAULT_N] = {
 const char *const plan_expect_names[EXPECT_N] = {
 	[PLAN_EVEN] = "even", [PLAN_DETECT] = "detect", [PLAN_BACK] = "back",
 	[PLAN_LOST] = "lost", [PLAN_ANSWERS] = "answers", [PLAN_CACHE] = "cache",
-	[PLAN_LATENCY] = "latency", [PLAN_POLICY] = "policy",
+	[PLAN_LATENCY] = "latency", [PLAN_POLICY] = "policy", [PLAN_FLAPS] = "flaps",
+	[PLAN_OUTAGE] = "outage", [PLAN_OVERSHOOT] = "overshoot", [PLAN_FAILOVER] = "failover",
 };
 const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
@@ -35,6 +36,7 @@ const char *const plan_names_names[] = { [PLAN_ZIPF] = "zipf", [PLAN_UNIQUE] = "
 const char *const plan_choose_names[] = {
 	[PLAN_PER_QUERY] = "per_query", [PLAN_PER_CLIENT] = "per_client",
 };
+const char *const plan_retry_names[] = { [PLAN_OTHER] = "other", [PLAN_SAME] = "same" };
 const char *const plan_dist_names[] = {
 	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
 	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
@@ -184,6 +186,7 @@ static const struct schema_field load_fields[] = {
 	ENUM("names", plan_load, names, plan_names_names),
 	INT("node", plan_load, node, 0, PLAN_NODES_MAX - 1),
 	INT("rate_mqps", plan_load, rate_mqps, 1, PLAN_RATE_MAX_MQPS),
+	ENUM("retry", plan_load, retry, plan_retry_names),
 	TIME("timeout_ns", plan_load, timeout_ns),
 	TIME("to_ns", plan_load, to_ns),
 	INT("tries", plan_load, tries, 1, 100),
@@ -197,6 +200,7 @@ static const struct schema_field fault_fields[] = {
 	ENUM("kind", plan_fault, kind, plan_fault_names),
 	INT("line", plan_fault, line, 0, INT32_MAX),
 	INT("node", plan_fault, node, 0, PLAN_NODES_MAX - 1),
+	BOOL("spares_checks", plan_fault, spares_checks),
 	TIME("value_ns", plan_fault, value_ns),
 	INT("value_ppm", plan_fault, value_ppm, 0, 1000000),
 };
@@ -210,6 +214,7 @@ static const struct schema_field expect_fields[] = {
 	TIME("during_from_ns", plan_expect, during_from_ns),
 	TIME("during_to_ns", plan_expect, during_to_ns),
 	INT("error", plan_expect, error, -1, INT64_MAX),
+	INT("error_least", plan_expect, error_least, 0, INT64_MAX),
 	REAL("flake", plan_expect, flake),
 	INT("hits_ppm", plan_expect, hits_ppm, 0, 1000000),
 	ENUM("kind", plan_expect, kind, plan_expect_names),
@@ -217,6 +222,7 @@ static const struct schema_field expect_fields[] = {
 	REAL("miss", plan_expect, miss),
 	ARRAY("nodes", plan_expect, node, node_n, elem_node),
 	INT("quantile_ppm", plan_expect, quantile_ppm, 0, 1000000),
+	INT("share_ppm", plan_expect, share_ppm, 0, 1000000),
 	BOOL("to_share", plan_expect, to_share),
 	MODEL("within_ns", plan_expect, within_ns, PLAN_TIME_MAX_NS),
 	INT("wrong", plan_expect, wrong, 0, INT64_MAX),

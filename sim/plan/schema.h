@@ -55,7 +55,7 @@ struct schema {
 extern const struct schema plan_schema;
 
 /* Names by enum value, NULL where there is none; the last is at _N - 1. */
-enum { FAULT_N = PLAN_UNDRAIN + 1, EXPECT_N = PLAN_POLICY + 1 };
+enum { FAULT_N = PLAN_UNDRAIN + 1, EXPECT_N = PLAN_FAILOVER + 1 };
 enum { POLICY_N = BAL_ORDERED_WRANDOM + 1 };
 extern const char *const plan_fault_names[FAULT_N];
 extern const char *const plan_expect_names[EXPECT_N];
@@ -65,6 +65,7 @@ extern const char *const plan_checks_names[PLAN_CHECKS_ASYNC + 1];
 extern const char *const plan_arrivals_names[PLAN_POISSON + 1];
 extern const char *const plan_names_names[PLAN_UNIQUE + 1];
 extern const char *const plan_choose_names[PLAN_PER_CLIENT + 1];
+extern const char *const plan_retry_names[PLAN_SAME + 1];
 extern const char *const plan_dist_names[DIST_LOGNORMAL + 1];
 
 /* Limits that a plan keeps. */

@@ -330,6 +330,8 @@ static void put_fault(FILE *to, const struct plan *p, const struct plan_fault *f
 		fputs(", by = ", to);
 		put_time(to, f->value_ns);
 	}
+	if (f->spares_checks)
+		fputs(", spare = \"checks\"", to);
 	fputs(" }\n", to);
 }
 

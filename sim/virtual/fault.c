@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "sim/net/fault.h"
+#include "sim/plan/bounds.h"
 
 enum { EVIDENCE = 256 };
 
@@ -268,6 +269,9 @@ static void fault_stub(struct world *w, unsigned i)
 	}
 	w->fault[i].stub_was = stub_count(w, f);
 	w->fault[i].stub_asked = rec_count(h->rec->rec, REC_C_QUESTIONS);
+	const struct bal_check *check = f->spares_checks ? plan_check_of(w->plan, f->node) : NULL;
+	rec_fault_spares(h->rec->shared, stub_kind(f->kind), check != NULL ? check->name : NULL,
+	                 check != NULL ? check->name_len : 0);
 	rec_fault(h->rec->shared, stub_kind(f->kind), f->value_ppm, f->value_ns);
 	strike_pending(w, i);
 }

@@ -30,7 +30,7 @@ static struct plan_node node[3] = {
 static struct plan_load load = {
 	.clients = 2, .choose = PLAN_PER_QUERY, .arrivals = PLAN_CONSTANT, .rate_mqps = 10000,
 	.names = PLAN_ZIPF, .name_n = 2, .type_n = 1, .type = { { DNS_A, 1000000 } },
-	.tries = 2, .family = 4,
+	.tries = 2, .retry = PLAN_OTHER, .family = 4,
 };
 static struct plan_fault fault[2] = { { .kind = PLAN_KILL, .node = 2 },
                                       { .kind = PLAN_START, .node = 2 } };

@@ -108,7 +108,8 @@ static inline void model_plan(struct model *m)
 		.server = m->server, .server_node = m->server_node };
 	m->load = (struct plan_load){ .clients = 2, .choose = PLAN_PER_QUERY,
 		.arrivals = PLAN_CONSTANT, .rate_mqps = 1000, .names = PLAN_UNIQUE, .type_n = 1,
-		.tries = 1, .family = 4, .type = { { DNS_A, 1000000 } }, .timeout_ns = SYNTH_S,
+		.tries = 1, .retry = PLAN_OTHER,
+		.family = 4, .type = { { DNS_A, 1000000 } }, .timeout_ns = SYNTH_S,
 		.to_ns = end };
 	m->expect = (struct plan_expect){ .kind = PLAN_POLICY, .flake = 1e-9, .miss = 1e-4,
 		.catch_ppm = 100000, .during_from_ns = m->k.from_ns,

@@ -9,6 +9,7 @@
 
 #include "plan_files.h"
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 #include "sim/plan/lint.h"
 #include "sim/plan/plan_io.h"
 #include "sim/plan/print.h"

@@ -96,7 +96,7 @@ static const struct row broken_scenarios[] = {
 	 "s.lua:10: load.rat: no such "
 	  "key: did you mean 'rate'? expected one of rate, from, to, arrivals, timeout, "
 		"tries, "
-	  "family, names, types, edns, clients" },
+	  "retry, family, names, types, edns, clients" },
 	{ "a key that is missing", "s.lua", "rate = 1000, ", "",
 	 "s.lua:9: load: no 'rate': "
 	  "expected rate = ..." },
@@ -135,7 +135,8 @@ static const struct row broken_scenarios[] = {
 	 "s.lua:13: at.kil: no such key: did you "
 	  "mean 'kill'? expected one of at, ratio, by, kill, start, hang, resume, "
 		"blackhole, "
-	  "heal, loss, delay, servfail, slow, wrong, truncate, refuse, drop, drain, undrain" },
+	  "heal, loss, delay, servfail, slow, wrong, truncate, refuse, drop, drain, undrain, "
+		"spare" },
 	{ "a fault on nobody", "s.lua", "kill = \"DNS1\"", "kill = \"DNS2\"",
 	 "s.lua:13: at.kill: "
 	  "no such node 'DNS2': did you mean 'DNS1'? expected one of LB1, LB2, DNS1, "
@@ -177,7 +178,7 @@ static const struct row broken_scenarios[] = {
 	  "mean 'lost'?" },
 	{ "no claim", "s.lua", "lost {", "{",
 	 "s.lua:15: expect: claim 4: expected even { ... }, "
-	  "detect, back, lost, answers, cache or latency" },
+	  "detect, back, lost, answers, cache, latency, flaps, outage, overshoot or failover" },
 	{ "a claim about nobody", "s.lua", "detect { \"DNS1\"", "detect { \"DNS4\"",
 	 "s.lua:17: "
 	  "expect.detect[1]: no recursor 'DNS4': did you mean 'DNS1'? expected one of "
@@ -226,6 +227,44 @@ static const struct row broken_scenarios[] = {
 	  "within = \"1ms\" }", "s.lua:21: expect.latency: 14271 queries are planned at "
 		"least, "
 	  "1.43 above the quantile: expected 20, so 200000 queries" },
+	{ "flaps that chance may do", "s.lua", "at \"5s\" { kill",
+	  "at \"1s\" { loss = \"DNS1\", ratio = 0.2 } expect { flaps { \"DNS1\" } } "
+	  "at \"5s\" { kill",
+	  "s.lua:13: expect.flaps.at_most: 0: health checks are lost at random, so a "
+	  "right system's may change their minds 25.92 times in the mean: expected at "
+	  "least 80" },
+	{ "a herd that chance may do", "s.lua", "cache { hits = 0.5 }",
+	  "overshoot { \"DNS1\", at_most = 0.8 }",
+	  "s.lua:21: expect.overshoot.at_most: 0.8: a right system exceeds it with a "
+	  "probability of up to 0.00691, above flake 1e-09: expected at least 0.96, or "
+	  "a greater flake" },
+	{ "an overshoot without a share", "s.lua", "cache { hits = 0.5 }",
+	  "overshoot { \"DNS1\" }",
+	  "s.lua:21: expect.overshoot: no 'at_most': expected at_most = ..." },
+	{ "a failover of a recursor", "s.lua", "cache { hits = 0.5 }",
+	  "failover { \"DNS1\" }",
+	  "s.lua:21: expect.failover[1]: no such node 'DNS1': expected one of LB1, LB2" },
+	{ "a failover of who lives", "s.lua", "cache { hits = 0.5 }",
+	  "failover { \"LB1\" }",
+	  "s.lua:21: expect.failover: nothing takes down LB1: expected an at with "
+	  "kill, hang or blackhole" },
+	{ "a failover of clients that ask once", "s.lua", "at \"10s\" {",
+	  "at \"6s\" { kill = \"LB1\" } expect { failover { \"LB1\" } } at \"10s\" {",
+	  "s.lua:14: expect.failover: clients of load 1 ask no other balancer: "
+	  "expected tries = 2, retry = \"other\" and a second balancer" },
+	{ "a share of a balancer", "s.lua", "at \"10s\" {", "at \"6s\" { kill = \"LB1\" } "
+	  "at \"9s\" { start = \"LB1\" } expect { back { \"LB1\", to = \"share\", "
+	  "within = \"1s\" } } at \"10s\" {",
+	  "s.lua:14: expect.back.to: a balancer has no share: clients choose it" },
+	{ "more errors than queries", "s.lua", "wrong = 0, duplicate = 0",
+	  "error_least = 20000",
+	  "s.lua:20: expect.answers.error_least: 20000: expected at most 14271, as "
+	  "many queries as there are surely planned" },
+	{ "a kill that spares", "s.lua", "kill = \"DNS1\"", "kill = \"DNS1\", "
+	  "spare = \"checks\"",
+	  "s.lua:13: at.spare: kill spares nobody" },
+	{ "whom a later try asks", "s.lua", "rate = 1000", "retry = \"any\", rate = 1000",
+	  "s.lua:10: load.retry: 'any': expected one of \"other\", \"same\"" },
 };
 
 static void a_broken_scenario_is_refused_with_its_line(void **state)
@@ -377,7 +416,8 @@ static void a_broken_set_is_named(void **state)
 	} rows[] = {
 		{ "load.ratee=5", "--set load.ratee=5: no such key: did you mean 'rate'? expected "
 		 "one of "
-		  "rate, from, to, arrivals, timeout, tries, family, names, types, edns, clients" },
+		  "rate, from, to, arrivals, timeout, tries, retry, family, names, types, edns, "
+		  "clients" },
 		{ "load.rate=fast", "--set load.rate=fast: 'fast': expected queries a second "
 		  "0.001...10000000" },
 		{ "laod.rate=5", "--set laod.rate=5: no such path: did you mean 'load'? expected "
