@@ -173,7 +173,8 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
-	{ "setServFailWhenNoServer", set_servfail },
+	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
+	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
 };
 
@@ -201,7 +202,7 @@ static const char *const unsupported[] = {
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
 	"setRules", "webserver", "setWebserverConfig", "setAPIWritable", "controlSocket",
 	"setKey", "setConsoleACL", "addConsoleACL", "setConsoleMaximumConcurrentConnections",
-	"newPacketCache", "getPool", "setStaleCacheEntriesTTL", "setDropEmptyQueries",
+	"setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",

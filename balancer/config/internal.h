@@ -21,6 +21,8 @@ struct loader {
 	bool servfail_when_no_server, roundrobin_fail_on_no_server;
 	int64_t udp_timeout_ns;
 	uint32_t max_outstanding;
+	struct bal_cache_conf cache;        /* of the default pool; entries 0: none */
+	uint32_t stale_s;
 	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition */
@@ -54,6 +56,12 @@ bool cf_is_int(lua_State *l, int index, int64_t *out);
 /* server.c: newServer and the methods of what it returns. */
 int cf_server_new(lua_State *l);
 void cf_server_register(lua_State *l);
+
+/* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
+int cf_cache_new(lua_State *l);
+int cf_pool_get(lua_State *l);
+int cf_set_stale(lua_State *l);
+void cf_cache_register(lua_State *l);
 
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);

@@ -64,6 +64,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
 	c->conf.max_outstanding = ld->max_outstanding;
+	c->conf.cache = ld->cache;
+	c->conf.stale_s = ld->stale_s;
 	c->conf.server_n = ld->server_n;
 	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
 	const struct ep *front = o->front_n > 0 ? o->front : ld->front;
@@ -128,6 +130,7 @@ static int fill(lua_State *l)
 	lua_setfield(l, -2, "_G");
 	lua_replace(l, LUA_GLOBALSINDEX);
 	cf_server_register(l);
+	cf_cache_register(l);
 	cf_foreign_register(l);
 	cf_global_register(l);
 	return 0;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The life of a query in one worker: judged, sent on, answered or timed out; see bal.h. */
+/*
+ * The life of a query in one worker: judged, answered from the cache or sent on, answered or timed
+ * out; see bal.h.
+ */
 #include "bal.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "cache.h"
 #include "idtable.h"
 #include "lib/drbg.h"
 #include "policy.h"
@@ -18,6 +22,7 @@ struct bal {
 	bool policy_fresh;         /* the policy has seen who is up in this batch */
 	struct policy policy;
 	struct idtable out;
+	struct cache cache;
 	struct drbg random;
 	uint64_t count[BAL_VERDICTS];
 	uint64_t received;
@@ -26,7 +31,8 @@ struct bal {
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
-	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf);
+	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) +
+	       idt_arena_size(conf) + cache_arena_size(conf);
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -40,6 +46,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->now_ns = INT64_MIN;
 	policy_init(&b->policy, a, conf, shared);
 	idt_init(&b->out, a, conf);
+	cache_init(&b->cache, a, conf, shared);
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	return b;
 }
@@ -127,6 +134,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, q, d, question);
+	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
 	dns_put16(d->data, q->id);
 	d->peer = b->conf->server[server].addr;
 	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
@@ -150,6 +158,9 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	}
 	if (dns_question(&question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
+	/* before the policy: a hit takes no turn and uses up no qps */
+	if (cache_answer(&b->cache, b->now_ns, d, &question))
+		return BAL_CACHE_HIT;
 	return forward(b, d, &question);
 }
 
@@ -233,6 +244,8 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	give_back(d, q);
+	cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
+	            (size_t)DNS_HEADER + q->name_len + 4);
 	settle(b, server, q);
 	return v;
 }
@@ -297,6 +310,16 @@ uint64_t bal_count(const struct bal *b, enum bal_verdict v)
 uint64_t bal_timeouts(const struct bal *b)
 {
 	return b->timeouts;
+}
+
+uint64_t bal_cache_misses(const struct bal *b)
+{
+	return b->cache.misses;
+}
+
+uint64_t bal_not_cached(const struct bal *b)
+{
+	return b->cache.not_cached;
 }
 
 uint32_t bal_outstanding(const struct bal *b)

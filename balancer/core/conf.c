@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Defaults of one server, dnsdist 1.7's; see conf.h. */
+/* Defaults of a server and of a cache, dnsdist 1.7's; see conf.h. */
 #include "conf.h"
 
 #include <string.h>
@@ -20,4 +20,14 @@ void bal_server_defaults(struct bal_server *s)
 		},
 	};
 	memcpy(s->check.name, check_name, sizeof(check_name));
+}
+
+void bal_cache_defaults(struct bal_cache_conf *c)
+{
+	uint32_t entries = c->entries;
+
+	*c = (struct bal_cache_conf){
+		.entries = entries, .max_ttl = 86400, .failure_ttl = 60, .negative_ttl = 3600,
+		.stale_ttl = 60,
+	};
 }

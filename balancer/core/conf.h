@@ -54,6 +54,18 @@ struct bal_server {
 	unsigned line;                 /* of its newServer, for messages */
 };
 
+/* The packet cache. Times in seconds. */
+struct bal_cache_conf {
+	uint32_t entries;              /* at most, over all workers; 0: there is none */
+	uint32_t max_ttl;              /* 86400; a longer TTL counts as this */
+	uint32_t min_ttl;              /* 0; what has a shorter TTL isn't cached */
+	uint32_t failure_ttl;          /* 60; SERVFAIL and REFUSED; 0: they aren't cached */
+	uint32_t negative_ttl;         /* 3600; at most, for NXDOMAIN and no data */
+	uint32_t stale_ttl;            /* 60; TTL of an answer that has expired */
+	bool dont_age;                 /* false; true: hits have the TTLs that the server gave */
+	bool cookie_hashing;           /* false; true: a query's cookie belongs to its key */
+};
+
 struct bal_conf {
 	enum bal_policy policy;
 	bool servfail_when_no_server;  /* false: drop */
@@ -66,7 +78,12 @@ struct bal_conf {
 	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
+	struct bal_cache_conf cache;       /* of the default pool; zero: none */
+	uint32_t stale_s;                  /* 0; use expired answers so long when no server is up */
 };
+
+/* Fills in the defaults of a cache: everything but its entries. */
+void bal_cache_defaults(struct bal_cache_conf *c);
 
 /* Fills in the defaults of one server: everything but its address. */
 void bal_server_defaults(struct bal_server *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a balancer's workers and its health core share: one small struct of atomics, passed in.
- * Relaxed order is enough everywhere: each value stands alone.
+ * What a balancer's workers and its health core share: one small struct of atomics, and the packet
+ * cache, passed in. Relaxed order is enough for the atomics: each value stands alone.
  */
 #ifndef EK_BALANCER_SHARED_H
 #define EK_BALANCER_SHARED_H
@@ -13,6 +13,7 @@
 
 #include "lib/arena.h"
 #include "conf.h"
+#include "lib/pcache.h"
 
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
@@ -26,14 +27,26 @@ struct bal_shared {
 	_Alignas(64) _Atomic uint32_t turn;    /* roundrobin's counter */
 	unsigned server_n;
 	struct bal_shared_server *server;
+	struct pcache *packets;                /* the packet cache; NULL: there is none */
 };
 
 size_t bal_shared_arena_size(const struct bal_conf *conf);
 /* Servers forced up are up, all others down until the health core says otherwise. */
 struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf);
 
+/*
+ * The packet cache, for a configuration that has one: about 600 bytes of zero pages for each entry,
+ * touched only where used; 0 and nothing without one. seed: keys its hash. Call it before any
+ * worker's bal_init, which without it keeps no answers.
+ */
+size_t bal_shared_cache_arena_size(const struct bal_conf *conf);
+void bal_shared_cache_init(struct bal_shared *sh, struct arena *a, const struct bal_conf *conf,
+                           const uint8_t seed[32]);
+
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
+/* O(servers). */
+bool bal_shared_any_up(const struct bal_shared *sh);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
 
 #endif

@@ -212,53 +212,79 @@ static enum verdict decide_least(const struct plan_expect *e, uint64_t k, uint64
 	return n > 0 && fail.hi < least ? VERDICT_FAIL : VERDICT_INCONCLUSIVE;
 }
 
-static json_t *cache_json(const struct judge *j, const struct recursor *r, unsigned cache)
+static json_t *cache_json(const char *name, const struct cache_count *c, const char *of)
 {
-	const struct cache_count *c = &r->cache[cache];
-
-	return json_pack("{s:s, s:I, s:I, s:I}", "name", node_name(j, (int)r->node),
-	                 "answers", (json_int_t)c->answers, "hits", (json_int_t)c->hits,
+	return json_pack("{s:s, s:I, s:I, s:I}", "name", name, of, (json_int_t)c->answers,
+	                 "hits", (json_int_t)c->hits,
 	                 "share_ppm", (json_int_t)ppm_of(c->hits, c->answers));
+}
+
+/* The sum of all nodes' counts, each of which goes into list. */
+static struct cache_count cache_sum(const struct judge *j, unsigned cache, bool balancers,
+                                    json_t *list)
+{
+	struct cache_count all = { 0 };
+
+	for (unsigned i = 0; i < (balancers ? j->balancer_n : j->recursor_n); i++) {
+		unsigned node = balancers ? j->balancer[i].node : j->recursor[i].node;
+		const struct cache_count *c = balancers ? &j->balancer[i].cache[cache] :
+		                              &j->recursor[i].cache[cache];
+		all.answers += c->answers;
+		all.hits += c->hits;
+		json_array_append_new(list, cache_json(node_name(j, (int)node), c,
+		                                       balancers ? "queries" : "answers"));
+	}
+	return all;
+}
+
+static void tell_cache(const struct plan_expect *e, const struct cache_count *all, double low,
+                       struct finding *f)
+{
+	text_count(&f->why, all->hits);
+	text_add(&f->why, " of ");
+	text_count(&f->why, all->answers);
+	text_add(&f->why, e->at_balancers ? " queries (" : " answers (");
+	text_percent(&f->why, ppm_of(all->hits, all->answers));
+	text_add(&f->why, " %%, surely at least ");
+	text_percent(&f->why, (int64_t)(low * 1e6));
+	text_add(&f->why, e->at_balancers ? " %%) were answered by the balancers, which asked no "
+	         "recursor for them" : " %%) left within ");
+	if (!e->at_balancers) {
+		text_time(&f->why, e->within_ns);
+		text_add(&f->why, " at the recursors' own interfaces");
+	}
+	text_add(&f->why, ", expected at least ");
+	text_percent(&f->why, e->hits_ppm);
+	text_add(&f->why, " %%%s", f->verdict == VERDICT_INCONCLUSIVE ? ": too few to tell" : "");
 }
 
 void expect_cache(struct judge *j, unsigned cache, struct finding *f)
 {
 	const struct plan_expect *e = j->cache[cache];
+	bool balancers = e->at_balancers;
 	json_t *list = json_array();
-	struct cache_count all = { 0 };
+	struct cache_count all = cache_sum(j, cache, balancers, list);
 	struct stat_interval is;
 
-	for (unsigned i = 0; i < j->recursor_n; i++) {
-		all.answers += j->recursor[i].cache[cache].answers;
-		all.hits += j->recursor[i].cache[cache].hits;
-		json_array_append_new(list, cache_json(j, &j->recursor[i], cache));
-	}
 	f->verdict = decide_least(e, all.hits, all.answers, e->hits_ppm / 1e6, &is);
-	text_add(&f->title, "most answers come from the recursors' caches");
+	text_add(&f->title, "most answers come from the %s' caches",
+	         balancers ? "balancers" : "recursors");
 	text_add(&f->claim, "at least ");
 	text_percent(&f->claim, e->hits_ppm);
-	text_add(&f->claim, " %% within ");
-	text_time(&f->claim, e->within_ns);
-	text_count(&f->why, all.hits);
-	text_add(&f->why, " of ");
-	text_count(&f->why, all.answers);
-	text_add(&f->why, " answers (");
-	text_percent(&f->why, ppm_of(all.hits, all.answers));
-	text_add(&f->why, " %%, surely at least ");
-	text_percent(&f->why, (int64_t)(is.lo * 1e6));
-	text_add(&f->why, " %%) left within ");
-	text_time(&f->why, e->within_ns);
-	text_add(&f->why, " at the recursors' own interfaces, expected at least ");
-	text_percent(&f->why, e->hits_ppm);
-	text_add(&f->why, " %%%s", f->verdict == VERDICT_INCONCLUSIVE ? ": too few to tell" : "");
-	json_object_set_new(f->measured, "answers", json_integer((json_int_t)all.answers));
+	text_add(&f->claim, balancers ? " %% of the queries" : " %% within ");
+	if (!balancers)
+		text_time(&f->claim, e->within_ns);
+	tell_cache(e, &all, is.lo, f);
+	json_object_set_new(f->measured, balancers ? "queries" : "answers",
+	                    json_integer((json_int_t)all.answers));
 	json_object_set_new(f->measured, "hits", json_integer((json_int_t)all.hits));
 	json_object_set_new(f->measured, "share_ppm",
 	                    json_integer((json_int_t)ppm_of(all.hits, all.answers)));
 	json_object_set_new(f->measured, "low_ppm", json_integer((json_int_t)(is.lo * 1e6)));
-	json_object_set_new(f->measured, "recursors", list);
+	json_object_set_new(f->measured, balancers ? "balancers" : "recursors", list);
 	json_object_set_new(f->bound, "hits_ppm", json_integer(e->hits_ppm));
-	json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
+	if (!balancers)
+		json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
 }
 
 /* ---- latency ---- */

@@ -271,6 +271,27 @@ static json_t *servers(const struct judge *j)
 	return list;
 }
 
+/* What the balancers' packet caches did; NULL where no balancer has one. */
+static json_t *balancers(const struct judge *j)
+{
+	json_t *list = json_array();
+	bool any = false;
+
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		any = any || b->conf->cache_entries > 0;
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}",
+		                      "name", node_name(j, (int)b->node),
+		                      "queries", (json_int_t)b->queries,
+		                      "hits", (json_int_t)b->hits,
+		                      "forwarded", (json_int_t)b->draws));
+	}
+	if (any)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *program(const struct plan_program *p, const char *own)
 {
 	return json_pack("{s:s, s:s}", "program", p->path != NULL ? p->path : own,
@@ -316,6 +337,9 @@ json_t *judge_document(struct judge *j)
 	                        "invalid", invalid_list(j), "harness", harness(j),
 	                        "phases", phases(j), "servers", servers(j),
 	                        "series", judge_series(j));
+	json_t *caches = balancers(j);
+	if (caches != NULL)
+		json_object_set_new(doc, "balancers", caches);
 	if (j->events.violation_n > 0)
 		json_object_set_new(doc, "violations", violations(j));
 	return doc;

@@ -137,6 +137,10 @@ const struct plan_load *query_load(const struct client *c, const struct query *q
 /* settled.c: counts a settled query wherever it counts. */
 void query_settled(struct judge *j, struct client *c, const struct query *q);
 
+struct cache_count {
+	uint64_t answers, hits;
+};
+
 /* ---- balancer.c ---- */
 
 /* A client's query is forwarded within this, or never. */
@@ -154,6 +158,7 @@ struct front {
 	uint32_t last;      /* how far on the last of them is, when this is the first */
 	uint16_t server;    /* UINT16_MAX: not forwarded */
 	bool shared;        /* one of several that wait with one question: a guess */
+	bool hit;           /* answered from the balancer's cache: never forwarded */
 };
 
 STATIC_MUST(sizeof(struct front) == 64);
@@ -230,9 +235,12 @@ struct balancer {
 	struct table servers;       /* endpoint to server */
 	struct table waiting;       /* question to the first front that waits */
 	struct aging backs;         /* a server's answer to who asked */
+	struct aging owed;          /* question to servers' answers that no client has yet */
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
 	uint64_t tcp_sent;          /* segments with data to servers, which nobody follows */
+	uint64_t queries, hits;     /* clients' that are settled; those that weren't forwarded */
+	struct cache_count *cache;  /* the same for each of the judge's caches, in its window */
 	uint64_t draws;             /* and to each server */
 	uint64_t *server_draws;
 	size_t bin;                 /* of the last draw, in the series */
@@ -257,6 +265,8 @@ void balancer_free(struct balancer *b);
 void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out);
 /* Forgets a query at the front that nobody forwarded in time, and that is the oldest such one. */
 void balancer_stale(struct balancer *b, uint64_t front);
+/* Counts a query at the front that is settled. */
+void balancer_count(const struct judge *j, struct balancer *b, const struct front *f);
 /* The server that a query was forwarded to, by its key at the front; NULL: not known. */
 const char *server_asked(const struct judge *j, uint64_t key);
 /* The draw of a front that was forwarded, or of a lone forward. */
@@ -279,10 +289,6 @@ int64_t health_delay(const struct judge *j);
 void judge_settle(struct judge *j, int64_t t_ns);
 
 /* ---- recursor.c ---- */
-
-struct cache_count {
-	uint64_t answers, hits;
-};
 
 struct recursor {
 	unsigned node;

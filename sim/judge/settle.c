@@ -51,6 +51,7 @@ static void settle_front(struct judge *j, struct balancer *b)
 	} else {
 		balancer_stale(b, b->front_settled);
 	}
+	balancer_count(j, b, f);
 	b->front_settled++;
 }
 

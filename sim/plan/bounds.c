@@ -152,6 +152,35 @@ double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns)
 	return n;
 }
 
+static bool any_cache(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].cache_entries > 0)
+			return true;
+	return false;
+}
+
+double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_ns)
+{
+	bool all = !any_cache(p);
+	double n = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (all || p->load[i].names == PLAN_UNIQUE)
+			n += (double)p->load[i].rate_mqps / 1000 *
+			     overlap_s(&p->load[i], from_ns, to_ns);
+	return n;
+}
+
+bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns)
+{
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (any_cache(p) && p->load[i].names != PLAN_UNIQUE &&
+		    overlap_s(&p->load[i], from_ns, to_ns) > 0)
+			return true;
+	return false;
+}
+
 /* The greatest share that any balancer's configuration gives the node. */
 static double share_most(const struct plan *p, int node)
 {
@@ -300,5 +329,5 @@ int64_t plan_notice_ns(const struct plan *p, unsigned fault)
 
 double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share)
 {
-	return share * plan_queries(p, from_ns, to_ns - p->limits.slack_ns);
+	return share * plan_queries_forwarded(p, from_ns, to_ns - p->limits.slack_ns);
 }

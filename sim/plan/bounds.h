@@ -41,7 +41,8 @@ int64_t plan_back_ns(const struct plan *p, int node);
 int64_t plan_notice_ns(const struct plan *p, unsigned fault);
 /*
  * Mean number of queries that go to a dead recursor in [from, to), at least: those that are
- * planned in [from, to - slack), so that they are on their way in time. share: of all queries.
+ * planned in [from, to - slack), so that they are on their way in time, and surely forwarded.
+ * share: of all queries.
  */
 double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share);
 /* The least share that any balancer's configuration gives the node. */
@@ -57,6 +58,15 @@ double plan_lost_mean(const struct plan *p);
 
 /* Queries that all loads plan in [from, to), in the mean; first tries. */
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns);
+
+/*
+ * Those of them that a balancer surely forwards, if it gets to them: all, without a packet cache;
+ * with one on any balancer, those of loads with unique names. A name that repeats may have been
+ * asked before, however rare it is, so nothing is sure of zipf's.
+ */
+double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_ns);
+/* True when plan_queries_forwarded leaves queries of [from, to) out. */
+bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
 /* True for faults after which a node answers nothing, and for those that end one. */
 bool plan_fault_silences(enum plan_fault_kind k);

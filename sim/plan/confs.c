@@ -70,6 +70,7 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 	c->policy = b->policy;
 	c->udp_timeout_ns = b->udp_timeout_ns;
 	c->servfail_when_no_server = b->servfail_when_no_server;
+	c->cache_entries = b->cache.entries;
 	c->server_n = b->server_n;
 	c->server = calloc(b->server_n + 1, sizeof(*c->server));
 	c->server_node = calloc(b->server_n + 1, sizeof(*c->server_node));

@@ -26,7 +26,7 @@ static const struct key answers_keys[] = {
 	COUNT("error", KEY_COUNT_ANY, error),
 };
 static const struct key cache_keys[] = {
-	MARK, DURING, WITHIN(KEY_TIME, false), FLAKE,
+	MARK, DURING, { .name = "at", .kind = KEY_OTHER }, WITHIN(KEY_TIME, false), FLAKE,
 	{ .name = "hits", .kind = KEY_RATIO, KEY_AT(plan_expect, hits_ppm), .lo = 1, .hi = 1000000,
 	  .required = true },
 };
@@ -122,6 +122,18 @@ static void read_back(lua_State *L, const struct at *w, struct plan_expect *e)
 	lua_pop(L, 1);
 }
 
+/* Whose cache is meant. */
+static void read_at(lua_State *L, const struct at *w, struct plan_expect *e)
+{
+	static const char *const words[] = { "recursors", "balancers" };
+	struct at at = { .outer = w, .key = "at" };
+
+	if (!value_field(L, "at"))
+		return;
+	e->at_balancers = value_word(L, &at, words, 2) == 1;
+	lua_pop(L, 1);
+}
+
 static bool is_down(enum plan_fault_kind k)
 {
 	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
@@ -160,6 +172,8 @@ static void read_expect(lua_State *L, const struct at *w, struct plan_expect *e,
 		read_during(L, w, e);
 	if (kind == PLAN_BACK)
 		read_back(L, w, e);
+	if (kind == PLAN_CACHE)
+		read_at(L, w, e);
 	check_fault(L, w, e);
 }
 

@@ -81,6 +81,15 @@ static void lint_sample(struct lint *l, const struct plan *p, const struct plan_
 		return;
 	}
 	print_remedy(remedy, sizeof(remedy), &s);
+	if (s.cached && s.need > 0 && s.least < s.need) {
+		lint_add(l, true, NULL, e->line, "expect.%s: names that repeat may be in a "
+		         "balancer's packet cache, so %.0f queries are sure to be forwarded "
+		         "(%llu at least, at flake %g), and to catch %g takes %llu: expected "
+		         "unique() names",
+		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
+		         e->catch_ppm / 1e6, (unsigned long long)s.need);
+		return;
+	}
 	if (s.need == 0 || s.least < s.need)
 		lint_add(l, true, NULL, e->line, "expect.%s: %.0f queries are planned that count "
 		         "(%llu at least, at flake %g), and to catch %g takes %llu: expected %s",
@@ -151,6 +160,16 @@ static void lint_back(struct lint *l, const struct plan *p, const struct plan_ex
 		lint_even(l, p, e);
 }
 
+static void lint_balancer_caches(struct lint *l, const struct plan *p,
+                                 const struct plan_expect *e)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].cache_entries == 0)
+			lint_add(l, true, NULL, e->line, "expect.cache.at: no packet cache in %s: "
+			         "expected getPool(\"\"):setCache(newPacketCache(10000))",
+			         p->conf[i].path);
+}
+
 static void lint_cache(struct lint *l, const struct plan *p, const struct plan_expect *e)
 {
 	bool unique = true;
@@ -161,6 +180,10 @@ static void lint_cache(struct lint *l, const struct plan *p, const struct plan_e
 		lint_add(l, false, NULL, e->line, "expect.cache: names are unique, so nothing is "
 		         "asked "
 		         "twice");
+	if (e->at_balancers) {
+		lint_balancer_caches(l, p, e);
+		return;
+	}
 	for (unsigned i = 0; i < p->node_n; i++) {
 		const struct plan_node *n = &p->node[i];
 		if (n->role != PLAN_RECURSOR)

@@ -57,6 +57,7 @@ struct plan_conf {
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
 	bool servfail_when_no_server;
+	uint32_t cache_entries;    /* of the packet cache; 0: none */
 	unsigned server_n;
 	struct bal_server *server; /* in bal_conf's order */
 	int *server_node;          /* which node answers for server i: index into plan.node */
@@ -152,6 +153,7 @@ struct plan_expect {
 	uint64_t wrong, duplicate;       /* answers: the most that may be */
 	int64_t error;                   /* answers: the most SERVFAIL, REFUSED; -1: any number */
 	uint32_t hits_ppm;               /* cache: least share of hits */
+	bool at_balancers;               /* cache: theirs, of all queries; else the recursors' */
 	uint32_t quantile_ppm;           /* latency: which quantile must be within within_ns */
 };
 

@@ -137,8 +137,9 @@ static void print_sample(FILE *to, const struct plan *p, const struct plan_expec
 	struct plan_sample s;
 
 	plan_sample(&s, p, e);
-	fprintf(to, "           %.0f queries count, %llu at least; %llu decide (catch %g, miss %g, "
-	        "flake %g)\n", s.mean, (unsigned long long)s.least, (unsigned long long)s.need,
+	fprintf(to, "           %.0f queries %s, %llu at least; %llu decide (catch %g, miss %g, "
+	        "flake %g)\n", s.mean, s.cached ? "are in no balancer's cache" : "count",
+	        (unsigned long long)s.least, (unsigned long long)s.need,
 	        e->catch_ppm / 1e6, e->miss, e->flake);
 }
 
@@ -195,8 +196,14 @@ static void print_expect(FILE *to, const struct plan *p, const struct plan_expec
 		fputc('\n', to);
 		break;
 	case PLAN_CACHE:
-		fprintf(to, " at least %g within %s, from %s to %s\n", e->hits_ppm / 1e6,
-		        time_text(bound), time_text(e->during_from_ns), time_text(e->during_to_ns));
+		if (e->at_balancers)
+			fprintf(to, " at least %g of all queries at the balancers, from %s to %s\n",
+			        e->hits_ppm / 1e6, time_text(e->during_from_ns),
+			        time_text(e->during_to_ns));
+		else
+			fprintf(to, " at least %g within %s, from %s to %s\n", e->hits_ppm / 1e6,
+			        time_text(bound), time_text(e->during_from_ns),
+			        time_text(e->during_to_ns));
 		break;
 	case PLAN_LATENCY:
 		fprintf(to, " quantile %g within %s, from %s to %s\n", e->quantile_ppm / 1e6,

@@ -84,7 +84,7 @@ static double count_window(const struct plan *p, int64_t from, int64_t to, int64
 		int64_t up = down_until(p, t), next = next_down(p, up);
 		int64_t end = next < to ? next : to;
 		if (up < end) {
-			mean += plan_queries(p, up, end);
+			mean += plan_queries_forwarded(p, up, end);
 			*window_ns += end - up;
 		}
 		t = up >= to ? to : end;
@@ -153,6 +153,7 @@ void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_
 	}
 	bool exact = constant(p, from, to) && share >= 1 - 1e-12;
 	s->mean = count_window(p, from, to, &s->window_ns) * share;
+	s->cached = plan_queries_cached(p, from, to);
 	s->least = least_of(s->mean, exact, e->flake);
 	s->p_ppm = (uint32_t)(p_least * 1e6 + 0.5);
 	if (p_least > 0 && p_least < 1 && e->catch_ppm / 1e6 < p_least / 2 + 1e-9)

@@ -29,6 +29,7 @@ struct plan_sample {
 	double mean_needed;  /* the mean whose lower quantile is need */
 	uint32_t p_ppm;      /* smallest share among the servers named */
 	int64_t window_ns;   /* time in which draws count */
+	bool cached;         /* names that may be in a balancer's packet cache aren't in mean */
 };
 
 /*

@@ -51,6 +51,11 @@ static const char *const check_mode_names[] = {
 #define TEXT(k, s, m) { .key = k, .kind = SCHEMA_TEXT, AT(s, m), .cap = sizeof(MEMBER(s, m)) }
 #define STRING(k, s, m) { .key = k, .kind = SCHEMA_STRING, AT(s, m) }
 #define BOOL(k, s, m) { .key = k, .kind = SCHEMA_BOOL, AT(s, m) }
+/* Later than the first plans: left out when it says nothing. */
+#define MAYBE_BOOL(k, s, m) { .key = k, .kind = SCHEMA_BOOL, AT(s, m), .optional = true }
+#define MAYBE_INT(k, s, m, h) { .key = k, .kind = SCHEMA_INT, AT(s, m), \
+		.cap = sizeof(MEMBER(s, m)), .is_signed = SIGNED(MEMBER(s, m)), .hi = (h), \
+		.optional = true }
 #define REAL(k, s, m) { .key = k, .kind = SCHEMA_REAL, AT(s, m) }
 #define ENUM(k, s, m, n) { .key = k, .kind = SCHEMA_ENUM, AT(s, m), .names = n, \
 		.hi = (int64_t)COUNT_OF(n) - 1 }
@@ -128,6 +133,7 @@ static const struct schema_field elem_server = {
 };
 
 static const struct schema_field conf_fields[] = {
+	MAYBE_INT("cache_entries", plan_conf, cache_entries, INT32_MAX),
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
 	LIST("server", plan_conf, server, server_n, elem_server, BAL_SERVERS_MAX),
@@ -192,6 +198,7 @@ static const struct schema_field fault_fields[] = {
 static const struct schema fault_schema = SCHEMA(fault_fields);
 
 static const struct schema_field expect_fields[] = {
+	MAYBE_BOOL("at_balancers", plan_expect, at_balancers),
 	MODEL("at_most", plan_expect, at_most, INT64_MAX),
 	INT("catch_ppm", plan_expect, catch_ppm, 0, 1000000),
 	INT("duplicate", plan_expect, duplicate, 0, INT64_MAX),

@@ -39,6 +39,7 @@ struct schema_field {
 	size_t cap;
 	bool is_signed;
 	bool counted;                    /* the count was read with an earlier field */
+	bool optional;                   /* int, bool: absent means 0, and 0 isn't written */
 	int64_t lo, hi;
 	const char *const *names;        /* enum; hi is the last value */
 	const struct schema *type;       /* object */

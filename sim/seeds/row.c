@@ -25,6 +25,7 @@ const struct seeds_measure seeds_measures[] = {
 	{ PLAN_ANSWERS, NULL, "error", "error", SEEDS_AT_MOST, NULL, "with an error rcode" },
 	{ PLAN_CACHE, NULL, "share_ppm", "hits_ppm", SEEDS_AT_LEAST, NULL, "hits" },
 	{ PLAN_CACHE, "recursors", "share_ppm", NULL, 0, NULL, "hits" },
+	{ PLAN_CACHE, "balancers", "share_ppm", NULL, 0, NULL, "hits" },
 	{ PLAN_LATENCY, NULL, "low_ns", NULL, 0, "lost", "quantile, at least" },
 	{ PLAN_LATENCY, NULL, "high_ns", "within_ns", SEEDS_AT_MOST, "lost", "quantile, at most" },
 	{ 0, NULL, "lost", NULL, 0, NULL, "lost" },

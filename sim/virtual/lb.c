@@ -67,7 +67,8 @@ int lb_start(struct world *w, struct host *h)
 
 	sabotage_conf(w, h);
 	const struct bal_conf *c = &lb->conf;
-	size_t size = bal_shared_arena_size(c) + bal_arena_size(c) + health_arena_size(c);
+	size_t size = bal_shared_arena_size(c) + bal_shared_cache_arena_size(c) +
+	              bal_arena_size(c) + health_arena_size(c);
 	int err = host_arena(&h->arena, size);
 	if (err < 0)
 		return err;
@@ -75,6 +76,7 @@ int lb_start(struct world *w, struct host *h)
 	if (w->o->sabotage != NULL && w->o->sabotage->seed != NULL)
 		w->o->sabotage->seed(w->o->sabotage->arg, h->node, seed);
 	lb->shared = bal_shared_init(&h->arena, c);
+	bal_shared_cache_init(lb->shared, &h->arena, c, seed);
 	lb->bal = bal_init(&h->arena, c, lb->shared, seed, 0);
 	lb->health = health_init(&h->arena, c, lb->shared, seed, w->now_ns);
 	arena_seal(&h->arena);

@@ -47,6 +47,10 @@ struct synth_knobs {
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
 	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
 	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
+	bool front_cache;         /* right: balancers answer from caches of their own */
+	bool hits_take_turns;     /* they choose a server for hits, too */
+	unsigned front_drop_each; /* right: a full socket, of queries that aren't hits */
+	bool front_error;         /* what they answer on their own is SERVFAIL */
 	bool tcp;                 /* right: balancers also ask servers over TCP */
 	bool in_virtual;          /* the virtual engine tells what happened */
 	unsigned violations;      /* that it saw */
@@ -72,6 +76,9 @@ struct synth {
 	struct drbg draws[SYNTH_BALANCERS], ids;
 	unsigned turn[SYNTH_BALANCERS];
 	bool *cached[SYNTH_SERVERS];   /* by rank of name */
+	int64_t *front_from[SYNTH_BALANCERS]; /* the same: when its answer is in; 0: never */
+	uint64_t front_hits[SYNTH_BALANCERS], forwards[SYNTH_BALANCERS];
+	uint64_t front_drops[SYNTH_BALANCERS], misses;
 	unsigned client, balancer[SYNTH_BALANCERS];
 	uint64_t queries, draws_n, sent;
 	uint64_t frames[16];
@@ -275,6 +282,37 @@ static inline int64_t synth_cost(struct synth *s, const struct load_query *q, un
 	return hit ? 30 * SYNTH_US : 20 * SYNTH_MS;
 }
 
+/* True when the balancer had the answer, and has given it. */
+static inline bool synth_front_hit(struct synth *s, const struct load_query *q, int64_t t_ns,
+                                   const struct ep *client, const uint8_t *query, size_t len)
+{
+	uint8_t answer[REC_ANSWER_MAX];
+	struct dns_question question;
+	int64_t *from = &s->front_from[q->balancer][q->number];
+
+	if (!s->knob.front_cache)
+		return false;
+	if (*from == 0 || t_ns < *from) {
+		if (*from == 0)
+			*from = t_ns + 25 * SYNTH_MS;
+		return false;
+	}
+	if (s->knob.hits_take_turns)
+		synth_choose(s, q->balancer, t_ns);
+	MUST(dns_question(&question, query, len) == 0);
+	int got = rec_answer(answer, sizeof(answer), query, len, &question, UINT32_MAX);
+	MUST(got > 0);
+	if (s->knob.front_error) {
+		answer[3] = (uint8_t)((answer[3] & 0xf0) | DNS_SERVFAIL);
+		memset(answer + 6, 0, 6);
+		got = question.end;
+	}
+	synth_send(s, t_ns + 20 * SYNTH_US, s->balancer[q->balancer], s->client, &q->to, client,
+	           answer, (size_t)got);
+	s->front_hits[q->balancer]++;
+	return true;
+}
+
 /* When balancer's worker gets to a query that came in at t_ns. */
 static inline int64_t synth_handled(const struct synth *s, const struct load_query *q, int64_t t_ns)
 {
@@ -298,9 +336,17 @@ static inline void synth_query(struct synth *s, const struct load_query *q)
 	struct ep client = synth_ep(q->client, 40000u + q->source);
 	t = synth_send(s, t, s->client, s->balancer[b], &client, &q->to, query, (size_t)len);
 	t = synth_handled(s, q, t);
+	if (synth_front_hit(s, q, t, &client, query, (size_t)len))
+		return;
+	if (synth_each(s->misses++, s->knob.front_drop_each)) {
+		s->front_from[b][q->number] = 0;
+		s->front_drops[b]++;
+		return;
+	}
 	int server = synth_choose(s, b, t);
 	if (server < 0)
 		return;
+	s->forwards[b]++;
 	t += s->knob.batch_ns > 0 ? server * 40 * SYNTH_US : 0;
 	struct ep back = synth_ep(s->plan->node[s->balancer[b]].addr[0], 20000u + (unsigned)server);
 	const struct bal_server *srv = &s->plan->conf[0].server[server];
@@ -395,6 +441,8 @@ static inline void synth_init(struct synth *s, const struct synth_knobs *k)
 	}
 	for (unsigned i = 0; i < SYNTH_BALANCERS; i++) {
 		s->turn[i] = 0;
+		s->front_from[i] = calloc(100000, sizeof(int64_t));
+		MUST(s->front_from[i] != NULL);
 		drbg_init(&s->draws[i], seed, DRBG_TEST, k->same_seed ? 0 : i);
 	}
 	for (unsigned i = 0; i < SYNTH_SERVERS; i++) {
@@ -429,6 +477,8 @@ static inline void synth_fini(struct synth *s)
 		free(s->record[i].data);
 	for (unsigned i = 0; i < SYNTH_SERVERS; i++)
 		free(s->cached[i]);
+	for (unsigned i = 0; i < SYNTH_BALANCERS; i++)
+		free(s->front_from[i]);
 	free(s->record);
 }
 

@@ -55,6 +55,8 @@ static void start(uint64_t seed, uint32_t max_outstanding, bool servfail)
 		w.rig[i].conf.policy = (enum bal_policy)(1 + seed % 4);
 		w.rig[i].conf.max_outstanding = max_outstanding;
 		w.rig[i].conf.servfail_when_no_server = servfail;
+		w.rig[i].conf.cache.entries = seed % 4 == 1 ? 64 : 0;
+		bal_cache_defaults(&w.rig[i].conf.cache);
 		w.rig[i].server[1].sockets = 3;
 		w.rig[i].server[2].weight = 5;
 		w.rig[i].server[2].qps = 100;

@@ -185,6 +185,29 @@ static void lost_queries_of_the_reference_set_up(void **state)
 	assert_int_equal((int)(plan_lost_mean(p) * 10), 3201);
 }
 
+static void only_names_of_their_own_are_sure_to_pass_a_balancers_cache(void **state)
+{
+	const int64_t s = 1000 * (int64_t)MS;
+	struct plan_conf conf[2] = { { .cache_entries = 0 }, { .cache_entries = 0 } };
+	struct plan_load load[2] = {
+		{ .rate_mqps = 100000, .to_ns = 10 * s, .names = PLAN_ZIPF, .name_n = 50 },
+		{ .rate_mqps = 30000, .from_ns = 5 * s, .to_ns = 10 * s, .names = PLAN_UNIQUE },
+	};
+	struct plan p = { .conf_n = 2, .conf = conf, .load_n = 2, .load = load };
+
+	(void)state;
+	assert_true(plan_queries_forwarded(&p, 0, 10 * s) == 1150);
+	assert_false(plan_queries_cached(&p, 0, 10 * s));
+	assert_true(plan_misrouted_mean(&p, 0, 10 * s, 0.5) == 575);
+	conf[1].cache_entries = 1;
+	assert_true(plan_queries_forwarded(&p, 0, 10 * s) == 150);
+	assert_true(plan_queries_forwarded(&p, 0, 5 * s) == 0);
+	assert_true(plan_queries_cached(&p, 0, 5 * s));
+	assert_false(plan_queries_cached(&p, 10 * s, 11 * s));
+	assert_true(plan_misrouted_mean(&p, 0, 10 * s, 0.5) == 75);
+	assert_true(plan_queries(&p, 0, 10 * s) == 1150);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +217,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_sure_where_checks_may_have_failed_before),
 		cmocka_unit_test(a_server_that_is_not_checked_has_no_bound),
 		cmocka_unit_test(lost_queries_of_the_reference_set_up),
+		cmocka_unit_test(only_names_of_their_own_are_sure_to_pass_a_balancers_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

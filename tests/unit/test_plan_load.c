@@ -194,6 +194,17 @@ static const struct row broken_scenarios[] = {
 	  "s.lua:21: expect.cache: a miss of DNS1 takes 1 ms at most, so all look like "
 		"hits: "
 	  "expected a miss above 2 ms" },
+	{ "a cache of nobody", "s.lua", "hits = 0.5", "hits = 0.5, at = \"clients\"",
+	  "s.lua:21: expect.cache.at: 'clients': expected one of \"recursors\", "
+	  "\"balancers\"" },
+	{ "a balancers' cache that isn't there", "s.lua", "hits = 0.5",
+	  "hits = 0.5, at = \"balancers\"", "s.lua:21: expect.cache.at: no packet cache in "
+	  "dnsdist.conf: expected getPool(\"\"):setCache(newPacketCache(10000))" },
+	{ "names that a balancer's cache may hold", "dnsdist.conf", "setServerPolicy(",
+	  "getPool(\"\"):setCache(newPacketCache(9)) setServerPolicy(",
+	  "s.lua:16: expect.even: names that repeat may be in a balancer's packet cache, so 0 "
+	  "queries are sure to be forwarded (0 at least, at flake 1e-09), and to catch 0.1 takes "
+	  "2396: expected unique() names" },
 	{ "a quantile of nothing", "s.lua", "cache { hits = 0.5 }",
 	 "latency { quantile = 0.9999, "
 	  "within = \"1ms\" }", "s.lua:21: expect.latency: 14271 queries are planned at "
