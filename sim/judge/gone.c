@@ -280,7 +280,8 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 /* What was on its way when a node died may still arrive. */
 static int64_t dead_from(const struct judge *j, const struct gone *g)
 {
-	return g->to_ns + judge_slack_ns(j) + 2 * j->plan->node[g->node].link.delay_ns;
+	return g->to_ns + judge_slack_ns(j) +
+	       2 * plan_link_most_ns(&j->plan->node[g->node].link);
 }
 
 void gones_answer(struct judge *j, int node, int64_t t_ns)

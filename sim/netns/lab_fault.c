@@ -124,7 +124,8 @@ static void fault_wire(struct lab *l, unsigned i)
 	struct wire_shared *w = l->wire;
 
 	w->command_node = (unsigned)f->node;
-	w->command_set = fault_link(l->plan, i);
+	for (unsigned way = 0; way < 2; way++)
+		w->command_set[way] = fault_link(l->plan, i, (enum link_way)way);
 	atomic_fetch_add(&w->asked, 1);
 	if (lab_ring(l) != 0) {
 		l->fault[i].to_ns = host_mono_ns();

@@ -60,10 +60,24 @@ int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool si
 	return longer((m - 1) * gap + (silent ? c->timeout_ns : 0) - way_ns, 0);
 }
 
-/* A balancer's probe to a recursor and back. */
+bool plan_link_loses(const struct plan_link *l)
+{
+	return l->loss_ppm > 0 || l->rate_bps > 0;
+}
+
+int64_t plan_link_most_ns(const struct plan_link *l)
+{
+	int64_t queue = l->rate_bps > 0 ? (int64_t)(l->queue_bytes * UINT64_C(8000000000) /
+	                                            l->rate_bps) : 0;
+
+	return l->delay_ns + l->jitter_ns + (l->reorder_ppm > 0 ? l->reorder_ns : 0) + queue;
+}
+
+/* A balancer's probe to a recursor and back, at most. */
 static int64_t probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 {
-	return 2 * (p->node[balancer].link.delay_ns + p->node[node].link.delay_ns);
+	return 2 * (plan_link_most_ns(&p->node[balancer].link) +
+	            plan_link_most_ns(&p->node[node].link));
 }
 
 /* The longest over balancers and servers of what bound says. */
@@ -111,7 +125,7 @@ double plan_share(const struct plan_conf *c, int node)
 
 bool plan_fault_silences(enum plan_fault_kind k)
 {
-	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
+	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE || k == PLAN_CUT;
 }
 
 bool plan_fault_returns(enum plan_fault_kind k)
@@ -126,11 +140,17 @@ static enum plan_fault_kind ending(enum plan_fault_kind k)
 	return k == PLAN_HANG ? PLAN_RESUME : PLAN_HEAL;
 }
 
+static bool ends(const struct plan_fault *later, const struct plan_fault *f)
+{
+	if (f->kind >= PLAN_SERVFAIL)
+		return later->kind == f->kind && later->value_ppm == 0;
+	return later->kind == ending(f->kind);
+}
+
 int plan_fault_end(const struct plan *p, unsigned i)
 {
 	for (unsigned k = i + 1; k < p->fault_n; k++)
-		if (p->fault[k].node == p->fault[i].node &&
-		    p->fault[k].kind == ending(p->fault[i].kind))
+		if (p->fault[k].node == p->fault[i].node && ends(&p->fault[k], &p->fault[i]))
 			return (int)k;
 	return PLAN_NONE;
 }
@@ -247,7 +267,7 @@ static bool disturbs(const struct plan *p, unsigned before, const struct plan_fa
 static bool disturbed(const struct plan *p, unsigned fault)
 {
 	for (unsigned i = 0; i < p->node_n; i++)
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return true;
 	for (unsigned i = 0; i < fault; i++)
 		if (disturbs(p, i, &p->fault[fault]))

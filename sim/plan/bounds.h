@@ -58,10 +58,18 @@ double plan_lost_mean(const struct plan *p);
 /* Queries that all loads plan in [from, to), in the mean; first tries. */
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
+/* The longest that a link holds up a frame that it doesn't lose, one way. */
+int64_t plan_link_most_ns(const struct plan_link *l);
+/* True when a link may lose frames: by loss, or by a queue that is full. */
+bool plan_link_loses(const struct plan_link *l);
+
 /* True for faults after which a node answers nothing, and for those that end one. */
 bool plan_fault_silences(enum plan_fault_kind k);
 bool plan_fault_returns(enum plan_fault_kind k);
-/* Index of the fault that ends fault i's silence, or PLAN_NONE. */
+/*
+ * Index of the fault that ends fault i, or PLAN_NONE: what silences a node by what returns it, a
+ * link's by a heal, a stub's by the same with a ratio of 0.
+ */
 int plan_fault_end(const struct plan *p, unsigned i);
 
 #endif

@@ -163,6 +163,8 @@ static json_t *write_object(const struct schema *s, const char *base)
 	json_t *o = json_object();
 
 	for (unsigned i = 0; i < s->field_n; i++) {
+		if (s->field[i].optional && load_int(&s->field[i], base + s->field[i].at) == 0)
+			continue;
 		json_t *v = write_value(&s->field[i], base);
 		MUST(v != NULL); /* out of memory, or a text that isn't UTF-8 */
 		json_object_set_new(o, s->field[i].key, v);
@@ -342,9 +344,9 @@ static void read_object(struct reading *r, const struct where *w, const struct s
 		struct where here = { w, f->key, 0 };
 		member = json_object_get(v, f->key);
 		known += member != NULL;
-		if (member == NULL)
+		if (member == NULL && !f->optional)
 			fail(r, &here, "a value, found none");
-		else
+		else if (member != NULL)
 			read_value(r, &here, f, member, base);
 	}
 	if (r->failed || json_object_size(v) == known)

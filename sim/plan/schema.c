@@ -5,7 +5,9 @@
 const char *const plan_fault_names[FAULT_N] = {
 	[PLAN_KILL] = "kill", [PLAN_START] = "start", [PLAN_HANG] = "hang",
 	[PLAN_RESUME] = "resume", [PLAN_BLACKHOLE] = "blackhole", [PLAN_HEAL] = "heal",
-	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_SERVFAIL] = "servfail",
+	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_JITTER] = "jitter",
+	[PLAN_DUPLICATE] = "duplicate", [PLAN_REORDER] = "reorder", [PLAN_RATE] = "rate",
+	[PLAN_CUT] = "cut", [PLAN_SERVFAIL] = "servfail",
 	[PLAN_SLOW] = "slow", [PLAN_WRONG] = "wrong", [PLAN_TRUNCATE] = "truncate",
 	[PLAN_REFUSE] = "refuse", [PLAN_DROP] = "drop",
 };
@@ -32,6 +34,7 @@ const char *const plan_names_names[] = { [PLAN_ZIPF] = "zipf", [PLAN_UNIQUE] = "
 const char *const plan_choose_names[] = {
 	[PLAN_PER_QUERY] = "per_query", [PLAN_PER_CLIENT] = "per_client",
 };
+const char *const plan_way_names[] = { [PLAN_OUT] = "out", [PLAN_IN] = "in" };
 const char *const plan_dist_names[] = {
 	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
 	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
@@ -45,6 +48,10 @@ static const char *const check_mode_names[] = {
 #define AT(s, m) .at = offsetof(struct s, m)
 #define INT(k, s, m, l, h) { .key = k, .kind = SCHEMA_INT, AT(s, m), .cap = sizeof(MEMBER(s, m)), \
 		.is_signed = SIGNED(MEMBER(s, m)), .lo = (l), .hi = (h) }
+/* 0 where there is no key. */
+#define OPTIONAL(k, s, m, h) { .key = k, .kind = SCHEMA_INT, AT(s, m), \
+		.cap = sizeof(MEMBER(s, m)), .is_signed = SIGNED(MEMBER(s, m)), .lo = 1, \
+		.hi = (h), .optional = true }
 #define MODEL(k, s, m, h) { .key = k, .kind = SCHEMA_MODEL, AT(s, m), .cap = sizeof(int64_t), \
 		.is_signed = true, .hi = (h) }
 #define TIME(k, s, m) INT(k, s, m, 0, PLAN_TIME_MAX_NS)
@@ -72,7 +79,13 @@ static const struct schema_field elem_node = {
 
 static const struct schema_field link_fields[] = {
 	TIME("delay_ns", plan_link, delay_ns),
+	OPTIONAL("duplicate_ppm", plan_link, duplicate_ppm, 1000000),
+	OPTIONAL("jitter_ns", plan_link, jitter_ns, PLAN_TIME_MAX_NS),
 	INT("loss_ppm", plan_link, loss_ppm, 0, 1000000),
+	OPTIONAL("queue_bytes", plan_link, queue_bytes, PLAN_QUEUE_MAX),
+	OPTIONAL("rate_bps", plan_link, rate_bps, PLAN_BPS_MAX),
+	OPTIONAL("reorder_ns", plan_link, reorder_ns, PLAN_TIME_MAX_NS),
+	OPTIONAL("reorder_ppm", plan_link, reorder_ppm, 1000000),
 };
 static const struct schema link_schema = SCHEMA(link_fields);
 
@@ -186,8 +199,12 @@ static const struct schema_field fault_fields[] = {
 	ENUM("kind", plan_fault, kind, plan_fault_names),
 	INT("line", plan_fault, line, 0, INT32_MAX),
 	INT("node", plan_fault, node, 0, PLAN_NODES_MAX - 1),
+	OPTIONAL("queue_bytes", plan_fault, queue_bytes, PLAN_QUEUE_MAX),
+	OPTIONAL("rate_bps", plan_fault, rate_bps, PLAN_BPS_MAX),
 	TIME("value_ns", plan_fault, value_ns),
 	INT("value_ppm", plan_fault, value_ppm, 0, 1000000),
+	{ .key = "way", .kind = SCHEMA_ENUM, AT(plan_fault, way), .names = plan_way_names,
+	  .cap = sizeof(unsigned), .hi = PLAN_IN, .optional = true },
 };
 static const struct schema fault_schema = SCHEMA(fault_fields);
 
