@@ -9,8 +9,8 @@
 #include "scenario.h"
 
 enum takes {
-	RATIO = 1, BY = 2, RATIO_MUST = 4, BY_MUST = 8, STUB = 16, LINK = 32, WAY = 64, WAY_MUST = 128,
-	BITS_MUST = 256,
+	RATIO = 1, BY = 2, RATIO_MUST = 4, BY_MUST = 8, STUB = 16, LINK = 32, WAY = 64,
+	WAY_MUST = 128, BITS_MUST = 256,
 };
 
 static const unsigned takes[FAULT_N] = {

@@ -220,10 +220,19 @@ void faults_prove_stubs(struct world *w)
 			end_stub_fault(w, w->plan->fault[i].node, w->plan->fault[i].kind);
 }
 
+/* What a program did ends with it. */
+static void end_stub_faults(struct world *w, int node)
+{
+	for (int k = PLAN_SERVFAIL; k <= PLAN_DROP; k++)
+		end_stub_fault(w, node, (enum plan_fault_kind)k);
+}
+
 void fault_strike(struct world *w, unsigned i)
 {
 	enum plan_fault_kind kind = w->plan->fault[i].kind;
 
+	if (kind == PLAN_KILL)
+		end_stub_faults(w, w->plan->fault[i].node);
 	w->fault[i].from_ns = w->now_ns;
 	if (kind == PLAN_KILL)
 		fault_kill(w, i);

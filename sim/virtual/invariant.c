@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What must hold whatever the plan does, checked beside the cores and not by them, on the datagrams
- * that hosts send: an answer goes to who asked, no more than came of a query; no query goes to a server
- * that its balancer holds down; no query ID is used again on a socket while it is out; frames are
- * conserved; nothing is left pending; once the last fault is over, everything is answered again.
- * What is broken becomes an event "violation", which makes the verdict FAIL. After every event the
- * cores of its host check themselves, too; what they find ends the program.
+ * that hosts send: an answer goes to who asked, one to each time that the query came; no query goes
+ * to a server that its balancer holds down; no query ID is used again on a socket while it is out;
+ * frames are conserved; nothing is left pending; once the last fault is over, everything is
+ * answered again. What is broken becomes an event "violation", which makes the verdict FAIL. After
+ * every event the cores of its host check themselves, too; what they find ends the program.
  */
 #include "invariant.h"
 

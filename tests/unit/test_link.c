@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The link model: delays, cuts, loss, order, copies, rates, streams, and the law that no frame is unaccounted. */
+/*
+ * The link model: delays, cuts, loss, order, copies, rates, streams, and the law that no frame is
+ * unaccounted.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
