@@ -60,9 +60,39 @@ int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool si
 	return longer((m - 1) * gap + (silent ? c->timeout_ns : 0) - way_ns, 0);
 }
 
+bool plan_link_loses(const struct plan_link *l)
+{
+	return l->loss_ppm > 0 || l->rate_bps > 0;
+}
+
+/* How long a full queue takes. */
+static int64_t queue_ns(uint64_t rate_bps, uint32_t queue_bytes)
+{
+	return rate_bps > 0 ? (int64_t)(queue_bytes * UINT64_C(8000000000) / rate_bps) : 0;
+}
+
+int64_t plan_link_most_ns(const struct plan_link *l)
+{
+	return l->delay_ns + l->jitter_ns + (l->reorder_ppm > 0 ? l->reorder_ns : 0) +
+	       queue_ns(l->rate_bps, l->queue_bytes);
+}
+
+int64_t plan_fault_holds_ns(const struct plan_fault *f)
+{
+	switch (f->kind) {
+	case PLAN_DELAY: case PLAN_JITTER: case PLAN_REORDER:
+		return f->value_ns;
+	case PLAN_RATE:
+		return queue_ns(f->rate_bps, f->queue_bytes);
+	default:
+		return 0;
+	}
+}
+
 int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 {
-	return 2 * (p->node[balancer].link.delay_ns + p->node[node].link.delay_ns);
+	return 2 * (plan_link_most_ns(&p->node[balancer].link) +
+	            plan_link_most_ns(&p->node[node].link));
 }
 
 /* The longest over balancers and servers of what bound says. */
@@ -121,7 +151,7 @@ const struct bal_check *plan_check_of(const struct plan *p, int node)
 
 bool plan_fault_silences(enum plan_fault_kind k)
 {
-	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
+	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE || k == PLAN_CUT;
 }
 
 bool plan_fault_returns(enum plan_fault_kind k)
@@ -262,7 +292,7 @@ static bool disturbs(const struct plan *p, unsigned before, const struct plan_fa
 static bool disturbed(const struct plan *p, unsigned fault)
 {
 	for (unsigned i = 0; i < p->node_n; i++)
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return true;
 	for (unsigned i = 0; i < fault; i++)
 		if (disturbs(p, i, &p->fault[fault]))

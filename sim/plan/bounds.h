@@ -71,6 +71,13 @@ int64_t plan_miss_ns(const struct dist_spec *d);
 /* The check of the node's that a fault spares: the first configuration's; NULL: it has none. */
 const struct bal_check *plan_check_of(const struct plan *p, int node);
 
+/* The longest that a link holds up a frame that it doesn't lose, one way. */
+int64_t plan_link_most_ns(const struct plan_link *l);
+/* The longest that a link's fault holds a frame up, one way; 0 for other faults. */
+int64_t plan_fault_holds_ns(const struct plan_fault *f);
+/* True when a link may lose frames: by loss, or by a queue that is full. */
+bool plan_link_loses(const struct plan_link *l);
+
 /* True for faults after which a node answers nothing, and for those that end one. */
 bool plan_fault_silences(enum plan_fault_kind k);
 bool plan_fault_returns(enum plan_fault_kind k);

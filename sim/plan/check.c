@@ -107,13 +107,28 @@ static int check_load(const struct plan *p, unsigned i, char *error)
 	return 0;
 }
 
+/* A direction is a link's; a rate has a queue. */
+static int check_fault_values(const struct plan_fault *f, unsigned i, char *error)
+{
+	bool link = f->kind >= PLAN_LOSS && f->kind <= PLAN_CUT;
+
+	if (f->way != PLAN_BOTH_WAYS && !link)
+		return wrong(error, "fault[%u].way: %s has none", i, plan_fault_name(f->kind));
+	if (f->kind == PLAN_CUT && f->way == PLAN_BOTH_WAYS)
+		return wrong(error, "fault[%u].way: expected out or in", i);
+	if ((f->rate_bps > 0) != (f->queue_bytes > 0) || (f->rate_bps > 0 && f->kind != PLAN_RATE))
+		return wrong(error, "fault[%u]: expected rate_bps and queue_bytes together, of a "
+		             "rate", i);
+	return 0;
+}
+
 static int check_fault(const struct plan *p, unsigned i, char *error)
 {
 	if ((unsigned)p->fault[i].node >= p->node_n)
 		return wrong(error, "fault[%u].node %d: no such node", i, p->fault[i].node);
 	if (i > 0 && p->fault[i - 1].at_ns > p->fault[i].at_ns)
 		return wrong(error, "fault[%u].at_ns: expected faults in the order of time", i);
-	return 0;
+	return check_fault_values(&p->fault[i], i, error);
 }
 
 /* A claim's node is a recursor; failover's a balancer, and back's either. */

@@ -80,7 +80,7 @@ static int64_t way_ns(const struct plan *p, int node)
 static bool lossy(const struct plan *p)
 {
 	for (unsigned i = 0; i < p->node_n; i++)
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return true;
 	return false;
 }
@@ -118,9 +118,9 @@ static void balancer_span(const struct plan *p, struct span *s)
 		if (p->node[i].role == PLAN_RECURSOR)
 			most = longer(most, way_ns(p, (int)i));
 		else if (p->node[i].role == PLAN_CLIENTS)
-			client = longer(client, 2 * p->node[i].link.delay_ns);
+			client = longer(client, 2 * plan_link_most_ns(&p->node[i].link));
 	}
-	s->before_ns = s->from_ns - most - client - 2 * p->node[s->node].link.delay_ns;
+	s->before_ns = s->from_ns - most - client - 2 * plan_link_most_ns(&p->node[s->node].link);
 	s->known_ns = FAR;
 	s->back_ns = after(s->to_ns, s->restarts && !lossy(p) ? most + p->limits.slack_ns :
 	                   back_most(p));
@@ -147,16 +147,21 @@ static int64_t patience(const struct plan *p)
 static double impaired(const struct plan *p, const struct plan_fault *f, enum downs_ask ask)
 {
 	double x = f->value_ppm / 1e6, stays = 1 - x;
-	int64_t more = f->kind == PLAN_DELAY ? 2 * f->value_ns : f->value_ns;
+	unsigned ways = f->way == PLAN_BOTH_WAYS ? 2 : 1;
+	int64_t more = f->kind == PLAN_SLOW ? f->value_ns : ways * plan_fault_holds_ns(f);
 	bool late = more + (p->node[f->node].role == PLAN_RECURSOR ? way_ns(p, f->node) : 0) >=
 	            patience(p);
 
 	switch (f->kind) {
 	case PLAN_LOSS:
-		return p->node[f->node].role == PLAN_BALANCER ? 1 - stays * stays * stays * stays :
-		       1 - stays * stays;
-	case PLAN_DELAY:
+		stays = ways == 2 ? stays * stays : stays;
+		return p->node[f->node].role == PLAN_BALANCER ? 1 - stays * stays : 1 - stays;
+	case PLAN_DELAY: case PLAN_JITTER: case PLAN_REORDER:
 		return late ? 1 : 0;
+	case PLAN_DUPLICATE:
+		return 0;
+	case PLAN_RATE:
+		return 1; /* who fills its queue isn't in the plan */
 	case PLAN_SLOW:
 		return late ? x : 0;
 	case PLAN_DROP:
@@ -199,7 +204,7 @@ static void add_span(struct downs *d, unsigned fault)
 		s.fail = impaired(p, f, d->ask);
 		s.unsure = f->kind != PLAN_WRONG && f->kind != PLAN_TRUNCATE &&
 		           !f->spares_checks;
-		if (f->value_ppm == 0 && f->value_ns == 0)
+		if (f->value_ppm == 0 && f->value_ns == 0 && f->rate_bps == 0)
 			return;
 	}
 	if (p->node[f->node].role == PLAN_RECURSOR)

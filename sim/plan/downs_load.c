@@ -237,8 +237,8 @@ static int64_t answer_ns(const struct plan *p)
 		              m->kind == DIST_UNIFORM ? (double)m->b_ns : (double)m->a_ns;
 		if (p->node[i].role == PLAN_RECURSOR && tail > (double)most)
 			most = (int64_t)tail;
-		if (2 * p->node[i].link.delay_ns > links)
-			links = 2 * p->node[i].link.delay_ns;
+		if (2 * plan_link_most_ns(&p->node[i].link) > links)
+			links = 2 * plan_link_most_ns(&p->node[i].link);
 	}
 	return most + 4 * links;
 }

@@ -172,7 +172,7 @@ static void read_at(lua_State *L, const struct at *w, struct plan_expect *e)
 
 static bool is_down(enum plan_fault_kind k)
 {
-	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
+	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE || k == PLAN_CUT;
 }
 
 static bool is_up(enum plan_fault_kind k)

@@ -337,7 +337,7 @@ static void lint_failover(struct lint *l, const struct plan *p, const struct pla
 static void lint_lost(struct lint *l, const struct plan *p, const struct plan_expect *e)
 {
 	for (unsigned i = 0; i < p->node_n && e->at_most == PLAN_MODEL; i++)
-		if (p->node[i].role != PLAN_CLIENTS && p->node[i].link.loss_ppm > 0) {
+		if (p->node[i].role != PLAN_CLIENTS && plan_link_loses(&p->node[i].link)) {
 			lint_add(l, false, NULL, e->line, "expect.lost: links lose frames, health "
 			         "checks among them: \"model\" doesn't count what is lost when all "
 			         "recursors are out by that; expected a count");

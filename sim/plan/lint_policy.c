@@ -98,7 +98,8 @@ static void lint_least(struct lint *l, const struct plan *p, const struct plan_e
 			return; /* then order tells */
 	for (unsigned i = 0; i < p->node_n; i++) {
 		const struct plan_node *n = &p->node[i];
-		int64_t t = n->role == PLAN_RECURSOR ? n->miss.a_ns + 4 * n->link.delay_ns : 0;
+		int64_t way = 4 * plan_link_most_ns(&n->link);
+		int64_t t = n->role == PLAN_RECURSOR ? n->miss.a_ns + way : 0;
 		longest = t > longest ? t : longest;
 	}
 	if (rate * (double)longest / 1e9 < 0.1)

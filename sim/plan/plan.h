@@ -33,7 +33,12 @@ enum plan_role { PLAN_CLIENTS = 1, PLAN_BALANCER, PLAN_RECURSOR };
 struct plan_link {
 	int64_t delay_ns;
 	uint32_t loss_ppm;
-	/* jitter, duplication, reordering, rate: to come with the fault matrix */
+	int64_t jitter_ns;         /* uniform in 0...jitter_ns more */
+	uint32_t duplicate_ppm;
+	uint32_t reorder_ppm;      /* held back for reorder_ns */
+	int64_t reorder_ns;
+	uint64_t rate_bps;         /* 0: no limit */
+	uint32_t queue_bytes;      /* with a rate */
 };
 
 struct plan_node {
@@ -120,6 +125,11 @@ enum plan_fault_kind {
 	PLAN_HEAL,       /* the link as the plan set it at the start */
 	PLAN_LOSS,       /* value_ppm of the link's frames, each direction */
 	PLAN_DELAY,      /* value_ns in each direction */
+	PLAN_JITTER,     /* up to value_ns more, in order */
+	PLAN_DUPLICATE,  /* value_ppm of the frames come twice */
+	PLAN_REORDER,    /* value_ppm of the frames are held back for value_ns */
+	PLAN_RATE,       /* rate_bps, with a queue of queue_bytes; 0: no limit */
+	PLAN_CUT,        /* the wire drops all one way */
 	PLAN_SERVFAIL,   /* the stub's faults: value_ppm of its answers */
 	PLAN_SLOW,       /* value_ns more on each answer, to value_ppm of them */
 	PLAN_WRONG,
@@ -130,6 +140,9 @@ enum plan_fault_kind {
 	PLAN_UNDRAIN,
 };
 
+/* Directions of a link's fault, as the node sees them. */
+enum plan_way { PLAN_BOTH_WAYS = 0, PLAN_OUT, PLAN_IN };
+
 struct plan_fault {
 	enum plan_fault_kind kind;
 	int node;
@@ -137,6 +150,9 @@ struct plan_fault {
 	int64_t value_ns;
 	uint32_t value_ppm;
 	bool spares_checks;        /* of a stub's: health checks are answered as ever */
+	uint64_t rate_bps;
+	uint32_t queue_bytes;
+	enum plan_way way;
 	unsigned line;
 };
 

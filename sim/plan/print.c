@@ -51,6 +51,15 @@ static void print_link(FILE *to, const struct plan_link *l)
 	fprintf(to, "link %s", time_text(l->delay_ns));
 	if (l->loss_ppm > 0)
 		fprintf(to, " loss %g", l->loss_ppm / 1e6);
+	if (l->jitter_ns > 0)
+		fprintf(to, " jitter %s", time_text(l->jitter_ns));
+	if (l->duplicate_ppm > 0)
+		fprintf(to, " duplicate %g", l->duplicate_ppm / 1e6);
+	if (l->reorder_ppm > 0)
+		fprintf(to, " reorder %g by %s", l->reorder_ppm / 1e6, time_text(l->reorder_ns));
+	if (l->rate_bps > 0)
+		fprintf(to, " rate %llu bit/s, queue %u bytes", (unsigned long long)l->rate_bps,
+		        l->queue_bytes);
 }
 
 static void print_node(FILE *to, const struct plan *p, const struct plan_node *n)
@@ -129,6 +138,11 @@ static void print_fault(FILE *to, const struct plan *p, unsigned fault)
 		        : "its frames");
 	if (f->spares_checks)
 		fputs(", health checks spared", to);
+	if (f->rate_bps > 0)
+		fprintf(to, ", %llu bit/s, queue %u bytes", (unsigned long long)f->rate_bps,
+		        f->queue_bytes);
+	if (f->way != PLAN_BOTH_WAYS)
+		fprintf(to, ", %s only", plan_way_names[f->way]);
 	if (n->role == PLAN_RECURSOR && plan_fault_silences(f->kind))
 		print_silence(to, p, fault);
 	if (n->role == PLAN_RECURSOR && plan_fault_returns(f->kind))

@@ -307,10 +307,12 @@ static double check_fails(const struct plan *p, unsigned balancer, int node, uns
 		const struct plan_fault *f = &p->fault[i];
 		if ((f->node != node && f->node != (int)balancer) || plan_fault_silences(f->kind) ||
 		    plan_fault_returns(f->kind) || f->value_ppm == 0 ||
-		    f->value_ppm == 1000000 || f->spares_checks)
+		    f->value_ppm == 1000000 || f->spares_checks ||
+		    f->kind == PLAN_DUPLICATE || f->kind == PLAN_REORDER)
 			continue;
 		double kept = 1 - f->value_ppm / 1e6;
-		double one = f->kind == PLAN_LOSS ? 1 - kept * kept : 1 - kept;
+		bool twice = f->kind == PLAN_LOSS && f->way == PLAN_BOTH_WAYS;
+		double one = twice ? 1 - kept * kept : 1 - kept;
 		fails = one > fails ? one : fails;
 		*faults += 1;
 	}

@@ -118,6 +118,8 @@ struct key {
  */
 void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out,
                bool positional);
+/* The same, whatever other keys there are. */
+void keys_take(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out);
 /* Pushes field key of the table on top; true unless it is nil (then nothing is pushed). */
 bool value_field(lua_State *L, const char *key);
 /* A duration or a distribution made by uniform, exponential or lognormal. */

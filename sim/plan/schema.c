@@ -5,7 +5,9 @@
 const char *const plan_fault_names[FAULT_N] = {
 	[PLAN_KILL] = "kill", [PLAN_START] = "start", [PLAN_HANG] = "hang",
 	[PLAN_RESUME] = "resume", [PLAN_BLACKHOLE] = "blackhole", [PLAN_HEAL] = "heal",
-	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_SERVFAIL] = "servfail",
+	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_JITTER] = "jitter",
+	[PLAN_DUPLICATE] = "duplicate", [PLAN_REORDER] = "reorder", [PLAN_RATE] = "rate",
+	[PLAN_CUT] = "cut", [PLAN_SERVFAIL] = "servfail",
 	[PLAN_SLOW] = "slow", [PLAN_WRONG] = "wrong", [PLAN_TRUNCATE] = "truncate",
 	[PLAN_REFUSE] = "refuse", [PLAN_DROP] = "drop",
 	[PLAN_DRAIN] = "drain", [PLAN_UNDRAIN] = "undrain",
@@ -37,6 +39,7 @@ const char *const plan_choose_names[] = {
 	[PLAN_PER_QUERY] = "per_query", [PLAN_PER_CLIENT] = "per_client",
 };
 const char *const plan_retry_names[] = { [PLAN_OTHER] = "other", [PLAN_SAME] = "same" };
+const char *const plan_way_names[] = { [PLAN_OUT] = "out", [PLAN_IN] = "in" };
 const char *const plan_dist_names[] = {
 	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
 	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
@@ -82,7 +85,13 @@ static const struct schema_field elem_node = {
 
 static const struct schema_field link_fields[] = {
 	TIME("delay_ns", plan_link, delay_ns),
+	MAYBE_INT("duplicate_ppm", plan_link, duplicate_ppm, 1000000),
+	MAYBE_INT("jitter_ns", plan_link, jitter_ns, PLAN_TIME_MAX_NS),
 	INT("loss_ppm", plan_link, loss_ppm, 0, 1000000),
+	MAYBE_INT("queue_bytes", plan_link, queue_bytes, PLAN_QUEUE_MAX),
+	MAYBE_INT("rate_bps", plan_link, rate_bps, PLAN_BPS_MAX),
+	MAYBE_INT("reorder_ns", plan_link, reorder_ns, PLAN_TIME_MAX_NS),
+	MAYBE_INT("reorder_ppm", plan_link, reorder_ppm, 1000000),
 };
 static const struct schema link_schema = SCHEMA(link_fields);
 
@@ -200,9 +209,13 @@ static const struct schema_field fault_fields[] = {
 	ENUM("kind", plan_fault, kind, plan_fault_names),
 	INT("line", plan_fault, line, 0, INT32_MAX),
 	INT("node", plan_fault, node, 0, PLAN_NODES_MAX - 1),
+	MAYBE_INT("queue_bytes", plan_fault, queue_bytes, PLAN_QUEUE_MAX),
+	MAYBE_INT("rate_bps", plan_fault, rate_bps, PLAN_BPS_MAX),
 	BOOL("spares_checks", plan_fault, spares_checks),
 	TIME("value_ns", plan_fault, value_ns),
 	INT("value_ppm", plan_fault, value_ppm, 0, 1000000),
+	{ .key = "way", .kind = SCHEMA_ENUM, AT(plan_fault, way), .names = plan_way_names,
+	  .cap = sizeof(unsigned), .hi = PLAN_IN, .optional = true },
 };
 static const struct schema fault_schema = SCHEMA(fault_fields);
 

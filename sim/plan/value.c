@@ -334,6 +334,20 @@ static void unknown_key(lua_State *L, const struct at *w, const char *name, cons
 	              meant != NULL ? "'? " : "", known);
 }
 
+void keys_take(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out)
+{
+	for (unsigned k = 0; k < n; k++) {
+		struct at here = { .outer = w, .key = keys[k].name };
+		if (value_field(L, keys[k].name)) {
+			read_key(L, &here, &keys[k], out);
+			lua_pop(L, 1);
+		} else if (keys[k].required) {
+			scenario_fail(L, w, "no '%s': expected %s = ...", keys[k].name,
+			              keys[k].name);
+		}
+	}
+}
+
 void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out,
                bool positional)
 {
@@ -348,16 +362,7 @@ void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigne
 		lua_pop(L, 2);
 	}
 	lua_pop(L, 2);
-	for (unsigned k = 0; k < n; k++) {
-		struct at here = { .outer = w, .key = keys[k].name };
-		if (value_field(L, keys[k].name)) {
-			read_key(L, &here, &keys[k], out);
-			lua_pop(L, 1);
-		} else if (keys[k].required) {
-			scenario_fail(L, w, "no '%s': expected %s = ...", keys[k].name,
-			              keys[k].name);
-		}
-	}
+	keys_take(L, w, keys, n, out);
 }
 
 void value_dist(lua_State *L, const struct at *w, struct dist_spec *d)

@@ -269,14 +269,40 @@ static void put_clients(FILE *to, const struct plan *p)
 		fputs("  },\n", to);
 }
 
+static void put_link(FILE *to, const struct plan_link *l)
+{
+	fputs("delay = ", to);
+	put_time(to, l->delay_ns);
+	fputs(", loss = ", to);
+	put_scaled(to, l->loss_ppm, 1000000);
+	if (l->jitter_ns > 0) {
+		fputs(", jitter = ", to);
+		put_time(to, l->jitter_ns);
+	}
+	if (l->duplicate_ppm > 0) {
+		fputs(", duplicate = ", to);
+		put_scaled(to, l->duplicate_ppm, 1000000);
+	}
+	if (l->reorder_ppm > 0) {
+		fputs(", reorder = ", to);
+		put_scaled(to, l->reorder_ppm, 1000000);
+	}
+	if (l->reorder_ns > 0) {
+		fputs(", reorder_by = ", to);
+		put_time(to, l->reorder_ns);
+	}
+	if (l->rate_bps > 0)
+		fprintf(to, ", rate = %" PRIu64, l->rate_bps);
+	if (l->queue_bytes > 0)
+		fprintf(to, ", queue = %u", l->queue_bytes);
+}
+
 static void put_links(FILE *to, const struct plan *p)
 {
 	fputs("  links = {\n", to);
 	for (unsigned i = 0; i < p->node_n; i++) {
-		fprintf(to, "    [\"%s\"] = { delay = ", p->node[i].name);
-		put_time(to, p->node[i].link.delay_ns);
-		fputs(", loss = ", to);
-		put_scaled(to, p->node[i].link.loss_ppm, 1000000);
+		fprintf(to, "    [\"%s\"] = { ", p->node[i].name);
+		put_link(to, &p->node[i].link);
 		fputs(" },\n", to);
 	}
 	fputs("  },\n", to);
@@ -330,6 +356,12 @@ static void put_fault(FILE *to, const struct plan *p, const struct plan_fault *f
 		fputs(", by = ", to);
 		put_time(to, f->value_ns);
 	}
+	if (takes & FAULT_BITS)
+		fprintf(to, ", bits = %" PRIu64, f->rate_bps);
+	if (f->queue_bytes > 0)
+		fprintf(to, ", queue = %u", f->queue_bytes);
+	if (f->way != PLAN_BOTH_WAYS)
+		fprintf(to, ", way = \"%s\"", plan_way_names[f->way]);
 	if (f->spares_checks)
 		fputs(", spare = \"checks\"", to);
 	fputs(" }\n", to);

@@ -44,7 +44,7 @@ static bool gentle(const struct plan *p)
 		    (search_spoils(p->fault[i].kind) & ~(unsigned)SEARCH_SILENCES))
 			return false;
 	for (unsigned i = 0; i < p->node_n; i++)
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return false;
 	return true;
 }

@@ -8,6 +8,7 @@
 
 #include "lib/drbg.h"
 #include "sim/plan/faults.h"
+#include "sim/plan/schema.h"
 
 #define MS INT64_C(1000000)
 #define START_NS (100 * MS)
@@ -22,7 +23,10 @@ static const struct {
 } pairs[] = {
 	{ PLAN_KILL, PLAN_START, SEARCH_SILENCES }, { PLAN_HANG, PLAN_RESUME, SEARCH_SILENCES },
 	{ PLAN_BLACKHOLE, PLAN_HEAL, SEARCH_SILENCES }, { PLAN_LOSS, PLAN_HEAL, SEARCH_OTHER },
-	{ PLAN_DELAY, PLAN_HEAL, SEARCH_OTHER }, { PLAN_SERVFAIL, PLAN_SERVFAIL, SEARCH_OTHER },
+	{ PLAN_DELAY, PLAN_HEAL, SEARCH_OTHER }, { PLAN_JITTER, PLAN_HEAL, SEARCH_OTHER },
+	{ PLAN_DUPLICATE, PLAN_HEAL, SEARCH_WRONG }, { PLAN_REORDER, PLAN_HEAL, SEARCH_OTHER },
+	{ PLAN_RATE, PLAN_HEAL, SEARCH_OTHER }, { PLAN_CUT, PLAN_HEAL, SEARCH_SILENCES },
+	{ PLAN_SERVFAIL, PLAN_SERVFAIL, SEARCH_OTHER },
 	{ PLAN_SLOW, PLAN_SLOW, SEARCH_OTHER }, { PLAN_WRONG, PLAN_WRONG, SEARCH_WRONG },
 	{ PLAN_TRUNCATE, PLAN_TRUNCATE, SEARCH_OTHER },
 	{ PLAN_REFUSE, PLAN_REFUSE, SEARCH_OTHER }, { PLAN_DROP, PLAN_DROP, SEARCH_OTHER },
@@ -155,7 +159,9 @@ int search_nodes_parse(struct search_spec *spec, const struct plan *p, const cha
 static struct plan_fault begin_of(const struct search_window *w)
 {
 	return (struct plan_fault){ .kind = w->kind, .node = w->node, .at_ns = w->at_ns,
-	                            .value_ns = w->value_ns, .value_ppm = w->value_ppm };
+	                            .value_ns = w->value_ns, .value_ppm = w->value_ppm,
+	                            .rate_bps = w->rate_bps, .way = w->way,
+	                            .queue_bytes = w->rate_bps > 0 ? PLAN_QUEUE_BYTES : 0 };
 }
 
 static struct plan_fault end_of(const struct search_window *w)
@@ -269,6 +275,8 @@ static struct search_window draw_window(struct drbg *r, const struct search_spec
 	int64_t length = draw_ms(r, end_ms - from_ms);
 	int64_t by = draw_ms(r, kind == PLAN_DELAY ? DELAY_MOST_MS : SLOW_MOST_MS);
 	uint32_t ratio = 10000 * (1 + (uint32_t)drbg_below(r, 100));
+	uint64_t rate = 10000 * (1 + drbg_below(r, 1000));
+	enum plan_way way = (enum plan_way)drbg_below(r, 3);
 
 	w.node = spec->node[drbg_below(r, spec->node_n)];
 	w.at_ns = at * MS;
@@ -276,6 +284,10 @@ static struct search_window draw_window(struct drbg *r, const struct search_spec
 		w.until_ns = (at + length) * MS;
 	w.value_ppm = takes & FAULT_RATIO ? ratio : 0;
 	w.value_ns = takes & FAULT_BY ? by * MS : 0;
+	w.rate_bps = takes & FAULT_BITS ? rate : 0;
+	w.way = takes & FAULT_WAY ? way : PLAN_BOTH_WAYS;
+	if (kind == PLAN_CUT && way == PLAN_BOTH_WAYS)
+		w.way = PLAN_IN;
 	return w;
 }
 

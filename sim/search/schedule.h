@@ -20,6 +20,8 @@ struct search_window {
 	int64_t at_ns, until_ns;    /* until_ns 0: to the end */
 	int64_t value_ns;
 	uint32_t value_ppm;
+	uint64_t rate_bps;
+	enum plan_way way;
 };
 
 struct search_schedule {

@@ -147,6 +147,8 @@ static bool nothing_passed(const struct plan_fault *f, const struct link_counts 
 	uint64_t passed = 0, cut = 0;
 
 	for (unsigned way = 0; way < 2; way++) {
+		if (!fault_acts(f, (enum link_way)way))
+			continue;
 		passed += now[way].passed - was[way].passed;
 		cut += now[way].cut - was[way].cut;
 	}
@@ -174,12 +176,13 @@ static void end_link_fault(struct world *w, int node)
 static void fault_link_set(struct world *w, unsigned i)
 {
 	const struct plan_fault *f = &w->plan->fault[i];
-	struct link_set set = fault_link(w->plan, i);
 
 	end_link_fault(w, f->node);
 	counts_of(w, f->node, w->fault[i].was);
-	links_set(w->links, (unsigned)f->node, LINK_OUT, &set);
-	links_set(w->links, (unsigned)f->node, LINK_IN, &set);
+	for (unsigned way = 0; way < 2; way++) {
+		struct link_set set = fault_link(w->plan, i, (enum link_way)way);
+		links_set(w->links, (unsigned)f->node, (enum link_way)way, &set);
+	}
 	strike_pending(w, i);
 }
 

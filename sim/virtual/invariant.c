@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What must hold whatever the plan does, checked beside the cores and not by them, on the datagrams
- * that hosts send: an answer goes to who asked, at most one to a query; no query goes to a server
- * that its balancer holds down; no query ID is used again on a socket while it is out; frames are
- * conserved; nothing is left pending; once the last fault is over, everything is answered again.
- * What is broken becomes an event "violation", which makes the verdict FAIL. After every event the
- * cores of its host check themselves, too; what they find ends the program.
+ * that hosts send: an answer goes to who asked, one to each time that the query came; no query goes
+ * to a server that its balancer holds down; no query ID is used again on a socket while it is out;
+ * frames are conserved; nothing is left pending; once the last fault is over, everything is
+ * answered again. What is broken becomes an event "violation", which makes the verdict FAIL. After
+ * every event the cores of its host check themselves, too; what they find ends the program.
  */
 #include "invariant.h"
 
@@ -23,7 +23,8 @@ struct asked {
 	int64_t t_ns;
 	unsigned node;
 	uint16_t id;
-	bool answered;
+	uint16_t came;              /* to its balancer; links may double it */
+	uint16_t answered;
 };
 
 struct out {
@@ -79,7 +80,7 @@ static int64_t calm_from(const struct plan *p)
 	int64_t last = 0, back = 0;
 
 	for (unsigned i = 0; i < p->node_n; i++) {
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return INT64_MAX;
 		int64_t t = p->node[i].role == PLAN_RECURSOR ? plan_back_ns(p, (int)i) : 0;
 		back = t > back ? t : back;
@@ -133,7 +134,7 @@ static void query_asked(struct world *w, const struct host *h, const struct slot
 	uint64_t key = ask_key(&s->f.src, &s->f.dst, &s->message);
 
 	x->ask = grow(x->ask, x->ask_n, &x->ask_cap, sizeof(*x->ask));
-	x->ask[x->ask_n] = (struct asked){ key, w->now_ns, h->node, s->message.id, false };
+	x->ask[x->ask_n] = (struct asked){ key, w->now_ns, h->node, s->message.id, 0, 0 };
 	table_put(&x->asked, key, x->ask_n++);
 }
 
@@ -147,11 +148,11 @@ static void answer_given(struct world *w, const struct host *h, const struct slo
 	if (at == NULL)
 		violation(w, h->node, "an answer with ID %u goes to %s, who didn't ask that",
 		          s->message.id, client);
-	else if (x->ask[*at].answered)
+	else if (x->ask[*at].answered >= x->ask[*at].came)
 		violation(w, h->node, "a second answer with ID %u goes to %s", s->message.id,
 		          client);
 	else
-		x->ask[*at].answered = true;
+		x->ask[*at].answered++;
 }
 
 static bool any_up(const struct balancer_host *lb)
@@ -210,11 +211,23 @@ void invariant_sent(struct world *w, const struct host *h, const struct slot *s)
 		forwarded(w, h, s, (unsigned)server);
 }
 
+static void query_came(struct watcher *x, const struct slot *s)
+{
+	const uint64_t *at = table_find(&x->asked, ask_key(&s->f.src, &s->f.dst, &s->message));
+
+	if (at != NULL)
+		x->ask[*at].came++;
+}
+
 void invariant_received(struct world *w, const struct host *h, const struct slot *s)
 {
-	if (w->watcher != NULL && s->read && h->role == PLAN_BALANCER && s->message.answer)
+	if (w->watcher == NULL || !s->read || h->role != PLAN_BALANCER)
+		return;
+	if (s->message.answer)
 		table_drop(&w->watcher->out,
 		           key_of(&s->f.src.ip, s->f.dst.port, s->message.id, h->node + 1));
+	else
+		query_came(w->watcher, s);
 }
 
 void invariant_event(struct world *w, const struct host *h)
@@ -269,9 +282,10 @@ void invariant_end(struct world *w)
 		return;
 	for (unsigned i = 0; i < w->plan->node_n; i++)
 		received += w->host[i].received;
-	if (w->frames != received + w->lost || w->slot_used != 0)
-		violation(w, 0, "%llu frames were sent, %llu received, %llu lost, %u are left",
-		          (unsigned long long)w->frames, (unsigned long long)received,
+	if (w->frames + w->doubled != received + w->lost || w->slot_used != 0)
+		violation(w, 0, "%llu frames were sent, %llu doubled, %llu received, %llu lost, "
+		          "%u are left", (unsigned long long)w->frames,
+		          (unsigned long long)w->doubled, (unsigned long long)received,
 		          (unsigned long long)w->lost, w->slot_used);
 	check_calm(w);
 }

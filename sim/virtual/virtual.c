@@ -63,11 +63,14 @@ static void load_event(struct world *w, unsigned i)
 
 static void wire_event(struct world *w)
 {
-	events_add(&w->events, "wire", w->now_ns,
-	           json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "frames",
-	                     (json_int_t)w->frames, "lost", (json_int_t)w->lost, "unroutable",
-	                     (json_int_t)w->unroutable, "drops", 0, "delay_p50_us", 0,
-	                     "delay_p99_us", 0, "loop_gap_max_us", 0));
+	json_t *e = json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "frames",
+	                      (json_int_t)w->frames, "lost", (json_int_t)w->lost, "unroutable",
+	                      (json_int_t)w->unroutable, "drops", 0, "delay_p50_us", 0,
+	                      "delay_p99_us", 0, "loop_gap_max_us", 0);
+
+	if (w->doubled > 0)
+		json_object_set_new(e, "doubled", json_integer((json_int_t)w->doubled));
+	events_add(&w->events, "wire", w->now_ns, e);
 }
 
 /* What isn't in packets, at the end. 0, or -errno when a file couldn't be written. */

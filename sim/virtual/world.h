@@ -162,6 +162,7 @@ struct world {
 	int64_t day;                /* factor of all wake-ups, in thousandths */
 	int64_t t0_ns;              /* 0 until it is known */
 	uint64_t events_n, frames, lost, unroutable;
+	uint64_t doubled;           /* copies that links have made, besides frames */
 	const char *unwritten;      /* node whose capture couldn't be written; or NULL */
 	bool top_taken;             /* the event that happens is still on top of the queue */
 	char trouble[256];          /* why the run can't go on; "" */

@@ -133,10 +133,9 @@ static const struct row broken_scenarios[] = {
 	  "lab.balancers.config: 'none.conf': No such file or directory" },
 	{ "an unknown fault", "s.lua", "kill =", "kil =",
 	 "s.lua:13: at.kil: no such key: did you "
-	  "mean 'kill'? expected one of at, ratio, by, kill, start, hang, resume, "
-		"blackhole, "
-	  "heal, loss, delay, servfail, slow, wrong, truncate, refuse, drop, drain, undrain, "
-		"spare" },
+	  "mean 'kill'? expected one of at, ratio, by, way, bits, queue, kill, start, hang, "
+	  "resume, blackhole, heal, loss, delay, jitter, duplicate, reorder, rate, "
+	  "cut, servfail, slow, wrong, truncate, refuse, drop, drain, undrain, spare" },
 	{ "a fault on nobody", "s.lua", "kill = \"DNS1\"", "kill = \"DNS2\"",
 	 "s.lua:13: at.kill: "
 	  "no such node 'DNS2': did you mean 'DNS1'? expected one of LB1, LB2, DNS1, "
@@ -375,6 +374,102 @@ static void what_a_policy_makes_of_order_and_weight_is_noted(void **state)
 		assert_null(strstr(lint.note[i].text, "badly uneven"));
 }
 
+#define FAULT(what, to, error) { what, "s.lua", "kill = \"DNS1\"", to, "s.lua:13: " error }
+static const struct row link_rows[] = {
+	FAULT("duplicate without a ratio", "duplicate = \"DNS1\"",
+	      "at: duplicate: no ratio: expected ratio = 0.2"),
+	FAULT("jitter without a time", "jitter = \"DNS1\"",
+	      "at: jitter: no time: expected by = \"50ms\""),
+	FAULT("jitter with a ratio", "jitter = \"DNS1\", by = \"1ms\", ratio = 0.5",
+	      "at.ratio: jitter takes no ratio"),
+	FAULT("reorder without a time", "reorder = \"DNS1\", ratio = 0.1",
+	      "at: reorder: no time: expected by = \"50ms\""),
+	FAULT("reorder by nothing", "reorder = \"DNS1\", ratio = 0.1, by = \"0s\"",
+	      "at.by: reorder by no time: expected a time above 0"),
+	FAULT("a rate of nothing said", "rate = \"DNS1\"",
+	      "at: rate: no bits a second: expected bits = 1e6"),
+	FAULT("a rate too low", "rate = \"DNS1\", bits = 999",
+	      "at.bits: 999: expected 1000 bits a second at least, or 0 for no limit"),
+	FAULT("a queue of no rate", "loss = \"DNS1\", ratio = 0.1, queue = 9999",
+	      "at.queue: loss takes no queue"),
+	FAULT("a queue behind no limit", "rate = \"DNS1\", bits = 0, queue = 9999",
+	      "at.queue: a link of no rate takes no queue"),
+	FAULT("a queue too small", "rate = \"DNS1\", bits = 1e6, queue = 1513",
+	      "at.queue: 1513: expected bytes 1514...1000000000"),
+	FAULT("bits of a loss", "loss = \"DNS1\", ratio = 0.1, bits = 9999",
+	      "at.bits: loss takes no bits"),
+	FAULT("a cut both ways", "cut = \"DNS1\"",
+	      "at: cut: expected way = \"in\" or way = \"out\"; both ways is blackhole"),
+	FAULT("a kill one way", "kill = \"DNS1\", way = \"in\"",
+	      "at.way: kill takes no way"),
+	FAULT("a stub's fault one way", "refuse = \"DNS1\", way = \"in\"",
+	      "at.way: refuse takes no way"),
+	FAULT("a strange way", "cut = \"DNS1\", way = \"up\"",
+	      "at.way: 'up': expected one of \"both\", \"out\", \"in\""),
+	FAULT("loss where all is cut",
+	      "cut = \"DNS1\", way = \"in\" "
+	      "} at \"5s\" { loss = \"DNS1\", ratio = 0.1, way = \"in\"",
+	      "at: loss of DNS1 at 5s is impossible: its link drops everything"),
+	FAULT("a cut of what is cut",
+	      "blackhole = \"DNS1\" } at \"5s\" { cut = \"DNS1\", way = \"in\"",
+	      "at: cut of DNS1 at 5s is impossible: its link drops everything already"),
+	{ "reorder without its time", "s.lua", "delay = \"50us\"", "delay = \"50us\", reorder "
+	      "= 0.1",
+	  "s.lua:7: lab.links: reorder without a time: expected reorder_by = \"1ms\"" },
+	{ "a link that is too slow", "s.lua", "delay = \"50us\"", "delay = \"50us\", DNS1 = { "
+	      "rate = 1 }",
+	  "s.lua:7: lab.links.DNS1: rate = 1: expected 1000 bits a second at least, or 0 for "
+	      "no limit" },
+};
+
+static void each_new_fault_of_a_link_is_read_and_checked(void **state)
+{
+	(void)state;
+	check_rows(link_rows, COUNT_OF(link_rows));
+}
+
+/* What was read, through plan.json and back; where nothing is said nothing is written. */
+static void links_and_their_faults_say_what_they_do(void **state)
+{
+	(void)state;
+	static const char links[] = "delay = \"50us\", jitter = \"1ms\", DNS1 = { duplicate = "
+	                            "0.25, reorder = 0.5, reorder_by = \"2ms\", rate = 1e6 }";
+	char error[PLAN_ERROR_TEXT];
+
+	plan_write_all();
+	plan_write_changed("s.lua", plan_scenario, "delay = \"50us\"", links);
+	struct plan *p = load(NULL, error);
+	assert_string_equal(error, "");
+	const struct plan_link *l = &p->node[plan_find_node(p, "DNS1")].link;
+	assert_int_equal(l->jitter_ns, 1000000);
+	assert_int_equal(l->duplicate_ppm, 250000);
+	assert_int_equal(l->reorder_ppm, 500000);
+	assert_int_equal(l->reorder_ns, 2000000);
+	assert_int_equal(l->rate_bps, 1000000);
+	assert_int_equal(l->queue_bytes, 65536);
+	assert_int_equal(p->node[0].link.rate_bps, 0);
+	plan_free(p);
+	plan_write_changed("s.lua", plan_scenario, "kill = \"DNS1\" }\nat \"10s\" { start",
+	                   "rate = \"DNS1\", bits = 5e5, queue = 2000, way = \"out\" }\n"
+	                   "at \"5s\" { cut = \"DNS1\", way = \"in\" }\nat \"10s\" { heal");
+	p = load(NULL, error);
+	assert_string_equal(error, "");
+	char *text = plan_to_text(p);
+	json_t *j = json_loads(text, 0, NULL);
+	struct plan *again = plan_from_json(j, error);
+	json_decref(j);
+	assert_non_null(again);
+	assert_int_equal(again->fault[0].rate_bps, 500000);
+	assert_int_equal(again->fault[0].queue_bytes, 2000);
+	assert_int_equal(again->fault[0].way, PLAN_OUT);
+	assert_int_equal(again->fault[1].way, PLAN_IN);
+	assert_int_equal(again->fault[2].way, PLAN_BOTH_WAYS);
+	assert_null(strstr(text, "jitter_ns"));
+	free(text);
+	plan_free(again);
+	plan_free(p);
+}
+
 static void set_changes_what_the_file_says(void **state)
 {
 	(void)state;
@@ -485,6 +580,8 @@ int main(void)
 		cmocka_unit_test(a_broken_scenario_is_refused_with_its_line),
 		cmocka_unit_test(files_that_contradict_the_lab_are_refused),
 		cmocka_unit_test(what_a_policy_makes_of_order_and_weight_is_noted),
+		cmocka_unit_test(each_new_fault_of_a_link_is_read_and_checked),
+		cmocka_unit_test(links_and_their_faults_say_what_they_do),
 		cmocka_unit_test(set_changes_what_the_file_says),
 		cmocka_unit_test(a_broken_set_is_named),
 		cmocka_unit_test(two_groups_of_clients_send_loads_of_their_own),

@@ -98,6 +98,15 @@ static const struct { const char *what, *from, *to; } changes[] = {
 	  "count = 7, choose = \"per_client\" } }" },
 	{ "links of their own", "delay = \"50us\"",
 	  "delay = \"50us\", LB2 = { loss = 0.000123, delay = \"1s\" }" },
+	{ "a link with everything", "delay = \"50us\"",
+	  "delay = \"50us\", LB2 = { jitter = \"1ms\", duplicate = 0.01, reorder = 0.02, "
+	  "reorder_by = \"2ms\", rate = 1e6, queue = 20000 }" },
+	{ "faults one way, and checks spared", "at \"5s\" { kill = \"DNS1\" }",
+	  "at \"1s\" { jitter = \"DNS3\", by = \"3ms\", way = \"in\" } "
+	  "at \"1s\" { rate = \"DNS3\", bits = 123456, queue = 7000, way = \"out\" } "
+	  "at \"1s\" { drop = \"DNS3\", ratio = 0.5, spare = \"checks\" } "
+	  "at \"1s\" { cut = \"DNS3\", way = \"out\" } "
+	  "at \"2s\" { heal = \"DNS3\" } at \"5s\" { kill = \"DNS1\" }" },
 	{ "a load with everything", "load {",
 	  "load { rate = 999.125, from = \"1500ms\", to = \"15s\", "
 	  "arrivals = \"constant\", tries = 3, "

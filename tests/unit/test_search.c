@@ -26,8 +26,12 @@
 static struct search_base base;
 static volatile sig_atomic_t stop;
 
-static const char all_kinds[] = "kill,hang,blackhole,loss,delay,servfail,slow,wrong,truncate,"
-	"refuse,drop";
+/* A window of a fault both ways. */
+#define W(k, n, at, until, by, ppm) { .kind = k, .node = n, .at_ns = at, \
+		.until_ns = until, .value_ns = by, .value_ppm = ppm }
+
+static const char all_kinds[] = "kill,hang,blackhole,loss,delay,jitter,duplicate,reorder,rate,cut,"
+	"servfail,slow,wrong,truncate,refuse,drop";
 
 /* What may be drawn, on a short scenario without faults of its own. */
 static void set_up(const char *kinds, const char *nodes, unsigned max)
@@ -107,7 +111,8 @@ static bool same_schedule(const struct search_schedule *a, const struct search_s
 		const struct search_window *x = &a->window[i], *y = &b->window[i];
 		same = x->kind == y->kind && x->node == y->node && x->at_ns == y->at_ns &&
 		       x->until_ns == y->until_ns && x->value_ns == y->value_ns &&
-		       x->value_ppm == y->value_ppm;
+		       x->value_ppm == y->value_ppm && x->rate_bps == y->rate_bps &&
+		       x->way == y->way;
 	}
 	return same;
 }
@@ -153,19 +158,19 @@ static const struct {
 	const char *claims;
 } gentle[] = {
 	{ "nothing", 0, { { 0 } }, "answers even lost" },
-	{ "one long silence", 1, { { PLAN_KILL, 3, 3000000000, 6000000000, 0, 0 } },
+	{ "one long silence", 1, { W(PLAN_KILL, 3, 3000000000, 6000000000, 0, 0) },
 	  "answers even lost detect back" },
-	{ "too short to be noticed", 1, { { PLAN_KILL, 3, 3000000000, 4000000000, 0, 0 } },
+	{ "too short to be noticed", 1, { W(PLAN_KILL, 3, 3000000000, 4000000000, 0, 0) },
 	  "answers even" },
-	{ "no time to be seen again", 1, { { PLAN_HANG, 4, 3000000000, 8000000000, 0, 0 } },
+	{ "no time to be seen again", 1, { W(PLAN_HANG, 4, 3000000000, 8000000000, 0, 0) },
 	  "answers lost detect" },
-	{ "both at once", 2, { { PLAN_KILL, 3, 3000000000, 6000000000, 0, 0 },
-	  { PLAN_HANG, 4, 6500000000, 0, 0, 0 } }, "answers even" },
-	{ "one after the other", 2, { { PLAN_KILL, 3, 1000000000, 3500000000, 0, 0 },
-	  { PLAN_HANG, 4, 7400000000, 0, 0, 0 } }, "answers lost detect back detect" },
-	{ "frames are lost", 1, { { PLAN_LOSS, 1, 3000000000, 6000000000, 0, 10000 } },
+	{ "both at once", 2, { W(PLAN_KILL, 3, 3000000000, 6000000000, 0, 0),
+	  W(PLAN_HANG, 4, 6500000000, 0, 0, 0) }, "answers even" },
+	{ "one after the other", 2, { W(PLAN_KILL, 3, 1000000000, 3500000000, 0, 0),
+	  W(PLAN_HANG, 4, 7400000000, 0, 0, 0) }, "answers lost detect back detect" },
+	{ "frames are lost", 1, { W(PLAN_LOSS, 1, 3000000000, 6000000000, 0, 10000) },
 	  "answers even" },
-	{ "a balancer starts anew", 1, { { PLAN_KILL, 1, 3000000000, 6000000000, 0, 0 } },
+	{ "a balancer starts anew", 1, { W(PLAN_KILL, 1, 3000000000, 6000000000, 0, 0) },
 	  "answers" },
 };
 
@@ -392,22 +397,22 @@ static const struct {
 	struct search_window w[3];
 } calm[] = {
 	{ "a blackhole that is too short to meet a frame", 2,
-	  { { PLAN_BLACKHOLE, 3, 3000000000, 3001000000, 0, 0 },
-	    { PLAN_BLACKHOLE, 4, 5000000000, 5001000000, 0, 0 } } },
+	  { W(PLAN_BLACKHOLE, 3, 3000000000, 3001000000, 0, 0),
+	    W(PLAN_BLACKHOLE, 4, 5000000000, 5001000000, 0, 0) } },
 	{ "a stub's fault that is too short to show", 1,
-	  { { PLAN_SERVFAIL, 3, 3000000000, 3001000000, 0, 10000 } } },
+	  { W(PLAN_SERVFAIL, 3, 3000000000, 3001000000, 0, 10000) } },
 	{ "a stub's fault that a kill ends", 2,
-	  { { PLAN_SERVFAIL, 3, 3000000000, 0, 0, 1000000 },
-	    { PLAN_KILL, 3, 4000000000, 6000000000, 0, 0 } } },
+	  { W(PLAN_SERVFAIL, 3, 3000000000, 0, 0, 1000000),
+	    W(PLAN_KILL, 3, 4000000000, 6000000000, 0, 0) } },
 	{ "a stub's fault that hides another", 2,
-	  { { PLAN_DROP, 3, 3000000000, 0, 0, 1000000 },
-	    { PLAN_SERVFAIL, 3, 3000000000, 0, 0, 1000000 } } },
+	  { W(PLAN_DROP, 3, 3000000000, 0, 0, 1000000),
+	    W(PLAN_SERVFAIL, 3, 3000000000, 0, 0, 1000000) } },
 	{ "a stub's fault that lasts after its link has healed", 2,
-	  { { PLAN_DROP, 4, 2000000000, 0, 0, 500000 },
-	    { PLAN_DELAY, 4, 2500000000, 3000000000, 300000000, 0 } } },
+	  { W(PLAN_DROP, 4, 2000000000, 0, 0, 500000),
+	    W(PLAN_DELAY, 4, 2500000000, 3000000000, 300000000, 0) } },
 	{ "answers that were on a slow link when the recursor died", 2,
-	  { { PLAN_DELAY, 3, 2000000000, 6000000000, 300000000, 0 },
-	    { PLAN_KILL, 3, 4000000000, 0, 0, 0 } } },
+	  { W(PLAN_DELAY, 3, 2000000000, 6000000000, 300000000, 0),
+	    W(PLAN_KILL, 3, 4000000000, 0, 0, 0) } },
 };
 
 /* Each was an INVALID, or a violation, of a right system at some time. */
@@ -440,8 +445,8 @@ static void what_once_was_a_false_alarm_is_none(void **state)
 static void nothing_happens_to_a_program_that_starts_still(void **state)
 {
 	struct search_schedule s = { .n = 2, .window = {
-		{ PLAN_KILL, 3, 3000000000, 4000000000, 0, 0 },
-		{ PLAN_HANG, 3, 4050000000, 0, 0, 0 } } };
+		W(PLAN_KILL, 3, 3000000000, 4000000000, 0, 0),
+		W(PLAN_HANG, 3, 4050000000, 0, 0, 0) } };
 	struct plan_fault room[2 * SEARCH_EVENTS_MAX];
 
 	(void)state;
@@ -451,7 +456,7 @@ static void nothing_happens_to_a_program_that_starts_still(void **state)
 	assert_false(search_lay_out(&p, &s));
 	s.window[1].at_ns = 4100000000;
 	assert_true(search_lay_out(&p, &s));
-	s.window[1] = (struct search_window){ PLAN_LOSS, 3, 4050000000, 0, 0, 10000 };
+	s.window[1] = (struct search_window)W(PLAN_LOSS, 3, 4050000000, 0, 0, 10000);
 	assert_true(search_lay_out(&p, &s)); /* its link may do what it likes */
 }
 
