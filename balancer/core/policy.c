@@ -129,7 +129,8 @@ static bool take_token(struct bal_shared_server *s, uint32_t qps, int64_t now_ns
 static int pick_first(struct policy *p, int64_t now_ns)
 {
 	for (unsigned i = 0; i < p->up_n; i++) {
-		uint32_t qps = p->conf->server[p->up[i]].qps;
+		uint32_t qps = atomic_load_explicit(&p->shared->server[p->up[i]].qps,
+		                                    memory_order_relaxed);
 		if (qps == 0 || take_token(&p->shared->server[p->up[i]], qps, now_ns))
 			return p->up[i];
 	}

@@ -17,6 +17,10 @@
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
 	_Alignas(64) _Atomic uint32_t up;      /* 0 or 1; written by the health core alone */
+	_Atomic uint32_t mode;                 /* enum bal_check_mode; by the health core alone */
+	_Atomic uint32_t transitions;          /* changes of up after the first result */
+	_Atomic uint32_t qps;                  /* limit of queries a second; 0: none */
+	_Atomic int64_t down;                  /* time spent down: see bal_shared_down_ns */
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
 	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
@@ -35,5 +39,13 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
+
+/*
+ * The health core's: the server is up, or down, from now on; counted as a transition when that is
+ * news, and not the first result. now_ns must not decrease.
+ */
+void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first, int64_t now_ns);
+/* How long the server has been down until now_ns, all in all, as far as results told. */
+int64_t bal_shared_down_ns(const struct bal_shared *sh, unsigned server, int64_t now_ns);
 
 #endif
