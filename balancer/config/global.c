@@ -175,6 +175,10 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
 	{ "setServFailWhenNoServer", set_servfail },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
+	{ "controlSocket", cf_control_socket }, { "setKey", cf_set_key },
+	{ "setConsoleACL", cf_set_console_acl }, { "addConsoleACL", cf_add_console_acl },
+	{ "setConsoleMaximumConcurrentConnections", cf_set_console_connections },
+	{ "webserver", cf_webserver }, { "setWebserverConfig", cf_set_webserver_config },
 };
 
 /*
@@ -189,7 +193,8 @@ static const char *const no_effect[] = {
 	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
 	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
 	"setRandomizedOutgoingSockets", "setWHashedPertubation", "setCacheCleaningDelay",
-	"setCacheCleaningPercentage",
+	"setCacheCleaningPercentage", "setConsoleConnectionsLogging",
+	"setConsoleOutputMaxMsgSize",
 };
 
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
@@ -199,8 +204,7 @@ static const char *const unsupported[] = {
 	"getServer", "getServers", "rmServer", "includeDirectory", "setWeightedBalancingFactor",
 	"setConsistentHashingBalancingFactor", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "webserver", "setWebserverConfig", "setAPIWritable", "controlSocket",
-	"setKey", "setConsoleACL", "addConsoleACL", "setConsoleMaximumConcurrentConnections",
+	"setRules", "setAPIWritable",
 	"newPacketCache", "getPool", "setStaleCacheEntriesTTL", "setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
@@ -239,7 +243,8 @@ static int unknown(lua_State *l)
 	for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
 		if (unsupported[i] == NULL)
 			ignorable = true;
-		else if (strcmp(name, unsupported[i]) == 0 && !(foreign && ignorable))
+		else if (strcmp(name, unsupported[i]) == 0 &&
+		         !(foreign && (ignorable || cf_loader(l)->client)))
 			cf_fail(l, "'%s' is not supported yet", name);
 	}
 	if (foreign) {

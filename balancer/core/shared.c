@@ -56,3 +56,9 @@ int64_t bal_shared_down_ns(const struct bal_shared *sh, unsigned server, int64_t
 
 	return down < 0 ? now_ns + down + 1 : down;
 }
+
+enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server)
+{
+	return (enum bal_check_mode)atomic_load_explicit(&sh->server[server].mode,
+	                                                 memory_order_relaxed);
+}

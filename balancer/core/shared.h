@@ -45,6 +45,8 @@ void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
  * news, and not the first result. now_ns must not decrease.
  */
 void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first, int64_t now_ns);
+/* How it is checked: as configured, or as a console said last. */
+enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server);
 /* How long the server has been down until now_ns, all in all, as far as results told. */
 int64_t bal_shared_down_ns(const struct bal_shared *sh, unsigned server, int64_t now_ns);
 
