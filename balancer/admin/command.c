@@ -321,8 +321,8 @@ static int find_field(lua_State *l)
 	else if (strcmp(name, "name") == 0)
 		lua_pushstring(l, s->name);
 	else
-		return luaL_error(l, "a server has no '%s': expected getName, isUp, setUp, setDown, "
-		                  "setAuto, setQPS, order, weight, name...", name);
+		return luaL_error(l, "a server has no '%s': expected getName, isUp, setUp, "
+		                  "setDown, setAuto, setQPS, order, weight, name...", name);
 	return 1;
 }
 

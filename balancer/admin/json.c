@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The web server's JSON, with dnsdist's keys; see stats.h. Made by jansson, in the order of entry. */
+/* The web server's JSON, with dnsdist's keys, in the order of entry; see stats.h. */
 #include "stats.h"
 
 #include <jansson.h>

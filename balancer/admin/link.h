@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dnsdist's console protocol, one end of one connection: bytes in, commands out, and answers sealed.
+ * dnsdist's console protocol, one end of one connection: bytes in, commands out, answers sealed.
  * Each side begins with a nonce of 24 bytes. Then messages: a big-endian length of 32 bits and a
  * secretbox (libsodium's XSalsa20 and Poly1305) under the shared key. The nonce for reading is the
  * first half of one's own and the second of the peer's, for writing the other way round; after each
@@ -32,7 +32,7 @@ enum link_event {
 
 struct link;
 
-/* key: ADMIN_KEY bytes. nonce: LINK_NONCE random ones, ours, which the caller sends. max: of text. */
+/* key: ADMIN_KEY bytes. nonce: LINK_NONCE random ones, which the caller sends. max: of a text. */
 struct link *link_new(const uint8_t *key, const uint8_t *nonce, size_t max);
 void link_free(struct link *take_l);
 /*

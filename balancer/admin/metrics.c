@@ -63,7 +63,9 @@ static void label(FILE *to, const struct bal_server *s)
 	fprintf(to, "\",address=\"%s\"} ", addr);
 }
 
-enum field { STATUS, QUERIES, RESPONSES, DROPS, LATENCY, OUTSTANDING, ORDER, WEIGHT, CHANGES, DOWN };
+enum field {
+	STATUS, QUERIES, RESPONSES, DROPS, LATENCY, OUTSTANDING, ORDER, WEIGHT, CHANGES, DOWN,
+};
 
 static const struct { const char *name, *type, *prose; } fields[] = {
 	[STATUS] = { "status", "gauge", "Whether this backend is up (1) or down (0)" },

@@ -35,7 +35,8 @@ static bool basic_ok(const struct admin_web *w, const char *authorization)
 
 static bool key_ok(const struct admin_web *w, const char *key)
 {
-	return key != NULL && strlen(key) < CREDENTIALS && password_ok(w->api_key, key, strlen(key));
+	return key != NULL && strlen(key) < CREDENTIALS &&
+	       password_ok(w->api_key, key, strlen(key));
 }
 
 /* ---- what there is ---- */
@@ -106,7 +107,8 @@ static unsigned check_query(const struct page *p, const struct route_request *r)
 	return 404;
 }
 
-static unsigned judge(const struct admin_web *w, const struct page *p, const struct route_request *r)
+static unsigned judge(const struct admin_web *w, const struct page *p,
+                      const struct route_request *r)
 {
 	bool get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
 

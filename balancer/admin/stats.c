@@ -193,7 +193,8 @@ static void show_server(const struct stats *s, unsigned i, FILE *to)
 
 	stats_name(c, name);
 	ep_format(&c->addr, addr);
-	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s %s\n",
+	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s "
+	        "%s\n",
 	        i, name, addr, stats_state(v), tenths(v->qps10, qps), v->qps_limit, c->order,
 	        c->weight, (unsigned long long)v->counts.queries,
 	        (unsigned long long)v->counts.timeouts, tenths(v->drops10, drops),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the console and the web server tell: counters under dnsdist's names, servers, as one snapshot
- * that the shell fills in, and the texts made of it. Everything here only reads.
+ * What console and web server tell: counters under dnsdist's names, servers, as one snapshot that
+ * the shell fills in, and the texts made of it. Everything here only reads.
  */
 #ifndef EK_BALANCER_STATS_H
 #define EK_BALANCER_STATS_H

@@ -97,8 +97,9 @@ bool http_available(void)
 int http_start(const struct admin *admin, int take_fd)
 {
 	struct MHD_Daemon *d = MHD_start_daemon(
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, let_in, (void *)(uintptr_t)admin,
-		answer, (void *)(uintptr_t)admin, MHD_OPTION_LISTEN_SOCKET, take_fd,
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, let_in,
+		(void *)(uintptr_t)admin, answer, (void *)(uintptr_t)admin,
+		MHD_OPTION_LISTEN_SOCKET, take_fd,
 		MHD_OPTION_CONNECTION_LIMIT, admin->config->admin.web.connections,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_END);
