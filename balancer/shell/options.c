@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "http.h"
 #include "lib/version.h"
 
 enum { CHECK_CONFIG = 256, SUPERVISED, DISABLE_SYSLOG, SIMULATION_SEED };
@@ -115,7 +116,8 @@ static int take(struct options *o, int id, const char *value)
 	case SUPERVISED: case DISABLE_SYSLOG: break;
 	case 'w': case SIMULATION_SEED: return take_number(o, id, value);
 	case 'V':
-		printf("balancer %s (%s)\n", EVENKEEL_VERSION, LUAJIT_VERSION);
+		printf("balancer %s (%s, %s)\n", EVENKEEL_VERSION, LUAJIT_VERSION,
+		       http_available() ? "web server" : "no web server: built without libmicrohttpd");
 		return 0;
 	case 'h': usage(); return 0;
 	case 'c': o->client = true; break;
