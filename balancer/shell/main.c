@@ -351,8 +351,10 @@ static int client(struct balancer *b)
 	struct admin_console c = b->config->admin.console;
 	if (b->o.console_set)
 		c.listen = b->o.console;
-	if (b->o.key != NULL && admin_key_parse(c.key, b->o.key) < 0)
-		return fatal("--setkey", "", -EINVAL);
+	if (b->o.key != NULL && admin_key_parse(c.key, b->o.key) < 0) {
+		fprintf(stderr, "Fatal error: --setkey: expected 32 bytes in base64\n");
+		return 1;
+	}
 	c.keyed |= b->o.key != NULL;
 	return control_client(&c, b->o.command);
 }

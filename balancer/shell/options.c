@@ -117,7 +117,8 @@ static int take(struct options *o, int id, const char *value)
 	case 'w': case SIMULATION_SEED: return take_number(o, id, value);
 	case 'V':
 		printf("balancer %s (%s, %s)\n", EVENKEEL_VERSION, LUAJIT_VERSION,
-		       http_available() ? "web server" : "no web server: built without libmicrohttpd");
+		       http_available() ? "web server"
+		                        : "no web server: built without libmicrohttpd");
 		return 0;
 	case 'h': usage(); return 0;
 	case 'c': o->client = true; break;

@@ -98,7 +98,8 @@ def test_a_server_is_taken_down_and_put_back(lab, program):
         until(lambda: len(two.checks) >= before + 2, "the other server's probes")
         assert len(one.checks) <= checks + 1
         console.say("getServer('DNS0'):setAuto()", program)
-        console.balancer.said(f"Marking downstream DNS0 ({one.where()}) as 'up'")
+        up = f"Marking downstream DNS0 ({one.where()}) as 'up'"
+        until(lambda: console.balancer.lines.count(up) == 2, "the server's return")
         for _ in range(6):
             ask(s, query())
         assert (len(one.queries), len(two.queries)) == (5, 11)
