@@ -204,20 +204,21 @@ static void learn_latency(struct bal_shared_server *s, int64_t took_ns)
 
 const int32_t bal_took_ms[BAL_TOOK_N] = { 1, 10, 50, 100, 1000, INT32_MAX };
 
-/* Divisors are powers of two because this is done for every answer. */
+/* Divisors are constants and powers of two because this is done for every answer. */
 static void count_answer(struct bal *b, unsigned server, const struct dgram *d, int64_t took_ns)
 {
-	static const int64_t of[BAL_AVERAGES] = { 1 << 7, 1 << 10, 1 << 13, 1 << 20 };
 	struct bal_counts *c = &b->counts;
-	int64_t us = took_ns / 1000;
+	int64_t us = took_ns / 1000, fine = us * (1 << 20);
 	unsigned i = 0;
 
 	while (i < BAL_TOOK_N - 1 && us >= bal_took_ms[i] * INT64_C(1000))
 		i++;
 	c->took[i]++;
 	c->took_us += (uint64_t)us;
-	for (i = 0; i < BAL_AVERAGES; i++)
-		c->average[i] += (us * (1 << 20) - c->average[i]) / of[i];
+	c->average[0] += (fine - c->average[0]) / (1 << 7);
+	c->average[1] += (fine - c->average[1]) / (1 << 10);
+	c->average[2] += (fine - c->average[2]) / (1 << 13);
+	c->average[3] += (fine - c->average[3]) / (1 << 20);
 	c->servfail_responses += (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
 	b->server[server].responses++;
 }

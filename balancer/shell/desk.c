@@ -162,11 +162,6 @@ int desk_listen(struct desk *d, const struct config *config)
 
 	d->config = config;
 	d->console = d->web = -1;
-	if (a->web.on && !http_available()) {
-		fprintf(stderr, "Fatal error: webserver: this program was built without "
-		        "libmicrohttpd and has no web server\n");
-		return 1;
-	}
 	if (a->console.on && listen_at("the console", &a->console.listen, &d->console) != 0)
 		return 1;
 	return a->web.on ? listen_at("the web server", &a->web.listen, &d->web) : 0;

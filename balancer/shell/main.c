@@ -21,6 +21,7 @@
 #include "balancer/config/config.h"
 #include "control.h"
 #include "desk.h"
+#include "http.h"
 #include "lib/drbg.h"
 #include "lib/host/host.h"
 #include "lib/host/net.h"
@@ -82,6 +83,11 @@ static int load(struct balancer *b)
 	b->config = config_load(b->o.config, &co, error);
 	if (b->config == NULL) {
 		fprintf(to, "Fatal Lua error: %s\n", error);
+		return 1;
+	}
+	if (b->config->admin.web.on && !http_available()) {
+		fprintf(to, "Fatal error: webserver: this program was built without libmicrohttpd "
+		        "and has no web server\n");
 		return 1;
 	}
 	b->conf = &b->config->conf;

@@ -119,7 +119,9 @@ static void read_nothing(void *arg, struct stats *s)
 
 static void fuzz_route(const struct script *s)
 {
-	static struct config config = { .admin.web = { .password = "secret", .api_key = "apik" } };
+	static struct config config = { .admin.web = {
+		.password = "secret", .api_key = "apik", .stats_need_auth = true,
+	} };
 	const struct admin admin = { .config = &config, .read = read_nothing };
 	char *text = calloc(1, (size_t)(s->end - s->at) + 1), *rest = text, *field[6] = { NULL };
 	struct route_answer out;
