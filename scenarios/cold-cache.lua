@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A recursor comes back with an empty cache. It gets its full share at once, and for a while every
--- name is asked of the world again: how much slower are answers after the return than before?
+-- A recursor comes back with an empty cache. It gets its full share at once, and for a while
+-- every name is asked of the world again: how much slower are answers after the return than
+-- before?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A recursor that answers, but around the time at which its balancers give up (setUDPTimeout, 2 s):
--- what comes before is passed on, what comes after belongs to nobody and must not reach anybody else.
--- Its health checks fail as well, so it is out until it is fast again.
+-- A recursor that answers, but around the time at which its balancers give up (setUDPTimeout, 2
+-- s): what comes before is passed on, what comes after belongs to nobody and must not reach
+-- anybody else. Its health checks fail as well, so it is out until it is fast again.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

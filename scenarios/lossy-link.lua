@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Every fifth packet to and from one recursor is lost. Checks get through most of the time, so the
--- server goes out and in again and again, and what it is asked meanwhile is lost at the same rate: a
--- half-dead server is worse than a dead one.
+-- Every fifth packet to and from one recursor is lost. Checks get through most of the time, so
+-- the server goes out and in again and again, and what it is asked meanwhile is lost at the same
+-- rate: a half-dead server is worse than a dead one.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

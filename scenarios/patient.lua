@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Health checks that are patient: three failures in a row before a server is out, two good answers
--- before it is in. A blip changes nothing; a real failure costs three times as many queries.
+-- Health checks that are patient: three failures in a row before a server is out, two good
+-- answers before it is in. A blip changes nothing; a real failure costs three times as many
+-- queries.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- An upgrade goes round: one recursor is taken down and brought back, then the other one. At no time
--- are both away, so no query needs to be lost but those that each failure costs until it is noticed.
+-- An upgrade goes round: one recursor is taken down and brought back, then the other one. At no
+-- time are both away, so no query needs to be lost but those that each failure costs until it is
+-- noticed.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Turns instead of chance: the counts of two recursors never differ by more than one, and when one
--- is away the other gets all. One that comes back takes every second query at once.
+-- Turns instead of chance: the counts of two recursors never differ by more than one, and when
+-- one is away the other gets all. One that comes back takes every second query at once.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

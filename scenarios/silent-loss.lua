@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A recursor restarts in 300 ms, faster than health checks look. Mostly no balancer notices: nothing
--- is logged, no counter of outages moves, and every query that was sent to it meanwhile is lost. How
--- many is that? A restart costs less with a balancer that retries, or that was told before.
+-- A recursor restarts in 300 ms, faster than health checks look. Mostly no balancer notices:
+-- nothing is logged, no counter of outages moves, and every query that was sent to it meanwhile
+-- is lost. How many is that? A restart costs less with a balancer that retries, or that was told
+-- before.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Weights 1:3. Does a server that was given three times the weight get three times the queries, from
--- either balancer, by chance and not in a pattern?
+-- Weights 1:3. Does a server that was given three times the weight get three times the queries,
+-- from either balancer, by chance and not in a pattern?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

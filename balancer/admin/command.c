@@ -169,7 +169,7 @@ static const struct stats_server *state_of(lua_State *l)
 static int get_server(lua_State *l)
 {
 	const struct bal_conf *c = &command_of(l)->admin->config->conf;
-	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT];
+	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT], id[BAL_SERVER_ID];
 
 	if (lua_type(l, 1) == LUA_TNUMBER) {
 		double n = lua_tonumber(l, 1);
@@ -183,13 +183,15 @@ static int get_server(lua_State *l)
 	for (unsigned i = 0; i < c->server_n; i++) {
 		stats_name(&c->server[i], name);
 		ep_format(&c->server[i].addr, addr);
-		if (strcmp(wanted, name) != 0 && strcmp(wanted, addr) != 0)
+		bal_server_id(&c->server[i], id);
+		if (strcmp(wanted, name) != 0 && strcmp(wanted, addr) != 0 &&
+		    strcmp(wanted, id) != 0)
 			continue;
 		push_server(l, i);
 		return 1;
 	}
-	return luaL_error(l, "getServer: there is no server '%s': expected a number, a name or an "
-	                  "address", wanted);
+	return luaL_error(l, "getServer: there is no server '%s': expected a number, a name, an "
+	                  "id or an address", wanted);
 }
 
 static int get_servers(lua_State *l)
@@ -248,6 +250,16 @@ static int set_qps(lua_State *l)
 	return 0;
 }
 
+static int set_drain(lua_State *l)
+{
+	struct command *c = command_of(l);
+
+	luaL_checktype(l, 2, LUA_TBOOLEAN);
+	c->admin->set_drain(c->admin->arg, self(l), lua_toboolean(l, 2));
+	c->fresh = false;
+	return 0;
+}
+
 static int get_name(lua_State *l)
 {
 	char name[BAL_NAME_TEXT + EP_TEXT];
@@ -299,6 +311,7 @@ static const luaL_Reg methods[] = {
 	{ "getLatency", get_latency }, { "getDrops", get_drops },
 	{ "getOutstanding", get_outstanding }, { "isUp", is_up }, { "setUp", set_up },
 	{ "setDown", set_down }, { "setAuto", set_auto }, { "setQPS", set_qps },
+	{ "setDrain", set_drain },
 };
 
 static int find_field(lua_State *l)

@@ -30,6 +30,7 @@ struct admin {
 	/* setAuto(up) of a server in auto mode. */
 	void (*set_state)(void *arg, unsigned server, bool up);
 	void (*set_qps)(void *arg, unsigned server, uint32_t qps);
+	void (*set_drain)(void *arg, unsigned server, bool drained);
 };
 
 struct command;

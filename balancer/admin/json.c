@@ -132,6 +132,8 @@ static json_t *pool(const struct stats *s)
 	set_number(j, "id", 0);
 	set(j, "name", text(""));
 	set_number(j, "serversCount", s->config->conf.server_n);
+	set_number(j, "cacheSize", s->config->conf.cache.entries);
+	set_number(j, "cacheEntries", s->cache_entries);
 	set_number(j, "cacheHits", s->cache_hits);
 	set_number(j, "cacheMisses", s->cache_misses);
 	return j;

@@ -125,6 +125,26 @@ static void servers(const struct stats *s, FILE *to)
 	}
 }
 
+static void cache(const struct stats *s, FILE *to)
+{
+	const struct { const char *name, *type, *prose; uint64_t value; } rows[] = {
+		{ "size", "gauge", "Maximum number of entries that this cache can hold",
+		  s->config->conf.cache.entries },
+		{ "entries", "gauge", "Number of entries currently present in that cache",
+		  s->cache_entries },
+		{ "hits", "untyped", "Number of hits from that cache", s->cache_hits },
+		{ "misses", "untyped", "Number of misses from that cache", s->cache_misses },
+	};
+	char name[64];
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		snprintf(name, sizeof(name), "dnsdist_pool_cache_%s", rows[i].name);
+		declare(to, name, rows[i].type, rows[i].prose);
+		fprintf(to, "%s{pool=\"_default_\"} %llu\n", name,
+		        (unsigned long long)rows[i].value);
+	}
+}
+
 void stats_metrics(const struct stats *s, FILE *to)
 {
 	struct stats_item item[STATS_MAX];
@@ -143,4 +163,6 @@ void stats_metrics(const struct stats *s, FILE *to)
 	declare(to, "dnsdist_pool_active_servers", "gauge",
 	        "Number of available servers in that pool");
 	fprintf(to, "dnsdist_pool_active_servers{pool=\"_default_\"} %u\n", up);
+	if (s->config->conf.cache.entries > 0)
+		cache(s, to);
 }

@@ -93,6 +93,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "cache-hits", s->cache_hits, "Number of times an answer was retrieved from cache");
 	count(l, "cache-misses", s->cache_misses,
 	      "Number of times an answer not found in the cache");
+	put(l, STATS_OURS, "cache-not-inserted", s->cache_refused,
+	    "answer that the cache had no room for");
 }
 
 static void list_latency(struct list *l, const struct bal_counts *c)
@@ -159,6 +161,8 @@ void stats_name(const struct bal_server *s, char out[BAL_NAME_TEXT + EP_TEXT])
 
 const char *stats_state(const struct stats_server *s)
 {
+	if (s->drained && s->up)
+		return "drain";
 	if (s->mode == BAL_CHECK_UP)
 		return "UP";
 	if (s->mode == BAL_CHECK_DOWN)
@@ -173,6 +177,9 @@ const char *stats_policy(const struct bal_conf *conf)
 	case BAL_FIRST_AVAILABLE: return "firstAvailable";
 	case BAL_WRANDOM: return "wrandom";
 	case BAL_ROUNDROBIN: return "roundrobin";
+	case BAL_WHASHED: return "whashed";
+	case BAL_CHASHED: return "chashed";
+	case BAL_ORDERED_WRANDOM: return "orderedWrandUntag";
 	}
 	return "?";
 }
@@ -248,10 +255,13 @@ void stats_show_all(const struct stats *s, FILE *to)
 void stats_show_pools(const struct stats *s, FILE *to)
 {
 	const struct bal_conf *c = &s->config->conf;
-	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT];
+	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT], cache[32] = "";
 
+	if (c->cache.entries > 0)
+		snprintf(cache, sizeof(cache), "%llu/%u", (unsigned long long)s->cache_entries,
+		         c->cache.entries);
 	fprintf(to, "%-20s     %20s %20s %s\n", "Name", "Cache", "ServerPolicy", "Servers");
-	fprintf(to, "%-20s     %20s %20s ", "", "", stats_policy(c));
+	fprintf(to, "%-20s     %20s %20s ", "", cache, stats_policy(c));
 	for (unsigned i = 0; i < c->server_n; i++) {
 		stats_name(&c->server[i], name);
 		ep_format(&c->server[i].addr, addr);

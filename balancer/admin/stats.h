@@ -17,7 +17,7 @@ enum { STATS_MAX = 96, STATS_OWN_MAX = 16 };
 
 struct stats_server {
 	struct bal_server_counts counts;
-	bool up;
+	bool up, drained;
 	enum bal_check_mode mode;
 	int32_t outstanding;
 	uint32_t latency_us, qps_limit, transitions;
@@ -34,7 +34,8 @@ struct stats_own {
 struct stats {
 	const struct config *config;
 	uint64_t verdict[BAL_VERDICTS];
-	uint64_t timeouts, outstanding, send_errors, cache_hits, cache_misses;
+	uint64_t timeouts, outstanding, send_errors;
+	uint64_t cache_hits, cache_misses, cache_entries, cache_refused;
 	struct bal_counts counts;
 	uint64_t uptime_s, memory, user_ms, system_ms, files;
 	unsigned own_n;
@@ -62,7 +63,7 @@ unsigned stats_list(const struct stats *s, struct stats_item out[STATS_MAX]);
 
 /* A server's name, or its address where it has none. */
 void stats_name(const struct bal_server *s, char out[BAL_NAME_TEXT + EP_TEXT]);
-/* UP and DOWN when forced, up and down when checked. */
+/* UP and DOWN when forced, up and down when checked, drain for one that is up and takes nothing. */
 const char *stats_state(const struct stats_server *s);
 const char *stats_policy(const struct bal_conf *conf);
 

@@ -1,10 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Defaults of one server, dnsdist 1.7's; see conf.h. */
+/* Defaults of a server and of a cache, dnsdist 1.7's, and what a server is known by; see conf.h. */
 #include "conf.h"
 
 #include <string.h>
 
 static const uint8_t check_name[] = "\x01" "a" "\x0c" "root-servers" "\x03" "net";
+
+size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID])
+{
+	size_t len = strlen(s->id[0] != '\0' ? s->id : s->name);
+	bool named = s->id[0] == '\0' && len > 0;
+
+	memcpy(out, s->id[0] != '\0' ? s->id : s->name, len + 1);
+	if (s->id[0] != '\0')
+		return len;
+	if (named) {
+		out[len++] = ' ';
+		out[len++] = '(';
+	}
+	len += ep_format(&s->addr, out + len);
+	if (named)
+		out[len++] = ')';
+	out[len] = '\0';
+	return len;
+}
 
 void bal_server_defaults(struct bal_server *s)
 {
@@ -20,4 +39,14 @@ void bal_server_defaults(struct bal_server *s)
 		},
 	};
 	memcpy(s->check.name, check_name, sizeof(check_name));
+}
+
+void bal_cache_defaults(struct bal_cache_conf *c)
+{
+	uint32_t entries = c->entries;
+
+	*c = (struct bal_cache_conf){
+		.entries = entries, .max_ttl = 86400, .failure_ttl = 60, .negative_ttl = 3600,
+		.stale_ttl = 60,
+	};
 }

@@ -88,6 +88,11 @@ struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
 /* Ends an outstanding query of server; its ID is free again. O(1). */
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
+/* The place of an outstanding query among its server's, below max_outstanding. */
+static inline uint32_t idt_slot(const struct idtable *t, unsigned server, const struct idt_query *q)
+{
+	return (uint32_t)(q - t->server[server].query);
+}
 /* Asserts the invariants. O(outstanding) in debug builds, else O(sockets). */
 void idt_check(const struct idtable *t);
 

@@ -56,6 +56,10 @@ static void read_workers(const struct desk *d, struct stats *s)
 	memcpy(s->verdict, c.verdict, sizeof(s->verdict));
 	s->timeouts = c.timeouts;
 	s->outstanding = c.outstanding;
+	s->cache_hits = c.verdict[BAL_CACHE_HIT];
+	s->cache_misses = c.cache_misses;
+	s->cache_refused = c.not_cached;
+	s->cache_entries = d->shared->packets == NULL ? 0 : pcache_count(d->shared->packets);
 	s->send_errors = c.back_failed;
 	s->counts = c.counts;
 	s->own_n = WORKER_COUNT_N;
@@ -72,6 +76,7 @@ static void read_shared(const struct desk *d, struct stats *s, int64_t now_ns)
 		struct bal_shared_server *from = &d->shared->server[i];
 		struct stats_server *to = &s->server[i];
 		to->up = bal_shared_up(d->shared, i);
+		to->drained = bal_shared_drained(d->shared, i);
 		to->mode = bal_shared_mode(d->shared, i);
 		to->outstanding = atomic_load_explicit(&from->outstanding, memory_order_relaxed);
 		to->latency_us = atomic_load_explicit(&from->latency_us128,
@@ -142,6 +147,11 @@ static void set_qps(void *arg, unsigned server, uint32_t qps)
 	atomic_store_explicit(&d->shared->server[server].qps, qps, memory_order_relaxed);
 }
 
+static void set_drain(void *arg, unsigned server, bool drained)
+{
+	bal_shared_drain(((struct desk *)arg)->shared, server, drained);
+}
+
 /* ---- start ---- */
 
 static int listen_at(const char *what, const struct ep *ep, int *out)
@@ -191,7 +201,7 @@ int desk_start(struct desk *d)
 
 	d->admin = (struct admin){ .config = d->config, .arg = d, .read = read_all,
 	                           .set_mode = set_mode, .set_state = set_state,
-	                           .set_qps = set_qps };
+	                           .set_qps = set_qps, .set_drain = set_drain };
 	d->start_ns = d->looked_ns = host_mono_ns();
 	d->last = calloc(d->config->conf.server_n + 1u, sizeof(*d->last));
 	MUST(d->last != NULL && pthread_mutex_init(&d->lock, NULL) == 0);

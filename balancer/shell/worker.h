@@ -29,7 +29,7 @@ enum worker_count {
 
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
-	uint64_t timeouts, outstanding;
+	uint64_t timeouts, outstanding, cache_misses, not_cached;
 	uint64_t back_failed;              /* of WORKER_SEND_FAILED, those towards servers */
 	uint64_t own[WORKER_COUNT_N];
 	struct bal_counts counts;

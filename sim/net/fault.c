@@ -13,7 +13,7 @@ bool fault_is_wire(enum plan_fault_kind k)
 
 bool fault_is_stub(enum plan_fault_kind k)
 {
-	return k >= PLAN_SERVFAIL;
+	return k >= PLAN_SERVFAIL && k <= PLAN_DROP;
 }
 
 struct link_set fault_link(const struct plan *p, unsigned fault)

@@ -116,15 +116,45 @@ static int check_fault(const struct plan *p, unsigned i, char *error)
 	return 0;
 }
 
+/* A claim's node is a recursor; failover's a balancer, and back's either. */
+static bool may_name(const struct plan *p, const struct plan_expect *e, int node)
+{
+	bool balancer = role_is(p, node, PLAN_BALANCER);
+
+	if (e->kind == PLAN_FAILOVER)
+		return balancer;
+	return role_is(p, node, PLAN_RECURSOR) || (e->kind == PLAN_BACK && balancer);
+}
+
+static bool names_enough(const struct plan_expect *e)
+{
+	switch (e->kind) {
+	case PLAN_EVEN:
+		return e->node_n >= 2;
+	case PLAN_FLAPS:
+		return e->node_n >= 1;
+	case PLAN_DETECT: case PLAN_BACK: case PLAN_OVERSHOOT: case PLAN_FAILOVER:
+		return e->node_n == 1;
+	default:
+		return e->node_n == 0;
+	}
+}
+
+static bool may_be_model(const struct plan_expect *e)
+{
+	return e->kind == PLAN_DETECT || e->kind == PLAN_OUTAGE || e->kind == PLAN_OVERSHOOT ||
+	       e->kind == PLAN_FAILOVER;
+}
+
 static int check_expect(const struct plan *p, unsigned i, char *error)
 {
 	const struct plan_expect *e = &p->expect[i];
-	bool one = e->kind == PLAN_DETECT || e->kind == PLAN_BACK;
 
 	for (unsigned k = 0; k < e->node_n; k++)
-		if (!role_is(p, e->node[k], PLAN_RECURSOR))
-			return wrong(error, "expect[%u].nodes[%u]: expected a recursor", i, k);
-	if (e->kind == PLAN_EVEN ? e->node_n < 2 : e->node_n != one)
+		if (!may_name(p, e, e->node[k]))
+			return wrong(error, "expect[%u].nodes[%u]: expected a %s", i, k,
+			             e->kind == PLAN_FAILOVER ? "balancer" : "recursor");
+	if (!names_enough(e))
 		return wrong(error, "expect[%u].nodes: not as many as its kind wants", i);
 	if (e->kind != PLAN_ANSWERS && !(e->flake >= 1e-15 && e->flake <= 0.5))
 		return wrong(error, "expect[%u].flake: expected 1e-15...0.5", i);
@@ -133,8 +163,11 @@ static int check_expect(const struct plan *p, unsigned i, char *error)
 		return wrong(error, "expect[%u]: expected a catch, and a miss 1e-15...0.5", i);
 	if (e->during_from_ns > e->during_to_ns)
 		return wrong(error, "expect[%u]: the window ends before it begins", i);
-	if (e->kind != PLAN_DETECT && e->within_ns == PLAN_MODEL)
-		return wrong(error, "expect[%u].within_ns: \"model\" is for detect", i);
+	if (!may_be_model(e) && e->within_ns == PLAN_MODEL)
+		return wrong(error, "expect[%u].within_ns: \"model\" is for detect, outage, "
+		             "overshoot and failover", i);
+	if (e->kind == PLAN_FLAPS && e->at_most == PLAN_MODEL)
+		return wrong(error, "expect[%u].at_most: \"model\" is for lost", i);
 	return 0;
 }
 

@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "faults.h"
 #include "scenario.h"
 
-enum takes { RATIO = 1, BY = 2, RATIO_MUST = 4, BY_MUST = 8, STUB = 16, LINK = 32 };
+enum {
+	RATIO = FAULT_RATIO, BY = FAULT_BY, RATIO_MUST = 4, BY_MUST = 8, STUB = FAULT_STUB,
+	LINK = FAULT_LINK,
+};
 
 static const unsigned takes[FAULT_N] = {
 	[PLAN_LOSS] = LINK | RATIO | RATIO_MUST, [PLAN_DELAY] = LINK | BY | BY_MUST,
@@ -16,21 +20,28 @@ static const unsigned takes[FAULT_N] = {
 	[PLAN_SERVFAIL] = STUB | RATIO, [PLAN_WRONG] = STUB | RATIO, [PLAN_TRUNCATE] = STUB | RATIO,
 	[PLAN_REFUSE] = STUB | RATIO, [PLAN_DROP] = STUB | RATIO,
 	[PLAN_SLOW] = STUB | RATIO | BY | BY_MUST,
+	[PLAN_DRAIN] = STUB, [PLAN_UNDRAIN] = STUB,
 };
+
+unsigned faults_takes(enum plan_fault_kind kind)
+{
+	return takes[kind];
+}
 
 /* The one fault that the table on top names. */
 static enum plan_fault_kind find_kind(lua_State *L, const struct at *w)
 {
-	struct key keys[FAULT_N + 3] = {
+	struct key keys[FAULT_N + 4] = {
 		{ .name = "at" }, { .name = "ratio" }, { .name = "by" },
 	};
 	int kind = 0;
 
 	for (int k = PLAN_KILL; k < FAULT_N; k++)
 		keys[2 + k].name = plan_fault_names[k];
-	for (unsigned k = 0; k < 2 + FAULT_N; k++)
+	keys[2 + FAULT_N].name = "spare";
+	for (unsigned k = 0; k < 3 + FAULT_N; k++)
 		keys[k].kind = KEY_OTHER;
-	keys_read(L, w, keys, 2 + FAULT_N, NULL, false);
+	keys_read(L, w, keys, 3 + FAULT_N, NULL, false);
 	for (int k = PLAN_KILL; k < FAULT_N; k++) {
 		if (!value_field(L, plan_fault_names[k]))
 			continue;
@@ -71,6 +82,20 @@ static void read_values(lua_State *L, const struct at *w, struct plan_fault *f)
 	}
 }
 
+/* spare = "checks": clients feel the fault, health checks don't. */
+static void read_spare(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	static const char *const words[] = { "checks" };
+	struct at spare = { .outer = w, .key = "spare" };
+
+	if (!value_field(L, "spare"))
+		return;
+	if (!(takes[f->kind] & STUB))
+		scenario_fail(L, &spare, "%s spares nobody", plan_fault_names[f->kind]);
+	f->spares_checks = value_word(L, &spare, words, 1) == 0;
+	lua_pop(L, 1);
+}
+
 static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
 {
 	const struct plan *p = scenario_of(L)->plan;
@@ -86,6 +111,7 @@ static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
 	                     (takes[f->kind] & LINK ? 1u << PLAN_CLIENTS : 0));
 	lua_pop(L, 1);
 	read_values(L, w, f);
+	read_spare(L, w, f);
 	for (unsigned i = 0; i < p->load_n; i++)
 		last = p->load[i].to_ns > last ? p->load[i].to_ns : last;
 	value_field(L, "at");
@@ -111,7 +137,7 @@ enum process { RUNS, KILLED, HANGS };
 
 struct state {
 	enum process process;
-	bool blackhole, link;
+	bool blackhole, link, drained;
 };
 
 /* Why fault f can't happen in that state of its node, or NULL; else moves the state on. */
@@ -154,23 +180,43 @@ static const char *impossible(struct state *s, const struct plan_fault *f)
 	case PLAN_SERVFAIL: case PLAN_SLOW: case PLAN_WRONG: case PLAN_TRUNCATE:
 	case PLAN_REFUSE: case PLAN_DROP:
 		return s->process == KILLED ? "it is killed" : NULL;
+	case PLAN_DRAIN:
+		if (s->drained)
+			return "it is drained already";
+		s->drained = true;
+		return NULL;
+	case PLAN_UNDRAIN:
+		if (!s->drained)
+			return "it isn't drained";
+		s->drained = false;
+		return NULL;
 	}
 	return NULL;
 }
 
-static void check_order(lua_State *L, const struct plan *p)
+const char *faults_impossible(const struct plan *p, unsigned *which)
 {
 	struct state state[PLAN_NODES_MAX] = { 0 };
+	const char *why = NULL;
 
-	for (unsigned i = 0; i < p->fault_n; i++) {
-		const struct plan_fault *f = &p->fault[i];
-		struct at w = { .key = "at", .word = "at", .line = f->line };
-		const char *why = impossible(&state[f->node], f);
-		if (why != NULL)
-			scenario_fail(L, &w, "%s of %s at %.9gs is impossible: %s",
-			              plan_fault_names[f->kind], p->node[f->node].name,
-			              (double)f->at_ns / 1e9, why);
+	for (unsigned i = 0; i < p->fault_n && why == NULL; i++) {
+		why = impossible(&state[p->fault[i].node], &p->fault[i]);
+		*which = i;
 	}
+	return why;
+}
+
+static void check_order(lua_State *L, const struct plan *p)
+{
+	unsigned i = 0;
+	const char *why = faults_impossible(p, &i);
+
+	if (why == NULL)
+		return;
+	const struct plan_fault *f = &p->fault[i];
+	struct at w = { .key = "at", .word = "at", .line = f->line };
+	scenario_fail(L, &w, "%s of %s at %.9gs is impossible: %s", plan_fault_names[f->kind],
+	              p->node[f->node].name, (double)f->at_ns / 1e9, why);
 }
 
 void faults_read(lua_State *L)

@@ -28,4 +28,12 @@ void lint_add(struct lint *l, bool error, const char *file, unsigned line, const
 /* Adds what there is to say about the plan. */
 void lint_plan(struct lint *l, const struct plan *p);
 
+/*
+ * lint_policy.c: refuses claims about single choices where a balancing factor bends them. True when
+ * it did.
+ */
+bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_expect *e);
+/* Can what is planned tell the policy from another? */
+void lint_policy(struct lint *l, const struct plan *p, const struct plan_expect *e);
+
 #endif

@@ -23,6 +23,7 @@ enum {
 	PLAN_NETS_MAX = 4,
 	PLAN_TYPES_MAX = 16,
 	PLAN_EXPECT_NODES_MAX = 128,
+	PLAN_NAMES_MAX = 1 << 20,  /* pairs of a name and a set of servers that the judge keeps */
 	PLAN_NONE = -1,
 };
 
@@ -57,6 +58,9 @@ struct plan_conf {
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
 	bool servfail_when_no_server;
+	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
+	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
+	uint32_t cache_entries;    /* of the packet cache; 0: none */
 	unsigned server_n;
 	struct bal_server *server; /* in bal_conf's order */
 	int *server_node;          /* which node answers for server i: index into plan.node */
@@ -78,6 +82,7 @@ struct plan_program {
 enum plan_arrivals { PLAN_CONSTANT = 1, PLAN_POISSON };
 enum plan_names { PLAN_ZIPF = 1, PLAN_UNIQUE };
 enum plan_choose { PLAN_PER_QUERY = 1, PLAN_PER_CLIENT };
+enum plan_retry { PLAN_OTHER = 1, PLAN_SAME };
 
 struct plan_type {
 	uint16_t type;             /* DNS type */
@@ -101,6 +106,7 @@ struct plan_load {
 	uint16_t edns_size;        /* announced UDP size; 0: no EDNS */
 	int64_t timeout_ns;        /* of one try */
 	unsigned tries;            /* 1... */
+	enum plan_retry retry;     /* whom a later try asks: another balancer, or the same */
 	unsigned family;           /* 4 or 6: which of the balancers' addresses are asked */
 };
 
@@ -120,6 +126,8 @@ enum plan_fault_kind {
 	PLAN_TRUNCATE,
 	PLAN_REFUSE,
 	PLAN_DROP,
+	PLAN_DRAIN,      /* every balancer that runs gives the recursor nothing new */
+	PLAN_UNDRAIN,
 };
 
 struct plan_fault {
@@ -128,11 +136,13 @@ struct plan_fault {
 	int64_t at_ns;
 	int64_t value_ns;
 	uint32_t value_ppm;
+	bool spares_checks;        /* of a stub's: health checks are answered as ever */
 	unsigned line;
 };
 
 enum plan_expect_kind {
 	PLAN_EVEN = 1, PLAN_DETECT, PLAN_BACK, PLAN_LOST, PLAN_ANSWERS, PLAN_CACHE, PLAN_LATENCY,
+	PLAN_POLICY, PLAN_FLAPS, PLAN_OUTAGE, PLAN_OVERSHOOT, PLAN_FAILOVER,
 };
 
 /* A claim about the run. Which fields count depends on kind; the others are 0. */
@@ -140,18 +150,21 @@ struct plan_expect {
 	enum plan_expect_kind kind;
 	unsigned line;
 	unsigned node_n;
-	int node[PLAN_EXPECT_NODES_MAX]; /* even: the servers; detect, back: the one */
-	int64_t during_from_ns;          /* even, cache, latency: the window; 0...load's end */
+	int node[PLAN_EXPECT_NODES_MAX]; /* even, flaps: the servers; detect, back, ...: the one */
+	int64_t during_from_ns;          /* even, answers, cache, latency, policy, outage: window */
 	int64_t during_to_ns;
 	uint32_t catch_ppm;              /* even, back to share: smallest skew that must not pass */
 	double miss;                     /* probability that a system skewed by catch passes */
 	double flake;                    /* probability that a right system doesn't pass */
-	int64_t within_ns;               /* detect, back, cache, latency; PLAN_MODEL: the bound */
-	int64_t at_most;                 /* lost, a count; PLAN_MODEL: the quantile at flake */
+	int64_t within_ns;               /* a time; PLAN_MODEL: the bound */
+	int64_t at_most;                 /* lost, flaps: a count; PLAN_MODEL: by the model */
+	uint32_t share_ppm;              /* overshoot: the greatest share of a window */
 	bool to_share;                   /* back: until the full share, not only the first query */
 	uint64_t wrong, duplicate;       /* answers: the most that may be */
 	int64_t error;                   /* answers: the most SERVFAIL, REFUSED; -1: any number */
+	uint64_t error_least;            /* and the least */
 	uint32_t hits_ppm;               /* cache: least share of hits */
+	bool at_balancers;               /* cache: theirs, of all queries; else the recursors' */
 	uint32_t quantile_ppm;           /* latency: which quantile must be within within_ns */
 };
 

@@ -39,6 +39,7 @@ struct schema_field {
 	size_t cap;
 	bool is_signed;
 	bool counted;                    /* the count was read with an earlier field */
+	bool optional;                   /* int, bool: absent means 0, and 0 isn't written */
 	int64_t lo, hi;
 	const char *const *names;        /* enum; hi is the last value */
 	const struct schema *type;       /* object */
@@ -54,7 +55,8 @@ struct schema {
 extern const struct schema plan_schema;
 
 /* Names by enum value, NULL where there is none; the last is at _N - 1. */
-enum { FAULT_N = PLAN_DROP + 1, EXPECT_N = PLAN_LATENCY + 1, POLICY_N = BAL_ROUNDROBIN + 1 };
+enum { FAULT_N = PLAN_UNDRAIN + 1, EXPECT_N = PLAN_FAILOVER + 1 };
+enum { POLICY_N = BAL_ORDERED_WRANDOM + 1 };
 extern const char *const plan_fault_names[FAULT_N];
 extern const char *const plan_expect_names[EXPECT_N];
 extern const char *const plan_policy_names[POLICY_N];
@@ -63,6 +65,7 @@ extern const char *const plan_checks_names[PLAN_CHECKS_ASYNC + 1];
 extern const char *const plan_arrivals_names[PLAN_POISSON + 1];
 extern const char *const plan_names_names[PLAN_UNIQUE + 1];
 extern const char *const plan_choose_names[PLAN_PER_CLIENT + 1];
+extern const char *const plan_retry_names[PLAN_SAME + 1];
 extern const char *const plan_dist_names[DIST_LOGNORMAL + 1];
 
 /* Limits that a plan keeps. */

@@ -178,7 +178,7 @@ int64_t value_parse_time(const char *text)
 	return n * (ns / scale);
 }
 
-static void print_time(char *out, size_t cap, int64_t ns)
+void value_print_time(char *out, size_t cap, int64_t ns)
 {
 	static const struct { const char *name; int64_t ns; } units[] = {
 		{ "d", 86400000000000 }, { "h", 3600000000000 }, { "s", 1000000000 },
@@ -198,8 +198,8 @@ int64_t value_time(lua_State *L, const struct at *w, int64_t lo, int64_t hi)
 
 	if (ns >= lo && ns <= hi)
 		return ns;
-	print_time(from, sizeof(from), lo);
-	print_time(to, sizeof(to), hi);
+	value_print_time(from, sizeof(from), lo);
+	value_print_time(to, sizeof(to), hi);
 	snprintf(expected, sizeof(expected), "a time %s...%s with its unit, such as \"20ms\"", from,
 	         to);
 	value_fail(L, w, expected);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sim/net/fault.h"
 #include "sim/plan/bounds.h"
 
 enum { VIOLATIONS_MAX = 32 };
@@ -55,6 +56,20 @@ violation(struct world *w, unsigned node, const char *format, ...)
 	           json_pack("{s:s, s:s}", "node", w->plan->node[node].name, "what", what));
 }
 
+/* Whether fault i is one, or the end of one, that some later fault ends. */
+static bool is_over(const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+
+	if (!fault_is_stub(f->kind))
+		return plan_fault_returns(f->kind) || plan_fault_end(p, i) != PLAN_NONE;
+	for (unsigned k = i; k < p->fault_n; k++)
+		if (p->fault[k].node == f->node && (p->fault[k].kind == PLAN_KILL ||
+		    (p->fault[k].kind == f->kind && p->fault[k].value_ppm == 0)))
+			return true;
+	return false;
+}
+
 /*
  * From when on everything must be answered: when the last fault is over, and the recursors that
  * came back must be known to be. Never, while anything stays broken or loses frames.
@@ -71,7 +86,7 @@ static int64_t calm_from(const struct plan *p)
 	}
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
-		if (!plan_fault_returns(f->kind) && plan_fault_end(p, i) == PLAN_NONE)
+		if (!is_over(p, i))
 			return INT64_MAX;
 		last = f->at_ns > last ? f->at_ns : last;
 	}
@@ -157,6 +172,9 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 	if (!bal_shared_up(lb->shared, server) &&
 	    (lb->conf.policy != BAL_ROUNDROBIN || any_up(lb)))
 		violation(w, h->node, "a query goes to %s, which is held down",
+		          lb->conf.server[server].name);
+	if (bal_shared_drained(lb->shared, server))
+		violation(w, h->node, "a query goes to %s, which is drained",
 		          lb->conf.server[server].name);
 	if (at != NULL && x->sent[*at].until_ns > w->now_ns)
 		violation(w, h->node, "query ID %u is used again towards %s while a query with it "

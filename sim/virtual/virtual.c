@@ -105,6 +105,8 @@ static json_t *run(struct world *w, char error[VIRTUAL_ERROR_TEXT])
 {
 	if (open_events(w, error) < 0)
 		return NULL;
+	if (w->o->sabotage != NULL && w->o->sabotage->begin != NULL)
+		w->o->sabotage->begin(w->o->sabotage->arg, &w->events, w->now_ns);
 	loop_run(w);
 	int err = tell_end(w), closed = events_close(&w->events);
 	if (err < 0 || closed < 0) {

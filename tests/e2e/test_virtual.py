@@ -318,13 +318,18 @@ def test_each_fault_of_the_stub_takes_effect(tmp_path, kind, more, shown):
     assert_conserved(out)
 
 
-def frames(path):
-    """Every frame of a capture."""
+def timed_frames(path):
+    """(time in ns, frame) of each record of a capture."""
     data, at = path.read_bytes(), 24
     while at < len(data):
-        length = int.from_bytes(data[at + 8:at + 12], "little")
-        yield data[at + 16:at + 16 + length]
+        s, ns, length = (int.from_bytes(data[i:i + 4], "little") for i in (at, at + 4, at + 8))
+        yield s * 10**9 + ns, data[at + 16:at + 16 + length]
         at += 16 + length
+
+
+def frames(path):
+    """Every frame of a capture."""
+    return (frame for _, frame in timed_frames(path))
 
 
 def kinds(path):
@@ -375,6 +380,39 @@ def test_a_fault_that_befalls_nobody_makes_the_run_invalid(tmp_path):
 
 
 # ---- captures in other hands ----
+
+DRAIN = """engines = { "virtual" }
+at "1s" { drain = "DNS1" }
+at "2s" { kill = "DNS1" }
+at "3s" { start = "DNS1" }
+at "5s" { undrain = "DNS1" }
+expect { lost { at_most = 0 } }
+"""
+
+
+def asked(out, node):
+    """Times of clients' names that came to a node, from t = 0, in seconds."""
+    start = int(events(out, "start")[0]["t0_unix_ns"])
+    return [(t - start) / 1e9 for t, frame in timed_frames(out / f"{node}.pcap")
+            if b"\x04zipf" in frame and frame[36:38] == b"\x00\x35"]
+
+
+def test_a_drained_server_gets_nothing_new_and_may_die(tmp_path):
+    out = run_well(scenario(tmp_path, DRAIN, to="7s"), tmp_path / "out")
+    assert [e["verified"] for e in events(out, "fault")] == [True] * 4
+    assert all(e["verdict"] == "PASS" for e in
+               json.loads((out / "verdict.json").read_text())["expectations"])
+    times = asked(out, "DNS1")
+    assert times and not [t for t in times if 1.001 < t < 5]
+    assert [t for t in times if t > 5]
+    assert len([t for t in asked(out, "DNS3") if 1.001 < t < 5]) > 100
+
+
+def test_without_the_drain_its_death_costs_queries(tmp_path):
+    faults = "\n".join(line for line in DRAIN.splitlines() if "drain" not in line)
+    done = run(scenario(tmp_path, faults, to="7s"), tmp_path / "out")
+    assert done.returncode == ek.FAIL, done.stdout + done.stderr
+
 
 def merge(captures, to):
     """One capture with the records of all, so that tshark starts once."""

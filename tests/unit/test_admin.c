@@ -149,6 +149,7 @@ struct fake {
 	enum bal_check_mode mode;
 	int up;                    /* set_state's, -1: not called */
 	uint32_t qps;
+	bool drained;
 };
 
 static void fake_read(void *arg, struct stats *s)
@@ -182,6 +183,12 @@ static void fake_qps(void *arg, unsigned server, uint32_t qps)
 	((struct fake *)arg)->qps = qps;
 }
 
+static void fake_drain(void *arg, unsigned server, bool drained)
+{
+	(void)server;
+	((struct fake *)arg)->drained = drained;
+}
+
 static void fake_start(struct fake *f, const char *more)
 {
 	char config[1024], error[CONFIG_ERROR_TEXT];
@@ -192,7 +199,8 @@ static void fake_start(struct fake *f, const char *more)
 	f->config = config_parse("f", config, strlen(config), NULL, error);
 	if (f->config == NULL)
 		fail_msg("%s", error);
-	f->admin = (struct admin){ f->config, f, fake_read, fake_mode, fake_state, fake_qps };
+	f->admin = (struct admin){ f->config, f, fake_read, fake_mode, fake_state, fake_qps,
+	                           fake_drain };
 }
 
 static void say(struct command *c, const char *line, const char *want)
@@ -281,6 +289,8 @@ static void commands_change_servers(void **state)
 	say(c, "getServer(0):setQPS(77)", "");
 	assert_int_equal(f.qps, 77);
 	say(c, "getServer(0):setQPS(-1)", "Error: setQPS: expected 0 to 4294967295\n");
+	say(c, "getServer(0):setDrain(true)", "");
+	assert_true(f.drained);
 	assert_int_equal(f.reads, 0); /* nothing was asked for that needs the counters */
 	command_free(c);
 	config_free(f.config);
