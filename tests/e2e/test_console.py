@@ -119,6 +119,23 @@ def test_a_server_that_never_answered_can_be_forced_up(lab, program):
     assert state(console.say("showServers()", program), "DNS0")[3] == "UP"
 
 
+def test_a_drained_server_is_probed_and_gets_nothing_new(lab, program):
+    one, two = lab.backend(), lab.backend()
+    console = Console(lab, one, two, more="setServerPolicy(roundrobin)\n")
+    console.say("getServer(0):setDrain(true)", program)
+    with client("127.0.0.1", console.port) as s:
+        for _ in range(4):
+            ask(s, query())
+        assert (len(one.queries), len(two.queries)) == (0, 4)
+        assert state(console.say("showServers()", program), "DNS0")[3] == "drain"
+        before = len(one.checks)
+        until(lambda: len(one.checks) >= before + 2, "probes of the drained server")
+        console.say("getServer(0):setDrain(false)", program)
+        for _ in range(4):
+            ask(s, query())
+    assert (len(one.queries), len(two.queries)) == (2, 6)
+
+
 def test_what_the_console_shows(lab, program):
     one = lab.backend()
     console = Console(lab, one, more='setACL({"127.0.0.0/8", "::1"})\n')

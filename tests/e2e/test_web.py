@@ -86,6 +86,16 @@ def test_the_metrics_count_and_prometheus_is_content(lab):
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def test_the_packet_cache_is_counted(lab):
+    web = Web(lab, lab.backend(), more='getPool(""):setCache(newPacketCache(100))\n')
+    with client("127.0.0.1", web.dns) as s:
+        ask(s, query())
+    m = metrics(web.get("/metrics", password="secret")[2])
+    assert m['dnsdist_pool_cache_size{pool="_default_"}'] == "100"
+    assert (m["dnsdist_cache_misses"], m["dnsdist_cache_hits"]) == ("1", "0")
+    assert m['dnsdist_pool_cache_misses{pool="_default_"}'] == "1"
+
+
 def test_the_metrics_of_a_real_dnsdist_have_the_same_names(lab, start, tmp_path):
     """All of ours but the counters that dnsdist hasn't are names of a real dnsdist."""
     web, port = Web(lab, lab.backend()), free_port("127.0.0.1")
