@@ -42,15 +42,19 @@ FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
 FLAGS_fuzz := -O1 -DEK_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_plant := $(FLAGS_fuzz) -DEK_PLANT
 CFLAGS_ALL = $(COMMON) $(FLAGS_$(MODE)) $(CFLAGS)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+# Found, the balancer has a web server; not found, it says that it lacks one. MICROHTTPD= leaves it out.
+MICROHTTPD ?= $(shell pkg-config --exists libmicrohttpd 2>/dev/null && echo libmicrohttpd)
+PKGS += $(MICROHTTPD)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g') \
+              $(if $(MICROHTTPD),-DEK_HAVE_MICROHTTPD)
 LDFLAGS += -Wl,--as-needed
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
 PURE := lib balancer/core recursor-stub/core sim/load/core
-LIBS := lib/host balancer/config recursor-stub/config sim/plan sim/net sim/netns sim/virtual \
-        sim/load/shell sim/judge sim/report sim/seeds sim/search
+LIBS := lib/host balancer/config balancer/admin recursor-stub/config sim/plan sim/net sim/netns \
+        sim/virtual sim/load/shell sim/judge sim/report sim/seeds sim/search
 PURE_SRC := $(wildcard $(PURE:=/*.c))
 LIB_SRC := $(wildcard $(LIBS:=/*.c))
 PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \

@@ -312,7 +312,8 @@ static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 		first = draw_below(r, p->up.n);
 	for (unsigned i = 0; i < p->up.n; i++) {
 		unsigned server = p->up.server[(first + i) % p->up.n];
-		uint32_t qps = p->conf->server[server].qps;
+		uint32_t qps = atomic_load_explicit(&p->shared->server[server].qps,
+		                                    memory_order_relaxed);
 		if (HAS_DEFECT(p->conf, DEFECT_QPS_IGNORED))
 			qps = 0;
 		if (qps == 0 || take_token(&p->shared->server[server], qps, now_ns))
