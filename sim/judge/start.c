@@ -23,8 +23,9 @@ static double start_share(const struct plan_conf *c, int node)
 	bool first = c->policy == BAL_FIRST_AVAILABLE && c->server_n > 0 &&
 	             c->server_node[0] == node && c->server[0].qps == 0;
 
-	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN)
-		return plan_share(c, node);
+	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN ||
+	    c->policy == BAL_ORDERED_WRANDOM)
+		return plan_share(c, node); /* 0 of a higher order's */
 	return first ? 1 : 0;
 }
 
