@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- Overload: each recursor's line carries some 1,100 queries a second with their answers, and
 -- for five seconds clients ask half as much again as both lines do. Queues fill to a quarter of
--- a second, answers are late by that, and what finds no room is dropped: health checks too, so
--- that recursors in perfect health are taken out and the other one gets it all. How late are
--- answers, is no more lost than what is too much and that, is somebody always answered, and is
--- everything as before five seconds later? In virtual time only.
+-- a second each way, answers are late by that, and what finds no room is dropped: health checks
+-- too, so that recursors in perfect health are taken out and in again. How late are answers, is
+-- hardly more lost than what is too much, is somebody always answered, and is everything as
+-- before five seconds later? A longer queue makes answers later still and saves nothing: --set
+-- lab.links.DNS1.queue=200000, and of DNS3. In virtual time only.
 engines = { "virtual" }
 lab {
   balancers = {
