@@ -226,14 +226,18 @@ static void shares_of_queries_follow_the_policy(void **state)
 	plan_free(p);
 }
 
-/* A check that is slow and in time fails no more than any other; a slower one may. */
-static void slow_answers_in_time_change_no_minds(void **state)
+/* Answers that checks take for good, slow ones in time among them, change no minds; others may. */
+static void answers_that_pass_checks_change_no_minds(void **state)
 {
 	(void)state;
 	static const struct { const char *to; bool refused; } row[] = {
 		{ "at \"5s\" { slow = \"DNS1\", by = \"300ms\", ratio = 0.1 }\n"
 		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", false },
 		{ "at \"5s\" { slow = \"DNS1\", by = \"990ms\", ratio = 0.1 }\n"
+		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", true },
+		{ "at \"5s\" { truncate = \"DNS1\", ratio = 0.1 }\n"
+		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", false },
+		{ "at \"5s\" { servfail = \"DNS1\", ratio = 0.1 }\n"
 		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", true },
 	};
 
@@ -257,7 +261,7 @@ int main(void)
 		cmocka_unit_test(names_are_counted_as_they_come),
 		cmocka_unit_test(the_plan_says_what_each_choice_is_held_against),
 		cmocka_unit_test(shares_of_queries_follow_the_policy),
-		cmocka_unit_test(slow_answers_in_time_change_no_minds),
+		cmocka_unit_test(answers_that_pass_checks_change_no_minds),
 	};
 
 	return cmocka_run_group_tests(tests, plan_folder_open, plan_folder_close);
