@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A recursor that answers, but around the time at which its balancers give up (setUDPTimeout, 2
 -- s): what comes before is passed on, what comes after belongs to nobody and must not reach
--- anybody else. Its health checks fail as well, so it is out until it is fast again.
+-- anybody else. Its health checks fail as well, so it is out until it is fast again; until then
+-- half of all queries go to it, and of these a third at most, no cache hits, come too late: 400
+-- in two seconds.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
@@ -20,5 +22,9 @@ at "5s"  { slow = "DNS3", by = "1990ms" }
 at "12s" { slow = "DNS3", by = "0ms" }
 expect {
   even    { "DNS1", "DNS3", during = { "0s", "5s" }, catch = 0.10 },
-  answers { wrong = 0, duplicate = 0 },
+  lost    { at_most = 400 },
+  outage  { within = "model" },
+  latency { quantile = 0.99, within = "50ms", during = { "7.1s", "12s" } },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

@@ -291,10 +291,21 @@ double plan_overshoot_least(const struct plan *p, const struct plan_expect *e)
 	return 0;
 }
 
+/* Whether a stub's answers pass a check all the same: whatever they say, or slow and in time. */
+static bool passes_checks(const struct plan *p, const struct plan_fault *f, unsigned balancer,
+                          const struct bal_check *check)
+{
+	if (f->kind == PLAN_WRONG || f->kind == PLAN_TRUNCATE)
+		return true;
+	return f->kind == PLAN_SLOW && f->value_ns + plan_probe_rtt_ns(p, balancer, f->node) +
+	       plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns < check->timeout_ns;
+}
+
 /*
  * Probability that a check of that server fails, whatever else it is: a fault that isn't certain.
  */
-static double check_fails(const struct plan *p, unsigned balancer, int node, unsigned *faults)
+static double check_fails(const struct plan *p, unsigned balancer, int node,
+                          const struct bal_check *check, unsigned *faults)
 {
 	double stays = 1;
 
@@ -308,7 +319,8 @@ static double check_fails(const struct plan *p, unsigned balancer, int node, uns
 		if ((f->node != node && f->node != (int)balancer) || plan_fault_silences(f->kind) ||
 		    plan_fault_returns(f->kind) || f->value_ppm == 0 ||
 		    f->value_ppm == 1000000 || f->spares_checks ||
-		    f->kind == PLAN_DUPLICATE || f->kind == PLAN_REORDER)
+		    f->kind == PLAN_DUPLICATE || f->kind == PLAN_REORDER ||
+		    passes_checks(p, f, balancer, check))
 			continue;
 		double kept = 1 - f->value_ppm / 1e6;
 		bool twice = f->kind == PLAN_LOSS && f->way == PLAN_BOTH_WAYS;
@@ -335,7 +347,7 @@ double plan_flaps_mean(const struct plan *p, const struct plan_expect *e)
 			const struct bal_check *check = &c->server[i].check;
 			if (k == e->node_n || check->mode != BAL_CHECK_AUTO)
 				continue;
-			double fails = check_fails(p, b, e->node[k], &faults), down = 1;
+			double fails = check_fails(p, b, e->node[k], check, &faults), down = 1;
 			for (unsigned m = 0; m < check->max_failures && m < 64; m++)
 				down *= fails;
 			mean += 2 * down * ((double)p->end_ns / (double)check->interval_ns + 1);
