@@ -269,8 +269,8 @@ bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns
 		const struct plan_fault *f = &j->plan->fault[i];
 		const struct fault_seen *s = &j->events.fault[i];
 		int64_t at = s->told && s->to_ns > f->at_ns ? s->to_ns : f->at_ns;
-		if (f->kind == PLAN_START && f->node == (int)b->node && t_ns >= f->at_ns &&
-		    t_ns < at + forgets)
+		if (f->kind == PLAN_START && f->node == (int)b->node &&
+		    t_ns >= plan_fault_earliest(f) && t_ns < at + forgets)
 			return true;
 	}
 	return false;
@@ -283,8 +283,9 @@ unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_
 
 	for (unsigned i = 0; i < j->plan->fault_n && j->restarts; i++) {
 		const struct plan_fault *f = &j->plan->fault[i];
-		n += f->kind == PLAN_START && f->node == (int)b->node && f->at_ns >= from_ns &&
-		     f->at_ns <= t_ns;
+		int64_t at = fault_strikes(j, i);
+		n += f->kind == PLAN_START && f->node == (int)b->node && at >= from_ns &&
+		     at <= t_ns;
 	}
 	return n;
 }

@@ -72,7 +72,8 @@ static int64_t longest_hang(const struct plan *p)
 		if (f->kind != PLAN_HANG || p->node[f->node].role != PLAN_BALANCER)
 			continue;
 		int end = plan_fault_end(p, i);
-		int64_t t = (end != PLAN_NONE ? p->fault[end].at_ns : p->end_ns) - f->at_ns;
+		int64_t t = (end != PLAN_NONE ? p->fault[end].at_ns : p->end_ns) -
+		            plan_fault_earliest(f);
 		most = t > most ? t : most;
 	}
 	return most;

@@ -341,6 +341,8 @@ void recursor_tap(struct judge *j, struct recursor *r, const struct judge_tap *t
 struct fault_seen {
 	bool told, verified;
 	bool pending;               /* it has struck, and isn't proven yet */
+	bool begun;                 /* it has struck at from_ns, and is told later */
+	bool skipped;               /* its trigger didn't come: it wasn't carried out */
 	int64_t from_ns, to_ns;
 	char evidence[200];
 };
@@ -479,6 +481,8 @@ void gates(struct judge *j);
 
 void gones_init(struct judge *j);
 void gones_free(struct judge *j);
+/* A fault that may end a silence has begun, or won't happen. */
+void gones_end_known(struct judge *j, unsigned fault);
 /* A fault was told: a silence begins, or ends. */
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
@@ -576,6 +580,8 @@ double expect_miss(const struct plan_expect *e);
 
 /* The engine lives in virtual time: there is no clock to step, and captures are optional. */
 bool engine_is_virtual(const struct judge *j);
+/* When a fault is planned to strike, or has, where it waits for a trigger; INT64_MAX: not yet. */
+int64_t fault_strikes(const struct judge *j, unsigned fault);
 
 /* The name of a node. */
 static inline const char *node_name(const struct judge *j, int node)

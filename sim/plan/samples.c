@@ -55,7 +55,7 @@ static int64_t down_until(const struct plan *p, int64_t t)
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
 		if (!plan_fault_silences(f->kind) || p->node[f->node].role != PLAN_RECURSOR ||
-		    f->at_ns > t)
+		    plan_fault_earliest(f) > t)
 			continue;
 		int end = plan_fault_end(p, i);
 		int64_t back = plan_back_ns(p, f->node), up = INT64_MAX;
@@ -69,11 +69,15 @@ static int64_t down_until(const struct plan *p, int64_t t)
 /* The first fault after t that takes a recursor down, or INT64_MAX. */
 static int64_t next_down(const struct plan *p, int64_t t)
 {
-	for (unsigned i = 0; i < p->fault_n; i++)
-		if (p->fault[i].at_ns > t && plan_fault_silences(p->fault[i].kind) &&
+	int64_t first = INT64_MAX;
+
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		int64_t at = plan_fault_earliest(&p->fault[i]);
+		if (at > t && at < first && plan_fault_silences(p->fault[i].kind) &&
 		    p->node[p->fault[i].node].role == PLAN_RECURSOR)
-			return p->fault[i].at_ns;
-	return INT64_MAX;
+			first = at;
+	}
+	return first;
 }
 
 /* Adds up what counts of the window: the time with every recursor up. */
@@ -251,7 +255,7 @@ static double windows(const struct plan *p, const struct plan_expect *e)
 		const struct plan_fault *f = &p->fault[i];
 		if (f->node != e->node[0] || !plan_fault_returns(f->kind))
 			continue;
-		double mean = plan_queries(p, f->at_ns,
+		double mean = plan_queries(p, plan_fault_earliest(f),
 			f->at_ns + 2 * bound + p->limits.loop_gap_ns +
 		                           p->limits.slack_ns);
 		n += (double)plan_poisson_most(mean, e->flake / 4) +

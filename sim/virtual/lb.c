@@ -246,7 +246,7 @@ static void settle(struct world *w, struct host *h)
 
 	close_ended(lb);
 	while (health_next_change(lb->health, &c))
-		;
+		fault_marked(w, h, c.server, c.up);
 	if (!lb->serves && (health_ready(lb->health) || any_up(lb))) {
 		lb->serves = true;
 		host_serve_soon(w, h);

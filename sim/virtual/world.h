@@ -27,6 +27,7 @@
 #include "sim/net/link.h"
 #include "sim/net/pcapw.h"
 #include "sim/net/route.h"
+#include "sim/net/when.h"
 #include "virtual.h"
 
 enum {
@@ -137,6 +138,8 @@ struct fault_run {
 	struct link_counts was[2];
 	int64_t stub_was;
 	uint64_t stub_asked;        /* queries that it had let in */
+	bool armed;                 /* the event for the instant of its trigger is in the queue */
+	bool skipped;               /* not carried out: its trigger didn't come */
 };
 
 struct tap_early; /* tap.c: shown before t = 0 was known */
@@ -158,6 +161,7 @@ struct world {
 	struct host *host;          /* by node */
 	struct client_load *load;   /* by load */
 	struct fault_run *fault;
+	struct whens *whens;
 	int64_t begin_ns, now_ns;
 	int64_t day;                /* factor of all wake-ups, in thousandths */
 	int64_t t0_ns;              /* 0 until it is known */
@@ -281,6 +285,10 @@ void faults_schedule(struct world *w);
 void fault_strike(struct world *w, unsigned fault);
 /* A program that was started again says READY=1. */
 void fault_ready(struct world *w, unsigned node);
+/* A balancer has marked one of its servers. */
+void fault_marked(struct world *w, const struct host *h, unsigned server, bool up);
+/* Some fault of the plan wasn't carried out. */
+bool faults_skipped(const struct world *w);
 /* Before the programs end: what only they can prove. Then, when all is over: the rest. */
 void faults_prove_stubs(struct world *w);
 void faults_end(struct world *w);
