@@ -8,6 +8,7 @@
 #include "idtable.h"
 #include "lib/drbg.h"
 #include "policy.h"
+#include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
 
@@ -22,11 +23,13 @@ struct bal {
 	uint64_t count[BAL_VERDICTS];
 	uint64_t received;
 	uint64_t timeouts;
+	struct tcp *tcp;           /* NULL: none */
 };
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
-	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf);
+	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
+	       tcp_arena_size(conf);
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -41,6 +44,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	policy_init(&b->policy, a, conf, shared);
 	idt_init(&b->out, a, conf);
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
+	b->tcp = tcp_init(a, conf, shared, &b->policy, seed, worker);
 	return b;
 }
 
@@ -114,6 +118,19 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
+/* Over TCP, later tries included, all else is tcp_server.c's. */
+static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
+                                    const struct dns_question *question)
+{
+	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
+	struct tcp_query *q = tcp_forward(b->tcp, d, server, transfer);
+
+	if (q == NULL)
+		return BAL_DROP_FULL;
+	remember(b, &q->q, d, question);
+	return BAL_TCP_FORWARD;
+}
+
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question)
 {
 	if (!b->policy_fresh) {
@@ -123,6 +140,8 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	int server = policy_pick(&b->policy, &b->random, b->now_ns);
 	if (server < 0)
 		return no_server(b, d, question);
+	if (d->proto == DGRAM_TCP)
+		return forward_tcp(b, d, (unsigned)server, question);
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -237,6 +256,47 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	return v;
 }
 
+/* A message of a client over TCP; what becomes of it decides what becomes of its connection. */
+static enum bal_verdict judge_tcp_query(struct bal *b, struct dgram *d)
+{
+	uint32_t conn = d->conn;
+
+	if (!tcp_heard(b->tcp, conn))
+		return BAL_TCP_GONE;
+	enum bal_verdict v = judge_query(b, d);
+	if (bal_verdict_sends(v))
+		tcp_served(b->tcp, conn);
+	else if (v != BAL_TCP_FORWARD)
+		tcp_refused(b->tcp, conn);
+	return v;
+}
+
+/* A message of a server over TCP. Those of a transfer after its first may be without a question. */
+static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
+{
+	if (d->len < DNS_HEADER || (dns_flags(d->data) & DNS_QR) == 0)
+		return BAL_DROP_BROKEN_ANSWER;
+	struct tcp_query *q = tcp_find(b->tcp, d->conn, dns_id(d->data));
+	if (q == NULL)
+		return BAL_DROP_UNMATCHED;
+	enum bal_verdict v = q->begun ? BAL_ANSWER : match(&q->q, d->data, d->len);
+	if (v != BAL_ANSWER)
+		return v;
+	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
+	give_back(d, &q->q);
+	d->conn = tcp_take_answer(b->tcp, q, over);
+	if (d->conn == 0)
+		return BAL_TCP_GONE;
+	return over ? BAL_TCP_ANSWER : BAL_TCP_PART;
+}
+
+static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
+{
+	MUST(b->tcp != NULL);
+	tcp_begin(b->tcp, b->now_ns);
+	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
+}
+
 /* Ends what nobody answered in time. An answer at the very moment is too late. */
 static void expire(struct bal *b)
 {
@@ -264,8 +324,9 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
 			__builtin_prefetch(d[i + 1].data);
-		enum bal_verdict v = d[i].port == 0 ? judge_query(b, &d[i])
-		                                    : judge_answer(b, &d[i]);
+		enum bal_verdict v = d[i].proto == DGRAM_TCP ? judge_tcp(b, &d[i])
+		                     : d[i].port == 0 ? judge_query(b, &d[i])
+		                                      : judge_answer(b, &d[i]);
 		d[i].verdict = (uint8_t)v;
 		b->count[v]++;
 	}
@@ -313,4 +374,13 @@ void bal_check(const struct bal *b)
 	MUST(judged == b->received && b->count[BAL_NO_VERDICT] == 0);
 	MUST(b->count[BAL_FORWARD] == b->count[BAL_ANSWER] + b->timeouts + b->out.used);
 	idt_check(&b->out);
+	if (b->tcp == NULL)
+		return;
+	MUST(b->count[BAL_TCP_FORWARD] == b->count[BAL_TCP_ANSWER] + tcp_unanswered(b->tcp));
+	tcp_check(b->tcp);
+}
+
+struct tcp *tcp_of(const struct bal *b)
+{
+	return b->tcp;
 }

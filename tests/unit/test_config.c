@@ -117,7 +117,7 @@ static void every_key_of_a_server_is_read(void **state)
 		"newServer{address='[2001:db8::1]:5300', name='x', order='-2', weight=\"7\",\n"
 		" qps=10, checkName='example.org', checkType='SOA', checkClass=3,\n"
 		" checkInterval=5, checkTimeout='1', maxCheckFailures=3, rise=2,mustResolve=true,\n"
-		" setCD=true, sockets=4, id='b', pool='', retries=3}");
+		" setCD=true, sockets=4, id='b', pool='', retries=3, tcpFastOpen=true}");
 	const struct bal_server *s = c->conf.server;
 
 	(void)state;
@@ -137,9 +137,10 @@ static void every_key_of_a_server_is_read(void **state)
 	assert_true(s->check.must_resolve);
 	assert_true(s->check.set_cd);
 	assert_int_equal(s->line, 1);
+	assert_int_equal(s->tcp.retries, 3);
 	assert_int_equal(c->note_n, 1);
 	assert_int_equal(c->note[0].kind, CONFIG_NO_EFFECT);
-	assert_string_equal(c->note[0].text, "newServer: retries");
+	assert_string_equal(c->note[0].text, "newServer: tcpFastOpen");
 	config_free(c);
 }
 
@@ -218,6 +219,44 @@ static void other_settings_are_read(void **state)
 	assert_int_equal(c->note_n, 2);
 	assert_string_equal(c->note[0].text, "addLocal: reusePort");
 	assert_string_equal(c->note[1].text, "setMaxTCPClientThreads");
+	config_free(c);
+}
+
+static void what_says_something_about_tcp_is_read(void **state)
+{
+	struct config *c = good(
+		"addLocal('127.0.0.2')\n"
+		"addLocal('127.0.0.3', {maxInFlight=100, maxConcurrentTCPConnections='7',\n"
+		" tcpListenQueueSize=9, doTCP=false})\n"
+		"setTCPRecvTimeout(3) setTCPSendTimeout(4) setMaxTCPConnectionDuration(5)\n"
+		"setMaxTCPConnectionsPerClient(6) setMaxTCPQueriesPerConnection(7)\n"
+		"setTCPDownstreamMaxIdleTime(8) setMaxCachedTCPConnectionsPerDownstream(9)\n"
+		"newServer{address='192.0.2.1', tcpConnectTimeout=1, tcpSendTimeout=2,\n"
+		" tcpRecvTimeout=3, maxInFlight=4, maxConcurrentTCPConnections=5}\n");
+	const struct bal_server_tcp *s = &c->conf.server->tcp;
+
+	(void)state;
+	assert_int_equal(c->conf.listen[0].max_in_flight, 0);
+	assert_int_equal(c->conf.listen[0].queue, CONFIG_LISTEN_QUEUE);
+	assert_false(c->conf.listen[0].udp_only);
+	assert_int_equal(c->conf.listen[1].max_in_flight, 100);
+	assert_int_equal(c->conf.listen[1].max_conns, 7);
+	assert_int_equal(c->conf.listen[1].queue, 9);
+	assert_true(c->conf.listen[1].udp_only);
+	assert_int_equal(c->conf.tcp.recv_timeout_ns, 3 * SECOND);
+	assert_int_equal(c->conf.tcp.send_timeout_ns, 4 * SECOND);
+	assert_int_equal(c->conf.tcp.duration_ns, 5 * SECOND);
+	assert_int_equal(c->conf.tcp.per_client, 6);
+	assert_int_equal(c->conf.tcp.queries, 7);
+	assert_int_equal(c->conf.tcp.idle_ns, 8 * SECOND);
+	assert_int_equal(c->conf.tcp.cached, 9);
+	assert_int_equal(c->conf.tcp.conns, BAL_TCP_CONNS);
+	assert_int_equal(s->connect_timeout_ns, SECOND);
+	assert_int_equal(s->send_timeout_ns, 2 * SECOND);
+	assert_int_equal(s->recv_timeout_ns, 3 * SECOND);
+	assert_int_equal(s->max_in_flight, 4);
+	assert_int_equal(s->max_conns, 5);
+	assert_int_equal(c->note_n, 0);
 	config_free(c);
 }
 
@@ -309,6 +348,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "option 'reuseport': expected reusePort, tcpListenQueueSize, maxInFlight..." },
 	{ "a bad prefix", "setACL({'192.0.2.0/24', '192.0.2.0/33'})", "f.conf:1: setACL: "
 	  "'192.0.2.0/33': expected an IP address, or one with /BITS" },
+	{ "no time over TCP", "setTCPRecvTimeout(0)",
+	  "f.conf:1: setTCPRecvTimeout: '0': expected a whole number from 1 to 3600" },
+	{ "a bind's bad number", "addLocal('::1', {maxInFlight='many'})", "f.conf:1: addLocal: "
+	  "maxInFlight: 'many': expected a whole number from 0 to 16384" },
+	{ "a misspelt function of TCP", "setTCPRecvTimout(2)", "f.conf:1: unknown name "
+	  "'setTCPRecvTimout': did you mean 'setTCPRecvTimeout'?" },
 	{ "no time", "setUDPTimeout(0)",
 	  "f.conf:1: setUDPTimeout: '0': expected a whole number from 1 to 3600" },
 	{ "no argument", "setUDPTimeout()",
@@ -460,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_bad_weight_leaves_the_server_out_with_dnsdists_line),
 		cmocka_unit_test(methods_set_how_a_server_is_checked),
 		cmocka_unit_test(other_settings_are_read),
+		cmocka_unit_test(what_says_something_about_tcp_is_read),
 		cmocka_unit_test(added_prefixes_add_to_the_default_list),
 		cmocka_unit_test(the_command_line_replaces_binds_and_acl),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
