@@ -55,18 +55,19 @@ def over_tcp(done):
     return sum(e["tcp"] for e in map(json.loads, lines) if e["event"] == "load")
 
 
-def test_answers_over_tcp_count(tmp_path):
-    done = ek.run_valid(scenario(tmp_path, TRUNCATE), tmp_path / "run", *ek.PATIENT,
-                        "--balancer", ek.tool("dnsdist"))
+@pytest.mark.parametrize("balancer", ["ours", "dnsdist"])
+def test_answers_over_tcp_count(tmp_path, balancer):
+    other = ("--balancer", ek.tool("dnsdist")) if balancer == "dnsdist" else ()
+    done = ek.run_valid(scenario(tmp_path, TRUNCATE), tmp_path / "run", *ek.PATIENT, *other)
     assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
     answers = done.expectation("answers")["measured"]
     assert answers["truncated"] == answers["truncated_answered"] == over_tcp(done) > 0
 
 
 def test_truncated_answers_alone_are_none(tmp_path):
-    """Our balancer where nobody listens on TCP: what it can't give is lost."""
+    """A balancer that doesn't listen on TCP: what it can't give is lost."""
     path = scenario(tmp_path, TRUNCATE)
-    done = ek.run_valid(path, tmp_path / "run", *ek.PATIENT)
+    done = ek.run_valid(path, tmp_path / "run", *ek.PATIENT, *with_config("udp-only.conf"))
     answers, lost = (done.expectation(k)["measured"] for k in ("answers", "lost"))
     assert answers["truncated"] == over_tcp(done) > 0
     assert lost["lost"] == lost["truncated"] == answers["truncated"] - answers["truncated_answered"]
