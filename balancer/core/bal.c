@@ -29,7 +29,7 @@ struct bal {
 size_t bal_arena_size(const struct bal_conf *conf)
 {
 	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
-	       tcp_arena_size(conf);
+	       btcp_arena_size(conf);
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -44,7 +44,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	policy_init(&b->policy, a, conf, shared);
 	idt_init(&b->out, a, conf);
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
-	b->tcp = tcp_init(a, conf, shared, &b->policy, seed, worker);
+	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
 	return b;
 }
 
@@ -123,7 +123,7 @@ static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsign
                                     const struct dns_question *question)
 {
 	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
-	struct tcp_query *q = tcp_forward(b->tcp, d, server, transfer);
+	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
 
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -261,13 +261,13 @@ static enum bal_verdict judge_tcp_query(struct bal *b, struct dgram *d)
 {
 	uint32_t conn = d->conn;
 
-	if (!tcp_heard(b->tcp, conn))
+	if (!btcp_heard(b->tcp, conn))
 		return BAL_TCP_GONE;
 	enum bal_verdict v = judge_query(b, d);
 	if (bal_verdict_sends(v))
-		tcp_served(b->tcp, conn);
+		btcp_served(b->tcp, conn);
 	else if (v != BAL_TCP_FORWARD)
-		tcp_refused(b->tcp, conn);
+		btcp_refused(b->tcp, conn);
 	return v;
 }
 
@@ -276,7 +276,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 {
 	if (d->len < DNS_HEADER || (dns_flags(d->data) & DNS_QR) == 0)
 		return BAL_DROP_BROKEN_ANSWER;
-	struct tcp_query *q = tcp_find(b->tcp, d->conn, dns_id(d->data));
+	struct tcp_query *q = btcp_find(b->tcp, d->conn, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
 	enum bal_verdict v = q->begun ? BAL_ANSWER : match(&q->q, d->data, d->len);
@@ -284,7 +284,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	give_back(d, &q->q);
-	d->conn = tcp_take_answer(b->tcp, q, over);
+	d->conn = btcp_take_answer(b->tcp, q, over);
 	if (d->conn == 0)
 		return BAL_TCP_GONE;
 	return over ? BAL_TCP_ANSWER : BAL_TCP_PART;
@@ -293,7 +293,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
 {
 	MUST(b->tcp != NULL);
-	tcp_begin(b->tcp, b->now_ns);
+	btcp_begin(b->tcp, b->now_ns);
 	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
 }
 
@@ -376,11 +376,11 @@ void bal_check(const struct bal *b)
 	idt_check(&b->out);
 	if (b->tcp == NULL)
 		return;
-	MUST(b->count[BAL_TCP_FORWARD] == b->count[BAL_TCP_ANSWER] + tcp_unanswered(b->tcp));
-	tcp_check(b->tcp);
+	MUST(b->count[BAL_TCP_FORWARD] == b->count[BAL_TCP_ANSWER] + btcp_unanswered(b->tcp));
+	btcp_check(b->tcp);
 }
 
-struct tcp *tcp_of(const struct bal *b)
+struct tcp *btcp_of(const struct bal *b)
 {
 	return b->tcp;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-size_t tcp_arena_size(const struct bal_conf *conf)
+size_t btcp_arena_size(const struct bal_conf *conf)
 {
 	uint32_t n = conf->tcp.conns;
 
@@ -17,7 +17,7 @@ size_t tcp_arena_size(const struct bal_conf *conf)
 	       2 * arena_need(n, sizeof(uint32_t));
 }
 
-struct tcp *tcp_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
+struct tcp *btcp_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
                      struct policy *policy, const uint8_t seed[32], uint32_t worker)
 {
 	uint32_t n = conf->tcp.conns;
@@ -43,7 +43,7 @@ struct tcp *tcp_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	return t;
 }
 
-void tcp_begin(struct tcp *t, int64_t now_ns)
+void btcp_begin(struct tcp *t, int64_t now_ns)
 {
 	MUST(now_ns >= t->now_ns);
 	t->now_ns = now_ns;
@@ -52,60 +52,60 @@ void tcp_begin(struct tcp *t, int64_t now_ns)
 		if (c->due_ns > now_ns)
 			return;
 		if (c->client)
-			tcp_client_expire(t, c);
+			btcp_client_expire(t, c);
 		else
-			tcp_server_expire(t, c);
+			btcp_server_expire(t, c);
 	}
 }
 
 /* ---- for bal.c ---- */
 
-struct tcp_query *tcp_forward(struct tcp *t, const struct dgram *d, unsigned server, bool transfer)
+struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server, bool transfer)
 {
-	struct tcp_conn *c = tcp_conn_find(t, d->conn);
-	struct tcp_query *q = tcp_query_take(t, d->data, d->len);
+	struct tcp_conn *c = btcp_conn_find(t, d->conn);
+	struct tcp_query *q = btcp_query_take(t, d->data, d->len);
 
 	if (q == NULL)
 		return NULL;
 	q->transfer = transfer;
 	q->client_conn = d->conn;
-	if (!tcp_route(t, q, server, false)) {
-		tcp_query_free(t, q);
+	if (!btcp_route(t, q, server, false)) {
+		btcp_query_free(t, q);
 		return NULL;
 	}
-	tcp_client_add(t, c, q);
+	btcp_client_add(t, c, q);
 	c->in_flight += !transfer;
-	tcp_client_settle(t, c);
+	btcp_client_settle(t, c);
 	return q;
 }
 
-struct tcp_query *tcp_find(const struct tcp *t, uint32_t conn, uint16_t id)
+struct tcp_query *btcp_find(const struct tcp *t, uint32_t conn, uint16_t id)
 {
-	const struct tcp_conn *c = tcp_conn_find(t, conn);
+	const struct tcp_conn *c = btcp_conn_find(t, conn);
 
-	return c != NULL && !c->client ? tcp_id_find(t, c, id) : NULL;
+	return c != NULL && !c->client ? btcp_id_find(t, c, id) : NULL;
 }
 
-uint32_t tcp_take_answer(struct tcp *t, struct tcp_query *q, bool over)
+uint32_t btcp_take_answer(struct tcp *t, struct tcp_query *q, bool over)
 {
 	uint32_t client = q->client != 0 ? q->client_conn : 0;
 
 	q->begun = q->transfer;
 	if (over) {
 		t->count[BAL_TCP_ABANDONED] += client == 0;
-		tcp_client_lose(t, q);
+		btcp_client_lose(t, q);
 	}
-	tcp_answered(t, q, over);
+	btcp_answered(t, q, over);
 	return client;
 }
 
-uint64_t tcp_unanswered(const struct tcp *t)
+uint64_t btcp_unanswered(const struct tcp *t)
 {
 	return t->count[BAL_TCP_FAILED] + t->count[BAL_TCP_ABANDONED] +
 	       t->count[BAL_TCP_TRANSFERRED] + t->used;
 }
 
-void tcp_check(const struct tcp *t)
+void btcp_check(const struct tcp *t)
 {
 	uint32_t clients = 0, servers = 0, queries = 0, due = 0;
 
@@ -128,28 +128,28 @@ void tcp_check(const struct tcp *t)
 
 static struct tcp *begun(const struct bal *b, int64_t now_ns)
 {
-	struct tcp *t = tcp_of(b);
+	struct tcp *t = btcp_of(b);
 
 	MUST(t != NULL);
-	tcp_begin(t, now_ns);
+	btcp_begin(t, now_ns);
 	return t;
 }
 
 uint32_t bal_tcp_accept(struct bal *b, int64_t now_ns, const struct ep *peer,
                         const struct ep *local, unsigned front)
 {
-	return tcp_accept(begun(b, now_ns), peer, local, front);
+	return btcp_accept(begun(b, now_ns), peer, local, front);
 }
 
 bool bal_tcp_takes(const struct bal *b, uint32_t conn)
 {
-	return tcp_takes(tcp_of(b), conn);
+	return btcp_takes(btcp_of(b), conn);
 }
 
 void bal_tcp_connected(struct bal *b, int64_t now_ns, uint32_t conn)
 {
 	struct tcp *t = begun(b, now_ns);
-	struct tcp_conn *c = tcp_conn_find(t, conn);
+	struct tcp_conn *c = btcp_conn_find(t, conn);
 
 	if (c == NULL || c->state != TCP_CONNECTING)
 		return;
@@ -157,37 +157,37 @@ void bal_tcp_connected(struct bal *b, int64_t now_ns, uint32_t conn)
 	c->since_ns = t->now_ns;
 	for (uint32_t i = c->first; i != 0; i = t->query[i - 1].of_server.after)
 		t->query[i - 1].q.sent_ns = t->now_ns;
-	tcp_list(t, c);
-	tcp_server_settle(t, c);
+	btcp_list(t, c);
+	btcp_server_settle(t, c);
 }
 
 void bal_tcp_eof(struct bal *b, int64_t now_ns, uint32_t conn)
 {
 	struct tcp *t = begun(b, now_ns);
-	struct tcp_conn *c = tcp_conn_find(t, conn);
+	struct tcp_conn *c = btcp_conn_find(t, conn);
 
 	if (c != NULL && c->client)
-		tcp_client_drain(t, c);
+		btcp_client_drain(t, c);
 }
 
 void bal_tcp_closed(struct bal *b, int64_t now_ns, uint32_t conn)
 {
 	struct tcp *t = begun(b, now_ns);
-	struct tcp_conn *c = tcp_conn_find(t, conn);
+	struct tcp_conn *c = btcp_conn_find(t, conn);
 
 	if (c == NULL)
 		return;
 	if (c->client)
-		tcp_client_gone(t, c);
+		btcp_client_gone(t, c);
 	else
-		tcp_server_gone(t, c);
+		btcp_server_gone(t, c);
 }
 
 static void order(struct tcp *t, const struct tcp_conn *c, struct dgram *d, enum bal_order what)
 {
 	d->verdict = (uint8_t)what;
 	d->proto = DGRAM_TCP;
-	d->conn = tcp_number(t, c);
+	d->conn = btcp_number(t, c);
 	d->t_ns = t->now_ns;
 	d->port = c->client ? 0 : (uint16_t)(c->owner + 1);
 	d->len = 0;
@@ -201,12 +201,12 @@ static void order_send(struct tcp *t, struct tcp_conn *c, struct dgram *d)
 
 	order(t, c, d, BAL_ORDER_SEND);
 	MUST(d->cap >= q->len);
-	tcp_query_read(t, q, d->data);
+	btcp_query_read(t, q, d->data);
 	d->len = q->len;
 	dns_put16(d->data, q->id);
 	q->q.sent_ns = t->now_ns;
 	c->unsent = q->of_server.after;
-	tcp_server_settle(t, c);
+	btcp_server_settle(t, c);
 }
 
 /* The connection's next order; false: it has none. */
@@ -239,7 +239,7 @@ bool bal_tcp_poll(struct bal *b, int64_t now_ns, struct dgram *d)
 
 int64_t bal_tcp_deadline(const struct bal *b)
 {
-	const struct tcp *t = tcp_of(b);
+	const struct tcp *t = btcp_of(b);
 
 	if (t == NULL)
 		return INT64_MAX;
@@ -250,17 +250,17 @@ int64_t bal_tcp_deadline(const struct bal *b)
 
 uint64_t bal_tcp_count(const struct bal *b, enum bal_tcp_count c)
 {
-	return tcp_of(b) != NULL ? tcp_of(b)->count[c] : 0;
+	return btcp_of(b) != NULL ? btcp_of(b)->count[c] : 0;
 }
 
 uint32_t bal_tcp_outstanding(const struct bal *b)
 {
-	return tcp_of(b) != NULL ? tcp_of(b)->used : 0;
+	return btcp_of(b) != NULL ? btcp_of(b)->used : 0;
 }
 
 uint32_t bal_tcp_open(const struct bal *b, bool to_servers)
 {
-	const struct tcp *t = tcp_of(b);
+	const struct tcp *t = btcp_of(b);
 
 	return t == NULL ? 0 : to_servers ? t->servers : t->clients;
 }

@@ -30,58 +30,58 @@ static int64_t deadline(const struct tcp *t, const struct tcp_conn *c)
 	return due;
 }
 
-void tcp_client_settle(struct tcp *t, struct tcp_conn *c)
+void btcp_client_settle(struct tcp *t, struct tcp_conn *c)
 {
 	if (c->state != TCP_CLIENT)
 		return;
 	if (c->drain && c->first == 0) {
 		c->state = TCP_CLOSING;
 		c->tell = true;
-		tcp_list(t, c);
-		tcp_due(t, c, INT64_MAX);
+		btcp_list(t, c);
+		btcp_due(t, c, INT64_MAX);
 		return;
 	}
-	tcp_due(t, c, deadline(t, c));
+	btcp_due(t, c, deadline(t, c));
 }
 
-void tcp_client_drain(struct tcp *t, struct tcp_conn *c)
+void btcp_client_drain(struct tcp *t, struct tcp_conn *c)
 {
 	c->drain = true;
-	tcp_client_settle(t, c);
+	btcp_client_settle(t, c);
 }
 
-void tcp_client_expire(struct tcp *t, struct tcp_conn *c)
+void btcp_client_expire(struct tcp *t, struct tcp_conn *c)
 {
 	bool idle = c->first == 0 && c->since_ns + t->conf->tcp.recv_timeout_ns <= t->now_ns;
 
 	t->count[idle ? BAL_TCP_IDLE : BAL_TCP_TOO_LONG]++;
-	tcp_client_drain(t, c);
+	btcp_client_drain(t, c);
 }
 
-void tcp_client_lose(struct tcp *t, struct tcp_query *q)
+void btcp_client_lose(struct tcp *t, struct tcp_query *q)
 {
 	if (q->client == 0)
 		return;
 	struct tcp_conn *c = &t->conn[q->client - 1];
 	c->in_flight -= !q->transfer;
 	c->since_ns = t->now_ns;
-	tcp_client_remove(t, q);
-	tcp_client_settle(t, c);
+	btcp_client_remove(t, q);
+	btcp_client_settle(t, c);
 }
 
-void tcp_client_gone(struct tcp *t, struct tcp_conn *c)
+void btcp_client_gone(struct tcp *t, struct tcp_conn *c)
 {
-	tcp_limit_give(t, c->owner, &c->peer.ip);
+	btcp_limit_give(t, c->owner, &c->peer.ip);
 	c->state = TCP_CLOSING; /* so that losing queries doesn't settle it */
 	while (c->first != 0) {
 		struct tcp_query *q = &t->query[c->first - 1];
-		tcp_client_lose(t, q);
+		btcp_client_lose(t, q);
 		/* A transfer would go on for nobody; its connection is closed in the middle. */
 		if (q->transfer && q->server_conn != 0)
-			tcp_server_abandon(t, &t->conn[q->server_conn - 1]);
+			btcp_server_abandon(t, &t->conn[q->server_conn - 1]);
 	}
 	t->clients--;
-	tcp_conn_free(t, c);
+	btcp_conn_free(t, c);
 }
 
 static uint32_t refuse(struct tcp *t, enum bal_tcp_count why)
@@ -90,7 +90,7 @@ static uint32_t refuse(struct tcp *t, enum bal_tcp_count why)
 	return 0;
 }
 
-uint32_t tcp_accept(struct tcp *t, const struct ep *peer, const struct ep *local, unsigned front)
+uint32_t btcp_accept(struct tcp *t, const struct ep *peer, const struct ep *local, unsigned front)
 {
 	const struct bal_conf *conf = t->conf;
 	bool of_client;
@@ -99,13 +99,13 @@ uint32_t tcp_accept(struct tcp *t, const struct ep *peer, const struct ep *local
 	if (!prefix_any(conf->acl, conf->acl_n, &peer->ip))
 		return refuse(t, BAL_TCP_ACL);
 	/* A quarter of the places is for connections to servers. */
-	if (t->clients >= tcp_conns(t) - tcp_conns(t) / 4)
+	if (t->clients >= btcp_conns(t) - btcp_conns(t) / 4)
 		return refuse(t, BAL_TCP_LIMIT);
-	if (!tcp_limit_take(t, front, &peer->ip, &of_client))
+	if (!btcp_limit_take(t, front, &peer->ip, &of_client))
 		return refuse(t, of_client ? BAL_TCP_CLIENT_LIMIT : BAL_TCP_LIMIT);
-	struct tcp_conn *c = tcp_conn_take(t, TCP_CLIENT);
+	struct tcp_conn *c = btcp_conn_take(t, TCP_CLIENT);
 	if (c == NULL) {
-		tcp_limit_give(t, front, &peer->ip);
+		btcp_limit_give(t, front, &peer->ip);
 		return refuse(t, BAL_TCP_LIMIT);
 	}
 	c->client = true;
@@ -114,23 +114,23 @@ uint32_t tcp_accept(struct tcp *t, const struct ep *peer, const struct ep *local
 	c->local = *local;
 	t->clients++;
 	t->count[BAL_TCP_ACCEPTED]++;
-	tcp_client_settle(t, c);
-	return tcp_number(t, c);
+	btcp_client_settle(t, c);
+	return btcp_number(t, c);
 }
 
-bool tcp_takes(const struct tcp *t, uint32_t conn)
+bool btcp_takes(const struct tcp *t, uint32_t conn)
 {
-	const struct tcp_conn *c = tcp_conn_find(t, conn);
+	const struct tcp_conn *c = btcp_conn_find(t, conn);
 
 	return c != NULL && c->state == TCP_CLIENT && !c->drain &&
 	       c->in_flight < max_in_flight(t, c);
 }
 
-bool tcp_heard(struct tcp *t, uint32_t conn)
+bool btcp_heard(struct tcp *t, uint32_t conn)
 {
-	struct tcp_conn *c = tcp_conn_find(t, conn);
+	struct tcp_conn *c = btcp_conn_find(t, conn);
 
-	if (!tcp_takes(t, conn))
+	if (!btcp_takes(t, conn))
 		return false;
 	c->queries++;
 	c->since_ns = t->now_ns;
@@ -139,18 +139,18 @@ bool tcp_heard(struct tcp *t, uint32_t conn)
 	return true;
 }
 
-void tcp_refused(struct tcp *t, uint32_t conn)
+void btcp_refused(struct tcp *t, uint32_t conn)
 {
-	struct tcp_conn *c = tcp_conn_find(t, conn);
+	struct tcp_conn *c = btcp_conn_find(t, conn);
 
 	if (c != NULL)
-		tcp_client_drain(t, c);
+		btcp_client_drain(t, c);
 }
 
-void tcp_served(struct tcp *t, uint32_t conn)
+void btcp_served(struct tcp *t, uint32_t conn)
 {
-	struct tcp_conn *c = tcp_conn_find(t, conn);
+	struct tcp_conn *c = btcp_conn_find(t, conn);
 
 	if (c != NULL)
-		tcp_client_settle(t, c);
+		btcp_client_settle(t, c);
 }

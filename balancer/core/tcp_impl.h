@@ -100,112 +100,113 @@ struct tcp {
 
 /* ---- tcp_table.c ---- */
 
-static inline uint32_t tcp_conns(const struct tcp *t)
+static inline uint32_t btcp_conns(const struct tcp *t)
 {
 	return t->conf->tcp.conns;
 }
 
-static inline uint32_t tcp_at(const struct tcp *t, const struct tcp_conn *c)
+static inline uint32_t btcp_at(const struct tcp *t, const struct tcp_conn *c)
 {
 	return (uint32_t)(c - t->conn) + 1;
 }
 
-static inline uint32_t tcp_query_at(const struct tcp *t, const struct tcp_query *q)
+static inline uint32_t btcp_query_at(const struct tcp *t, const struct tcp_query *q)
 {
 	return (uint32_t)(q - t->query) + 1;
 }
 
-static inline uint32_t tcp_number(const struct tcp *t, const struct tcp_conn *c)
+static inline uint32_t btcp_number(const struct tcp *t, const struct tcp_conn *c)
 {
-	return (uint32_t)c->turn << 16 | tcp_at(t, c);
+	return (uint32_t)c->turn << 16 | btcp_at(t, c);
 }
 
 /* A free connection in this state, or NULL. */
-struct tcp_conn *tcp_conn_take(struct tcp *t, enum tcp_state state);
-void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
+struct tcp_conn *btcp_conn_take(struct tcp *t, enum tcp_state state);
+void btcp_conn_free(struct tcp *t, struct tcp_conn *c);
 /* The connection of a number, NULL when it is over. */
-struct tcp_conn *tcp_conn_find(const struct tcp *t, uint32_t conn);
+struct tcp_conn *btcp_conn_find(const struct tcp *t, uint32_t conn);
 /* Puts it behind all that have orders, if it isn't there. */
-void tcp_list(struct tcp *t, struct tcp_conn *c);
+void btcp_list(struct tcp *t, struct tcp_conn *c);
 /* Its deadline; INT64_MAX: none. */
-void tcp_due(struct tcp *t, struct tcp_conn *c, int64_t due_ns);
+void btcp_due(struct tcp *t, struct tcp_conn *c, int64_t due_ns);
 
 /* A query with a copy of the message, or NULL when there is no room. */
-struct tcp_query *tcp_query_take(struct tcp *t, const uint8_t *message, uint16_t len);
-void tcp_query_free(struct tcp *t, struct tcp_query *q);
-void tcp_query_read(const struct tcp *t, const struct tcp_query *q, uint8_t *out);
+struct tcp_query *btcp_query_take(struct tcp *t, const uint8_t *message, uint16_t len);
+void btcp_query_free(struct tcp *t, struct tcp_query *q);
+void btcp_query_read(const struct tcp *t, const struct tcp_query *q, uint8_t *out);
 /* Draws an ID that is free on c and enters q under it. */
-void tcp_id_take(struct tcp *t, struct tcp_query *q, const struct tcp_conn *c);
-void tcp_id_free(struct tcp *t, struct tcp_query *q);
-struct tcp_query *tcp_id_find(const struct tcp *t, const struct tcp_conn *c, uint16_t id);
+void btcp_id_take(struct tcp *t, struct tcp_query *q, const struct tcp_conn *c);
+void btcp_id_free(struct tcp *t, struct tcp_query *q);
+struct tcp_query *btcp_id_find(const struct tcp *t, const struct tcp_conn *c, uint16_t id);
 /* The end of a connection's list of queries, and out of it. */
-void tcp_client_add(struct tcp *t, struct tcp_conn *c, struct tcp_query *q);
-void tcp_client_remove(struct tcp *t, struct tcp_query *q);
-void tcp_server_add(struct tcp *t, struct tcp_conn *c, struct tcp_query *q);
-void tcp_server_remove(struct tcp *t, struct tcp_query *q);
+void btcp_client_add(struct tcp *t, struct tcp_conn *c, struct tcp_query *q);
+void btcp_client_remove(struct tcp *t, struct tcp_query *q);
+void btcp_server_add(struct tcp *t, struct tcp_conn *c, struct tcp_query *q);
+void btcp_server_remove(struct tcp *t, struct tcp_query *q);
 
 /* ---- tcp_limit.c ---- */
 
 /* Counts one more connection of a client or at a front; false: as many as allowed are there. */
-bool tcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, bool *of_client);
-void tcp_limit_give(struct tcp *t, unsigned front, const struct ip *client);
+bool btcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, bool *of_client);
+void btcp_limit_give(struct tcp *t, unsigned front, const struct ip *client);
 
 /* ---- tcp_client.c ---- */
 
 /* Sets the deadline anew; closes what is finished. */
-void tcp_client_settle(struct tcp *t, struct tcp_conn *c);
-void tcp_client_expire(struct tcp *t, struct tcp_conn *c);
+void btcp_client_settle(struct tcp *t, struct tcp_conn *c);
+void btcp_client_expire(struct tcp *t, struct tcp_conn *c);
 /* Reset: its queries go on without it. */
-void tcp_client_gone(struct tcp *t, struct tcp_conn *c);
+void btcp_client_gone(struct tcp *t, struct tcp_conn *c);
 /* Takes no more, closes once all is answered. */
-void tcp_client_drain(struct tcp *t, struct tcp_conn *c);
+void btcp_client_drain(struct tcp *t, struct tcp_conn *c);
 /* q is over, answered or not: takes it from its client, if that is there. */
-void tcp_client_lose(struct tcp *t, struct tcp_query *q);
+void btcp_client_lose(struct tcp *t, struct tcp_query *q);
 
 /* ---- tcp_server.c ---- */
 
 /* Puts q on a connection to server, a new one when fresh. False: no connection is to be had. */
-bool tcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh);
+bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh);
 /* An answer to q came, its last when over: then q is gone. */
-void tcp_answered(struct tcp *t, struct tcp_query *q, bool over);
+void btcp_answered(struct tcp *t, struct tcp_query *q, bool over);
 /* Nobody wants what it brings any more. */
-void tcp_server_abandon(struct tcp *t, struct tcp_conn *c);
-void tcp_server_settle(struct tcp *t, struct tcp_conn *c);
-void tcp_server_expire(struct tcp *t, struct tcp_conn *c);
-void tcp_server_gone(struct tcp *t, struct tcp_conn *c);
+void btcp_server_abandon(struct tcp *t, struct tcp_conn *c);
+void btcp_server_settle(struct tcp *t, struct tcp_conn *c);
+void btcp_server_expire(struct tcp *t, struct tcp_conn *c);
+void btcp_server_gone(struct tcp *t, struct tcp_conn *c);
 
 /* ---- tcp.c: for bal.c ---- */
 
-size_t tcp_arena_size(const struct bal_conf *conf);
+size_t btcp_arena_size(const struct bal_conf *conf);
 /* NULL when the configuration has no TCP. */
-struct tcp *tcp_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
+struct tcp *btcp_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
                      struct policy *policy, const uint8_t seed[32], uint32_t worker);
 /* Time goes on; what is due happens. */
-void tcp_begin(struct tcp *t, int64_t now_ns);
-uint32_t tcp_accept(struct tcp *t, const struct ep *peer, const struct ep *local, unsigned front);
-bool tcp_takes(const struct tcp *t, uint32_t conn);
+void btcp_begin(struct tcp *t, int64_t now_ns);
+uint32_t btcp_accept(struct tcp *t, const struct ep *peer, const struct ep *local, unsigned front);
+bool btcp_takes(const struct tcp *t, uint32_t conn);
 /* A message of a client came; false: it is from a connection that takes none. */
-bool tcp_heard(struct tcp *t, uint32_t conn);
+bool btcp_heard(struct tcp *t, uint32_t conn);
 /* It was refused: its connection ends once all before it is answered. */
-void tcp_refused(struct tcp *t, uint32_t conn);
+void btcp_refused(struct tcp *t, uint32_t conn);
 /* It was answered at once. */
-void tcp_served(struct tcp *t, uint32_t conn);
+void btcp_served(struct tcp *t, uint32_t conn);
 /*
  * Keeps a query of a client that was heard, and puts it on a connection to server. NULL: there is
  * no room for it. The caller fills in q->q.
  */
-struct tcp_query *tcp_forward(struct tcp *t, const struct dgram *d, unsigned server, bool transfer);
+struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server,
+                               bool transfer);
 /* The query that a message from a server, on conn, has the ID of, or NULL. */
-struct tcp_query *tcp_find(const struct tcp *t, uint32_t conn, uint16_t id);
+struct tcp_query *btcp_find(const struct tcp *t, uint32_t conn, uint16_t id);
 /*
  * A message answers q, its last when over; q is gone then. Returns the client's connection, 0 when
  * that is gone.
  */
-uint32_t tcp_take_answer(struct tcp *t, struct tcp_query *q, bool over);
+uint32_t btcp_take_answer(struct tcp *t, struct tcp_query *q, bool over);
 /* Of bal.c: a balancer's TCP; NULL: none. */
-struct tcp *tcp_of(const struct bal *b);
+struct tcp *btcp_of(const struct bal *b);
 /* Queries in all = answered (the caller's count) + those that ended otherwise + waiting. */
-uint64_t tcp_unanswered(const struct tcp *t);
-void tcp_check(const struct tcp *t);
+uint64_t btcp_unanswered(const struct tcp *t);
+void btcp_check(const struct tcp *t);
 
 #endif

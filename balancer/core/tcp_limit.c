@@ -66,7 +66,7 @@ static void give_client(struct bal_shared *sh, uint64_t hash)
 	} while (!atomic_compare_exchange_weak(w, &seen, seen - 1));
 }
 
-bool tcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, bool *of_client)
+bool btcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, bool *of_client)
 {
 	uint32_t max = t->conf->listen != NULL ? t->conf->listen[front].max_conns : 0;
 	_Atomic uint32_t *at_front = &t->shared->front[front];
@@ -84,7 +84,7 @@ bool tcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, bool
 	return false;
 }
 
-void tcp_limit_give(struct tcp *t, unsigned front, const struct ip *client)
+void btcp_limit_give(struct tcp *t, unsigned front, const struct ip *client)
 {
 	atomic_fetch_sub_explicit(&t->shared->front[front], 1, memory_order_relaxed);
 	if (t->shared->client != NULL)

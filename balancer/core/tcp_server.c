@@ -39,10 +39,10 @@ static void room_add(struct tcp *t, struct tcp_conn *c)
 	c->before = 0;
 	c->after = s->room_first;
 	if (s->room_first != 0)
-		t->conn[s->room_first - 1].before = tcp_at(t, c);
+		t->conn[s->room_first - 1].before = btcp_at(t, c);
 	else
-		s->room_last = tcp_at(t, c);
-	s->room_first = tcp_at(t, c);
+		s->room_last = btcp_at(t, c);
+	s->room_first = btcp_at(t, c);
 	c->room = true;
 }
 
@@ -73,11 +73,11 @@ static void close_it(struct tcp *t, struct tcp_conn *c)
 	room_remove(t, c);
 	c->state = TCP_CLOSING;
 	c->tell = true;
-	tcp_list(t, c);
-	tcp_due(t, c, INT64_MAX);
+	btcp_list(t, c);
+	btcp_due(t, c, INT64_MAX);
 }
 
-void tcp_server_settle(struct tcp *t, struct tcp_conn *c)
+void btcp_server_settle(struct tcp *t, struct tcp_conn *c)
 {
 	if (c->state != TCP_CONNECTING && c->state != TCP_OPEN)
 		return;
@@ -85,7 +85,7 @@ void tcp_server_settle(struct tcp *t, struct tcp_conn *c)
 		room_add(t, c);
 	else
 		room_remove(t, c);
-	tcp_due(t, c, deadline(t, c));
+	btcp_due(t, c, deadline(t, c));
 }
 
 /* ---- opening, and queries put on it ---- */
@@ -97,7 +97,7 @@ static struct tcp_conn *open_to(struct tcp *t, unsigned server)
 
 	if (max > 0 && s->open >= max)
 		return NULL;
-	struct tcp_conn *c = tcp_conn_take(t, TCP_CONNECTING);
+	struct tcp_conn *c = btcp_conn_take(t, TCP_CONNECTING);
 	if (c == NULL)
 		return NULL;
 	c->owner = (uint16_t)server;
@@ -106,26 +106,26 @@ static struct tcp_conn *open_to(struct tcp *t, unsigned server)
 	s->idle++;
 	t->servers++;
 	t->count[BAL_TCP_OPENED]++;
-	tcp_list(t, c);
+	btcp_list(t, c);
 	return c;
 }
 
 static void put_on(struct tcp *t, struct tcp_conn *c, struct tcp_query *q)
 {
 	t->server[c->owner].idle -= c->in_flight == 0;
-	tcp_server_add(t, c, q);
-	tcp_id_take(t, q, c);
+	btcp_server_add(t, c, q);
+	btcp_id_take(t, q, c);
 	q->server = c->owner;
 	q->q.sent_ns = t->now_ns;
 	c->in_flight++;
 	c->own = q->transfer;
 	if (c->unsent == 0)
-		c->unsent = tcp_query_at(t, q);
+		c->unsent = btcp_query_at(t, q);
 	atomic_fetch_add_explicit(&t->shared->server[c->owner].outstanding, 1,
 	                          memory_order_relaxed);
 	if (c->state == TCP_OPEN)
-		tcp_list(t, c);
-	tcp_server_settle(t, c);
+		btcp_list(t, c);
+	btcp_server_settle(t, c);
 }
 
 /* Takes q from its connection to a server. */
@@ -133,17 +133,17 @@ static void take_off(struct tcp *t, struct tcp_query *q)
 {
 	struct tcp_conn *c = &t->conn[q->server_conn - 1];
 
-	tcp_id_free(t, q);
-	if (c->unsent == tcp_query_at(t, q))
+	btcp_id_free(t, q);
+	if (c->unsent == btcp_query_at(t, q))
 		c->unsent = q->of_server.after;
-	tcp_server_remove(t, q);
+	btcp_server_remove(t, q);
 	c->in_flight--;
 	t->server[c->owner].idle += c->in_flight == 0;
 	atomic_fetch_sub_explicit(&t->shared->server[c->owner].outstanding, 1,
 	                          memory_order_relaxed);
 }
 
-bool tcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
+bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
 {
 	struct tcp_server *s = &t->server[server];
 	struct tcp_conn *c = NULL;
@@ -188,9 +188,9 @@ static void give_up(struct tcp *t, struct tcp_query *q)
 	} else {
 		t->count[q->begun ? BAL_TCP_TRANSFERRED : BAL_TCP_FAILED]++;
 		t->conn[client - 1].drain = true;
-		tcp_client_lose(t, q);
+		btcp_client_lose(t, q);
 	}
-	tcp_query_free(t, q);
+	btcp_query_free(t, q);
 }
 
 /* Once more: on a new connection to the same server, or to another one. */
@@ -205,7 +205,7 @@ static void try_again(struct tcp *t, struct tcp_query *q, bool same)
 	q->tries++;
 	t->count[BAL_TCP_RETRIED]++;
 	int server = same ? q->server : another(t, q->server);
-	if (server < 0 || !tcp_route(t, q, (unsigned)server, same))
+	if (server < 0 || !btcp_route(t, q, (unsigned)server, same))
 		give_up(t, q);
 }
 
@@ -221,7 +221,7 @@ static void move_on(struct tcp *t, struct tcp_conn *c, bool same)
 
 /* ---- what happens to it ---- */
 
-void tcp_server_expire(struct tcp *t, struct tcp_conn *c)
+void btcp_server_expire(struct tcp *t, struct tcp_conn *c)
 {
 	bool connecting = c->state == TCP_CONNECTING;
 
@@ -231,7 +231,7 @@ void tcp_server_expire(struct tcp *t, struct tcp_conn *c)
 	move_on(t, c, false);
 }
 
-void tcp_server_gone(struct tcp *t, struct tcp_conn *c)
+void btcp_server_gone(struct tcp *t, struct tcp_conn *c)
 {
 	bool same = c->state == TCP_OPEN && c->answered;
 
@@ -245,30 +245,30 @@ void tcp_server_gone(struct tcp *t, struct tcp_conn *c)
 	t->server[c->owner].open--;
 	t->server[c->owner].idle--;
 	t->servers--;
-	tcp_conn_free(t, c);
+	btcp_conn_free(t, c);
 }
 
-void tcp_server_abandon(struct tcp *t, struct tcp_conn *c)
+void btcp_server_abandon(struct tcp *t, struct tcp_conn *c)
 {
 	if (c->state == TCP_CONNECTING || c->state == TCP_OPEN)
 		close_it(t, c);
 	move_on(t, c, false);
 }
 
-void tcp_answered(struct tcp *t, struct tcp_query *q, bool over)
+void btcp_answered(struct tcp *t, struct tcp_query *q, bool over)
 {
 	struct tcp_conn *c = &t->conn[q->server_conn - 1];
 
 	c->answered = true;
 	c->since_ns = t->now_ns;
 	if (!over) {
-		tcp_server_settle(t, c);
+		btcp_server_settle(t, c);
 		return;
 	}
 	take_off(t, q);
-	tcp_query_free(t, q);
+	btcp_query_free(t, q);
 	if (c->in_flight == 0 && (c->own || t->server[c->owner].idle > t->conf->tcp.cached))
 		close_it(t, c);
 	else
-		tcp_server_settle(t, c);
+		btcp_server_settle(t, c);
 }

@@ -12,14 +12,14 @@
 
 /* ---- connections ---- */
 
-struct tcp_conn *tcp_conn_take(struct tcp *t, enum tcp_state state)
+struct tcp_conn *btcp_conn_take(struct tcp *t, enum tcp_state state)
 {
 	struct tcp_conn *c;
 
 	if (t->conn_free != 0) {
 		c = &t->conn[t->conn_free - 1];
 		t->conn_free = c->after;
-	} else if (t->conn_touched < tcp_conns(t)) {
+	} else if (t->conn_touched < btcp_conns(t)) {
 		c = &t->conn[t->conn_touched++];
 	} else {
 		return NULL;
@@ -32,16 +32,16 @@ struct tcp_conn *tcp_conn_take(struct tcp *t, enum tcp_state state)
 	return c;
 }
 
-void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
+void btcp_conn_free(struct tcp *t, struct tcp_conn *c)
 {
-	tcp_due(t, c, INT64_MAX);
+	btcp_due(t, c, INT64_MAX);
 	c->state = TCP_FREE;
 	c->turn++;
 	c->after = t->conn_free;
-	t->conn_free = tcp_at(t, c);
+	t->conn_free = btcp_at(t, c);
 }
 
-struct tcp_conn *tcp_conn_find(const struct tcp *t, uint32_t conn)
+struct tcp_conn *btcp_conn_find(const struct tcp *t, uint32_t conn)
 {
 	uint32_t at = conn & 0xffff;
 
@@ -51,17 +51,17 @@ struct tcp_conn *tcp_conn_find(const struct tcp *t, uint32_t conn)
 	return c->state != TCP_FREE && c->turn == conn >> 16 ? c : NULL;
 }
 
-void tcp_list(struct tcp *t, struct tcp_conn *c)
+void btcp_list(struct tcp *t, struct tcp_conn *c)
 {
 	if (c->listed)
 		return;
 	c->listed = true;
 	c->next_listed = 0;
 	if (t->listed_first == 0)
-		t->listed_first = tcp_at(t, c);
+		t->listed_first = btcp_at(t, c);
 	else
-		t->conn[t->listed_last - 1].next_listed = tcp_at(t, c);
-	t->listed_last = tcp_at(t, c);
+		t->conn[t->listed_last - 1].next_listed = btcp_at(t, c);
+	t->listed_last = btcp_at(t, c);
 }
 
 /* ---- deadlines ---- */
@@ -112,7 +112,7 @@ static void heap_remove(struct tcp *t, struct tcp_conn *c)
 		sift_down(t, i, last);
 }
 
-void tcp_due(struct tcp *t, struct tcp_conn *c, int64_t due_ns)
+void btcp_due(struct tcp *t, struct tcp_conn *c, int64_t due_ns)
 {
 	if (c->due_ns == due_ns)
 		return;
@@ -120,7 +120,7 @@ void tcp_due(struct tcp *t, struct tcp_conn *c, int64_t due_ns)
 		heap_remove(t, c);
 	c->due_ns = due_ns;
 	if (due_ns != INT64_MAX)
-		sift_up(t, t->heap_n++, tcp_at(t, c));
+		sift_up(t, t->heap_n++, btcp_at(t, c));
 }
 
 /* ---- queries ---- */
@@ -134,7 +134,7 @@ static struct tcp_block *block_take(struct tcp *t)
 		t->block_free = b->next;
 		return b;
 	}
-	return t->block_touched < 4 * tcp_conns(t) ? &t->block[t->block_touched++] : NULL;
+	return t->block_touched < 4 * btcp_conns(t) ? &t->block[t->block_touched++] : NULL;
 }
 
 static void blocks_free(struct tcp *t, uint32_t first)
@@ -170,12 +170,12 @@ static uint32_t blocks_write(struct tcp *t, const uint8_t *p, size_t len)
 	return first;
 }
 
-struct tcp_query *tcp_query_take(struct tcp *t, const uint8_t *message, uint16_t len)
+struct tcp_query *btcp_query_take(struct tcp *t, const uint8_t *message, uint16_t len)
 {
 	struct tcp_query *q;
 	uint32_t block;
 
-	if (t->query_free == 0 && t->query_touched == tcp_conns(t))
+	if (t->query_free == 0 && t->query_touched == btcp_conns(t))
 		return NULL;
 	block = blocks_write(t, message, len);
 	if (block == 0)
@@ -193,15 +193,15 @@ struct tcp_query *tcp_query_take(struct tcp *t, const uint8_t *message, uint16_t
 	return q;
 }
 
-void tcp_query_free(struct tcp *t, struct tcp_query *q)
+void btcp_query_free(struct tcp *t, struct tcp_query *q)
 {
 	blocks_free(t, q->block);
 	q->next_hash = t->query_free;
-	t->query_free = tcp_query_at(t, q);
+	t->query_free = btcp_query_at(t, q);
 	t->used--;
 }
 
-void tcp_query_read(const struct tcp *t, const struct tcp_query *q, uint8_t *out)
+void btcp_query_read(const struct tcp *t, const struct tcp_query *q, uint8_t *out)
 {
 	size_t len = q->len;
 
@@ -219,12 +219,12 @@ static uint32_t *bucket(const struct tcp *t, uint32_t conn, uint16_t id)
 {
 	uint32_t h = (conn * UINT32_C(0x9e3779b1)) ^ (id * UINT32_C(0x85ebca6b));
 
-	return &t->hash[(h ^ h >> 15) % tcp_conns(t)];
+	return &t->hash[(h ^ h >> 15) % btcp_conns(t)];
 }
 
-struct tcp_query *tcp_id_find(const struct tcp *t, const struct tcp_conn *c, uint16_t id)
+struct tcp_query *btcp_id_find(const struct tcp *t, const struct tcp_conn *c, uint16_t id)
 {
-	uint32_t at = tcp_at(t, c);
+	uint32_t at = btcp_at(t, c);
 
 	for (uint32_t i = *bucket(t, at, id); i != 0; i = t->query[i - 1].next_hash) {
 		struct tcp_query *q = &t->query[i - 1];
@@ -235,21 +235,21 @@ struct tcp_query *tcp_id_find(const struct tcp *t, const struct tcp_conn *c, uin
 }
 
 /* At most a quarter of the IDs is taken (BAL_TCP_IN_FLIGHT), so a draw or two are enough. */
-void tcp_id_take(struct tcp *t, struct tcp_query *q, const struct tcp_conn *c)
+void btcp_id_take(struct tcp *t, struct tcp_query *q, const struct tcp_conn *c)
 {
 	uint32_t *b;
 
 	do
 		q->id = drbg_u16(&t->random);
-	while (tcp_id_find(t, c, q->id) != NULL);
-	b = bucket(t, tcp_at(t, c), q->id);
+	while (btcp_id_find(t, c, q->id) != NULL);
+	b = bucket(t, btcp_at(t, c), q->id);
 	q->next_hash = *b;
-	*b = tcp_query_at(t, q);
+	*b = btcp_query_at(t, q);
 }
 
-void tcp_id_free(struct tcp *t, struct tcp_query *q)
+void btcp_id_free(struct tcp *t, struct tcp_query *q)
 {
-	uint32_t *link = bucket(t, q->server_conn, q->id), at = tcp_query_at(t, q);
+	uint32_t *link = bucket(t, q->server_conn, q->id), at = btcp_query_at(t, q);
 
 	while (*link != at)
 		link = &t->query[*link - 1].next_hash;
@@ -258,30 +258,30 @@ void tcp_id_free(struct tcp *t, struct tcp_query *q)
 
 /* ---- lists ---- */
 
-#define LIST(add, remove, link, owner)                                                             \
-	void add(struct tcp *t, struct tcp_conn *c, struct tcp_query *q)                           \
-	{                                                                                          \
-		q->owner = tcp_at(t, c);                                                           \
-		q->link = (struct tcp_link){ .before = c->last };                                  \
-		if (c->last != 0)                                                                  \
-			t->query[c->last - 1].link.after = tcp_query_at(t, q);                     \
-		else                                                                               \
-			c->first = tcp_query_at(t, q);                                             \
-		c->last = tcp_query_at(t, q);                                                      \
-	}                                                                                          \
-	void remove(struct tcp *t, struct tcp_query *q)                                            \
-	{                                                                                          \
-		struct tcp_conn *c = &t->conn[q->owner - 1];                                       \
-		if (q->link.before != 0)                                                           \
-			t->query[q->link.before - 1].link.after = q->link.after;                   \
-		else                                                                               \
-			c->first = q->link.after;                                                  \
-		if (q->link.after != 0)                                                            \
-			t->query[q->link.after - 1].link.before = q->link.before;                  \
-		else                                                                               \
-			c->last = q->link.before;                                                  \
-		q->owner = 0;                                                                      \
+#define LIST(add, remove, link, owner)                                                            \
+	void add(struct tcp *t, struct tcp_conn *c, struct tcp_query *q)                          \
+	{                                                                                         \
+		q->owner = btcp_at(t, c);                                                         \
+		q->link = (struct tcp_link){ .before = c->last };                                 \
+		if (c->last != 0)                                                                 \
+			t->query[c->last - 1].link.after = btcp_query_at(t, q);                   \
+		else                                                                              \
+			c->first = btcp_query_at(t, q);                                           \
+		c->last = btcp_query_at(t, q);                                                    \
+	}                                                                                         \
+	void remove(struct tcp *t, struct tcp_query *q)                                           \
+	{                                                                                         \
+		struct tcp_conn *c = &t->conn[q->owner - 1];                                      \
+		if (q->link.before != 0)                                                          \
+			t->query[q->link.before - 1].link.after = q->link.after;                  \
+		else                                                                              \
+			c->first = q->link.after;                                                 \
+		if (q->link.after != 0)                                                           \
+			t->query[q->link.after - 1].link.before = q->link.before;                 \
+		else                                                                              \
+			c->last = q->link.before;                                                 \
+		q->owner = 0;                                                                     \
 	}
 
-LIST(tcp_client_add, tcp_client_remove, of_client, client)
-LIST(tcp_server_add, tcp_server_remove, of_server, server_conn)
+LIST(btcp_client_add, btcp_client_remove, of_client, client)
+LIST(btcp_server_add, btcp_server_remove, of_server, server_conn)
