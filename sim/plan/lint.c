@@ -214,6 +214,11 @@ static void lint_faults(struct lint *l, const struct plan *p)
 			         "%s can't %s on command: expected our "
 			         "recursor-stub", p->recursor.path,
 				plan_fault_name(p->fault[i].kind));
+	unsigned line;
+	if (p->for_virtual && plan_loses_tcp(p, &line))
+		lint_add(l, !p->for_netns, NULL, line, "truncate sends clients to TCP while a link "
+		         "loses frames, which virtual time can't: expected no loss at that time%s",
+		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 
 void lint_plan(struct lint *l, const struct plan *p)
