@@ -93,6 +93,7 @@ void balancer_free(struct balancer *b)
 	table_free(&b->servers);
 	table_free(&b->waiting);
 	aging_free(&b->backs);
+	tcp_free(b->tcp);
 }
 
 static void front_query(struct balancer *b, const struct judge_tap *t,
@@ -218,6 +219,8 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		f->server = (uint16_t)server;
 		f->draw_ns = t->t_ns;
 		f->frame = t->number;
+	} else if (t->frame->kind == FRAME_TCP) {
+		b->tcp_again++; /* a later try isn't a draw */
 	} else {
 		*(struct lone *)ring_push(&b->lone) = (struct lone){ t->t_ns, t->number,
 		                                                     (uint16_t)server };
@@ -285,6 +288,50 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 		p->refused_ns = t->t_ns;
 }
 
+/* A message that b's interface saw, from or to a server, or from a client. */
+static void message(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out,
+                    const struct judge_message *m)
+{
+	int server = server_of(b, out ? &t->frame->dst : &t->frame->src);
+
+	if (server >= 0 && out && !m->answer)
+		back_query(j, b, t, m, (unsigned)server);
+	else if (server >= 0 && !out && m->answer)
+		back_answer(j, b, t, m);
+	else if (server < 0 && !out && !m->answer)
+		front_query(b, t, m);
+}
+
+struct over_tcp {
+	struct judge *j;
+	struct balancer *b;
+	const struct judge_tap *t;
+	bool out;
+};
+
+static void tcp_message(void *of, const uint8_t *bytes, size_t len)
+{
+	const struct over_tcp *o = of;
+	struct judge_message m;
+
+	if (judge_message_read(&m, bytes, len))
+		message(o->j, o->b, o->t, o->out, &m);
+}
+
+/* What goes to servers and what comes from anybody; answers to clients are the clients'. */
+static void balancer_tcp(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
+{
+	struct over_tcp o = { j, b, t, out };
+	int server = server_of(b, out ? &t->frame->dst : &t->frame->src);
+
+	if (out && server < 0)
+		return;
+	if (b->tcp == NULL)
+		b->tcp = tcp_new();
+	if (!tcp_segment(b->tcp, t->frame, tcp_message, &o) && out)
+		b->tcp_unfollowed++;
+}
+
 void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
 {
 	const struct frame *f = t->frame;
@@ -292,17 +339,11 @@ void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t
 
 	if (f->kind == FRAME_ICMP && !out)
 		back_refused(b, t);
-	int server = server_of(b, out ? &f->dst : &f->src);
-	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server >= 0;
-	if (f->kind != FRAME_UDP || (server < 0 && out))
+	if (f->kind == FRAME_TCP)
+		balancer_tcp(j, b, t, out);
+	if (f->kind != FRAME_UDP)
 		return;
 	const struct judge_message *m = tap_message(t, &space);
-	if (m == NULL)
-		return;
-	if (server >= 0 && out && !m->answer)
-		back_query(j, b, t, m, (unsigned)server);
-	else if (server >= 0 && !out && m->answer)
-		back_answer(j, b, t, m);
-	else if (server < 0 && !out && !m->answer)
-		front_query(b, t, m);
+	if (m != NULL)
+		message(j, b, t, out, m);
 }

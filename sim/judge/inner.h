@@ -49,9 +49,9 @@ void tcp_free(struct tcp *t);
  * One segment, in the order of the capture. Calls message for every DNS message that it completes
  * (RFC 1035, 4.2.2); m is good until it returns. A segment that comes twice or out of order is put
  * in its place. Streams, and what they hold, are bounded: one too many is not followed on, nor is
- * one that breaks the bounds.
+ * one that breaks the bounds. False: it has data of a stream that isn't followed.
  */
-void tcp_segment(struct tcp *t, const struct frame *f,
+bool tcp_segment(struct tcp *t, const struct frame *f,
                  void (*message)(void *of, const uint8_t *m, size_t len), void *of);
 /* Streams that were given up: their answers are missing. */
 uint64_t tcp_given_up(const struct tcp *t);
@@ -232,7 +232,10 @@ struct balancer {
 	struct aging backs;         /* a server's answer to who asked */
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
-	uint64_t tcp_sent;          /* segments with data to servers, which nobody follows */
+	struct tcp *tcp;            /* queries and answers over TCP, once there are any */
+	/* forwards over TCP that no query explains: tries after the first; and segments with data
+	 * to servers that aren't followed */
+	uint64_t tcp_again, tcp_unfollowed;
 	uint64_t draws;             /* and to each server */
 	uint64_t *server_draws;
 	size_t bin;                 /* of the last draw, in the series */

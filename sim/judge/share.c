@@ -241,7 +241,7 @@ static void decide_roundrobin(struct even *v, struct finding *f)
 	for (size_t i = 0; i < v->pool_n; i++)
 		n += v->pool[i]->all.total;
 	for (unsigned b = 0; b < v->j->balancer_n; b++)
-		tcp += v->j->balancer[b].tcp_sent;
+		tcp += v->j->balancer[b].tcp_again + v->j->balancer[b].tcp_unfollowed;
 	fill_measured(v, full_pool(v), f);
 	json_object_set_new(f->measured, "spread", json_integer((json_int_t)v->spread_max));
 	json_object_set_new(f->bound, "spread", json_integer(1));
@@ -259,7 +259,7 @@ static void decide_roundrobin(struct even *v, struct finding *f)
 	text_count(&f->why, v->spread_max);
 	text_add(&f->why, " at %s%s",
 	         node_name(v->j, (int)v->j->balancer[v->spread_balancer].node), tcp == 0 ? "" :
-	         "; queries over TCP take turns too and aren't counted");
+	         "; queries over TCP take turns too, and not all could be followed");
 }
 
 static void even_titles(const struct even *v, struct finding *f)

@@ -49,10 +49,15 @@ def test_a_policy_without_shares_is_refused_with_its_file(tmp_path):
     assert "leastOutstanding.conf" in done.text
 
 
+def loads(done):
+    """What the clients counted."""
+    lines = (done.dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [e for e in map(json.loads, lines) if e["event"] == "load"]
+
+
 def over_tcp(done):
     """How often clients went on over TCP, by their own count."""
-    lines = (done.dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return sum(e["tcp"] for e in map(json.loads, lines) if e["event"] == "load")
+    return sum(e["tcp"] for e in loads(done))
 
 
 @pytest.mark.parametrize("balancer", ["ours", "dnsdist"])
@@ -62,6 +67,17 @@ def test_answers_over_tcp_count(tmp_path, balancer):
     assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
     answers = done.expectation("answers")["measured"]
     assert answers["truncated"] == answers["truncated_answered"] == over_tcp(done) > 0
+
+
+def test_turns_are_exact_over_tcp_too(tmp_path):
+    """Half of DNS1's answers are fetched again over TCP, which takes turns of its own."""
+    rest = 'at "0s" { truncate = "DNS1", ratio = 0.5 }\n' + EVEN
+    done = ek.run_valid(scenario(tmp_path, rest), tmp_path / "run", *ek.PATIENT,
+                        *with_config("roundrobin.conf"))
+    assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
+    measured = done.expectation("even")["measured"]
+    assert measured["spread"] <= 1
+    assert measured["queries"] > sum(e["planned"] for e in loads(done)) + 300
 
 
 def test_truncated_answers_alone_are_none(tmp_path):
