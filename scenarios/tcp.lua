@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A recursor truncates all its answers, and clients ask again over TCP; the other one is killed
--- meanwhile. Do clients get their answers, is the load even with TCP under way, and do the balancers
--- leave the dead recursor's connections and find back to it?
+-- meanwhile. Do clients get their answers, is the load even with TCP under way, and do the
+-- balancers leave the dead recursor's connections and find back to it?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
