@@ -168,13 +168,14 @@ static void a_refused_connection_sends_the_query_to_another_server(void **state)
 
 static void after_all_tries_the_client_is_closed(void **state)
 {
+	struct trig_conn *c;
 	unsigned tries = 0;
 
 	(void)state;
 	start(1);
 	uint32_t a = trig_accept(&t, 0);
 	trig_ask(&t, a, 1, "a.example.");
-	for (struct trig_conn *c; (c = trig_find(&t, TRIG_OPENING, 0)) != NULL; tries++)
+	for (; tries < 100 && (c = trig_find(&t, TRIG_OPENING, 0)) != NULL; tries++)
 		trig_close(&t, c);
 	assert_int_equal(tries, 1 + 5);
 	assert_int_equal(trig_at(&t, a)->state, TRIG_NONE);

@@ -44,11 +44,11 @@ static const struct {
 	struct virtual_sabotage hooks;
 	const char *verdict, *why; /* of even */
 } rows[] = {
-	{ "by chance", { NULL }, { NULL }, "PASS", "expected 50.0 %" },
+	{ "by chance", { NULL }, { .conf = NULL }, "PASS", "expected 50.0 %" },
 	{ "weights 55:45", { "expect.even.catch=0.04", "load.rate=4500", NULL },
 	  { .conf = weigh_55_to_45 }, "FAIL",
 	  "expected 50.0 %" },
-	{ "in turn", { TURNS, NULL }, { NULL }, "PASS", "differ by at most 1" },
+	{ "in turn", { TURNS, NULL }, { .conf = NULL }, "PASS", "differ by at most 1" },
 	{ "chance that poses as turns", { TURNS, NULL }, { .conf = draw_by_chance }, "FAIL",
 	  "differ by more than 1" },
 };
