@@ -13,7 +13,7 @@
 #   make golden     write golden verdicts anew and show what changed
 #   make clean      remove build/
 #
-# Settings: CC=gcc|clang  MODE=release|debug|asan|tsan  V=1 (show commands)
+# Settings: CC=gcc|clang  MODE=release|debug|asan|tsan|defects  V=1 (show commands)
 #           FUZZ="dns load" (only these targets)  ONLY="load" (only these benches)
 
 MODE ?= release
@@ -33,6 +33,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prot
 COMMON := -std=c17 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -ffp-contract=off -fno-math-errno \
           -pthread $(WARN)
 FLAGS_release := -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
+FLAGS_defects := $(FLAGS_release) -DEK_DEFECTS
 FLAGS_debug := -O0 -DEK_DEBUG
 FLAGS_asan := -O1 -DEK_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
@@ -47,7 +48,7 @@ TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
 PURE := lib balancer/core recursor-stub/core sim/load/core
 LIBS := lib/host balancer/config recursor-stub/config sim/plan sim/net sim/netns sim/virtual \
-        sim/load/shell sim/judge sim/report sim/seeds
+        sim/load/shell sim/judge sim/report sim/seeds sim/search
 PURE_SRC := $(wildcard $(PURE:=/*.c))
 LIB_SRC := $(wildcard $(LIBS:=/*.c))
 PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \
@@ -56,6 +57,7 @@ SRC_evenkeel := $(wildcard sim/*.c)
 SRC_balancer := $(wildcard balancer/shell/*.c)
 SRC_recursor-stub := $(wildcard recursor-stub/shell/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c tests/prop/test_*.c)
+DEFECT_SRC := $(wildcard tests/defects/test_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 
@@ -64,6 +66,7 @@ PURE_OBJ := $(call obj,$(PURE_SRC))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 ARCHIVE := $(B)/libevenkeel.a
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
+DEFECT := $(patsubst tests/%.c,$(B)/tests/%,$(DEFECT_SRC))
 BENCH := $(patsubst tests/%.c,$(B)/tests/%,$(BENCH_SRC))
 FUZZ_REPLAY := $(patsubst tests/%.c,$(B)/tests/%,$(FUZZ_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
@@ -102,7 +105,7 @@ $(BIN): build/bin/%: $(B)/bin/%
 	@mkdir -p $(@D)
 	$(Q)cp -f $< $@.new && mv $@.new $@
 
-$(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(ARCHIVE)
+$(UNIT) $(DEFECT): $(B)/tests/%: $(B)/obj/tests/%.o $(ARCHIVE)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) -lm
@@ -124,7 +127,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-.PHONY: all help demo check unit unit-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
+.PHONY: all help demo check unit unit-run defects-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
         bench-programs fidelity lint deps install golden golden-check clean e2e
 .SECONDARY:
 
@@ -146,6 +149,11 @@ unit-run: $(UNIT)
 unit:
 	$(Q)$(MAKE) --no-print-directory unit-run
 	$(Q)$(MAKE) --no-print-directory MODE=asan unit-run
+	$(Q)$(MAKE) --no-print-directory MODE=defects defects-run
+
+# Tests that need the defects of a test-only build.
+defects-run: $(DEFECT)
+	$(Q)sh tests/run-unit $(DEFECT)
 
 # Tests with real processes; the labs among them run in namespaces. JOBS at once. Damaged traffic
 # goes to the programs built with sanitizers.
@@ -153,6 +161,7 @@ JOBS ?= 3
 e2e: all
 	$(Q)$(MAKE) --no-print-directory MODE=asan all
 	$(Q)$(MAKE) --no-print-directory MODE=debug build/debug-$(notdir $(CC))/bin/evenkeel
+	$(Q)$(MAKE) --no-print-directory MODE=defects build/defects-$(notdir $(CC))/bin/evenkeel
 	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile -p no:cacheprovider tests/e2e
 
 golden-check: all

@@ -144,6 +144,13 @@ void dns_name_lower(uint8_t *out, const uint8_t *name, size_t len)
 		v = lower8(v);
 		memcpy(out + i, &v, 8);
 	}
+	if (i < len && len >= 8) { /* the last 8, some of them for the second time */
+		uint64_t v;
+		memcpy(&v, name + len - 8, 8);
+		v = lower8(v);
+		memcpy(out + len - 8, &v, 8);
+		return;
+	}
 	for (; i < len; i++)
 		out[i] = lower(name[i]);
 }

@@ -203,32 +203,51 @@ static void bucket_unlock(struct bucket *b)
 	atomic_store_explicit(&b->seq, seq + 1, memory_order_release);
 }
 
+/* The last len bytes of a value, fewer than 8, as a word. */
+static uint64_t tail_word(const uint8_t *p, size_t len)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, len);
+	return v;
+}
+
+static uint64_t whole_word(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
+}
+
 static void write_bytes(_Atomic uint64_t *to, const uint8_t *p, size_t len)
 {
-	for (size_t i = 0; i < words(len); i++) {
-		uint64_t v = 0;
-		memcpy(&v, p + 8 * i, len - 8 * i < 8 ? len - 8 * i : 8);
-		store(to + i, v);
-	}
+	for (; len >= 8; p += 8, len -= 8)
+		store(to++, whole_word(p));
+	if (len > 0)
+		store(to, tail_word(p, len));
 }
 
 static void read_bytes(uint8_t *to, const _Atomic uint64_t *from, size_t len)
 {
-	for (size_t i = 0; i < words(len); i++) {
-		uint64_t v = load(from + i);
-		memcpy(to + 8 * i, &v, len - 8 * i < 8 ? len - 8 * i : 8);
+	uint64_t v;
+
+	for (; len >= 8; to += 8, len -= 8) {
+		v = load(from++);
+		memcpy(to, &v, 8);
 	}
+	if (len == 0)
+		return;
+	v = load(from);
+	memcpy(to, &v, len);
 }
 
 static bool same_bytes(const _Atomic uint64_t *a, const uint8_t *p, size_t len)
 {
-	for (size_t i = 0; i < words(len); i++) {
-		uint64_t v = load(a + i), w = 0;
-		memcpy(&w, p + 8 * i, len - 8 * i < 8 ? len - 8 * i : 8);
-		if (v != w)
+	for (; len >= 8; p += 8, len -= 8)
+		if (load(a++) != whole_word(p))
 			return false;
-	}
-	return true;
+	return len == 0 || load(a) == tail_word(p, len);
 }
 
 static bool block_is(const struct pcache *c, uint64_t place, const struct pcache_key *k)

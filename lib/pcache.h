@@ -50,6 +50,12 @@ uint64_t pcache_hash(const struct pcache *c, const uint8_t *p, size_t len);
  */
 bool pcache_key_query(struct pcache_key *k, const struct pcache *c, const uint8_t *m, size_t len,
                       const struct dns_question *q, const struct dns_edns *e, bool tcp) MUST_CHECK;
+/* EDNS options that a key may leave out, because they differ from client to client. */
+enum { PCACHE_SKIP_ECS = 1, PCACHE_SKIP_COOKIE = 2 };
+/* The same, without the options that skip names and no others. */
+bool pcache_key_packet(struct pcache_key *k, const struct pcache *c, const uint8_t *m, size_t len,
+                       const struct dns_question *q, const struct dns_edns *e, bool tcp,
+                       unsigned skip) MUST_CHECK;
 /* The key of a name, case folded, and a type: for caches of records. */
 void pcache_key_name(struct pcache_key *k, const struct pcache *c, const uint8_t *name,
                      const struct dns_question *q);

@@ -15,8 +15,14 @@ static bool add(struct pcache_key *k, const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Adds the EDNS options in p[0..n) but those that differ from client to client. */
-static bool add_options(struct pcache_key *k, const uint8_t *p, size_t n)
+static bool skipped(uint16_t code, unsigned skip)
+{
+	return (code == OPTION_COOKIE && (skip & PCACHE_SKIP_COOKIE) != 0) ||
+	       (code == OPTION_ECS && (skip & PCACHE_SKIP_ECS) != 0);
+}
+
+/* Adds the EDNS options in p[0..n) but those that skip names. */
+static bool add_options(struct pcache_key *k, const uint8_t *p, size_t n, unsigned skip)
 {
 	while (n >= 4) {
 		uint16_t code = dns_get16(p);
@@ -25,7 +31,7 @@ static bool add_options(struct pcache_key *k, const uint8_t *p, size_t n)
 		if (size > n)
 			break;
 #endif
-		if (code != OPTION_COOKIE && code != OPTION_ECS && !add(k, p, size))
+		if (!skipped(code, skip) && !add(k, p, size))
 			return false;
 		p += size;
 		n -= size;
@@ -33,19 +39,20 @@ static bool add_options(struct pcache_key *k, const uint8_t *p, size_t n)
 	return add(k, p, n);
 }
 
-static bool add_opt(struct pcache_key *k, const uint8_t *m, const struct dns_edns *e)
+static bool add_opt(struct pcache_key *k, const uint8_t *m, const struct dns_edns *e, unsigned skip)
 {
 	size_t head = k->len;
 
 	if (!add(k, m + e->at, 11) ||
-	    !add_options(k, m + e->at + 11, (size_t)(e->end - e->at - 11)))
+	    !add_options(k, m + e->at + 11, (size_t)(e->end - e->at - 11), skip))
 		return false;
 	dns_put16(k->b + head + 9, (uint16_t)(k->len - head - 11));
 	return true;
 }
 
-bool pcache_key_query(struct pcache_key *k, const struct pcache *c, const uint8_t *m, size_t len,
-                      const struct dns_question *q, const struct dns_edns *e, bool tcp)
+bool pcache_key_packet(struct pcache_key *k, const struct pcache *c, const uint8_t *m, size_t len,
+                       const struct dns_question *q, const struct dns_edns *e, bool tcp,
+                       unsigned skip)
 {
 	uint8_t proto = tcp;
 	size_t head = e->present ? e->at : len;
@@ -54,10 +61,16 @@ bool pcache_key_query(struct pcache_key *k, const struct pcache *c, const uint8_
 	if (!add(k, &proto, 1) || !add(k, m + 2, head - 2))
 		return false;
 	dns_name_lower(k->b + 1 + DNS_HEADER - 2, m + DNS_HEADER, q->name_len);
-	if (e->present && (!add_opt(k, m, e) || !add(k, m + e->end, len - e->end)))
+	if (e->present && (!add_opt(k, m, e, skip) || !add(k, m + e->end, len - e->end)))
 		return false;
 	k->hash = pcache_hash(c, k->b, k->len);
 	return true;
+}
+
+bool pcache_key_query(struct pcache_key *k, const struct pcache *c, const uint8_t *m, size_t len,
+                      const struct dns_question *q, const struct dns_edns *e, bool tcp)
+{
+	return pcache_key_packet(k, c, m, len, q, e, tcp, PCACHE_SKIP_ECS | PCACHE_SKIP_COOKIE);
 }
 
 void pcache_key_name(struct pcache_key *k, const struct pcache *c, const uint8_t *name,

@@ -108,34 +108,46 @@ double stat_binom_upper(uint64_t k, uint64_t n, double p)
 	return 1 - at_most_one(sum_down(k - 1, n, p));
 }
 
-/* Least k in 0...n with P(X >= k) <= tail; n + 1 when there is none. */
-static uint64_t least_upper(uint64_t n, double p, double tail)
+/* Whether k lies beyond the tail's end: P(X >= k) <= tail, or P(X <= k) > tail. */
+static bool beyond(uint64_t k, uint64_t n, double p, double tail, bool upper)
 {
-	uint64_t lo = 0, hi = n + 1;
+	return upper ? stat_binom_upper(k, n, p) <= tail : stat_binom_lower(k, n, p) > tail;
+}
+
+/* About where that is. Only a place to begin at: the ends are exact. */
+static uint64_t guess(uint64_t n, double p, double tail, bool upper)
+{
+	double off = -2 * fm_log(tail) * (double)n * p * (1 - p), k = (double)n * p;
+
+	off = off > 1 ? __builtin_sqrt(off) * 0.93 : 1;
+	k = upper ? k + off : k - off;
+	return k > (double)n ? n : k > 0 ? (uint64_t)k : 0;
+}
+
+/* Least k in 0...n that is beyond; n + 1 when there is none. By bisection, from a guess on. */
+static uint64_t tail_end(uint64_t n, double p, double tail, bool upper)
+{
+	uint64_t lo = 0, hi = n + 1, at = guess(n, p, tail, upper), step = 4;
 
 	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-		if (stat_binom_upper(mid, n, p) <= tail)
-			hi = mid;
-		else
-			lo = mid + 1;
+		bool below = beyond(at, n, p, tail, upper);
+		*(below ? &hi : &lo) = below ? at : at + 1;
+		uint64_t mid = lo + (hi - lo) / 2, next = below ? at - step : at + step;
+		at = step < at && (below ? next > mid : next < mid) ? next : mid;
+		step *= 4;
 	}
 	return lo;
+}
+
+static uint64_t least_upper(uint64_t n, double p, double tail)
+{
+	return tail_end(n, p, tail, true);
 }
 
 /* Number of k in 0, 1... with P(X <= k) <= tail: the greatest such k plus 1. */
 static uint64_t count_lower(uint64_t n, double p, double tail)
 {
-	uint64_t lo = 0, hi = n + 1;
-
-	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-		if (stat_binom_lower(mid, n, p) <= tail)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return tail_end(n, p, tail, false);
 }
 
 struct stat_range stat_binom_accept(uint64_t n, double p, double level)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "lib/must.h"
+#include "sim/virtual/virtual.h"
 
 /* Exit statuses of evenkeel. */
 enum {
@@ -18,12 +19,44 @@ int cmd_run(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_seeds(int argc, char **argv);
+int cmd_search(int argc, char **argv);
+
+/*
+ * --defect, which a test-only build alone has (make MODE=defects): defects.c. DEFECT_OPTION is its
+ * row of getopt's table, DEFECT_CASE its case; VIRTUAL_RUN makes runs with what was chosen.
+ */
+#ifdef EK_DEFECTS
+enum { DEFECT_CHOSEN = 1000 };
+#define DEFECT_OPTION { "defect", required_argument, NULL, DEFECT_CHOSEN },
+#define VIRTUAL_RUN defects_virtual_run
+/* Takes one, or complains and returns -EINVAL; "list" prints the table and ends the program. */
+int defects_choose(const char *text) MUST_CHECK;
+bool defects_chosen(void);
+json_t *defects_virtual_run(const struct plan *p, const struct virtual_options *o,
+                            char error[VIRTUAL_ERROR_TEXT])
+	__attribute__((warn_unused_result));
+/* set, and behind it what was chosen: for whoever must tell what was run. NULL-terminated. */
+const char *const *defects_told(const char *const *set);
+#else
+#define DEFECT_OPTION
+#define VIRTUAL_RUN virtual_run
+static inline bool defects_chosen(void)
+{
+	return false;
+}
+static inline const char *const *defects_told(const char *const *set)
+{
+	return set;
+}
+#endif
 
 /* What they share: options.c. */
 
 /* --option's value, a whole number low...high; complains and returns -EINVAL otherwise. */
 int parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
 	MUST_CHECK;
+/* How many processors this process may use; 1 when nobody tells. */
+unsigned processors(void);
 /* The worse of two exit statuses; can't run is worse than PASS and than nothing else. */
 int worse(int a, int b);
 

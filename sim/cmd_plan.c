@@ -58,7 +58,9 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "balancer", required_argument, NULL, BALANCER },
 		{ "recursor", required_argument, NULL, RECURSOR },
 		{ "virtual", required_argument, NULL, VIRTUAL },
-		{ "json", no_argument, NULL, JSON }, { "help", no_argument, NULL, HELP }, { 0 },
+		{ "json", no_argument, NULL, JSON }, { "help", no_argument, NULL, HELP },
+		DEFECT_OPTION
+		{ 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -76,6 +78,12 @@ static int parse(struct arguments *a, int argc, char **argv)
 			if (parse_number("virtual", optarg, 1, VIRTUAL_MAX, &a->runs) != 0)
 				return EXIT_USAGE;
 			break;
+#ifdef EK_DEFECTS
+		case DEFECT_CHOSEN:
+			if (defects_choose(optarg) != 0)
+				return EXIT_USAGE;
+			break;
+#endif
 		case HELP:
 			usage(stdout);
 			return EXIT_PASS;
@@ -155,7 +163,7 @@ static json_t *run_virtual(const struct arguments *a, const struct plan *p)
 	char error[VIRTUAL_ERROR_TEXT] = "isn't for the virtual engine";
 	struct seeds_what what = { p, a->scenario, a->set, { 1, a->runs }, { 1, 1 } };
 	struct show s = { .all = a->runs };
-	struct seeds_pool_options o = { .plan = p, .run = virtual_run, .stop = &never,
+	struct seeds_pool_options o = { .plan = p, .run = VIRTUAL_RUN, .stop = &never,
 	                                .progress = show, .progress_arg = &s };
 	struct seeds_result r;
 

@@ -36,6 +36,7 @@ struct arguments {
 	const char *out;
 	bool is_virtual;     /* engine: virtual time instead of namespaces */
 	bool twice;          /* --check-determinism */
+	bool invariants;     /* also where builds leave them out */
 	bool pcap;
 	unsigned jobs;
 	unsigned again;      /* how often an INVALID run may be run again */
@@ -58,6 +59,7 @@ static void usage(FILE *to)
 	      "                     virtual: in virtual time, the same every time\n"
 	      "  --check-determinism  with --engine virtual: run twice, in DIR and DIR.again;\n"
 	      "                     exit 1 when any file differs\n"
+	      "  --invariants       with --engine virtual: check the programs' invariants\n"
 	      "  --seed N           the seed of every random draw, 0 ... 9223372036854775807\n"
 	      "  --out DIR          the run directory (runs/SCENARIO-SEED); with several\n"
 	      "                     scenarios the directory that theirs are made in\n"
@@ -124,7 +126,10 @@ static int parse_pcap(struct arguments *a, const char *which)
 	return -EINVAL;
 }
 
-enum { SET = 256, SEED, OUT, ENGINE, BALANCER, RECURSOR, PCAP, JOBS, AGAIN, TWICE, HELP };
+enum {
+	SET = 256, SEED, OUT, ENGINE, BALANCER, RECURSOR, PCAP, JOBS, AGAIN, TWICE, INVARIANTS,
+	HELP,
+};
 
 /* One option. 0 or -errno, with the complaint made. */
 static int parse_option(struct arguments *a, int c, const char *value)
@@ -137,6 +142,7 @@ static int parse_option(struct arguments *a, int c, const char *value)
 	case OUT: a->out = value; break;
 	case ENGINE: return parse_engine(a, value);
 	case TWICE: a->twice = true; break;
+	case INVARIANTS: a->invariants = true; break;
 	case PCAP: return parse_pcap(a, value);
 	case SEED:
 		a->options.seed = &a->seed;
@@ -155,6 +161,9 @@ static int parse_option(struct arguments *a, int c, const char *value)
 	case RECURSOR:
 		a->options.recursor = a->recursor;
 		return find_program("recursor", value, a->recursor);
+#ifdef EK_DEFECTS
+	case DEFECT_CHOSEN: return defects_choose(value);
+#endif
 	default: return -EINVAL;
 	}
 	return err;
@@ -168,11 +177,13 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "out", required_argument, NULL, OUT },
 		{ "engine", required_argument, NULL, ENGINE },
 		{ "check-determinism", no_argument, NULL, TWICE },
+		{ "invariants", no_argument, NULL, INVARIANTS },
 		{ "balancer", required_argument, NULL, BALANCER },
 		{ "recursor", required_argument, NULL, RECURSOR },
 		{ "pcap", required_argument, NULL, PCAP },
 		{ "jobs", required_argument, NULL, JOBS },
 		{ "again", required_argument, NULL, AGAIN }, { "help", no_argument, NULL, HELP },
+		DEFECT_OPTION
 		{ 0 },
 	};
 
@@ -188,9 +199,13 @@ static int parse(struct arguments *a, int argc, char **argv)
 		fprintf(stderr, "evenkeel run: no scenario given: see evenkeel run --help\n");
 		return EXIT_USAGE;
 	}
-	if (a->twice && !a->is_virtual) {
-		fprintf(stderr, "evenkeel run: --check-determinism: expected --engine virtual with "
-		        "it\n");
+	if (defects_chosen() && !a->is_virtual) {
+		fprintf(stderr, "evenkeel run: --defect: expected --engine virtual with it\n");
+		return EXIT_USAGE;
+	}
+	if ((a->twice || a->invariants) && !a->is_virtual) {
+		fprintf(stderr, "evenkeel run: %s: expected --engine virtual with it\n",
+		        a->twice ? "--check-determinism" : "--invariants");
 		return EXIT_USAGE;
 	}
 	a->options.set = a->set;
@@ -311,12 +326,13 @@ static int run_virtual(const struct arguments *a, const struct plan *p, const ch
 	char error[VIRTUAL_ERROR_TEXT] = "";
 	struct progress bar;
 	struct virtual_options o = {
-		.dir = dir, .pcap = a->pcap, .stop = &stop, .invariants = VIRTUAL_INVARIANTS,
+		.dir = dir, .pcap = a->pcap, .stop = &stop,
+		.invariants = a->invariants || VIRTUAL_INVARIANTS,
 		.progress = quiet ? NULL : show_virtual, .progress_arg = &bar,
 	};
 
 	progress_start(&bar, stderr, p->name, host_mono_ns());
-	json_t *doc = virtual_run(p, &o, error);
+	json_t *doc = VIRTUAL_RUN(p, &o, error);
 	progress_end(&bar);
 	return conclude(dir, doc, error, to, 0);
 }

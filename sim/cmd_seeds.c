@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +128,9 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "jobs", required_argument, NULL, JOBS },
 		{ "shard", required_argument, NULL, SHARD },
 		{ "out", required_argument, NULL, OUT }, { "json", no_argument, NULL, JSON },
-		{ "merge", no_argument, NULL, MERGE }, { "help", no_argument, NULL, HELP }, { 0 },
+		{ "merge", no_argument, NULL, MERGE }, { "help", no_argument, NULL, HELP },
+		DEFECT_OPTION
+		{ 0 },
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -145,6 +146,12 @@ static int parse(struct arguments *a, int argc, char **argv)
 			if (parse_number("jobs", optarg, 1, SEEDS_JOBS_MAX, &a->jobs) != 0)
 				return EXIT_USAGE;
 			break;
+#ifdef EK_DEFECTS
+		case DEFECT_CHOSEN:
+			if (defects_choose(optarg) != 0)
+				return EXIT_USAGE;
+			break;
+#endif
 		case HELP:
 			usage(stdout);
 			return EXIT_PASS;
@@ -236,13 +243,6 @@ static void show(void *arg, uint64_t done, uint64_t not_pass)
 	progress_update(&s->bar, host_mono_ns(), (int64_t)done, (int64_t)s->all, phase);
 }
 
-static unsigned processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-}
-
 static void tell_speed(uint64_t runs, unsigned jobs, int64_t ns)
 {
 	char text[FMT_TEXT], span[FMT_TEXT];
@@ -258,7 +258,7 @@ static int run_all(const struct arguments *a, const struct plan *p, struct seeds
 	struct show s = { .all = r->n };
 	char error[SEEDS_ERROR];
 	uint64_t jobs = a->jobs_given ? a->jobs : processors();
-	struct seeds_pool_options o = { .plan = p, .run = virtual_run, .stop = &stop,
+	struct seeds_pool_options o = { .plan = p, .run = VIRTUAL_RUN, .stop = &stop,
 	                                .jobs = (unsigned)(jobs < r->n ? jobs : r->n),
 	                                .progress = show, .progress_arg = &s };
 	int64_t start = host_mono_ns();
@@ -281,7 +281,7 @@ STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
 static int sweep(const struct arguments *a, const struct plan *p)
 {
 	char error[VIRTUAL_ERROR_TEXT], dir[RUNDIR_PATH];
-	struct seeds_what what = { .plan = p, .path = a->rest[0], .set = a->set,
+	struct seeds_what what = { .plan = p, .path = a->rest[0], .set = defects_told(a->set),
 	                           .range = a->range, .shard = a->part };
 	struct seeds_result r;
 
@@ -330,9 +330,15 @@ static int merge(const struct arguments *a)
 	int status = -1;
 
 	MUST(part != NULL);
-	for (unsigned i = 0; i < a->rest_n && status == -1; i++)
-		if (seeds_result_read(&part[i], dirs[i], error) != 0)
+	for (unsigned i = 0; i < a->rest_n && status == -1; i++) {
+		if (seeds_result_read(&part[i], dirs[i], error) != 0) {
 			status = complain(error);
+		} else if (json_object_get(part[i].head, "search") != NULL) {
+			fprintf(stderr, "evenkeel: %s: is of evenkeel search: expected evenkeel "
+			        "search --merge\n", dirs[i]);
+			status = EXIT_USAGE;
+		}
+	}
 	if (status == -1 && seeds_result_merge(&all, part, dirs, a->rest_n, error) != 0)
 		status = complain(error);
 	for (unsigned i = 0; i < a->rest_n; i++)

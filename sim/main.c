@@ -15,6 +15,7 @@ static const struct {
 	{ "plan", cmd_plan, "print what a scenario comes to, and what is wrong with it" },
 	{ "judge", cmd_judge, "judge a run directory again from its files" },
 	{ "seeds", cmd_seeds, "run a scenario with thousands of seeds, in virtual time" },
+	{ "search", cmd_search, "look for a schedule of faults that a scenario fails under" },
 };
 
 static void usage(FILE *to)
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
 		printf("evenkeel %s\n", EVENKEEL_VERSION);
 		return 0;
 	}
-	fprintf(stderr, "evenkeel: no command '%s': expected run, plan, judge or seeds\n", argv[1]);
+	fprintf(stderr, "evenkeel: no command '%s': expected run, plan, judge, seeds or search\n",
+	        argv[1]);
 	return EXIT_USAGE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What subcommands' command lines share: whole numbers, and which exit status is the worse. */
+#include <sched.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,13 @@ int parse_number(const char *option, const char *text, uint64_t low, uint64_t hi
 	}
 	*out = n;
 	return 0;
+}
+
+unsigned processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 int worse(int a, int b)

@@ -36,7 +36,8 @@ static bool is_ours(const char *name)
 static bool is_seeds(const char *name)
 {
 	return strcmp(name, "seeds.jsonl") == 0 || strcmp(name, "seeds.json") == 0 ||
-	       strcmp(name, "seeds.txt") == 0 || strncmp(name, ".seeds.", 7) == 0;
+	       strcmp(name, "seeds.txt") == 0 || strncmp(name, ".seeds.", 7) == 0 ||
+	       (strncmp(name, "failure-", 8) == 0 && ends_with(name, ".lua"));
 }
 
 /* A kind of directory: what may be in it, and what must be if anything is. */

@@ -50,8 +50,10 @@ static inline void rig_start(struct rig *r, uint64_t seed_number)
 
 	drbg_seed_from_u64(seed, seed_number);
 	MUST(host_arena(&r->arena, bal_shared_arena_size(&r->conf) +
+	                           bal_shared_cache_arena_size(&r->conf) +
 	                           bal_arena_size(&r->conf)) == 0);
 	r->shared = bal_shared_init(&r->arena, &r->conf);
+	bal_shared_cache_init(r->shared, &r->arena, &r->conf, seed);
 	r->b = bal_init(&r->arena, &r->conf, r->shared, seed, 0);
 	arena_seal(&r->arena);
 }
@@ -99,6 +101,19 @@ static inline void rig_turn(struct dgram *d, unsigned rcode)
 	dns_put16(d->data + 2, (uint16_t)(DNS_QR | DNS_RA | (dns_flags(d->data) & DNS_RD) | rcode));
 	d->local = (struct ep){ 0 };
 	d->verdict = 0;
+}
+
+/* Adds an A record with that TTL to an answer without records. */
+static inline void rig_record(struct dgram *d, uint32_t ttl)
+{
+	struct dns_writer w = { .m = d->data, .len = d->len, .cap = d->cap };
+	size_t start = dns_w_rr(&w, DNS_A, ttl);
+
+	dns_w_u32(&w, 0xc0000207);
+	dns_w_rr_end(&w, start);
+	MUST(!w.full);
+	dns_put16(d->data + 6, (uint16_t)(dns_ancount(d->data) + 1));
+	d->len = (uint16_t)w.len;
 }
 
 /* Hands one datagram to the core at now_ns. */

@@ -115,6 +115,16 @@ int64_t cf_want_int(lua_State *l, int index, const char *what, int64_t min, int6
 	return v;
 }
 
+uint32_t cf_want_factor(lua_State *l, int index, const char *what)
+{
+	double v = lua_isnumber(l, index) ? lua_tonumber(l, index) : -1;
+
+	if (!(v == 0 || (v >= 1 && v <= 1000)))
+		cf_fail(l, "%s: '%s': expected a number from 1 to 1000, or 0 for no bound", what,
+		        cf_show(l, index));
+	return (uint32_t)(v * 1e6 + 0.5);
+}
+
 bool cf_want_bool(lua_State *l, int index, const char *what)
 {
 	if (lua_type(l, index) != LUA_TBOOLEAN)

@@ -12,11 +12,11 @@
 
 static const char policy_meta[] = "evenkeel.policy";
 
-/* policy 0: known to dnsdist, not to us. */
 static const struct { const char *name; enum bal_policy policy; } policies[] = {
 	{ "leastOutstanding", BAL_LEAST_OUTSTANDING }, { "firstAvailable", BAL_FIRST_AVAILABLE },
 	{ "wrandom", BAL_WRANDOM }, { "roundrobin", BAL_ROUNDROBIN },
-	{ "whashed", 0 }, { "chashed", 0 }, { "orderedWrandUntag", 0 },
+	{ "whashed", BAL_WHASHED }, { "chashed", BAL_CHASHED },
+	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
 };
 
 static int set_server_policy(lua_State *l)
@@ -29,11 +29,10 @@ static int set_server_policy(lua_State *l)
 	}
 	if (!ours)
 		cf_fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, "
-		        "wrandom or roundrobin, without quotes", cf_show(l, 1));
-	size_t i = *(const size_t *)lua_touserdata(l, 1);
-	if (policies[i].policy == 0)
-		cf_fail(l, "setServerPolicy: '%s' is not supported yet", policies[i].name);
-	cf_loader(l)->policy = policies[i].policy;
+		        "wrandom, roundrobin, whashed, chashed or orderedWrandUntag, without "
+		        "quotes", cf_show(l, 1));
+	cf_loader(l)->policy = policies[*(const size_t *)lua_touserdata(l, 1)].policy;
+	cf_loader(l)->policy_line = cf_line(l);
 	return 0;
 }
 
@@ -145,13 +144,40 @@ static int set_roundrobin_fail(lua_State *l)
 	return 0;
 }
 
+/* dnsdist's own spelling. */
+static int set_perturbation(lua_State *l)
+{
+	struct loader *ld = cf_loader(l);
+
+	ld->perturbation = (uint32_t)cf_want_int(l, 1, "setWHashedPertubation", 0, UINT32_MAX);
+	ld->perturbation_set = true;
+	return 0;
+}
+
+static int set_weighted_factor(lua_State *l)
+{
+	cf_loader(l)->weighted_factor_ppm = cf_want_factor(l, 1, "setWeightedBalancingFactor");
+	return 0;
+}
+
+static int set_chashed_factor(lua_State *l)
+{
+	cf_loader(l)->chashed_factor_ppm =
+		cf_want_factor(l, 1, "setConsistentHashingBalancingFactor");
+	return 0;
+}
+
 static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
-	{ "setServFailWhenNoServer", set_servfail },
+	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
+	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
+	{ "setWHashedPertubation", set_perturbation },
+	{ "setWeightedBalancingFactor", set_weighted_factor },
+	{ "setConsistentHashingBalancingFactor", set_chashed_factor },
 };
 
 /*
@@ -165,20 +191,18 @@ static const char *const no_effect[] = {
 	"setRingBuffersSize", "setRingBuffersLockRetries",
 	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
 	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
-	"setRandomizedOutgoingSockets", "setWHashedPertubation", "setCacheCleaningDelay",
-	"setCacheCleaningPercentage",
+	"setRandomizedOutgoingSockets", "setCacheCleaningDelay", "setCacheCleaningPercentage",
 };
 
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
 	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
-	"getServer", "getServers", "rmServer", "includeDirectory", "setWeightedBalancingFactor",
-	"setConsistentHashingBalancingFactor", NULL,
+	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
 	"setRules", "webserver", "setWebserverConfig", "setAPIWritable", "controlSocket",
 	"setKey", "setConsoleACL", "addConsoleACL", "setConsoleMaximumConcurrentConnections",
-	"newPacketCache", "getPool", "setStaleCacheEntriesTTL", "setDropEmptyQueries",
+	"setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",

@@ -18,9 +18,14 @@ struct loader {
 	struct luabox box;                  /* first: cf_loader finds the rest by it */
 	enum config_mode mode;
 	enum bal_policy policy;
+	unsigned policy_line;               /* of its setServerPolicy; 0: none */
 	bool servfail_when_no_server, roundrobin_fail_on_no_server;
 	int64_t udp_timeout_ns;
 	uint32_t max_outstanding;
+	bool perturbation_set;
+	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
+	struct bal_cache_conf cache;        /* of the default pool; entries 0: none */
+	uint32_t stale_s;
 	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition */
@@ -49,6 +54,8 @@ void *cf_list_add(void *list, unsigned *n, size_t size, void **out_new);
 const char *cf_show(lua_State *l, int index);
 /* A whole number, also out of a string of digits, within [min, max]. what: for the message. */
 int64_t cf_want_int(lua_State *l, int index, const char *what, int64_t min, int64_t max);
+/* A number from 1, or 0, in millionths; dnsdist's balancing factors. */
+uint32_t cf_want_factor(lua_State *l, int index, const char *what);
 bool cf_want_bool(lua_State *l, int index, const char *what);
 const char *cf_want_text(lua_State *l, int index, const char *what);
 /* True, and the number, when the value is a whole number or a string of one. */
@@ -64,6 +71,12 @@ struct bal_listen cf_tcp_listen(lua_State *l, const char *function);
 /* Writes their names, CF_TCP_NAMES at most; how many there are. */
 enum { CF_TCP_NAMES = 16 };
 size_t cf_tcp_names(const char **out);
+
+/* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
+int cf_cache_new(lua_State *l);
+int cf_pool_get(lua_State *l);
+int cf_set_stale(lua_State *l);
+void cf_cache_register(lua_State *l);
 
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);

@@ -68,6 +68,33 @@ static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool re
 	return to;
 }
 
+/* chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
+static const char *check_ring(lua_State *l, const struct loader *ld)
+{
+	char a[BAL_SERVER_ID], b[BAL_SERVER_ID];
+	uint64_t points = 0;
+
+	if (ld->policy != BAL_CHASHED)
+		return NULL;
+	for (unsigned i = 0; i < ld->server_n; i++)
+		points += (uint64_t)ld->server[i].weight;
+	if (points > BAL_POINTS_MAX)
+		return lua_pushfstring(l, "config:%d: setServerPolicy: chashed: the weights' sum "
+		                       "is above %d: expected lower weights",
+		                       (int)ld->policy_line, BAL_POINTS_MAX);
+	for (unsigned i = 0; i < ld->server_n; i++) {
+		bal_server_id(&ld->server[i], a);
+		for (unsigned k = 0; k < i; k++) {
+			bal_server_id(&ld->server[k], b);
+			if (strcmp(a, b) == 0)
+				return lua_pushfstring(l, "config:%d: newServer: two servers are "
+				                       "'%s' to chashed: expected an id of its "
+				                       "own for each", (int)ld->server[i].line, a);
+		}
+	}
+	return NULL;
+}
+
 static struct config *finish(struct loader *ld, const struct config_options *o)
 {
 	struct config *c = calloc(1, sizeof(*c));
@@ -80,6 +107,12 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
 	c->conf.max_outstanding = ld->max_outstanding;
+	c->conf.perturbation_set = ld->perturbation_set;
+	c->conf.perturbation = ld->perturbation;
+	c->conf.weighted_factor_ppm = ld->weighted_factor_ppm;
+	c->conf.chashed_factor_ppm = ld->chashed_factor_ppm;
+	c->conf.cache = ld->cache;
+	c->conf.stale_s = ld->stale_s;
 	c->conf.server_n = ld->server_n;
 	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
 	const struct ep *front = o->front_n > 0 ? o->front : ld->front;
@@ -146,6 +179,7 @@ static int fill(lua_State *l)
 	lua_setfield(l, -2, "_G");
 	lua_replace(l, LUA_GLOBALSINDEX);
 	cf_server_register(l);
+	cf_cache_register(l);
 	cf_foreign_register(l);
 	cf_global_register(l);
 	return 0;
@@ -183,6 +217,8 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 		message = "not enough memory";
 	else
 		message = run(l, text, len);
+	if (message == NULL)
+		message = check_ring(l, &ld);
 	if (message == NULL)
 		c = finish(&ld, o);
 	else

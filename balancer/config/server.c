@@ -122,19 +122,18 @@ static void read_address(lua_State *l, struct bal_server *s, int index)
 		        text);
 }
 
-static void read_name(lua_State *l, struct bal_server *s, int index)
+static void read_text(lua_State *l, char out[BAL_NAME_TEXT], const char *what, int index)
 {
-	const char *text = cf_want_text(l, index, "newServer: name");
+	const char *text = cf_want_text(l, index, what);
 
 #ifdef EK_PLANT /* a bug for the fuzzer to find: no room for a long name */
-	char *volatile room = malloc(sizeof(s->name));
+	char *volatile room = malloc(BAL_NAME_TEXT);
 	strcpy(room, text);
 	free(room);
 #endif
-	if (strlen(text) >= sizeof(s->name))
-		cf_fail(l, "newServer: name: '%s': expected at most %d bytes", text,
-		        BAL_NAME_TEXT - 1);
-	snprintf(s->name, sizeof(s->name), "%s", text);
+	if (strlen(text) >= BAL_NAME_TEXT)
+		cf_fail(l, "%s: '%s': expected at most %d bytes", what, text, BAL_NAME_TEXT - 1);
+	snprintf(out, BAL_NAME_TEXT, "%s", text);
 }
 
 static void read_check_name(lua_State *l, struct bal_server *s, int index)
@@ -254,9 +253,9 @@ static bool read_table(lua_State *l, struct bal_server *s)
 		if (get(l, numbers[i].name))
 			read_number(l, s, &numbers[i], lua_gettop(l));
 	if (get(l, "name"))
-		read_name(l, s, lua_gettop(l));
+		read_text(l, s->name, "newServer: name", lua_gettop(l));
 	if (get(l, "id"))
-		cf_want_text(l, lua_gettop(l), "newServer: id");
+		read_text(l, s->id, "newServer: id", lua_gettop(l));
 	if (get(l, "checkName"))
 		read_check_name(l, s, lua_gettop(l));
 	if (get(l, "checkType"))

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The life of a query in one worker: judged, sent on, answered or timed out; see bal.h. */
+/*
+ * The life of a query in one worker: judged, answered from the cache or sent on, answered or timed
+ * out; see bal.h.
+ */
 #include "bal.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "cache.h"
 #include "idtable.h"
 #include "lib/drbg.h"
 #include "policy.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
+
+static const int64_t SECOND_NS = 1000000000;
 
 struct bal {
 	const struct bal_conf *conf;
@@ -19,6 +25,7 @@ struct bal {
 	bool policy_fresh;         /* the policy has seen who is up in this batch */
 	struct policy policy;
 	struct idtable out;
+	struct cache cache;
 	struct drbg random;
 	uint64_t count[BAL_VERDICTS];
 	uint64_t received;
@@ -29,7 +36,7 @@ struct bal {
 size_t bal_arena_size(const struct bal_conf *conf)
 {
 	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
-	       btcp_arena_size(conf);
+	       cache_arena_size(conf) + btcp_arena_size(conf);
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -41,8 +48,9 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->conf = conf;
 	b->shared = shared;
 	b->now_ns = INT64_MIN;
-	policy_init(&b->policy, a, conf, shared);
+	policy_init(&b->policy, a, conf, shared, seed);
 	idt_init(&b->out, a, conf);
+	cache_init(&b->cache, a, conf, shared);
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
 	return b;
@@ -128,6 +136,7 @@ static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsign
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, &q->q, d, question);
+	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	return BAL_TCP_FORWARD;
 }
 
@@ -137,7 +146,8 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 		policy_refresh(&b->policy);
 		b->policy_fresh = true;
 	}
-	int server = policy_pick(&b->policy, &b->random, b->now_ns);
+	int server = policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
+	                         question->name_len);
 	if (server < 0)
 		return no_server(b, d, question);
 	if (d->proto == DGRAM_TCP)
@@ -146,6 +156,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, q, d, question);
+	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
 	dns_put16(d->data, q->id);
 	d->peer = b->conf->server[server].addr;
 	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
@@ -169,6 +180,9 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	}
 	if (dns_question(&question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
+	/* before the policy: a hit takes no turn and uses up no qps */
+	if (cache_answer(&b->cache, b->now_ns, d, &question))
+		return BAL_CACHE_HIT;
 	return forward(b, d, &question);
 }
 
@@ -252,6 +266,8 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	give_back(d, q);
+	cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
+	            (size_t)DNS_HEADER + q->name_len + 4);
 	settle(b, server, q);
 	return v;
 }
@@ -284,6 +300,8 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	give_back(d, &q->q);
+	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
+	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
 	if (d->conn == 0)
 		return BAL_TCP_GONE;
@@ -297,15 +315,31 @@ static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
 	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
 }
 
+/* When query q's time is over. */
+static int64_t until_ns(const struct bal *b, const struct idt_query *q)
+{
+	int64_t tick = 1;
+
+	if (!HAS_DEFECT(b->conf, DEFECT_EXPIRY_TICKS))
+		return q->sent_ns + b->conf->udp_timeout_ns;
+	/* As dnsdist did it: each scan, one for all, first compares an age and then raises it. */
+	if (b->conf->server_n > 0)
+		tick = b->conf->server[0].check.interval_ns;
+	return (q->sent_ns / tick + b->conf->udp_timeout_ns / SECOND_NS + 2) * tick;
+}
+
 /* Ends what nobody answered in time. An answer at the very moment is too late. */
 static void expire(struct bal *b)
 {
 	unsigned server;
 
 	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
-		if (q->sent_ns + b->conf->udp_timeout_ns > b->now_ns)
+		if (until_ns(b, q) > b->now_ns)
 			return;
 		settle(b, server, q);
+		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
+			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
+			                          memory_order_relaxed);
 		b->timeouts++;
 	}
 }
@@ -346,7 +380,7 @@ int64_t bal_deadline(const struct bal *b)
 	unsigned server;
 	const struct idt_query *q = idt_oldest(&b->out, &server);
 
-	return q == NULL ? INT64_MAX : q->sent_ns + b->conf->udp_timeout_ns;
+	return q == NULL ? INT64_MAX : until_ns(b, q);
 }
 
 uint64_t bal_count(const struct bal *b, enum bal_verdict v)
@@ -358,6 +392,16 @@ uint64_t bal_count(const struct bal *b, enum bal_verdict v)
 uint64_t bal_timeouts(const struct bal *b)
 {
 	return b->timeouts;
+}
+
+uint64_t bal_cache_misses(const struct bal *b)
+{
+	return b->cache.misses;
+}
+
+uint64_t bal_not_cached(const struct bal *b)
+{
+	return b->cache.not_cached;
 }
 
 uint32_t bal_outstanding(const struct bal *b)

@@ -5,9 +5,10 @@
  *
  * Logical ports: 0 is the front (peer: the client, local: the address that was asked); from 1 on
  * the servers' sockets in order: server 0's sockets, then server 1's... (bal_port). The verdict
- * says what a datagram has become: a query that goes to a server has its port, peer and ID
- * rewritten in place; an answer that goes to its client has port 0, the client as peer, the asked
- * address as local, and the client's ID, RD and CD again.
+ * says what a datagram has become: a query that is answered here stays on port 0 with its peer and
+ * local, and holds the answer; a query that goes to a server has its port, peer and ID rewritten in
+ * place; an answer that goes to its client has port 0, the client as peer, the asked address as
+ * local, and the client's ID, RD and CD again.
  */
 #ifndef EK_BALANCER_BAL_H
 #define EK_BALANCER_BAL_H
@@ -41,10 +42,11 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
                      const uint8_t seed[32], uint32_t worker);
 /*
  * Judges d[0..n) in place; each verdict is one of verdict.def. Queries (port 0) are judged in this
- * order: access list, length, QR, qdcount 0 (NOTIMP), question, server, free ID. Answers: sender,
- * length and QR, ID, question. An answer counts for the query with its socket, ID, server address
- * and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is over; a
- * message that doesn't match leaves the query waiting. local of a forwarded query stays as it was.
+ * order: access list, length, QR, qdcount 0 (NOTIMP), question, packet cache, server, free ID.
+ * Answers: sender, length and QR, ID, question. An answer counts for the query with its socket, ID,
+ * server address and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is
+ * over; a message that doesn't match leaves the query waiting. local of a forwarded query stays as
+ * it was.
  * d[i].port must be a port of this core, d[i].t_ns isn't read. O(n) plus O(servers) for a batch
  * with queries.
  */
@@ -73,6 +75,9 @@ bool bal_verdict_sends(enum bal_verdict v);
 uint64_t bal_count(const struct bal *b, enum bal_verdict v);
 uint64_t bal_timeouts(const struct bal *b);
 uint32_t bal_outstanding(const struct bal *b);
+/* Queries that were looked up in the packet cache and not found; answers that it didn't take. */
+uint64_t bal_cache_misses(const struct bal *b);
+uint64_t bal_not_cached(const struct bal *b);
 /* Asserts the invariants, conservation among them: forwarded = answered + timed out +
  * outstanding. */
 void bal_check(const struct bal *b);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Defaults of one server, and of TCP, dnsdist 1.7's; see conf.h. */
+/* Defaults of a server, cache and TCP, dnsdist 1.7's; what a server is known by; see conf.h. */
 #include "conf.h"
 
 #include <string.h>
@@ -7,6 +7,25 @@
 #define SECOND_NS INT64_C(1000000000)
 
 static const uint8_t check_name[] = "\x01" "a" "\x0c" "root-servers" "\x03" "net";
+
+size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID])
+{
+	size_t len = strlen(s->id[0] != '\0' ? s->id : s->name);
+	bool named = s->id[0] == '\0' && len > 0;
+
+	memcpy(out, s->id[0] != '\0' ? s->id : s->name, len + 1);
+	if (s->id[0] != '\0')
+		return len;
+	if (named) {
+		out[len++] = ' ';
+		out[len++] = '(';
+	}
+	len += ep_format(&s->addr, out + len);
+	if (named)
+		out[len++] = ')';
+	out[len] = '\0';
+	return len;
+}
 
 void bal_server_defaults(struct bal_server *s)
 {
@@ -33,5 +52,15 @@ void bal_tcp_defaults(struct bal_tcp_conf *t)
 	*t = (struct bal_tcp_conf){
 		.conns = BAL_TCP_CONNS, .recv_timeout_ns = 2 * SECOND_NS,
 		.send_timeout_ns = 2 * SECOND_NS, .idle_ns = 10 * SECOND_NS, .cached = 20,
+	};
+}
+
+void bal_cache_defaults(struct bal_cache_conf *c)
+{
+	uint32_t entries = c->entries;
+
+	*c = (struct bal_cache_conf){
+		.entries = entries, .max_ttl = 86400, .failure_ttl = 60, .negative_ttl = 3600,
+		.stale_ttl = 60,
 	};
 }

@@ -21,6 +21,7 @@ struct target {
 	uint32_t failures;      /* in a row, while up */
 	uint32_t successes;     /* in a row, while down */
 	bool spread;            /* the probe after the first, which sets the phase, is planned */
+	bool due;               /* defects alone look at it: its next probe is planned */
 	bool known, up;
 	bool told, told_up;     /* what health_next_change has said */
 	bool queued;            /* stands in the queue of changes */
@@ -91,6 +92,7 @@ static void init_target(struct health *h, struct arena *a, unsigned server, int6
 	if (c->mode != BAL_CHECK_AUTO)
 		return;
 	h->unknown_n++;
+	t->due = true;
 	plan(h, now_ns, server, 0);
 }
 
@@ -120,10 +122,36 @@ static void set_up(struct health *h, int64_t now_ns, unsigned server, bool up)
 	t->failures = t->successes = 0;
 	t->changed_ns = now_ns;
 	bal_shared_set_up(h->shared, server, up);
+	if (!up && HAS_DEFECT(h->conf, DEFECT_LATENCY_RESET))
+		atomic_store_explicit(&h->shared->server[server].latency_us128, 0,
+		                      memory_order_relaxed);
 	if (t->queued)
 		return;
 	t->queued = true;
 	h->queue[(h->queue_first + h->queue_n++) % h->conf->server_n] = (uint16_t)server;
+}
+
+/* Defects: what a result must not do. */
+static bool ignored(const struct health *h, const struct target *t, bool good)
+{
+	if (t->known && t->up && !good && HAS_DEFECT(h->conf, DEFECT_HEALTH_OFF))
+		return true;
+	if (t->known && !t->up && good && HAS_DEFECT(h->conf, DEFECT_NEVER_BACK))
+		return true;
+	return t->known && t->up && good && HAS_DEFECT(h->conf, DEFECT_FAILURES_ADD_UP);
+}
+
+/* Defect: the last probe of a round is over, so the next round is planned. */
+static void end_round(struct health *h, int64_t now_ns)
+{
+	for (unsigned i = 0; i < h->conf->server_n; i++)
+		if (h->target[i].pending_n > 0 || h->target[i].due)
+			return;
+	for (unsigned i = 0; i < h->conf->server_n; i++)
+		if (h->conf->server[i].check.mode == BAL_CHECK_AUTO) {
+			h->target[i].due = true;
+			plan(h, now_ns + h->conf->server[i].check.interval_ns, i, 0);
+		}
 }
 
 /* A probe of server has come to its end. */
@@ -136,6 +164,8 @@ static void conclude(struct health *h, int64_t now_ns, unsigned server, bool goo
 		t->known = true;
 		h->unknown_n--;
 		set_up(h, now_ns, server, good);
+	} else if (ignored(h, t, good)) {
+		; /* on purpose */
 	} else if (good == t->up) {
 		t->failures = t->successes = 0;
 	} else if (good) {
@@ -144,6 +174,8 @@ static void conclude(struct health *h, int64_t now_ns, unsigned server, bool goo
 	} else if (++t->failures >= c->max_failures) {
 		set_up(h, now_ns, server, false);
 	}
+	if (HAS_DEFECT(h->conf, DEFECT_CHECK_ROUNDS))
+		end_round(h, now_ns);
 }
 
 static struct probe *find_probe(const struct target *t, uint32_t conn)
@@ -222,7 +254,9 @@ static bool send_probe(struct health *h, int64_t now_ns, unsigned server, int64_
 	d->port = (uint16_t)(1 + server);
 	d->conn = p->conn;
 	plan(h, p->until_ns, server, p->conn); /* first, so that it comes first at equal times */
-	plan(h, next_due(h, c, t, due_ns, now_ns), server, 0);
+	t->due = false;
+	if (!HAS_DEFECT(h->conf, DEFECT_CHECK_ROUNDS))
+		plan(h, next_due(h, c, t, due_ns, now_ns), server, 0);
 	return true;
 }
 
@@ -318,7 +352,11 @@ void health_rx(struct health *h, int64_t now_ns, struct dgram *d, unsigned n)
 void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t conn)
 {
 	MUST(server < h->conf->server_n);
+	bool waited = health_waits(h, server, conn);
 	time_out(h, now_ns, server, conn);
+	for (unsigned more = 0; more < 2 && waited &&
+	     HAS_DEFECT(h->conf, DEFECT_REFUSED_THRICE) && h->target[server].up; more++)
+		conclude(h, now_ns, server, false);
 	prune(h);
 }
 

@@ -54,13 +54,36 @@ static struct idt_query *at_ref(const struct idtable *t, uint32_t ref)
 	return &t->server[ref >> 16].query[ref & 0xffff];
 }
 
-/* Draws one of the free IDs; the last one takes its place in the bag. */
+/* Puts the free IDs into the bag: from now on a draw takes one step, however few are left. */
+static void fill_bag(struct idt_socket *k)
+{
+	uint32_t n = 0;
+
+	for (uint32_t id = 0; id < IDT_IDS; id++)
+		if (k->slot[id] == 0)
+			k->bag[n++] = (uint16_t)id;
+	k->dense = true;
+}
+
+/*
+ * Draws one of the free IDs. While most are free, IDs are drawn until one is: that touches one
+ * place instead of three. In a dense table the last one takes the drawn one's place in the bag.
+ */
 static uint16_t draw_id(struct idt_socket *k, struct drbg *r)
 {
-	uint32_t last = IDT_IDS - 1 - k->used, at = draw_below(r, last + 1);
-	uint16_t id = (uint16_t)(k->bag[at] ^ at);
+	uint16_t id;
 
-	k->bag[at] = (uint16_t)((k->bag[last] ^ last) ^ at);
+	if (!k->dense && k->used == IDT_DENSE)
+		fill_bag(k);
+	if (!k->dense) {
+		do
+			id = drbg_u16(r);
+		while (k->slot[id] != 0);
+	} else {
+		uint32_t last = IDT_IDS - 1 - k->used, at = draw_below(r, last + 1);
+		id = k->bag[at];
+		k->bag[at] = k->bag[last];
+	}
 	k->used++;
 	return id;
 }
@@ -68,8 +91,10 @@ static uint16_t draw_id(struct idt_socket *k, struct drbg *r)
 static void return_id(struct idt_socket *k, uint16_t id)
 {
 	k->used--;
-	uint32_t last = IDT_IDS - 1 - k->used;
-	k->bag[last] = (uint16_t)(id ^ last);
+	if (k->dense)
+		k->bag[IDT_IDS - 1 - k->used] = id;
+	if (k->used < IDT_SPARSE)
+		k->dense = false;
 }
 
 static uint32_t take_slot(struct idt_server *s)
@@ -173,6 +198,14 @@ static void check_list(const struct idtable *t)
 	MUST(n == t->used && t->newest == before);
 }
 
+/* What may be drawn next is free; the whole bag would be too much after each event. */
+static void check_bag(const struct idt_socket *k)
+{
+	MUST(k->dense || k->used <= IDT_DENSE);
+	for (uint32_t n = IDT_IDS - k->used, i = n > 64 ? n - 64 : 0; k->dense && i < n; i++)
+		MUST(k->slot[k->bag[i]] == 0);
+}
+
 void idt_check(const struct idtable *t)
 {
 	uint32_t by_server = 0, by_socket = 0;
@@ -186,7 +219,10 @@ void idt_check(const struct idtable *t)
 	MUST(by_server == t->used && by_socket == t->used);
 #ifdef EK_DEBUG
 	check_list(t);
+	for (unsigned i = 0; i < t->socket_n; i++)
+		check_bag(&t->socket[i]);
 #else
 	(void)check_list;
+	(void)check_bag;
 #endif
 }

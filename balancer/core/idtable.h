@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The queries that are out: who asked what, under which ID on which server's socket, since when.
- * Each socket has all 65,536 IDs. A free one is drawn uniformly out of those that are free, in O(1)
- * however full the table is; an answer finds its query in O(1) by socket and ID. The queries of one
+ * Each socket has all 65,536 IDs. A free one is drawn uniformly out of those that are free: while
+ * fewer than half are out by drawing until one is free, two draws at most in the mean; else from a
+ * bag of the free ones, which is filled once when the table becomes dense. So it is O(1) amortised
+ * however full the table is. An answer finds its query in O(1) by socket and ID. The queries of one
  * server are kept densely and used again last in, first out, so that few outstanding queries touch
  * little memory. A list in order of departure gives time-outs in O(1), since all wait equally long.
  *
@@ -20,7 +22,8 @@
 #include "lib/arena.h"
 #include "lib/drbg.h"
 
-enum { IDT_IDS = 65536 };
+/* From IDT_DENSE IDs out of a socket on draws are made from a bag, until IDT_SPARSE are. */
+enum { IDT_IDS = 65536, IDT_DENSE = IDT_IDS / 2, IDT_SPARSE = IDT_IDS * 3 / 8 };
 
 #define IDT_NONE UINT32_MAX
 
@@ -45,11 +48,12 @@ STATIC_MUST(offsetof(struct idt_query, name) == 64);
 
 /* The IDs of one socket. */
 struct idt_socket {
-	uint16_t *bag;          /* free IDs, each xored with its place, so zeros are all IDs */
+	uint16_t *bag;          /* dense: the free IDs, in [0, IDT_IDS - used) */
 	uint16_t *slot;         /* by ID: slot + 1 of its query, 0: free */
 	uint32_t used;          /* IDs that are out */
 	uint16_t server;
 	uint16_t socket;        /* index among its server's */
+	bool dense;             /* many IDs are out: the bag counts */
 };
 
 struct idt_server {
@@ -75,7 +79,7 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf);
 /*
  * A place for a query to server, with a free ID on one of its sockets, both drawn from r, linked as
  * the newest. NULL, nothing drawn, when the server has max queries outstanding. The caller fills in
- * what it knows; sent_ns must not be below the one before. O(1).
+ * what it knows; sent_ns must not be below the one before. O(1) amortised.
  */
 struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server);
 /* The outstanding query of a socket (0...socket_n-1) and ID, or NULL. O(1). */
@@ -84,6 +88,11 @@ struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
 /* Ends an outstanding query of server; its ID is free again. O(1). */
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
+/* The place of an outstanding query among its server's, below max_outstanding. */
+static inline uint32_t idt_slot(const struct idtable *t, unsigned server, const struct idt_query *q)
+{
+	return (uint32_t)(q - t->server[server].query);
+}
 /* Asserts the invariants. O(outstanding) in debug builds, else O(sockets). */
 void idt_check(const struct idtable *t);
 

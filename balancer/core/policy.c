@@ -1,69 +1,223 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dnsdist's four basic policies; see policy.h. */
+/* dnsdist's policies; see policy.h. */
 #include "policy.h"
 
 #include "draw.h"
+#include "lib/namehash.h"
 
-enum { SECOND_NS = 1000000000 };
+enum { SECOND_NS = 1000000000, MILLION = 1000000 };
 
-size_t policy_arena_size(const struct bal_conf *conf)
+static size_t candidates_size(const struct bal_conf *conf)
 {
 	return arena_need(conf->server_n, sizeof(uint16_t)) +
 	       arena_need(conf->server_n, sizeof(uint32_t));
 }
 
-void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
-                 struct bal_shared *shared)
+static void candidates_init(struct candidates *c, struct arena *a, const struct bal_conf *conf)
 {
+	c->server = arena_take(a, conf->server_n, sizeof(*c->server));
+	c->sum = arena_take(a, conf->server_n, sizeof(*c->sum));
+}
+
+size_t policy_arena_size(const struct bal_conf *conf)
+{
+	return 2 * candidates_size(conf) + arena_need(conf->server_n, sizeof(uint8_t)) +
+	       (conf->policy == BAL_CHASHED ? hashring_arena_size(conf) : 0);
+}
+
+void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
+                 struct bal_shared *shared, const uint8_t seed[DRBG_SEED])
+{
+	struct drbg r;
+
+	drbg_init(&r, seed, DRBG_PERTURBATION, 0);
 	*p = (struct policy){ .conf = conf, .shared = shared };
-	p->up = arena_take(a, conf->server_n, sizeof(*p->up));
-	p->sum = arena_take(a, conf->server_n, sizeof(*p->sum));
+	p->perturbation = conf->perturbation_set ? conf->perturbation : drbg_u32(&r);
+	candidates_init(&p->up, a, conf);
+	candidates_init(&p->light, a, conf);
+	p->is_up = arena_take(a, conf->server_n, sizeof(*p->is_up));
+	if (conf->policy == BAL_CHASHED)
+		hashring_init(&p->ring, a, conf, p->perturbation);
+}
+
+static void add(struct candidates *c, const struct bal_conf *conf, unsigned server)
+{
+	uint32_t sum = c->n > 0 ? c->sum[c->n - 1] : 0;
+	uint32_t weight = (uint32_t)conf->server[server].weight;
+
+	c->server[c->n] = (uint16_t)server;
+	c->sum[c->n++] = weight > INT32_MAX - sum ? INT32_MAX : sum + weight;
+}
+
+/* Takes out of c all but those of the lowest order. */
+static void keep_first_order(struct candidates *c, const struct bal_conf *conf)
+{
+	int32_t least = INT32_MAX;
+	unsigned n = c->n;
+
+	for (unsigned i = 0; i < n; i++)
+		if (conf->server[c->server[i]].order < least)
+			least = conf->server[c->server[i]].order;
+	c->n = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (conf->server[c->server[i]].order == least)
+			add(c, conf, c->server[i]);
+}
+
+/* Nothing is up: all but those that are to take nothing. */
+static void take_all(struct policy *p)
+{
+	for (unsigned i = 0; i < p->conf->server_n; i++)
+		if (!bal_shared_drained(p->shared, i))
+			add(&p->up, p->conf, i);
+}
+
+static bool takes_queries(const struct policy *p, unsigned server)
+{
+	return bal_shared_up(p->shared, server) &&
+	       (!bal_shared_drained(p->shared, server) ||
+	        HAS_DEFECT(p->conf, DEFECT_DRAIN_IGNORED));
 }
 
 void policy_refresh(struct policy *p)
 {
-	uint32_t sum = 0;
-	unsigned n = 0;
+	const struct bal_conf *conf = p->conf;
 
-	for (unsigned i = 0; i < p->conf->server_n; i++) {
-		if (!bal_shared_up(p->shared, i))
-			continue;
-		uint32_t weight = (uint32_t)p->conf->server[i].weight;
-		sum = weight > INT32_MAX - sum ? INT32_MAX : sum + weight;
-		p->up[n] = (uint16_t)i;
-		p->sum[n++] = sum;
+	p->up.n = 0;
+	for (unsigned i = 0; i < conf->server_n; i++) {
+		p->is_up[i] = takes_queries(p, i);
+		if (p->is_up[i])
+			add(&p->up, conf, i);
 	}
-	p->up_n = n;
+	if (p->up.n == 0 && conf->policy == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
+		take_all(p);
+	if (conf->policy == BAL_ORDERED_WRANDOM)
+		keep_first_order(&p->up, conf);
 }
 
-/* The first server whose running sum exceeds a draw from [0, sum of all). */
-static int pick_wrandom(const struct policy *p, struct drbg *r)
-{
-	unsigned low = 0, high = p->up_n - 1; /* wraps when none is up, unused then */
+/* ---- balancing factors ---- */
 
-	if (p->up_n == 0)
-		return -1;
-	uint32_t v = draw_below(r, p->sum[high]);
+__extension__ typedef unsigned __int128 wide;
+
+/* What all candidates carry, and the query at hand. */
+struct load {
+	uint64_t outstanding, weight;
+	uint32_t factor_ppm;        /* 0: no bound */
+};
+
+static uint64_t outstanding_of(const struct policy *p, unsigned server)
+{
+	int32_t n = atomic_load_explicit(&p->shared->server[server].outstanding,
+	                                 memory_order_relaxed);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static struct load load_of(const struct policy *p, uint32_t factor_ppm)
+{
+	struct load l = { .outstanding = 1, .factor_ppm = factor_ppm };
+
+	for (unsigned i = 0; factor_ppm > 0 && i < p->up.n; i++) {
+		l.outstanding += outstanding_of(p, p->up.server[i]);
+		l.weight += (uint64_t)p->conf->server[p->up.server[i]].weight;
+	}
+	return l;
+}
+
+/* True when the server carries at most factor * its fair share. */
+static bool is_light(const struct policy *p, const struct load *l, unsigned server)
+{
+	uint64_t weight = (uint64_t)p->conf->server[server].weight;
+
+	return l->factor_ppm == 0 ||
+	       (wide)outstanding_of(p, server) * l->weight * 1000000 <=
+	       (wide)l->outstanding * l->factor_ppm * weight;
+}
+
+/* Those that may be chosen by weight. Some always may: who carries least isn't above its share. */
+static const struct candidates *light_ones(struct policy *p)
+{
+	struct load l = load_of(p, p->conf->weighted_factor_ppm);
+
+	if (l.factor_ppm == 0)
+		return &p->up;
+	p->light.n = 0;
+	for (unsigned i = 0; i < p->up.n; i++)
+		if (is_light(p, &l, p->up.server[i]))
+			add(&p->light, p->conf, p->up.server[i]);
+	return &p->light;
+}
+
+/* ---- one policy after the other ---- */
+
+/* The first candidate whose running sum exceeds v, which is below the sum of all. */
+static int pick_by_sum(const struct candidates *c, uint32_t v)
+{
+	unsigned low = 0, high = c->n - 1;
+
 	while (low < high) {
 		unsigned mid = (low + high) / 2;
-		if (v < p->sum[mid])
+		if (v < c->sum[mid])
 			high = mid;
 		else
 			low = mid + 1;
 	}
-	return p->up[low];
+	return c->server[low];
 }
 
-static int pick_roundrobin(struct policy *p)
+static int pick_wrandom(struct policy *p, struct drbg *r)
 {
-	unsigned n = p->up_n;
+	const struct candidates *c = light_ones(p);
 
-	if (n == 0 && !p->conf->roundrobin_fail_on_no_server)
-		n = p->conf->server_n;
-	if (n == 0)
+	return c->n > 0 ? pick_by_sum(c, draw_below(r, c->sum[c->n - 1])) : -1;
+}
+
+/* Defect: the names' own server is forgotten now and then. */
+static bool forgets(const struct policy *p, struct drbg *r)
+{
+	return HAS_DEFECT(p->conf, DEFECT_STICKY_NAMES) &&
+	       draw_below(r, MILLION) < DEFECT_VALUE(p->conf, DEFECT_STICKY_NAMES);
+}
+
+static int pick_whashed(struct policy *p, struct drbg *r, uint32_t hash)
+{
+	if (forgets(p, r))
+		return pick_wrandom(p, r);
+	const struct candidates *c = light_ones(p);
+
+	return c->n > 0 ? pick_by_sum(c, hash % c->sum[c->n - 1]) : -1;
+}
+
+static int pick_chashed(struct policy *p, struct drbg *r, uint32_t hash)
+{
+	if (HAS_DEFECT(p->conf, DEFECT_ROTATE_ON_DOWN) && p->up.n < p->conf->server_n)
+		return pick_whashed(p, r, hash);
+	if (forgets(p, r))
+		return pick_wrandom(p, r);
+	struct load l = load_of(p, p->conf->chashed_factor_ppm);
+	uint32_t at = hashring_find(&p->ring, hash);
+
+	for (uint32_t i = 0; p->up.n > 0 && i < p->ring.point_n; i++) {
+		unsigned server = hashring_server(&p->ring, at);
+		if (p->is_up[server] && is_light(p, &l, server))
+			return (int)server;
+		at = hashring_next(&p->ring, at);
+	}
+	return -1;
+}
+
+static int pick_roundrobin(const struct policy *p, struct drbg *r)
+{
+	uint32_t turn;
+
+	if (p->up.n == 0)
 		return -1;
-	uint32_t turn = atomic_fetch_add_explicit(&p->shared->turn, 1, memory_order_relaxed) % n;
-	return p->up_n == 0 ? (int)turn : p->up[turn];
+	if (HAS_DEFECT(p->conf, DEFECT_ROUNDROBIN_SKIPS) &&
+	    draw_below(r, MILLION) < DEFECT_VALUE(p->conf, DEFECT_ROUNDROBIN_SKIPS))
+		turn = atomic_load_explicit(&p->shared->turn, memory_order_relaxed) - 1;
+	else
+		turn = atomic_fetch_add_explicit(&p->shared->turn, 1, memory_order_relaxed);
+	return p->up.server[turn % p->up.n];
 }
 
 /* What leastOutstanding compares, most significant first. */
@@ -97,11 +251,11 @@ static int pick_least(const struct policy *p)
 	struct burden best = { 0 };
 	int at = -1;
 
-	for (unsigned i = 0; i < p->up_n; i++) {
-		struct burden b = burden_of(p, p->up[i]);
+	for (unsigned i = 0; i < p->up.n; i++) {
+		struct burden b = burden_of(p, p->up.server[i]);
 		if (at < 0 || lighter(&b, &best)) {
 			best = b;
-			at = p->up[i];
+			at = p->up.server[i];
 		}
 	}
 	return at;
@@ -126,26 +280,41 @@ static bool take_token(struct bal_shared_server *s, uint32_t qps, int64_t now_ns
 	return true;
 }
 
-static int pick_first(struct policy *p, int64_t now_ns)
+static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 {
-	for (unsigned i = 0; i < p->up_n; i++) {
-		uint32_t qps = p->conf->server[p->up[i]].qps;
-		if (qps == 0 || take_token(&p->shared->server[p->up[i]], qps, now_ns))
-			return p->up[i];
+	unsigned first = 0;
+
+	if (HAS_DEFECT(p->conf, DEFECT_ORDER_IGNORED) && p->up.n > 0)
+		first = draw_below(r, p->up.n);
+	for (unsigned i = 0; i < p->up.n; i++) {
+		unsigned server = p->up.server[(first + i) % p->up.n];
+		uint32_t qps = p->conf->server[server].qps;
+		if (HAS_DEFECT(p->conf, DEFECT_QPS_IGNORED))
+			qps = 0;
+		if (qps == 0 || take_token(&p->shared->server[server], qps, now_ns))
+			return (int)server;
 	}
 	return pick_least(p);
 }
 
-int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns)
+int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
+                size_t name_len)
 {
 	switch (p->conf->policy) {
 	case BAL_WRANDOM:
+	case BAL_ORDERED_WRANDOM:
 		return pick_wrandom(p, r);
+	case BAL_WHASHED:
+		return pick_whashed(p, r, namehash(name, name_len, p->perturbation));
+	case BAL_CHASHED:
+		return pick_chashed(p, r, namehash(name, name_len, p->perturbation));
 	case BAL_ROUNDROBIN:
-		return pick_roundrobin(p);
+		return pick_roundrobin(p, r);
 	case BAL_FIRST_AVAILABLE:
-		return pick_first(p, now_ns);
+		return pick_first(p, r, now_ns);
 	case BAL_LEAST_OUTSTANDING:
+		if (HAS_DEFECT(p->conf, DEFECT_LEAST_IGNORES))
+			return pick_wrandom(p, r);
 		return pick_least(p);
 	}
 	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);

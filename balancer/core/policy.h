@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which server gets the next query. Only servers that are up are candidates, except that roundrobin
- * falls back on all of them. Which are up is read once for each batch (policy_refresh), counts and
- * latencies at each choice. All arithmetic is on integers.
+ * Which server gets the next query. Only servers that are up and not drained are candidates, except
+ * that roundrobin falls back on all that aren't drained. Which are is read once for each batch
+ * (policy_refresh), counts and latencies at each choice. All arithmetic is on integers.
+ *
+ * With a balancing factor, a server is no candidate either while outstanding > factor * fair share;
+ * the fair share is its weight's part of all outstanding queries and the one at hand.
  */
 #ifndef EK_BALANCER_POLICY_H
 #define EK_BALANCER_POLICY_H
@@ -13,26 +16,39 @@
 #include "conf.h"
 #include "lib/arena.h"
 #include "lib/drbg.h"
+#include "hashring.h"
 #include "shared.h"
+
+struct candidates {
+	uint16_t *server;  /* indices, in the configuration's order */
+	uint32_t *sum;     /* running sum of their weights, saturated at INT32_MAX */
+	unsigned n;
+};
 
 struct policy {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
-	uint16_t *up;      /* indices of the servers that are up, in the configuration's order */
-	uint32_t *sum;     /* running sum of their weights, saturated at INT32_MAX */
-	unsigned up_n;
+	struct candidates up;       /* of this batch */
+	struct candidates light;    /* those of up that aren't above their bound; of one query */
+	uint8_t *is_up;             /* by server; for chashed */
+	uint32_t perturbation;
+	struct hashring ring;           /* chashed alone has one */
 };
 
 size_t policy_arena_size(const struct bal_conf *conf);
+/* seed: the balancer's, which draws the hash's perturbation unless conf sets it. */
 void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
-                 struct bal_shared *shared);
+                 struct bal_shared *shared, const uint8_t seed[DRBG_SEED]);
 /* Reads anew which servers are up. O(servers). */
 void policy_refresh(struct policy *p);
 /*
- * The index of the server for one query, -1 when there is none. r: drawn from once by wrandom, not
- * by the others. now_ns: for qps limits. O(log servers) for wrandom, O(1) for roundrobin,
- * O(servers) for the others.
+ * The index of the server for one query, -1 when there is none. r: drawn from once by wrandom and
+ * orderedWrandUntag, not by the others. now_ns: for qps limits. name: the question's, in wire form;
+ * only whashed and chashed look at it. O(log servers) for wrandom, whashed and orderedWrandUntag,
+ * O(1) for roundrobin, O(log points) for chashed and a step for each point that is passed because
+ * its server is no candidate, O(servers) for the others, and for all with a balancing factor.
  */
-int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns);
+int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
+                size_t name_len);
 
 #endif

@@ -2,6 +2,8 @@
 /* The atomics that workers and the health core share; see shared.h. */
 #include "shared.h"
 
+#include "lib/drbg.h"
+
 size_t bal_shared_arena_size(const struct bal_conf *conf)
 {
 	size_t clients = conf->tcp.per_client > 0 ? BAL_SHARED_CLIENTS : 0;
@@ -26,6 +28,39 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	return sh;
 }
 
+static struct pcache_conf packets_conf(const struct bal_conf *conf)
+{
+	return (struct pcache_conf){ .entries = conf->cache.entries };
+}
+
+size_t bal_shared_cache_arena_size(const struct bal_conf *conf)
+{
+	struct pcache_conf c = packets_conf(conf);
+
+	return c.entries > 0 ? pcache_arena_size(&c) : 0;
+}
+
+void bal_shared_cache_init(struct bal_shared *sh, struct arena *a, const struct bal_conf *conf,
+                           const uint8_t seed[32])
+{
+	struct pcache_conf c = packets_conf(conf);
+	struct drbg keys;
+
+	if (c.entries == 0)
+		return;
+	drbg_init(&keys, seed, DRBG_CACHE_KEY, 0);
+	c.secret = drbg_u64(&keys);
+	sh->packets = pcache_init(a, &c);
+}
+
+bool bal_shared_any_up(const struct bal_shared *sh)
+{
+	for (unsigned i = 0; i < sh->server_n; i++)
+		if (bal_shared_up(sh, i))
+			return true;
+	return false;
+}
+
 bool bal_shared_up(const struct bal_shared *sh, unsigned server)
 {
 	return atomic_load_explicit(&sh->server[server].up, memory_order_relaxed) != 0;
@@ -34,4 +69,14 @@ bool bal_shared_up(const struct bal_shared *sh, unsigned server)
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up)
 {
 	atomic_store_explicit(&sh->server[server].up, up, memory_order_relaxed);
+}
+
+void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained)
+{
+	atomic_store_explicit(&sh->server[server].drained, drained, memory_order_relaxed);
+}
+
+bool bal_shared_drained(const struct bal_shared *sh, unsigned server)
+{
+	return atomic_load_explicit(&sh->server[server].drained, memory_order_relaxed) != 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a balancer's workers and its health core share: one small struct of atomics, passed in.
- * Relaxed order is enough everywhere: each value stands alone.
+ * What a balancer's workers and its health core share: one small struct of atomics, and the packet
+ * cache, passed in. Relaxed order is enough for the atomics: each value stands alone.
  */
 #ifndef EK_BALANCER_SHARED_H
 #define EK_BALANCER_SHARED_H
@@ -13,10 +13,12 @@
 
 #include "lib/arena.h"
 #include "conf.h"
+#include "lib/pcache.h"
 
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
 	_Alignas(64) _Atomic uint32_t up;      /* 0 or 1; written by the health core alone */
+	_Atomic uint32_t drained;              /* 0 or 1: takes nothing new, and is checked on */
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
 	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
@@ -30,14 +32,32 @@ struct bal_shared {
 	struct bal_shared_server *server;
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
+	struct pcache *packets;                /* the packet cache; NULL: there is none */
 };
 
 size_t bal_shared_arena_size(const struct bal_conf *conf);
 /* Servers forced up are up, all others down until the health core says otherwise. */
 struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf);
 
+/*
+ * The packet cache, for a configuration that has one: about 600 bytes of zero pages for each entry,
+ * touched only where used; 0 and nothing without one. seed: keys its hash. Call it before any
+ * worker's bal_init, which without it keeps no answers.
+ */
+size_t bal_shared_cache_arena_size(const struct bal_conf *conf);
+void bal_shared_cache_init(struct bal_shared *sh, struct arena *a, const struct bal_conf *conf,
+                           const uint8_t seed[32]);
+
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
+/* O(servers). */
+bool bal_shared_any_up(const struct bal_shared *sh);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
+/*
+ * A drained server gets no new query, whether it is up or not; answers to what is out still count,
+ * and its health is checked on. Takes effect at each worker's next batch.
+ */
+void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained);
+bool bal_shared_drained(const struct bal_shared *sh, unsigned server);
 
 #endif

@@ -115,6 +115,12 @@ static inline uint32_t btcp_query_at(const struct tcp *t, const struct tcp_query
 	return (uint32_t)(q - t->query) + 1;
 }
 
+/* Its place, below the number of connections, as long as it waits. */
+static inline uint32_t btcp_slot(const struct tcp *t, const struct tcp_query *q)
+{
+	return (uint32_t)(q - t->query);
+}
+
 static inline uint32_t btcp_number(const struct tcp *t, const struct tcp_conn *c)
 {
 	return (uint32_t)c->turn << 16 | btcp_at(t, c);

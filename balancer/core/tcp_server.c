@@ -162,11 +162,14 @@ bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
 
 /* ---- another try ---- */
 
-static int another(struct tcp *t, unsigned not)
+static int another(struct tcp *t, const struct tcp_query *q)
 {
+	unsigned not = q->server;
+
 	policy_refresh(t->policy);
 	for (unsigned i = 0; i < TCP_PICKS; i++) {
-		int server = policy_pick(t->policy, &t->random, t->now_ns);
+		int server = policy_pick(t->policy, &t->random, t->now_ns, q->q.name,
+		                         q->q.name_len);
 		if (server < 0 || (unsigned)server != not)
 			return server;
 	}
@@ -204,7 +207,7 @@ static void try_again(struct tcp *t, struct tcp_query *q, bool same)
 	}
 	q->tries++;
 	t->count[BAL_TCP_RETRIED]++;
-	int server = same ? q->server : another(t, q->server);
+	int server = same ? q->server : another(t, q);
 	if (server < 0 || !btcp_route(t, q, (unsigned)server, same))
 		give_up(t, q);
 }

@@ -157,6 +157,10 @@ static void print_counters(struct balancer *b)
 		print_count(bal_verdict_name(v), c.verdict[v], bal_verdict_prose(v));
 	print_count("timeouts", c.timeouts, "query that no server answered in time");
 	print_count("outstanding", c.outstanding, "query that a server still may answer");
+	print_count("cache-misses", c.cache_misses, "query that isn't in the packet cache");
+	print_count("cache-not-inserted", c.not_cached, "answer that the cache had no room for");
+	print_count("cache-entries", b->shared->packets == NULL ? 0 :
+	            pcache_count(b->shared->packets), "answer in the packet cache");
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		print_count(tcp[i].name, c.tcp[i], tcp[i].prose);
 	print_count("tcp-outstanding", c.tcp_outstanding, "query over TCP on its way");
@@ -295,6 +299,18 @@ static void loop(struct balancer *b)
 	}
 }
 
+static int make_shared(struct balancer *b, const uint8_t seed[32])
+{
+	int err = host_arena(&b->arena, bal_shared_arena_size(b->conf) +
+	                                bal_shared_cache_arena_size(b->conf));
+
+	if (err < 0)
+		return fatal("no memory for the packet cache", "", err);
+	b->shared = bal_shared_init(&b->arena, b->conf);
+	bal_shared_cache_init(b->shared, &b->arena, b->conf, seed);
+	return 0;
+}
+
 static int run(struct balancer *b)
 {
 	uint8_t seed[32];
@@ -308,9 +324,9 @@ static int run(struct balancer *b)
 	}
 	net_allow_many_files(); /* many servers with many sockets, and one for each probe */
 	open_signals(b);
-	MUST(host_arena(&b->arena, bal_shared_arena_size(b->conf)) == 0);
-	b->shared = bal_shared_init(&b->arena, b->conf);
-	int status = open_all(b, seed);
+	int status = make_shared(b, seed);
+	if (status == 0)
+		status = open_all(b, seed);
 	if (status == 0)
 		status = drop_privileges(&b->o);
 	if (status != 0)

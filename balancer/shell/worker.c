@@ -296,6 +296,8 @@ static void answer_counts(struct worker *w)
 		w->snapshot.verdict[v] = bal_count(w->bal, v);
 	w->snapshot.timeouts = bal_timeouts(w->bal);
 	w->snapshot.outstanding = bal_outstanding(w->bal);
+	w->snapshot.cache_misses = bal_cache_misses(w->bal);
+	w->snapshot.not_cached = bal_not_cached(w->bal);
 	memcpy(w->snapshot.own, w->own, sizeof(w->own));
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		w->snapshot.tcp[i] = bal_tcp_count(w->bal, i);
@@ -464,6 +466,8 @@ void worker_add_counts(struct worker *w, struct worker_counts *c)
 		c->verdict[v] += w->snapshot.verdict[v];
 	c->timeouts += w->snapshot.timeouts;
 	c->outstanding += w->snapshot.outstanding;
+	c->cache_misses += w->snapshot.cache_misses;
+	c->not_cached += w->snapshot.not_cached;
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		c->own[i] += w->snapshot.own[i];
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)

@@ -31,7 +31,7 @@ enum worker_count {
 
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
-	uint64_t timeouts, outstanding;
+	uint64_t timeouts, outstanding, cache_misses, not_cached;
 	uint64_t own[WORKER_COUNT_N];
 	uint64_t tcp[BAL_TCP_COUNT_N];
 	uint64_t tcp_outstanding, tcp_clients, tcp_servers, tcp_stuck;

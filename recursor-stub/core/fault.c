@@ -19,7 +19,32 @@ void rec_fault(struct rec_shared *s, enum rec_fault f, uint32_t ppm, int64_t ext
 	atomic_store(&s->faulty, on);
 }
 
-void rec_luck(struct rec *r, struct rec_luck *luck)
+static const uint64_t SPARE_KEY = 0x73706172; /* no secret: nobody gains by a collision */
+
+void rec_fault_spares(struct rec_shared *s, enum rec_fault f, const uint8_t *name, size_t len)
+{
+	MUST(f < REC_FAULTS && len <= DNS_NAME_MAX);
+	atomic_store(&s->spare[f], len > 0 ? dns_name_hash(name, len, SPARE_KEY) | 1 : 0);
+}
+
+/* Takes back what hit a query whose name is spared. */
+static void spare(const struct rec_shared *s, const uint8_t *m, const struct dns_question *q,
+                  struct rec_luck *luck)
+{
+	uint64_t hash = 0;
+
+	for (unsigned i = 0; i < REC_FAULTS; i++) {
+		uint64_t name = atomic_load_explicit(&s->spare[i], memory_order_relaxed);
+		if (!luck->hit[i] || name == 0)
+			continue;
+		if (hash == 0)
+			hash = dns_name_hash(m + DNS_HEADER, q->name_len, SPARE_KEY) | 1;
+		luck->hit[i] = hash != name;
+	}
+}
+
+void rec_luck(struct rec *r, const uint8_t *m, const struct dns_question *q,
+              struct rec_luck *luck)
 {
 	struct rec_shared *s = r->shared;
 
@@ -30,6 +55,7 @@ void rec_luck(struct rec *r, struct rec_luck *luck)
 		uint32_t ppm = atomic_load_explicit(&s->fault_ppm[i], memory_order_relaxed);
 		luck->hit[i] = ppm > 0 && drbg_below(&r->faults, MILLION) < ppm;
 	}
+	spare(s, m, q, luck);
 	if (luck->hit[REC_F_SLOW])
 		luck->slow_ns = atomic_load_explicit(&s->slow_ns, memory_order_relaxed);
 }

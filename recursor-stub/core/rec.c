@@ -417,7 +417,7 @@ static enum rec_verdict judge(struct rec *r, int64_t now_ns, struct dgram *d)
 	rec_add(r, REC_C_QUESTIONS, 1);
 	rec_add(r, REC_C_TCP, d->proto == DGRAM_TCP);
 	rec_add(r, REC_C_IPV6, !ip_is4(&d->peer.ip));
-	rec_luck(r, &x.luck);
+	rec_luck(r, d->data, &x.q, &x.luck);
 	v = fail(r, &x);
 	return v != REC_NO_VERDICT ? v : serve(r, &x);
 }

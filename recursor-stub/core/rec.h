@@ -13,7 +13,8 @@
  * and root hints; else it waits. A question that somebody else waits for already gets its answer at
  * the same moment (PowerDNS's chains). The answer goes into both caches when the wait is over.
  * Names of root servers and the root's NS are known from the start, as hints, so a health check
- * never waits. RD isn't looked at. Health checks suffer from faults as everybody does.
+ * never waits. RD isn't looked at. Health checks suffer from faults as everybody
+ * does, unless a fault spares their name.
  */
 #ifndef EK_RECURSOR_REC_H
 #define EK_RECURSOR_REC_H
@@ -93,6 +94,11 @@ enum rec_fault {
  * from any thread.
  */
 void rec_fault(struct rec_shared *s, enum rec_fault f, uint32_t ppm, int64_t extra_ns);
+/*
+ * The fault spares queries for this name, in wire form, whatever their type: a health check's, say.
+ * len 0: it spares none, as at first. Safe from any thread.
+ */
+void rec_fault_spares(struct rec_shared *s, enum rec_fault f, const uint8_t *name, size_t len);
 const char *rec_fault_name(enum rec_fault f);
 const char *rec_fault_prose(enum rec_fault f);
 

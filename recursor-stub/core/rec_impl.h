@@ -15,6 +15,7 @@ struct rec_shared {
 	struct pcache *records;
 	_Atomic uint32_t fault_ppm[REC_FAULTS];
 	_Atomic int64_t slow_ns;
+	_Atomic uint64_t spare[REC_FAULTS]; /* rec_spare_hash of a name it spares; 0: none */
 	_Atomic uint32_t faulty;     /* faults that are on; 0: nothing is drawn */
 };
 
@@ -49,8 +50,9 @@ struct rec_query {
 
 void rec_add(struct rec *r, enum rec_counter c, uint64_t n);
 
-/* Draws the faults of one query. */
-void rec_luck(struct rec *r, struct rec_luck *luck);
+/* Draws the faults of one query, whose question is q in m. */
+void rec_luck(struct rec *r, const uint8_t *m, const struct dns_question *q,
+              struct rec_luck *luck);
 /* Spoils the answer m[0..len) provably: changes its data, or confuses its rcode. */
 void rec_spoil(uint8_t *m, size_t len);
 /* Cuts the answer down to its question, with TC; returns its new length. */

@@ -18,7 +18,7 @@
 #include "lib/host/rec_control.h"
 #include "lib/version.h"
 
-enum { BACKLOG = 16, TIMEOUT_S = 2, WORDS = 5, METRICS = 64 };
+enum { BACKLOG = 16, TIMEOUT_S = 2, WORDS = 7, METRICS = 64 };
 
 struct metric {
 	char name[48];
@@ -154,9 +154,34 @@ static int quit(struct control *c, char **word, char out[CONTROL_TEXT])
 	return 0;
 }
 
+/* What follows a fault's probability: [TIME] [spare NAME]. */
+static bool fault_rest(char **word, bool timed, int64_t *extra_ns, uint8_t name[DNS_NAME_MAX],
+                       int *name_len)
+{
+	if (timed && (*word == NULL || conf_time(extra_ns, *word++) != 0))
+		return false;
+	if (*word == NULL)
+		return true;
+	if (strcmp(word[0], "spare") != 0 || word[1] == NULL || word[2] != NULL)
+		return false;
+	*name_len = dns_name_parse(name, word[1]);
+	return *name_len > 0;
+}
+
+static int fault_usage(char out[CONTROL_TEXT])
+{
+	say(out, "expected 'fault KIND PROBABILITY [spare NAME]', 'fault slow PROBABILITY TIME "
+	    "[spare NAME]' or 'fault none'; kinds:");
+	for (unsigned i = 0; i < REC_FAULTS; i++)
+		say(out, " %s", rec_fault_name((enum rec_fault)i));
+	say(out, "\n");
+	return 1;
+}
+
 static int fault(struct control *c, char **word, char out[CONTROL_TEXT])
 {
-	int f = word[1] != NULL ? conf_fault(word[1]) : -EINVAL;
+	int f = word[1] != NULL ? conf_fault(word[1]) : -EINVAL, name_len = 0;
+	uint8_t name[DNS_NAME_MAX];
 	int64_t extra_ns = 0;
 	uint32_t ppm;
 
@@ -166,20 +191,10 @@ static int fault(struct control *c, char **word, char out[CONTROL_TEXT])
 		say(out, "no faults\n");
 		return 0;
 	}
-	bool slow = f == REC_F_SLOW;
-	bool ok = f >= 0 && word[2] != NULL && conf_ppm(&ppm, word[2]) == 0;
-	if (ok && slow && ppm > 0)
-		ok = word[3] != NULL && conf_time(&extra_ns, word[3]) == 0 && word[4] == NULL;
-	else
-		ok = ok && word[3] == NULL;
-	if (!ok) {
-		say(out, "expected 'fault KIND PROBABILITY', 'fault slow PROBABILITY TIME' or "
-		    "'fault none'; kinds:");
-		for (unsigned i = 0; i < REC_FAULTS; i++)
-			say(out, " %s", rec_fault_name((enum rec_fault)i));
-		say(out, "\n");
-		return 1;
-	}
+	if (f < 0 || word[2] == NULL || conf_ppm(&ppm, word[2]) != 0 ||
+	    !fault_rest(word + 3, f == REC_F_SLOW && ppm > 0, &extra_ns, name, &name_len))
+		return fault_usage(out);
+	rec_fault_spares(c->shared, (enum rec_fault)f, name, (size_t)name_len);
 	rec_fault(c->shared, (enum rec_fault)f, ppm, extra_ns);
 	say(out, "fault %s %u.%06u\n", word[1], ppm / 1000000, ppm % 1000000);
 	return 0;
@@ -192,7 +207,7 @@ static const struct command {
 	int (*run)(struct control *, char **, char *);
 	const char *prose;
 } commands[] = {
-	{ "fault", fault, "KIND PROBABILITY [TIME], or none: faults from now on" },
+	{ "fault", fault, "KIND PROBABILITY [TIME] [spare NAME], or none: faults from now on" },
 	{ "get", get, "NAME...: counters by name" },
 	{ "get-all", get_all, "every counter" },
 	{ "help", help, "this list" },

@@ -9,6 +9,7 @@
 #include "inner.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 
 enum { EVIDENCE_MAX = 5 };
 
@@ -87,6 +88,7 @@ void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f
 	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)l.truncated));
 	json_object_set_new(f->measured, "misrouted", json_integer((json_int_t)misrouted));
 	json_object_set_new(f->bound, "at_most", json_integer((json_int_t)most));
+	json_object_set_new(f->measured, "faults", gones_json(j));
 	json_object_set_new(f->bound, "misrouted_at_least", json_integer((json_int_t)least));
 	f->verdict = l.queries == 0 ? VERDICT_INCONCLUSIVE :
 	             l.lost <= most ? VERDICT_PASS : VERDICT_FAIL;
@@ -118,24 +120,18 @@ static void tell_bad(const struct judge *j, struct finding *f)
 		}
 }
 
-struct answers {
-	uint64_t answered, wrong, duplicate, error;
-	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
-};
-
-static struct answers count_answers(const struct judge *j)
+static void tell_errors(const struct plan_expect *e, struct finding *f)
 {
-	struct answers a = { 0 };
-
-	for (unsigned i = 0; i < j->client_n; i++) {
-		a.wrong += j->client[i].wrong;
-		a.duplicate += j->client[i].duplicate;
-		a.answered += j->client[i].settled.answered;
-		a.error += j->client[i].settled.error;
-		a.truncated += j->client[i].settled.truncated;
-		a.over_tcp += j->client[i].settled.over_tcp;
+	if (e->error_least > 0) {
+		text_add(&f->why, " (at least ");
+		text_count(&f->why, e->error_least);
+		text_add(&f->why, ")");
 	}
-	return a;
+	if (e->error >= 0) {
+		text_add(&f->why, " (at most ");
+		text_count(&f->why, (uint64_t)e->error);
+		text_add(&f->why, ")");
+	}
 }
 
 static void tell_answers(const struct judge *j, const struct plan_expect *e,
@@ -156,11 +152,7 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 	text_add(&f->why, "), ");
 	text_count(&f->why, error);
 	text_add(&f->why, " with an error rcode");
-	if (e->error >= 0) {
-		text_add(&f->why, " (at most ");
-		text_count(&f->why, (uint64_t)e->error);
-		text_add(&f->why, ")");
-	}
+	tell_errors(e, f);
 	if (a->truncated > 0) {
 		text_add(&f->why, "; ");
 		text_count(&f->why, a->truncated);
@@ -173,29 +165,57 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 	tell_bad(j, f);
 }
 
-void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f)
+/*
+ * Too many errors are a FAIL, and so are too few where some are claimed: the run was long enough
+ * for them, or lint and the operator were wrong.
+ */
+static enum verdict decide_answers(const struct answers *a)
 {
-	struct answers a = count_answers(j);
+	const struct plan_expect *e = a->e;
+	bool right = a->wrong <= e->wrong && a->duplicate <= e->duplicate &&
+	             a->error >= e->error_least &&
+	             (e->error < 0 || a->error <= (uint64_t)e->error);
+
+	return a->answered == 0 && a->wrong == 0 ? VERDICT_INCONCLUSIVE :
+	       right ? VERDICT_PASS : VERDICT_FAIL;
+}
+
+static void count(json_t *o, const char *key, uint64_t n)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+void expect_answers(struct judge *j, const struct answers *a, struct finding *f)
+{
+	const struct plan_expect *e = a->e;
 
 	text_add(&f->title, "answers are the ones that were asked for");
 	text_add(&f->claim, "at most %llu wrong, %llu duplicate", (unsigned long long)e->wrong,
 	         (unsigned long long)e->duplicate);
-	tell_answers(j, e, &a, f);
-	json_object_set_new(f->measured, "answered", json_integer((json_int_t)a.answered));
-	json_object_set_new(f->measured, "wrong", json_integer((json_int_t)a.wrong));
-	json_object_set_new(f->measured, "duplicate", json_integer((json_int_t)a.duplicate));
-	json_object_set_new(f->measured, "error", json_integer((json_int_t)a.error));
-	json_object_set_new(f->measured, "truncated", json_integer((json_int_t)a.truncated));
-	json_object_set_new(f->measured, "truncated_answered",
-	                    json_integer((json_int_t)a.over_tcp));
-	json_object_set_new(f->bound, "wrong", json_integer((json_int_t)e->wrong));
-	json_object_set_new(f->bound, "duplicate", json_integer((json_int_t)e->duplicate));
+	if (e->error >= 0)
+		text_add(&f->claim, ", %lld errors", (long long)e->error);
+	if (e->error_least > 0)
+		text_add(&f->claim, ", at least %llu errors", (unsigned long long)e->error_least);
+	if (a->from_ns != INT64_MIN || a->to_ns != INT64_MAX) {
+		text_add(&f->claim, ", from ");
+		text_time(&f->claim, e->during_from_ns);
+		text_add(&f->claim, " to ");
+		text_time(&f->claim, e->during_to_ns);
+	}
+	tell_answers(j, e, a, f);
+	count(f->measured, "answered", a->answered);
+	count(f->measured, "wrong", a->wrong);
+	count(f->measured, "duplicate", a->duplicate);
+	count(f->measured, "error", a->error);
+	count(f->measured, "truncated", a->truncated);
+	count(f->measured, "truncated_answered", a->over_tcp);
+	count(f->bound, "wrong", e->wrong);
+	count(f->bound, "duplicate", e->duplicate);
 	json_object_set_new(f->bound, "error", e->error < 0 ? json_null() :
 	                    json_integer((json_int_t)e->error));
-	bool right = a.wrong <= e->wrong && a.duplicate <= e->duplicate &&
-	             (e->error < 0 || a.error <= (uint64_t)e->error);
-	f->verdict = !right ? VERDICT_FAIL :
-	             a.answered == 0 ? VERDICT_INCONCLUSIVE : VERDICT_PASS;
+	if (e->error_least > 0)
+		count(f->bound, "error_least", e->error_least);
+	f->verdict = decide_answers(a);
 }
 
 /* ---- shares that must be at least, or at most, something ---- */
@@ -212,53 +232,79 @@ static enum verdict decide_least(const struct plan_expect *e, uint64_t k, uint64
 	return n > 0 && fail.hi < least ? VERDICT_FAIL : VERDICT_INCONCLUSIVE;
 }
 
-static json_t *cache_json(const struct judge *j, const struct recursor *r, unsigned cache)
+static json_t *cache_json(const char *name, const struct cache_count *c, const char *of)
 {
-	const struct cache_count *c = &r->cache[cache];
-
-	return json_pack("{s:s, s:I, s:I, s:I}", "name", node_name(j, (int)r->node),
-	                 "answers", (json_int_t)c->answers, "hits", (json_int_t)c->hits,
+	return json_pack("{s:s, s:I, s:I, s:I}", "name", name, of, (json_int_t)c->answers,
+	                 "hits", (json_int_t)c->hits,
 	                 "share_ppm", (json_int_t)ppm_of(c->hits, c->answers));
+}
+
+/* The sum of all nodes' counts, each of which goes into list. */
+static struct cache_count cache_sum(const struct judge *j, unsigned cache, bool balancers,
+                                    json_t *list)
+{
+	struct cache_count all = { 0 };
+
+	for (unsigned i = 0; i < (balancers ? j->balancer_n : j->recursor_n); i++) {
+		unsigned node = balancers ? j->balancer[i].node : j->recursor[i].node;
+		const struct cache_count *c = balancers ? &j->balancer[i].cache[cache] :
+		                              &j->recursor[i].cache[cache];
+		all.answers += c->answers;
+		all.hits += c->hits;
+		json_array_append_new(list, cache_json(node_name(j, (int)node), c,
+		                                       balancers ? "queries" : "answers"));
+	}
+	return all;
+}
+
+static void tell_cache(const struct plan_expect *e, const struct cache_count *all, double low,
+                       struct finding *f)
+{
+	text_count(&f->why, all->hits);
+	text_add(&f->why, " of ");
+	text_count(&f->why, all->answers);
+	text_add(&f->why, e->at_balancers ? " queries (" : " answers (");
+	text_percent(&f->why, ppm_of(all->hits, all->answers));
+	text_add(&f->why, " %%, surely at least ");
+	text_percent(&f->why, (int64_t)(low * 1e6));
+	text_add(&f->why, e->at_balancers ? " %%) were answered by the balancers, which asked no "
+	         "recursor for them" : " %%) left within ");
+	if (!e->at_balancers) {
+		text_time(&f->why, e->within_ns);
+		text_add(&f->why, " at the recursors' own interfaces");
+	}
+	text_add(&f->why, ", expected at least ");
+	text_percent(&f->why, e->hits_ppm);
+	text_add(&f->why, " %%%s", f->verdict == VERDICT_INCONCLUSIVE ? ": too few to tell" : "");
 }
 
 void expect_cache(struct judge *j, unsigned cache, struct finding *f)
 {
 	const struct plan_expect *e = j->cache[cache];
+	bool balancers = e->at_balancers;
 	json_t *list = json_array();
-	struct cache_count all = { 0 };
+	struct cache_count all = cache_sum(j, cache, balancers, list);
 	struct stat_interval is;
 
-	for (unsigned i = 0; i < j->recursor_n; i++) {
-		all.answers += j->recursor[i].cache[cache].answers;
-		all.hits += j->recursor[i].cache[cache].hits;
-		json_array_append_new(list, cache_json(j, &j->recursor[i], cache));
-	}
 	f->verdict = decide_least(e, all.hits, all.answers, e->hits_ppm / 1e6, &is);
-	text_add(&f->title, "most answers come from the recursors' caches");
+	text_add(&f->title, "most answers come from the %s' caches",
+	         balancers ? "balancers" : "recursors");
 	text_add(&f->claim, "at least ");
 	text_percent(&f->claim, e->hits_ppm);
-	text_add(&f->claim, " %% within ");
-	text_time(&f->claim, e->within_ns);
-	text_count(&f->why, all.hits);
-	text_add(&f->why, " of ");
-	text_count(&f->why, all.answers);
-	text_add(&f->why, " answers (");
-	text_percent(&f->why, ppm_of(all.hits, all.answers));
-	text_add(&f->why, " %%, surely at least ");
-	text_percent(&f->why, (int64_t)(is.lo * 1e6));
-	text_add(&f->why, " %%) left within ");
-	text_time(&f->why, e->within_ns);
-	text_add(&f->why, " at the recursors' own interfaces, expected at least ");
-	text_percent(&f->why, e->hits_ppm);
-	text_add(&f->why, " %%%s", f->verdict == VERDICT_INCONCLUSIVE ? ": too few to tell" : "");
-	json_object_set_new(f->measured, "answers", json_integer((json_int_t)all.answers));
+	text_add(&f->claim, balancers ? " %% of the queries" : " %% within ");
+	if (!balancers)
+		text_time(&f->claim, e->within_ns);
+	tell_cache(e, &all, is.lo, f);
+	json_object_set_new(f->measured, balancers ? "queries" : "answers",
+	                    json_integer((json_int_t)all.answers));
 	json_object_set_new(f->measured, "hits", json_integer((json_int_t)all.hits));
 	json_object_set_new(f->measured, "share_ppm",
 	                    json_integer((json_int_t)ppm_of(all.hits, all.answers)));
 	json_object_set_new(f->measured, "low_ppm", json_integer((json_int_t)(is.lo * 1e6)));
-	json_object_set_new(f->measured, "recursors", list);
+	json_object_set_new(f->measured, balancers ? "balancers" : "recursors", list);
 	json_object_set_new(f->bound, "hits_ppm", json_integer(e->hits_ppm));
-	json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
+	if (!balancers)
+		json_object_set_new(f->bound, "within_ns", json_integer((json_int_t)e->within_ns));
 }
 
 /* ---- latency ---- */

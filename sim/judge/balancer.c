@@ -2,18 +2,20 @@
 /*
  * A balancer's two sides, out of the one capture at its interface. A forwarded query is matched to
  * the client's by its question, first in first out where questions repeat; a server's answer by
- * server, port, ID and question. Health checks are told from clients' queries by their question:
- * the check name, sent to a server while no client waits with that question. What waits for its
- * match waits for a limited time.
+ * server, port, ID and question. A client's query that is answered while it still waits for its
+ * forward has none: it was a hit in the balancer's cache, and draws nothing. Health checks are told
+ * from clients' queries by their question: the check name, sent to a server while no client waits
+ * with that question. What waits for its match waits for a limited time.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "inner.h"
+#include "rule.h"
 
 static const uint64_t PROBE_BIT = 1ull << 63;
 static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come this late */
 enum { SERVER_SHIFT = 47 };                      /* a back's server, above the probe's number */
+enum { TCP_RST = 4 };                            /* without a sequence number: to a SYN */
 
 static uint64_t endpoint_key(const struct ep *e)
 {
@@ -61,9 +63,11 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsi
 	const struct plan_conf *conf = &p->conf[p->node[node].conf];
 
 	*b = (struct balancer){ .node = node, .index = index, .conf = conf,
-	                        .bin_end_ns = NEVER, .gone_next_ns = INT64_MAX };
+	                        .bin_end_ns = NEVER, .gone_next_ns = INT64_MAX,
+	                        .tcp_refused_ns = NEVER };
 	b->server = zeroed(conf->server_n, sizeof(*b->server));
 	b->check = zeroed(conf->server_n, sizeof(*b->check));
+	b->cache = zeroed(p->expect_n, sizeof(*b->cache));
 	b->server_draws = zeroed(conf->server_n, sizeof(*b->server_draws));
 	ring_init(&b->front, sizeof(struct front));
 	ring_init(&b->lone, sizeof(struct lone));
@@ -71,6 +75,7 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsi
 	table_init(&b->servers, conf->server_n * 2);
 	table_init(&b->waiting, 0);
 	aging_init(&b->backs, BACK_KEEP_NS);
+	aging_init(&b->owed, BALANCER_STALE_NS);
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		const struct bal_check *c = &conf->server[i].check;
 		b->check[i] = question_hash(c->name, c->name_len, c->type, c->class);
@@ -85,14 +90,18 @@ void balancer_free(struct balancer *b)
 	free(b->server);
 	free(b->check);
 	free(b->server_draws);
+	free(b->cache);
 	free(b->gone);
 	free(b->gone_active);
+	track_free(b->track);
+	ring_free(&b->name);
 	ring_free(&b->front);
 	ring_free(&b->lone);
 	ring_free(&b->probe);
 	table_free(&b->servers);
 	table_free(&b->waiting);
 	aging_free(&b->backs);
+	aging_free(&b->owed);
 	tcp_free(b->tcp);
 }
 
@@ -104,6 +113,8 @@ static void front_query(struct balancer *b, const struct judge_tap *t,
 	struct front *one = ring_push(&b->front);
 	struct table_slot *s = table_place(&b->waiting, m->question);
 
+	if (b->name.at != NULL)
+		name_of(ring_push(&b->name), m);
 	*one = (struct front){
 		.t_ns = t->t_ns, .since_ns = t->t_ns, .question = m->question,
 		.key = key_of(&f->src.ip, f->src.port, m->id, m->question), .server = UINT16_MAX,
@@ -135,6 +146,103 @@ static bool waiting_shift(struct balancer *b, struct table_slot *s)
 	return true;
 }
 
+/*
+ * Takes the first query with this key out of those that wait with the slot's question; NULL: none.
+ * Neighbours are close: what waits was asked within BALANCER_STALE_NS.
+ */
+static struct front *waiting_take(struct balancer *b, struct table_slot *s, uint64_t key)
+{
+	uint64_t first = s->value, at = first, before = first;
+	struct front *head = ring_at(&b->front, first), *f = head;
+
+	while (f->key != key) {
+		if (f->next == 0)
+			return NULL;
+		before = at;
+		at += f->next;
+		f = ring_at(&b->front, at);
+	}
+	if (at == first) {
+		waiting_shift(b, s);
+		return f;
+	}
+	struct front *previous = ring_at(&b->front, before);
+	if (f->next == 0) {
+		previous->next = 0;
+		head->last = (uint32_t)(before - first);
+	} else {
+		previous->next += f->next;
+	}
+	return f;
+}
+
+/* A server has answered this question: some client is owed an answer. */
+static void owe(struct balancer *b, int64_t t_ns, uint64_t question)
+{
+	uint64_t *n = b->conf->cache_entries > 0 ? aging_find(&b->owed, question) : NULL;
+
+	if (n != NULL)
+		++*n;
+	else if (b->conf->cache_entries > 0)
+		aging_put(&b->owed, t_ns, question, 1);
+}
+
+/* A client gets an answer to this question. True when a server's is what it was owed. */
+static bool pay(struct balancer *b, uint64_t question)
+{
+	uint64_t *n = b->conf->cache_entries > 0 ? aging_find(&b->owed, question) : NULL, last;
+
+	if (n == NULL)
+		return false;
+	if (--*n == 0)
+		(void)aging_take(&b->owed, question, &last);
+	return true;
+}
+
+/*
+ * An answer leaves for a client. If it is to a query that waits for its forward, there is none. An
+ * error or a truncated one may be of the balancer's own making, and where a server's answer to the
+ * question hasn't been given on yet this may be it, the queries taken for one another; all others
+ * are out of the cache.
+ */
+static void front_answer(struct balancer *b, const struct judge_tap *t,
+                         const struct judge_message *m)
+{
+	const struct ep *client = &t->frame->dst;
+	struct table_slot *s = table_slot(&b->waiting, m->question);
+	unsigned rcode = dns_flags(m->m) & DNS_RCODE;
+	uint64_t key = key_of(&client->ip, client->port, m->id, m->question);
+	bool owed = pay(b, m->question);
+
+	if (b->track != NULL)
+		track_relay(b, t->t_ns, key);
+	if (s == NULL)
+		return;
+	struct front *f = waiting_take(b, s, key);
+	if (f != NULL)
+		f->hit = !owed && (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) &&
+		         (dns_flags(m->m) & DNS_TC) == 0;
+}
+
+uint64_t balancer_tcp_unsure(const struct balancer *b)
+{
+	return b->tcp_again + b->tcp_unfollowed + b->tcp_refused +
+	       (b->track != NULL ? b->track->least.tcp_slow : 0);
+}
+
+void balancer_count(const struct judge *j, struct balancer *b, const struct front *f)
+{
+	b->queries++;
+	b->hits += f->hit;
+	for (unsigned i = 0; i < j->cache_n; i++) {
+		const struct plan_expect *e = j->cache[i];
+		if (f->t_ns < e->during_from_ns || f->t_ns >= e->during_to_ns)
+			continue;
+		b->cache[i].answers++;
+		b->cache[i].hits += f->hit;
+	}
+}
+
 /* Takes the client's query that waits longest with this question; NULL: none does. */
 static struct front *front_take(struct balancer *b, int64_t t_ns, uint64_t question)
 {
@@ -162,6 +270,34 @@ void balancer_stale(struct balancer *b, uint64_t front)
 		waiting_shift(b, s);
 }
 
+bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns)
+{
+	int64_t forgets = b->conf->udp_timeout_ns + BALANCER_STALE_NS + health_delay(j);
+
+	for (unsigned i = 0; i < j->plan->fault_n && j->restarts; i++) {
+		const struct plan_fault *f = &j->plan->fault[i];
+		const struct fault_seen *s = &j->events.fault[i];
+		int64_t at = s->told && s->to_ns > f->at_ns ? s->to_ns : f->at_ns;
+		if (f->kind == PLAN_START && f->node == (int)b->node && t_ns >= f->at_ns &&
+		    t_ns < at + forgets)
+			return true;
+	}
+	return false;
+}
+
+unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_t from_ns,
+                         int64_t t_ns)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < j->plan->fault_n && j->restarts; i++) {
+		const struct plan_fault *f = &j->plan->fault[i];
+		n += f->kind == PLAN_START && f->node == (int)b->node && f->at_ns >= from_ns &&
+		     f->at_ns <= t_ns;
+	}
+	return n;
+}
+
 const char *server_asked(const struct judge *j, uint64_t key)
 {
 	for (unsigned i = 0; i < j->balancer_n; i++) {
@@ -178,12 +314,13 @@ const char *server_asked(const struct judge *j, uint64_t key)
 struct draw front_draw(const struct front *f)
 {
 	return (struct draw){ f->t_ns, f->since_ns, f->draw_ns, f->frame, f->server, false,
-	                      f->shared };
+	                      f->shared, f->unsure, NULL };
 }
 
 struct draw lone_draw(const struct lone *l)
 {
-	return (struct draw){ l->t_ns, NEVER, l->t_ns, l->frame, l->server, true, false };
+	return (struct draw){ l->t_ns, NEVER, l->t_ns, l->frame, l->server, true, false,
+	                      false, NULL };
 }
 
 /* Our side of a back link: the server's address, our port, the ID and the question. */
@@ -219,15 +356,18 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		f->server = (uint16_t)server;
 		f->draw_ns = t->t_ns;
 		f->frame = t->number;
+		f->unsure = t->frame->kind == FRAME_TCP && b->tcp_refused_ns >= f->since_ns;
 	} else if (t->frame->kind == FRAME_TCP) {
 		b->tcp_again++; /* a later try isn't a draw */
 	} else {
 		*(struct lone *)ring_push(&b->lone) = (struct lone){ t->t_ns, t->number,
 		                                                     (uint16_t)server };
 	}
+	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT | b->draws);
+	if (b->track != NULL)
+		track_forward(b, t, f, server);
 	b->draws++;
 	b->server_draws[server]++;
-	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT);
 	series_draw(j, b, b->conf->server_node[server], t->t_ns);
 	gones_draw(j, b, &d);
 }
@@ -263,6 +403,11 @@ static void back_answer(struct judge *j, struct balancer *b, const struct judge_
 	struct probe *p = back_is_probe(b, back);
 	unsigned server = (unsigned)((back & ~PROBE_BIT) >> SERVER_SHIFT);
 	gones_answer(j, b->conf->server_node[server], t->t_ns);
+	if ((back & PROBE_BIT) == 0) {
+		owe(b, t->t_ns, m->question);
+		if (b->track != NULL)
+			track_answer(j, b, t->t_ns, back & ((1ull << SERVER_SHIFT) - 1));
+	}
 	if (p == NULL)
 		return;
 	p->answer_ns = t->t_ns;
@@ -300,6 +445,8 @@ static void message(struct judge *j, struct balancer *b, const struct judge_tap 
 		back_answer(j, b, t, m);
 	else if (server < 0 && !out && !m->answer)
 		front_query(b, t, m);
+	else if (server < 0 && out && m->answer)
+		front_answer(b, t, m);
 }
 
 struct over_tcp {
@@ -318,17 +465,18 @@ static void tcp_message(void *of, const uint8_t *bytes, size_t len)
 		message(o->j, o->b, o->t, o->out, &m);
 }
 
-/* What goes to servers and what comes from anybody; answers to clients are the clients'. */
 static void balancer_tcp(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
 {
 	struct over_tcp o = { j, b, t, out };
 	int server = server_of(b, out ? &t->frame->dst : &t->frame->src);
 
-	if (out && server < 0)
-		return;
 	if (b->tcp == NULL)
 		b->tcp = tcp_new();
-	if (!tcp_segment(b->tcp, t->frame, tcp_message, &o) && out)
+	if (!out && server >= 0 && (t->frame->tcp_flags & TCP_RST) != 0 && t->frame->tcp_seq == 0) {
+		b->tcp_refused++;
+		b->tcp_refused_ns = t->t_ns;
+	}
+	if (!tcp_segment(b->tcp, t->frame, tcp_message, &o) && out && server >= 0)
 		b->tcp_unfollowed++;
 }
 

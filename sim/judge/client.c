@@ -13,6 +13,7 @@
 #include "lib/host/host.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/load/core/load.h"
+#include "sim/plan/bounds.h"
 
 enum { TRY_SHIFT = 40, TRIES_MAX = 16 }; /* a table value: try number above the query's index */
 
@@ -25,6 +26,7 @@ struct planned {
 	const struct plan_load *load;
 	int64_t lives_ns;       /* all of a query's tries together */
 	struct ip *to;          /* whom it may ask */
+	unsigned *balancer;     /* the same by index among the plan's balancers */
 	bool more;
 	struct load_query next;
 };
@@ -42,10 +44,9 @@ static int planned_init(struct planned *g, const struct plan *p, unsigned load)
 		return -1;
 	g->gen = load_gen_init(&g->arena, p, load);
 	g->to = zeroed(load_gen_balancers(g->gen), sizeof(*g->to));
-	for (unsigned i = 0; i < load_gen_balancers(g->gen); i++) {
-		unsigned balancer;
-		g->to[i] = load_gen_balancer(g->gen, i, &balancer).ip;
-	}
+	g->balancer = zeroed(load_gen_balancers(g->gen), sizeof(*g->balancer));
+	for (unsigned i = 0; i < load_gen_balancers(g->gen); i++)
+		g->to[i] = load_gen_balancer(g->gen, i, &g->balancer[i]).ip;
 	g->more = load_gen_next(g->gen, &g->next);
 	return 0;
 }
@@ -61,10 +62,27 @@ static int64_t next_plan(const struct client *c)
 	return next;
 }
 
+/* The longest time for which a balancer hangs: what it had got it answers when it goes on. */
+static int64_t longest_hang(const struct plan *p)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if (f->kind != PLAN_HANG || p->node[f->node].role != PLAN_BALANCER)
+			continue;
+		int end = plan_fault_end(p, i);
+		int64_t t = (end != PLAN_NONE ? p->fault[end].at_ns : p->end_ns) - f->at_ns;
+		most = t > most ? t : most;
+	}
+	return most;
+}
+
 int client_init(struct client *c, const struct plan *p, unsigned node,
                 char error[JUDGE_ERROR_TEXT])
 {
-	*c = (struct client){ .node = node, .settled.first_lost_ns = NEVER };
+	*c = (struct client){ .node = node, .settled.first_lost_ns = NEVER,
+	                      .hang_ns = longest_hang(p) };
 	c->planned = zeroed(p->load_n, sizeof(*c->planned));
 	c->oracle = p->recursor.path == NULL ? oracle_new() : NULL;
 	ring_init(&c->query, sizeof(struct query));
@@ -94,6 +112,7 @@ void client_free(struct client *c)
 	for (unsigned i = 0; i < c->planned_n; i++) {
 		host_arena_free(&c->planned[i].arena);
 		free(c->planned[i].to);
+		free(c->planned[i].balancer);
 	}
 	for (unsigned i = 0; i < c->bad_n; i++)
 		free(c->bad[i].said);
@@ -125,6 +144,18 @@ bool query_answered(const struct client *c, const struct query *q)
 static const struct ip *query_to(const struct client *c, const struct query *q)
 {
 	return &c->planned[q->planned].to[q->target];
+}
+
+unsigned query_balancer(const struct client *c, const struct query *q)
+{
+	return c->planned[q->planned].balancer[q->target];
+}
+
+int64_t client_settled(const struct client *c, int64_t t_ns)
+{
+	if (c->query.base == c->query.next)
+		return t_ns < c->next_plan_ns ? t_ns : c->next_plan_ns;
+	return ((const struct query *)ring_at(&c->query, c->query.base))->plan_ns;
 }
 
 static uint64_t index_of(uint64_t value)
@@ -225,7 +256,7 @@ void client_settle(struct judge *j, struct client *c, int64_t t_ns)
 	plan_until(c, t_ns);
 	while (c->query.base < c->query.next) {
 		const struct query *q = ring_at(&c->query, c->query.base);
-		if (query_deadline(c, q) + KEEP_NS >= t_ns)
+		if (query_deadline(c, q) + KEEP_NS + c->hang_ns >= t_ns)
 			return;
 		settle_first(j, c);
 	}
@@ -243,23 +274,23 @@ void client_finish(struct judge *j, struct client *c)
 
 /*
  * Whose next try leaves at t_ns: one client may ask one question again while an earlier query of it
- * still waits, so it is the one that is due closest to now. Who has its answer doesn't ask again,
- * unless that came when the next try was on its way. UINT64_MAX: nobody's.
+ * still waits, so it is the one from that port, and that is due closest to now. Who has its answer
+ * doesn't ask again, unless that came when the next try was on its way. UINT64_MAX: nobody's.
  */
-static uint64_t try_again(const struct client *c, int64_t t_ns, uint64_t identity)
+static uint64_t try_again(const struct client *c, int64_t t_ns, uint16_t port, uint64_t identity)
 {
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
-	bool waits = false;
+	int most = -1;
 
 	for (uint64_t i = newest(c, table_find(&c->by_identity, identity)); i > 0;) {
 		const struct query *q = ring_at(&c->query, i - 1);
 		const struct plan_load *l = query_load(c, q);
 		int64_t off = llabs(t_ns - (q->sent_ns + q->tries * l->timeout_ns));
-		bool open = q->answer_ns == NEVER, worse = open < waits || (open == waits &&
-		                                                            off >= least);
+		int fits = 2 * (q->answer_ns == NEVER) + (q->port == port);
+		bool worse = fits < most || (fits == most && off >= least);
 		if (q->tries < l->tries && !worse) {
-			waits = open;
+			most = fits;
 			least = off;
 			best = i - 1;
 		}
@@ -323,6 +354,16 @@ static void query_sent(struct client *c, const struct judge_tap *t, uint64_t ind
 		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
 }
 
+/*
+ * IDs of later tries are one socket's own, so two sockets of one client may have the same at a
+ * time: they are known by their port, and where an answer comes over TCP, without.
+ */
+static void later_try(struct client *c, uint64_t key, uint64_t index, unsigned try)
+{
+	table_put(&c->by_key, key, index | (uint64_t)try << TRY_SHIFT);
+	*(struct retry *)ring_push(&c->retry) = (struct retry){ key, index };
+}
+
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
 static void client_query(struct client *c, const struct judge_tap *t,
                          const struct judge_message *m)
@@ -336,7 +377,8 @@ static void client_query(struct client *c, const struct judge_tap *t,
 		return;
 	}
 	if (c->again)
-		again = try_again(c, t->t_ns, key_of(&t->frame->src.ip, 1, 0, m->question));
+		again = try_again(c, t->t_ns, t->frame->src.port,
+		                  key_of(&t->frame->src.ip, 1, 0, m->question));
 	if (again == UINT64_MAX) {
 		c->unplanned++;
 		return;
@@ -344,8 +386,8 @@ static void client_query(struct client *c, const struct judge_tap *t,
 	struct query *q = ring_at(&c->query, again);
 	q->port = t->frame->src.port;
 	q->tries++;
-	table_put(&c->by_key, key, again | (uint64_t)q->tries << TRY_SHIFT);
-	*(struct retry *)ring_push(&c->retry) = (struct retry){ key, again };
+	later_try(c, key, again, q->tries);
+	later_try(c, key_of(&t->frame->src.ip, q->port, m->id, m->question), again, q->tries);
 }
 
 /* m: NULL for what is no DNS message. deserved: it answers a query that the oracle knows. */
@@ -393,11 +435,22 @@ static const char *match_wrong(enum rec_match m)
 	return NULL;
 }
 
+/* A wrong answer, or a duplicate, counts when it comes. */
+static void count_bad(const struct judge *j, int64_t t_ns, bool wrong)
+{
+	for (unsigned i = 0; i < j->answers_n; i++) {
+		struct answers *a = &j->answers[i];
+		if (t_ns >= a->from_ns && t_ns < a->to_ns)
+			*(wrong ? &a->wrong : &a->duplicate) += 1;
+	}
+}
+
 /* Nobody asked for it: another ID, question, port or sender than that of any query. */
 static void client_stray(const struct judge *j, struct client *c, const struct judge_tap *t,
                          const struct judge_message *m, const char *what)
 {
 	c->wrong++;
+	count_bad(j, t->t_ns, true);
 	client_bad(j, c, t, m, false, what);
 }
 
@@ -419,10 +472,13 @@ static void take_answer(const struct judge *j, struct client *c, const struct ju
 	                    match_wrong(match);
 
 	c->wrong += wrong != NULL;
-	if (wrong != NULL)
+	if (wrong != NULL) {
+		count_bad(j, t->t_ns, true);
 		client_bad(j, c, t, m, true, wrong);
+	}
 	if ((q->answered & try_bit(try, tcp)) != 0) {
 		c->duplicate++;
+		count_bad(j, t->t_ns, false);
 		q->duplicate = true;
 		client_bad(j, c, t, m, true, "second answer to one try");
 	}
@@ -441,7 +497,10 @@ static void client_answer(const struct judge *j, struct client *c, const struct 
 {
 	const struct frame *f = t->frame;
 	uint64_t older;
-	const uint64_t *v = asked_for(c, f, key_of(&f->dst.ip, 0, m->id, m->question), &older);
+	const uint64_t *v = c->again ? table_find(&c->by_key, key_of(&f->dst.ip, f->dst.port,
+	                                                             m->id, m->question)) : NULL;
+	if (newest(c, v) == 0)
+		v = asked_for(c, f, key_of(&f->dst.ip, 0, m->id, m->question), &older);
 	const struct query *q = v != NULL ? ring_at(&c->query, index_of(*v)) : NULL;
 
 	if (q == NULL || q->tries == 0) {

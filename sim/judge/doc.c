@@ -31,7 +31,7 @@ void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint
 
 /* Expectations of one kind stand in the plan's order where they are kept. */
 struct cursor {
-	unsigned even, cache, latency;
+	unsigned even, answers, cache, latency, rule, outage;
 };
 
 static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct finding *f)
@@ -52,13 +52,28 @@ static void expect_judge(struct judge *j, unsigned i, struct cursor *at, struct 
 		expect_lost(j, e, f);
 		break;
 	case PLAN_ANSWERS:
-		expect_answers(j, e, f);
+		expect_answers(j, &j->answers[at->answers++], f);
 		break;
 	case PLAN_CACHE:
 		expect_cache(j, at->cache++, f);
 		break;
 	case PLAN_LATENCY:
 		expect_latency(&j->latency[at->latency++], f);
+		break;
+	case PLAN_POLICY:
+		expect_policy(j->rule[at->rule++], f);
+		break;
+	case PLAN_FLAPS:
+		expect_flaps(j, e, f);
+		break;
+	case PLAN_OUTAGE:
+		expect_outage(j, j->outage[at->outage++], f);
+		break;
+	case PLAN_OVERSHOOT:
+		expect_overshoot(j, e, f);
+		break;
+	case PLAN_FAILOVER:
+		expect_failover(j, e, f);
 		break;
 	}
 }
@@ -74,6 +89,11 @@ static double flake_spent(const struct plan_expect *e)
 	case PLAN_BACK:
 	case PLAN_CACHE:
 	case PLAN_LATENCY:
+	case PLAN_POLICY:
+	case PLAN_FLAPS:
+	case PLAN_OUTAGE:
+	case PLAN_OVERSHOOT:
+	case PLAN_FAILOVER:
 		return expect_flake(e);
 	case PLAN_DETECT:
 	case PLAN_ANSWERS:
@@ -182,14 +202,51 @@ static json_t *quantile(const struct spread *h, uint32_t ppm)
 	return h->n == 0 || v >= INT64_MAX / 4 ? json_null() : json_integer((json_int_t)(v / 1000));
 }
 
-static json_t *phase_json(const struct phase *ph, const char *what)
+static json_t *rank_us(const struct spread *h, uint64_t rank, bool most)
 {
-	return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	int64_t v = rank < 1 || rank > h->n ? INT64_MAX :
+	            most ? spread_rank_most(h, rank) : spread_rank_least(h, rank);
+
+	return v >= INT64_MAX / 4 ? json_null() : json_integer((json_int_t)(v / 1000));
+}
+
+/* Between which order statistics the quantile surely lies, each end erring with MISS. */
+static json_t *quantile_range(const struct spread *h, uint32_t ppm)
+{
+	struct stat_range r = { 0, 0 };
+
+	if (h->n > 0)
+		r = stat_quantile_ranks(h->n, ppm / 1e6, 2 * MISS);
+	return json_pack("[o, o]", r.lo < 1 ? json_integer(0) : rank_us(h, r.lo, false),
+	                 rank_us(h, r.hi, true));
+}
+
+/* The shortest time after which a query counts as lost. */
+static int64_t lost_after_ns(const struct plan *p)
+{
+	int64_t least = INT64_MAX;
+
+	for (unsigned i = 0; i < p->load_n; i++) {
+		int64_t t = (int64_t)p->load[i].tries * p->load[i].timeout_ns;
+		least = t < least ? t : least;
+	}
+	return least;
+}
+
+static json_t *phase_json(const struct plan *p, const struct phase *ph, const char *what)
+{
+	return json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 	                 "from_ns", (json_int_t)ph->from_ns, "to_ns", (json_int_t)ph->to_ns,
 	                 "what", what, "queries", (json_int_t)ph->queries,
 	                 "answered", (json_int_t)ph->answered, "lost", (json_int_t)ph->lost,
 	                 "error", (json_int_t)ph->error, "wrong", (json_int_t)ph->wrong,
 	                 "duplicate", (json_int_t)ph->duplicate, "late", (json_int_t)ph->late,
+	                 "lost_after_ns", (json_int_t)lost_after_ns(p),
+	                 "latency_range_us", json_pack("{s:o, s:o, s:o, s:o}",
+	                                         "p50", quantile_range(&ph->latency, 500000),
+	                                         "p90", quantile_range(&ph->latency, 900000),
+	                                         "p99", quantile_range(&ph->latency, 990000),
+	                                         "p999", quantile_range(&ph->latency, 999000)),
 	                 "latency_us", json_pack("{s:o, s:o, s:o, s:o, s:o}",
 	                                         "p50", quantile(&ph->latency, 500000),
 	                                         "p90", quantile(&ph->latency, 900000),
@@ -211,7 +268,7 @@ static json_t *phases(const struct judge *j)
 			text_add(&what, "%s %s", plan_fault_name(p->fault[i - 1].kind),
 			         node_name(j, p->fault[i - 1].node));
 		if (j->phase[i].to_ns > j->phase[i].from_ns)
-			json_array_append_new(list, phase_json(&j->phase[i], what.s));
+			json_array_append_new(list, phase_json(p, &j->phase[i], what.s));
 	}
 	return list;
 }
@@ -272,10 +329,41 @@ static json_t *servers(const struct judge *j)
 	return list;
 }
 
+/* What the balancers' packet caches did; NULL where no balancer has one. */
+static json_t *balancers(const struct judge *j)
+{
+	json_t *list = json_array();
+	bool any = false;
+
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		const struct balancer *b = &j->balancer[i];
+		any = any || b->conf->cache_entries > 0;
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}",
+		                      "name", node_name(j, (int)b->node),
+		                      "queries", (json_int_t)b->queries,
+		                      "hits", (json_int_t)b->hits,
+		                      "forwarded", (json_int_t)b->draws));
+	}
+	if (any)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *program(const struct plan_program *p, const char *own)
 {
 	return json_pack("{s:s, s:s}", "program", p->path != NULL ? p->path : own,
 	                 "version", p->version);
+}
+
+/* What was wrong on purpose, so that nobody takes the run for one of a right system. */
+static json_t *defects(const struct judge *j)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < j->events.defect_n; i++)
+		json_array_append_new(list, json_string(j->events.defect[i]));
+	return list;
 }
 
 /* What the engine saw the system break; more than could be kept are a last entry. */
@@ -317,8 +405,13 @@ json_t *judge_document(struct judge *j)
 	                        "invalid", invalid_list(j), "harness", harness(j),
 	                        "phases", phases(j), "servers", servers(j),
 	                        "series", judge_series(j));
+	json_t *caches = balancers(j);
+	if (caches != NULL)
+		json_object_set_new(doc, "balancers", caches);
 	if (j->events.violation_n > 0)
 		json_object_set_new(doc, "violations", violations(j));
+	if (j->events.defect_n > 0)
+		json_object_set_new(doc, "defects", defects(j));
 	return doc;
 }
 

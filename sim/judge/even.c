@@ -66,11 +66,13 @@ static struct pool *pool_find(struct even *v, const double *p)
 static struct pool *pool_of(struct even *v, const struct balancer *b)
 {
 	const uint8_t *kind = v->kind[v->j->plan->node[b->node].conf];
+	int32_t order = v->stretch[b->index].order;
 	int64_t weight[PLAN_EXPECT_NODES_MAX] = { 0 }, all = 0;
 	double p[PLAN_EXPECT_NODES_MAX];
 
 	for (unsigned i = 0; i < b->conf->server_n; i++)
-		if (b->server[i].state == SERVER_UP && kind[i] < v->kind_n) {
+		if (b->server[i].state == SERVER_UP && kind[i] < v->kind_n &&
+		    b->conf->server[i].order <= order) {
 			weight[kind[i]] += b->conf->server[i].weight;
 			all += b->conf->server[i].weight;
 		}
@@ -88,6 +90,15 @@ static bool in_window(const struct even *v, int64_t t_ns)
 	return t_ns >= v->e->during_from_ns && t_ns < v->e->during_to_ns;
 }
 
+/* The highest order that a server may have to be chosen: they stand in the order of theirs. */
+static int32_t order_of(const struct balancer *b)
+{
+	for (unsigned i = 0; i < b->conf->server_n && b->conf->policy == BAL_ORDERED_WRANDOM; i++)
+		if (b->server[i].state == SERVER_UP)
+			return b->conf->server[i].order;
+	return INT32_MAX;
+}
+
 static void stretch_open(struct even *v, const struct balancer *b, struct stretch *s)
 {
 	s->open = true;
@@ -95,6 +106,7 @@ static void stretch_open(struct even *v, const struct balancer *b, struct stretc
 	s->certain = b->health.unknown_n == 0;
 	s->from_ns = b->health.epoch_ns > v->e->during_from_ns ? b->health.epoch_ns :
 	             v->e->during_from_ns;
+	s->order = order_of(b);
 	s->pool = s->certain ? pool_of(v, b) : NULL;
 	if (v->j->turns && s->certain)
 		turns_open(v, b, s);
@@ -104,8 +116,10 @@ static void stretch_close(struct even *v, const struct balancer *b, int64_t t_ns
 {
 	struct stretch *s = &v->stretch[b->index];
 	int64_t until = t_ns < v->e->during_to_ns ? t_ns : v->e->during_to_ns;
+	bool anew = balancer_anew(v->j, b, s->from_ns) ||
+	            balancer_starts(v->j, b, s->from_ns, until) > 0; /* turns begin anew, too */
 
-	if (s->open && s->certain && v->j->turns)
+	if (s->open && s->certain && v->j->turns && !anew)
 		turns_close(v, b, s, until);
 	s->open = false;
 }
@@ -125,12 +139,28 @@ void even_look(struct even *v, const struct balancer *b, int64_t t_ns)
 
 /* ---- draws ---- */
 
+static bool none_up(const struct balancer *b)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++)
+		if (b->server[i].state == SERVER_UP)
+			return false;
+	return true;
+}
+
+/* A server that must not be chosen was. It may have been drawn after the stretch. */
 static void draw_ineligible(struct even *v, const struct balancer *b, const struct draw *d)
 {
 	struct ineligible *i = &v->ineligible[b->index];
 
+	bool all = v->j->turns && none_up(b); /* then all take turns */
+	if (all || d->t_ns >= health_next(b) || d->t_ns >= v->e->during_to_ns ||
+	    balancer_anew(v->j, b, d->t_ns)) {
+		v->left_out++;
+		return;
+	}
 	if (i->n++ > 0)
 		return;
+	i->order = b->server[d->server].state == SERVER_UP;
 	i->frame = d->frame;
 	i->server_node = (unsigned)b->conf->server_node[d->server];
 	i->t_ns = d->t_ns;
@@ -147,6 +177,19 @@ static double set_ratio(const struct set *s, double p, unsigned kind)
 	return stat_e_ratio(p, s->count[kind], s->total);
 }
 
+/* Under whashed a name is drawn once, for each set of servers. */
+static bool new_name(struct even *v, const struct balancer *b, const struct draw *d)
+{
+	bool straddles = d->t_ns >= health_next(b) || d->since_ns < b->health.epoch_ns;
+	struct sight before;
+
+	if (d->name == NULL || straddles || balancer_anew(v->j, b, d->t_ns)) {
+		v->left_out++;
+		return false;
+	}
+	return names_see(v->names, b, d, false, &before) == NAME_NEW;
+}
+
 /* Counts a draw within a stretch. Its kind in the full pool, or LEFT_OUT. */
 static uint8_t take_draw(struct even *v, const struct balancer *b, const struct stretch *s,
                          const struct draw *d)
@@ -154,15 +197,14 @@ static uint8_t take_draw(struct even *v, const struct balancer *b, const struct 
 	uint8_t kind = v->kind[v->j->plan->node[b->node].conf][d->server];
 	struct pool *o = s->pool;
 
-	if (b->server[d->server].state != SERVER_UP) {
-		int64_t next = health_next(b);
-		if (d->t_ns >= next || d->t_ns >= v->e->during_to_ns)
-			v->left_out++; /* drawn after the stretch, maybe */
-		else
-			draw_ineligible(v, b, d);
+	if (b->server[d->server].state != SERVER_UP ||
+	    b->conf->server[d->server].order > s->order) {
+		draw_ineligible(v, b, d);
 		return LEFT_OUT;
 	}
-	if (kind == v->kind_n)
+	v->left_out += o == NULL || d->unsure;
+	v->unsure += d->unsure;
+	if (o == NULL || d->unsure || kind == v->kind_n || (v->names != NULL && !new_name(v, b, d)))
 		return LEFT_OUT;
 	double ratio = set_ratio(&o->all, o->p[kind], kind);
 	stat_e_take(&o->e, ratio);
@@ -184,7 +226,7 @@ void even_draw(struct even *v, const struct balancer *b, const struct draw *d)
 	if (in_window(v, d->in_ns)) {
 		if (!s->open)
 			stretch_open(v, b, s);
-		if (s->pool == NULL)
+		if (!s->certain)
 			v->left_out++;
 		else
 			kind = take_draw(v, b, s, d);
@@ -193,7 +235,7 @@ void even_draw(struct even *v, const struct balancer *b, const struct draw *d)
 	} else if (s->open) {
 		stretch_close(v, b, d->in_ns);
 	}
-	if (d->lone || v->j->turns)
+	if (d->lone || v->j->turns || v->names != NULL)
 		return;
 	row_add(&v->row[b->index], kind);
 	agree_add(&v->agree, b->index, kind);
@@ -205,7 +247,7 @@ size_t even_retained(const struct even *v)
 
 	for (unsigned b = 0; b < v->agree.n; b++)
 		n += v->agree.next[b] > v->agree.base ? v->agree.next[b] - v->agree.base : 0;
-	return n;
+	return n + (v->names != NULL ? v->names->n : 0);
 }
 
 /* ---- life ---- */
@@ -234,6 +276,8 @@ struct even *even_new(struct judge *j, const struct plan_expect *e)
 	for (unsigned i = 0; i < j->plan->conf_n; i++)
 		v->kind[i] = kinds_of(v, &j->plan->conf[i]);
 	table_init(&v->by_p, 0);
+	if (j->balancer_n > 0 && j->balancer[0].conf->policy == BAL_WHASHED)
+		v->names = names_new(j);
 	stat_e_init(&v->e_all);
 	v->e_by_balancer = zeroed(j->balancer_n, sizeof(*v->e_by_balancer));
 	v->stretch = zeroed(j->balancer_n, sizeof(*v->stretch));
@@ -257,6 +301,7 @@ void even_free(struct even *take_v)
 		pool_free(take_v->pool[i], take_v->j->balancer_n);
 	for (unsigned b = 0; b < take_v->j->balancer_n; b++)
 		free(take_v->stretch[b].surely);
+	names_free(take_v->names);
 	agree_free(&take_v->agree);
 	table_free(&take_v->by_p);
 	free(take_v->kind);

@@ -7,7 +7,7 @@
 #ifndef EK_JUDGE_EVEN_H
 #define EK_JUDGE_EVEN_H
 
-#include "inner.h"
+#include "names.h"
 
 enum { LEFT_OUT = 255 };
 STATIC_MUST((int)PLAN_EXPECT_NODES_MAX < (int)LEFT_OUT);
@@ -35,6 +35,7 @@ struct stretch {
 	bool open;
 	bool certain;
 	int64_t from_ns;
+	int32_t order;           /* orderedWrandUntag: of the servers that may be chosen */
 	struct pool *pool;       /* NULL: what is even isn't known */
 	uint64_t *surely, *maybe;/* by server: turns of the stretch */
 };
@@ -55,9 +56,10 @@ struct agree {
 	uint64_t *both, *same;   /* of each pair: draws of both, that agree */
 };
 
-/* What a balancer sent to servers that were down. */
+/* What a balancer sent to servers that were down, or not to be used yet. */
 struct ineligible {
 	uint64_t n, frame;       /* frame, node and time of the first */
+	bool order;              /* it wasn't down: one of a lower order was up */
 	unsigned server_node;
 	int64_t t_ns;
 };
@@ -75,7 +77,9 @@ struct even {
 	struct row *row;
 	struct agree agree;
 	struct ineligible *ineligible;
+	struct names *names;     /* whashed: names are what is drawn; or NULL */
 	uint64_t left_out, spread_max;
+	uint64_t unsure;         /* of those left out: struct draw */
 	unsigned spread_balancer;
 	struct share *share;     /* by kind, of share_set */
 	const struct set *share_set;
@@ -85,6 +89,11 @@ struct even {
 void turns_open(struct even *v, const struct balancer *b, struct stretch *s);
 void turns_draw(struct even *v, const struct balancer *b, struct stretch *s, const struct draw *d);
 void turns_close(struct even *v, const struct balancer *b, struct stretch *s, int64_t until_ns);
+
+/* share.c: FAIL with its reason when some query went to a server that must not have got any. */
+bool even_ineligible(struct even *v, struct finding *f);
+/* How many there were; *first: the first balancer that has any, unless NULL. */
+uint64_t even_ineligible_n(const struct even *v, unsigned *first);
 
 /* independent.c: a draw's kind, or LEFT_OUT, in the order of each balancer's queries. */
 void agree_init(struct agree *a, unsigned n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the engine told in events.jsonl, line by line, against docs/run-directory.md. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,6 +183,20 @@ static void event_violation(struct judge *j, const json_t *e)
 	MUST(v->what != NULL);
 }
 
+static void event_defect(struct judge *j, const json_t *e)
+{
+	struct events *s = &j->events;
+	char text[256], value[32] = "";
+
+	if (s->defect_n == DEFECTS_MAX)
+		return;
+	if (json_is_integer(json_object_get(e, "value")))
+		snprintf(value, sizeof(value), "=%lld", (long long)number(e, "value", 0));
+	snprintf(text, sizeof(text), "%s%s: %s", string(e, "name"), value, string(e, "what"));
+	s->defect[s->defect_n] = strdup(text);
+	MUST(s->defect[s->defect_n++] != NULL);
+}
+
 static void event_end(struct judge *j, const json_t *e)
 {
 	(void)e;
@@ -203,7 +218,7 @@ void judge_event(struct judge *j, const json_t *event)
 		{ "fault", event_fault }, { "load", event_load }, { "node", event_node },
 		{ "wire", event_wire }, { "pcap", event_pcap }, { "clock", event_clock },
 		{ "trouble", event_trouble }, { "violation", event_violation },
-		{ "end", event_end },
+		{ "defect", event_defect }, { "end", event_end },
 	};
 	for (size_t i = 0; i < COUNT_OF(kind); i++)
 		if (strcmp(kind[i].name, string(event, "event")) == 0) {

@@ -11,6 +11,33 @@
 #include "sim/plan/bounds.h"
 #include "sim/plan/samples.h"
 
+/* What fault i adds to the longest hold that an earlier one of its kind has. */
+static int64_t longest_hold(const struct plan *p, unsigned i)
+{
+	int64_t t = plan_fault_holds_ns(&p->fault[i]), before = 0;
+
+	for (unsigned k = 0; k < i; k++) {
+		int64_t o = plan_fault_holds_ns(&p->fault[k]);
+		if (p->fault[k].kind == p->fault[i].kind && o > before)
+			before = o;
+	}
+	return t > before ? t - before : 0;
+}
+
+/* Two links, each as slow as any ever is. */
+static int64_t longest_way(const struct plan *p)
+{
+	int64_t most = 0, more = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		int64_t t = plan_link_most_ns(&p->node[i].link);
+		most = t > most ? t : most;
+	}
+	for (unsigned i = 0; i < p->fault_n; i++) /* kinds add to each other */
+		more += longest_hold(p, i);
+	return 2 * (most + more);
+}
+
 void gones_init(struct judge *j)
 {
 	const struct plan *p = j->plan;
@@ -21,6 +48,8 @@ void gones_init(struct judge *j)
 		s->of_fault[i] = -1;
 	s->of_node = zeroed(p->node_n, sizeof(*s->of_node));
 	s->quiet = zeroed(p->node_n, sizeof(*s->quiet));
+	s->way_ns = longest_way(p);
+	s->downs = downs_new(p, DOWNS_LOST);
 	j->gones = s;
 }
 
@@ -32,6 +61,8 @@ void gones_free(struct judge *j)
 		for (size_t k = 0; k < s->gone[i].watch_n; k++) {
 			free(s->gone[i].watch[k].stop);
 			free(s->gone[i].watch[k].start);
+			free(s->gone[i].watch[k].over);
+			free(s->gone[i].watch[k].away);
 		}
 		free(s->gone[i].watch);
 		free(s->gone[i].counted);
@@ -42,6 +73,7 @@ void gones_free(struct judge *j)
 	}
 	if (s == NULL)
 		return;
+	downs_free(s->downs);
 	free(s->gone);
 	free(s->of_fault);
 	free(s->of_node);
@@ -98,11 +130,21 @@ static void watch_add(struct judge *j, struct gone *g, const struct plan_expect 
 {
 	g->watch = grow(g->watch, g->watch_n, &g->watch_cap, sizeof(*g->watch));
 	struct watch *w = &g->watch[g->watch_n++];
-	*w = (struct watch){ .e = e };
-	if (e->kind == PLAN_DETECT)
+	*w = (struct watch){ .e = e, .bound_ns = INT64_MAX / 4 }; /* until the return is told */
+	if (j->plan->node[g->node].role == PLAN_BALANCER)
+		away_init(w);
+	else if (e->kind == PLAN_DETECT)
 		stop_init(j, g, w);
+	else if (e->kind == PLAN_OVERSHOOT)
+		over_init(j, w);
 	else
 		start_init(j, g, w);
+}
+
+static bool watches(const struct plan_expect *e, int node)
+{
+	return (e->kind == PLAN_DETECT || e->kind == PLAN_BACK || e->kind == PLAN_OVERSHOOT ||
+	        e->kind == PLAN_FAILOVER) && e->node[0] == node;
 }
 
 static bool watched_back(const struct gone *g)
@@ -139,6 +181,17 @@ static int64_t planned_back(const struct plan *p, unsigned fault)
 	return end != PLAN_NONE ? p->fault[end].at_ns : INT64_MAX;
 }
 
+/* From when on all others are in use, if they aren't when it returns; by the plan alone. */
+static int64_t full_from(const struct judge *j, unsigned fault)
+{
+	const struct plan *p = j->plan;
+	int64_t back = planned_back(p, fault);
+	int64_t up = back < INT64_MAX ? downs_others_up(j->gones->downs, p->fault[fault].node,
+	                                                back) : back;
+
+	return up == back ? INT64_MIN : up < INT64_MAX ? up + p->limits.slack_ns : up;
+}
+
 static void gone_begins(struct judge *j, unsigned fault)
 {
 	const struct plan_fault *f = &j->plan->fault[fault];
@@ -152,12 +205,13 @@ static void gone_begins(struct judge *j, unsigned fault)
 	                    .back_from_ns = planned_back(j->plan, fault),
 	                    .back_to_ns = INT64_MAX,
 	                    .over_ns = load_end(j->plan),
+	                    .full_ns = full_from(j, fault),
 	                    .counted = zeroed(j->balancer_n, sizeof(bool)),
 	                    .up_wanted = balancers_checking(j, f->node) };
 	s->of_fault[fault] = (int)s->n;
 	for (unsigned i = 0; i < j->plan->expect_n; i++) {
 		const struct plan_expect *e = &j->plan->expect[i];
-		if ((e->kind == PLAN_DETECT || e->kind == PLAN_BACK) && e->node[0] == f->node)
+		if (watches(e, f->node))
 			watch_add(j, g, e);
 	}
 	if (!watched_back(g))
@@ -182,9 +236,15 @@ static void gone_ends(struct judge *j, struct gone *g, int end)
 		if (plan_fault_silences(p->fault[k].kind) && p->fault[k].at_ns > g->back_to_ns &&
 		    p->fault[k].at_ns < g->over_ns)
 			g->over_ns = p->fault[k].at_ns;
-	for (size_t i = 0; i < g->watch_n; i++)
-		if (g->watch[i].start != NULL)
-			start_back(j, g, &g->watch[i]);
+	for (size_t i = 0; i < g->watch_n; i++) {
+		struct watch *w = &g->watch[i];
+		if (w->start != NULL)
+			start_back(j, g, w);
+		else if (w->over != NULL)
+			w->bound_ns = g->back_to_ns + over_bound(j, w->e);
+		else if (w->away != NULL)
+			w->bound_ns = g->back_to_ns + w->e->within_ns;
+	}
 }
 
 void gones_fault(struct judge *j, unsigned fault)
@@ -202,8 +262,12 @@ void gones_fault(struct judge *j, unsigned fault)
 		if (g->end == PLAN_NONE && plan_fault_end(p, g->fault) == (int)fault)
 			gone_ends(j, g, (int)fault);
 	}
-	for (unsigned i = 0; i < j->balancer_n; i++)
-		j->balancer[i].gone_next_ns = NEVER;
+	for (unsigned i = 0; i < j->balancer_n; i++) {
+		struct balancer *b = &j->balancer[i];
+		b->gone_next_ns = NEVER;
+		if (p->fault[fault].kind == PLAN_START && p->fault[fault].node == (int)b->node)
+			health_restart(b, j->events.fault[fault].from_ns);
+	}
 }
 
 /* ---- draws ---- */
@@ -254,6 +318,109 @@ static void look_again(struct judge *j, struct balancer *b, const struct draw *d
 	b->gone_next_ns = next;
 }
 
+bool balancer_away(const struct judge *j, const struct balancer *b, int64_t from_ns, int64_t to_ns)
+{
+	const struct downs *d = j->gones->downs;
+
+	return downs_silent_until(d, (int)b->node, from_ns) > from_ns ||
+	       downs_silent_until(d, (int)b->node, to_ns) > to_ns ||
+	       downs_returned(d, (int)b->node, to_ns) > from_ns;
+}
+
+/* Every server but the node's is silent. */
+static bool alone(const struct judge *j, const struct balancer *b, int node, int64_t t_ns)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		int other = b->conf->server_node[i];
+		if (other != node && downs_silent_until(j->gones->downs, other, t_ns) == t_ns)
+			return false;
+	}
+	return true;
+}
+
+/* Some other server must be up, and known to be. */
+static bool others_up(const struct judge *j, const struct balancer *b, int node, int64_t t_ns)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		int other = b->conf->server_node[i];
+		if (other != node &&
+		    downs_surely_up(j->gones->downs, other, t_ns - judge_slack_ns(j)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * When what is claimed has to be so at this balancer: it may have been away itself, and roundrobin
+ * takes turns among all when none is up.
+ */
+static int64_t deadline(const struct judge *j, const struct balancer *b, const struct gone *g,
+                        const struct watch *w, int64_t t_ns)
+{
+	int64_t slack = judge_slack_ns(j), since = w->stop != NULL ? g->to_ns : g->back_to_ns;
+	int64_t bound = w->bound_ns + slack;
+
+	if (t_ns <= bound)
+		return bound;
+	int64_t back = downs_returned(j->gones->downs, (int)b->node, t_ns);
+	if (back > since && back + (w->bound_ns - since) + slack > bound)
+		bound = back + (w->bound_ns - since) + slack;
+	bool turns = b->conf->policy == BAL_ROUNDROBIN && !others_up(j, b, g->node, t_ns);
+	return turns && w->stop != NULL ? INT64_MAX : bound;
+}
+
+void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns)
+{
+	int64_t slack = judge_slack_ns(j);
+
+	if (j->gones->n == 0 || balancer_away(j, b, t_ns - slack, t_ns + slack))
+		return; /* it is away itself */
+	for (size_t i = 0; i < j->gones->n; i++) {
+		struct gone *g = &j->gones->gone[i];
+		if (t_ns < g->to_ns || g->watch_n == 0 ||
+		    j->plan->node[g->node].role != PLAN_RECURSOR || !alone(j, b, g->node, t_ns))
+			continue;
+		for (size_t k = 0; k < g->watch_n; k++) {
+			const struct watch *w = &g->watch[k];
+			int64_t until = deadline(j, b, g, w, t_ns);
+			if (w->stop != NULL)
+				stop_nowhere(g, &w->stop[b->index], t_ns, until);
+			else if (w->start != NULL)
+				start_nowhere(g, &w->start[b->index], t_ns, until);
+		}
+	}
+}
+
+int64_t gones_silent_until(const struct judge *j, int node, int64_t t_ns)
+{
+	return downs_silent_until(j->gones->downs, node, t_ns);
+}
+
+void gones_lost(struct judge *j, int64_t plan_ns)
+{
+	for (size_t i = 0; i < j->gones->n; i++) {
+		struct gone *g = &j->gones->gone[i];
+		g->lost += plan_ns >= g->from_ns && plan_ns < g->back_from_ns;
+	}
+}
+
+json_t *gones_json(const struct judge *j)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < j->plan->fault_n; i++) {
+		if (j->gones->of_fault[i] < 0)
+			continue;
+		const struct gone *g = &j->gones->gone[j->gones->of_fault[i]];
+		json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:I}",
+			"name", node_name(j, g->node),
+			"kind", plan_fault_name(j->plan->fault[g->fault].kind),
+			"at_ns", (json_int_t)g->from_ns, "lost", (json_int_t)g->lost,
+			"misrouted", (json_int_t)g->misrouted));
+	}
+	return list;
+}
+
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 {
 	int node = b->conf->server_node[d->server];
@@ -266,11 +433,13 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 		g->misrouted += own && d->t_ns >= g->to_ns && d->t_ns < g->back_from_ns;
 		for (size_t k = 0; k < g->watch_n; k++) {
 			const struct watch *w = &g->watch[k];
-			int64_t deadline = w->bound_ns + judge_slack_ns(j);
+			int64_t until = deadline(j, b, g, w, d->t_ns);
 			if (w->stop != NULL)
-				stop_draw(g, &w->stop[b->index], d, own, deadline);
-			else
-				start_draw(g, &w->start[b->index], d, own, deadline);
+				stop_draw(g, &w->stop[b->index], d, own, until);
+			else if (w->over != NULL)
+				over_draw(g, &w->over[b->index], d, own, until);
+			else if (w->start != NULL)
+				start_draw(g, &w->start[b->index], d, own, until);
 		}
 	}
 }
@@ -280,7 +449,7 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 /* What was on its way when a node died may still arrive. */
 static int64_t dead_from(const struct judge *j, const struct gone *g)
 {
-	return g->to_ns + judge_slack_ns(j) + 2 * j->plan->node[g->node].link.delay_ns;
+	return g->to_ns + judge_slack_ns(j) + j->gones->way_ns;
 }
 
 void gones_answer(struct judge *j, int node, int64_t t_ns)
@@ -336,7 +505,7 @@ void gones_change(struct judge *j, struct balancer *b, unsigned server, enum ser
 			struct watch *w = &g->watch[k];
 			if (w->stop != NULL)
 				stop_change(g, &w->stop[b->index], server, lo_ns, hi_ns);
-			else
+			else if (w->start != NULL)
 				start_change(g, &w->start[b->index], lo_ns);
 		}
 	}

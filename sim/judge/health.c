@@ -46,7 +46,8 @@ static struct outcome probe_outcome(const struct probe *p, const struct bal_chec
 {
 	int64_t limit = p->t_ns + c->timeout_ns;
 	bool answered = p->answer_ns != NEVER && p->answer_ns <= limit + slack_ns;
-	struct outcome o = { .frame = p->frame, .fails_most = 1, .server = p->server };
+	struct outcome o = { .frame = p->frame, .fails_most = 1, .server = p->server,
+	                     .sent_ns = p->t_ns };
 
 	if (answered) {
 		bool close = p->answer_ns > limit - slack_ns && c->timeout_ns > slack_ns;
@@ -155,12 +156,46 @@ static void outcome_take(struct judge *j, struct balancer *b, const struct outco
 	const struct bal_check *c = &b->conf->server[o->server].check;
 	struct server *s = &b->server[o->server];
 
+	if (o->restart) {
+		b->health.restart_ns = o->lo_ns;
+		s->hope = s->fear = (struct machine){ .known = false };
+		flaps_change(j, b, o, SERVER_UNKNOWN);
+		if (s->told != SERVER_UNKNOWN)
+			add_change(j, b, o->server, o->lo_ns, o->lo_ns, SERVER_UNKNOWN);
+		return;
+	}
+	if (o->sent_ns < b->health.restart_ns)
+		return;
 	machine_step(&s->hope, c, o->may_succeed, 1);
 	machine_step(&s->fear, c, !o->may_fail, o->fails_most);
 	enum server_state now = state_of(&s->hope, &s->fear);
-	if (now != s->told)
-		add_change(j, b, o->server, o->lo_ns,
-		           now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns, now);
+	if (now == s->told)
+		return;
+	flaps_change(j, b, o, now);
+	add_change(j, b, o->server, o->lo_ns,
+	           now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns, now);
+}
+
+void health_restart(struct balancer *b, int64_t t_ns)
+{
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		struct outcome o = { .lo_ns = t_ns, .hi_ns = t_ns, .server = (uint16_t)i,
+		                     .restart = true };
+		if (b->conf->server[i].check.mode == BAL_CHECK_AUTO)
+			outcome_add(&b->health, &o);
+	}
+}
+
+/* A balancer that hangs when an answer comes may find its time to be up when it goes on. */
+static void outcome_waits(const struct judge *j, const struct balancer *b, struct outcome *o,
+                          int64_t slack_ns)
+{
+	int64_t until = gones_silent_until(j, (int)b->node, o->lo_ns);
+
+	if (until == o->lo_ns || until == INT64_MAX)
+		return;
+	o->may_fail = true;
+	o->hi_ns = until + slack_ns;
 }
 
 /* Probes that were sent until t_ns: what they came to. */
@@ -176,6 +211,7 @@ static void probes_over(struct judge *j, struct balancer *b, int64_t t_ns)
 		gones_probe(j, b, p);
 		if (c->mode == BAL_CHECK_AUTO) {
 			struct outcome o = probe_outcome(p, c, j->plan->balancer.checks, slack);
+			outcome_waits(j, b, &o, slack);
 			outcome_add(&b->health, &o);
 		}
 		b->probe.base = ++b->probe_settled;
@@ -203,7 +239,8 @@ int64_t health_delay(const struct judge *j)
 
 void epochs_init(struct balancer *b)
 {
-	b->health.epoch_ns = NEVER;
+	b->flap = flaps_new(b);
+	b->health.epoch_ns = b->health.restart_ns = NEVER;
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
 		enum bal_check_mode mode = b->conf->server[i].check.mode;
 		struct server *s = &b->server[i];
@@ -218,4 +255,5 @@ void epochs_free(struct balancer *b)
 {
 	free(b->health.outcome);
 	free(b->health.edge);
+	free(b->flap);
 }

@@ -96,7 +96,6 @@ struct settled {
 	uint64_t lost, lost_first, late, lost_truncated;
 	uint64_t first_lost_frame;
 	int64_t first_lost_ns;          /* NEVER: none was lost */
-	uint64_t answered, error, truncated, over_tcp;
 	unsigned phase;                 /* of the last one */
 	size_t bin;
 };
@@ -114,6 +113,7 @@ struct client {
 	unsigned bad_n;
 	struct planned *planned;        /* generators of this node's loads, each with its next */
 	unsigned planned_n;
+	int64_t hang_ns;                /* answers may come this much later than ever else */
 	int64_t next_plan_ns;           /* when the next query of any is planned */
 	struct oracle *oracle;          /* NULL: a foreign recursor's answers can't be told */
 	struct settled settled;
@@ -129,6 +129,10 @@ void client_settle(struct judge *j, struct client *c, int64_t t_ns);
 void client_finish(struct judge *j, struct client *c);
 /* When a query is given up: its last try's deadline. */
 int64_t query_deadline(const struct client *c, const struct query *q);
+/* The balancer that it goes to first: its index among the judge's. */
+unsigned query_balancer(const struct client *c, const struct query *q);
+/* All that were planned before this are settled. */
+int64_t client_settled(const struct client *c, int64_t t_ns);
 /* True when it was answered in time, whatever the answer said. */
 bool query_answered(const struct client *c, const struct query *q);
 /* The load that planned it. */
@@ -136,6 +140,10 @@ const struct plan_load *query_load(const struct client *c, const struct query *q
 
 /* settled.c: counts a settled query wherever it counts. */
 void query_settled(struct judge *j, struct client *c, const struct query *q);
+
+struct cache_count {
+	uint64_t answers, hits;
+};
 
 /* ---- balancer.c ---- */
 
@@ -154,9 +162,24 @@ struct front {
 	uint32_t last;      /* how far on the last of them is, when this is the first */
 	uint16_t server;    /* UINT16_MAX: not forwarded */
 	bool shared;        /* one of several that wait with one question: a guess */
+	bool hit;           /* answered from the balancer's cache: never forwarded */
+	bool unsure;        /* as in struct draw */
 };
 
 STATIC_MUST(sizeof(struct front) == 64);
+
+/* The name of a query at the front, kept beside it when some expectation goes by names. */
+struct name {
+	uint64_t hash;      /* case folded; never 0 */
+	bool whole;
+	uint8_t len;        /* of b, in wire form and small letters */
+	uint8_t b[54];
+};
+
+STATIC_MUST(sizeof(struct name) == 64);
+
+void name_of(struct name *n, const struct judge_message *m);
+void name_text(const struct name *n, char out[DNS_NAME_TEXT]);
 
 /* A forward that no query at the front explains. */
 struct lone {
@@ -188,7 +211,9 @@ struct machine {
 struct outcome {
 	int64_t lo_ns, hi_ns;   /* when the program learns it */
 	uint64_t frame;
+	int64_t sent_ns;
 	uint16_t server;
+	bool restart;           /* no probe: the program begins anew */
 	bool may_succeed, may_fail;
 	uint8_t fails_most;     /* how many failures a program may count for it */
 };
@@ -215,27 +240,35 @@ struct health {
 	unsigned unknown_n;         /* servers whose state isn't certain */
 	uint64_t epoch;             /* grows with each edge */
 	int64_t epoch_ns;           /* of the last one */
+	int64_t restart_ns;         /* what was sent before doesn't count; NEVER */
 };
 
 struct balancer {
 	unsigned node, index;
 	const struct plan_conf *conf;
 	struct ring front, lone, probe;
+	struct ring name;           /* struct name of each front; or empty */
+	struct track *track;        /* for policies that go by what is outstanding; or NULL */
 	/* below these draws are settled; they are kept to be looked back at */
 	uint64_t front_settled, lone_settled;
 	uint64_t probe_settled;
 	struct server *server;      /* conf->server_n of them */
 	uint64_t *check;            /* hash of each server's check question */
 	struct health health;
+	struct flap *flap;          /* by server */
 	struct table servers;       /* endpoint to server */
 	struct table waiting;       /* question to the first front that waits */
 	struct aging backs;         /* a server's answer to who asked */
+	struct aging owed;          /* question to servers' answers that no client has yet */
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
 	struct tcp *tcp;            /* queries and answers over TCP, once there are any */
-	/* forwards over TCP that no query explains: tries after the first; and segments with data
-	 * to servers that aren't followed */
-	uint64_t tcp_again, tcp_unfollowed;
+	/* forwards over TCP that no query explains: tries after the first; segments with data to
+	 * servers that aren't followed; connections that servers refused */
+	uint64_t tcp_again, tcp_unfollowed, tcp_refused;
+	int64_t tcp_refused_ns;     /* the last one */
+	uint64_t queries, hits;     /* clients' that are settled; those that weren't forwarded */
+	struct cache_count *cache;  /* the same for each of the judge's caches, in its window */
 	uint64_t draws;             /* and to each server */
 	uint64_t *server_draws;
 	size_t bin;                 /* of the last draw, in the series */
@@ -253,6 +286,8 @@ struct draw {
 	uint64_t frame;
 	uint16_t server;
 	bool lone, shared;
+	bool unsure;        /* over TCP: another server may have been chosen, which refused */
+	const struct name *name; /* NULL: not known */
 };
 
 void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsigned index);
@@ -260,6 +295,18 @@ void balancer_free(struct balancer *b);
 void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out);
 /* Forgets a query at the front that nobody forwarded in time, and that is the oldest such one. */
 void balancer_stale(struct balancer *b, uint64_t front);
+/*
+ * Its program was started so shortly before t_ns that it isn't known what it knows: the first check
+ * of each server decides, and what was outstanding or used up is forgotten.
+ */
+bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns);
+/* How often it was started until t_ns, or from from_ns on. */
+unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_t from_ns,
+                         int64_t t_ns);
+/* What there was over TCP that may have been a choice and isn't known as one. */
+uint64_t balancer_tcp_unsure(const struct balancer *b);
+/* Counts a query at the front that is settled. */
+void balancer_count(const struct judge *j, struct balancer *b, const struct front *f);
 /* The server that a query was forwarded to, by its key at the front; NULL: not known. */
 const char *server_asked(const struct judge *j, uint64_t key);
 /* The draw of a front that was forwarded, or of a lone forward. */
@@ -271,6 +318,8 @@ void epochs_init(struct balancer *b);
 void epochs_free(struct balancer *b);
 /* Takes in what probes came to until t_ns; every probe sent until then is over. */
 void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
+/* The balancer's program starts anew: it knows of no server. */
+void health_restart(struct balancer *b, int64_t t_ns);
 /* Puts the servers' states to what they are at t_ns, which never decreases. */
 void health_at(struct balancer *b, int64_t t_ns);
 /* When a state changes next, as far as is known. */
@@ -282,10 +331,6 @@ int64_t health_delay(const struct judge *j);
 void judge_settle(struct judge *j, int64_t t_ns);
 
 /* ---- recursor.c ---- */
-
-struct cache_count {
-	uint64_t answers, hits;
-};
 
 struct recursor {
 	unsigned node;
@@ -316,7 +361,7 @@ struct node_seen {
 	uint64_t frames;            /* taps */
 };
 
-enum { VIOLATIONS_MAX = 32 };
+enum { VIOLATIONS_MAX = 32, DEFECTS_MAX = 64 };
 
 /* An invariant that the system broke, by the engine's own checkers. */
 struct violation {
@@ -335,6 +380,8 @@ struct events {
 	int64_t planned, sent, unsent, loads;
 	int64_t wire_drops, delay_p50_us, delay_p99_us, loop_gap_max_us;
 	int64_t clock_step_us;
+	unsigned defect_n;
+	char *defect[DEFECTS_MAX];  /* what a test-only build did wrong on purpose */
 	unsigned violation_n;
 	uint64_t violation_more;    /* beyond VIOLATIONS_MAX */
 	struct violation violation[VIOLATIONS_MAX];
@@ -366,6 +413,14 @@ struct latency {
 	struct spread spread;       /* of those that weren't lost */
 };
 
+/* An answers expectation, and what it has seen: queries by their time, bad answers by theirs. */
+struct answers {
+	const struct plan_expect *e;
+	int64_t from_ns, to_ns;       /* its window; of the whole run, all time */
+	uint64_t answered, wrong, duplicate, error;
+	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
+};
+
 /* What a node's taps need to know of it. */
 struct tracked {
 	enum plan_role role;
@@ -390,6 +445,9 @@ struct judge {
 	int64_t check_ns;           /* longest time-out of a health check */
 	int64_t keep_ns;            /* as long an answer is matched to its query */
 	bool turns;                 /* the policy is roundrobin */
+	bool ahead;                 /* draws are judged by those that came after them, too */
+	bool names_wanted;
+	bool restarts;              /* of balancers are planned */
 	int64_t seen_ns;            /* latest tap */
 	int64_t settle_ns;          /* when judge_settle is due next */
 	int64_t settled_ns;         /* draws that were made before are settled */
@@ -401,10 +459,14 @@ struct judge {
 	int64_t bin_ns;
 	uint64_t **node_bin;        /* recursors: draws to them in each bin; by node */
 	struct late *late;          /* of first tries at the clients' interfaces */
-	unsigned latency_n, cache_n, even_n;
+	unsigned latency_n, cache_n, even_n, rule_n;
 	struct latency *latency;
 	const struct plan_expect **cache;
-	struct even **even;
+	struct even **even;         /* of even, then of policy */
+	struct rule **rule;
+	unsigned answers_n, outage_n;
+	struct answers *answers;
+	struct outage **outage;
 	struct gones *gones;        /* silences that were told, and what is asked about them */
 };
 
@@ -429,6 +491,14 @@ void gones_free(struct judge *j);
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* A query that came in at t_ns and that wasn't forwarded. */
+void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
+/* A query planned then got no answer in time. */
+void gones_lost(struct judge *j, int64_t plan_ns);
+/* The end of a silence of the node's that is on at t_ns, by the plan; else t_ns. */
+int64_t gones_silent_until(const struct judge *j, int node, int64_t t_ns);
+/* Each silence with what it cost. */
+json_t *gones_json(const struct judge *j);
 /* An answer of a server to a query or a probe. */
 void gones_answer(struct judge *j, int node, int64_t t_ns);
 /* A probe that is over, in the order in which they were sent. */
@@ -438,6 +508,9 @@ void gones_change(struct judge *j, struct balancer *b, unsigned server, enum ser
                   int64_t lo_ns, int64_t hi_ns);
 /* Client queries that went to fault's recursor from its death to its return. */
 uint64_t fault_misrouted(const struct judge *j, unsigned fault);
+/* away.c: a query that is settled, and that went to the balancer node first. */
+void gones_query(struct judge *j, unsigned client, int node, const struct query *q, bool answered,
+                 bool first);
 /* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
 uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
 /* Answers of the dead. */
@@ -464,13 +537,39 @@ void even_look(struct even *v, const struct balancer *b, int64_t t_ns);
 /* A settled draw, each balancer's in the order of their queries. */
 void even_draw(struct even *v, const struct balancer *b, const struct draw *d);
 size_t even_retained(const struct even *v);
+/* Adds the policies' rules to the judge. */
+void rules_init(struct judge *j);
+void rules_free(struct judge *j);
+/* A settled draw, before it counts as settled. */
+void rules_draw(struct judge *j, struct balancer *b, const struct draw *d);
+size_t rules_retained(const struct judge *j);
+void expect_policy(struct rule *r, struct finding *f);
 void expect_even(struct even *v, struct finding *f);
 void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f);
 void expect_lost(struct judge *j, const struct plan_expect *e, struct finding *f);
-void expect_answers(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_answers(struct judge *j, const struct answers *a, struct finding *f);
 void expect_cache(struct judge *j, unsigned cache, struct finding *f);
 void expect_latency(const struct latency *l, struct finding *f);
+void expect_flaps(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_overshoot(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_failover(struct judge *j, const struct plan_expect *e, struct finding *f);
+void expect_back_balancer(struct judge *j, const struct plan_expect *e, struct finding *f);
+
+/* outage.c */
+struct outage *outage_new(const struct judge *j, const struct plan_expect *e);
+void outage_free(struct outage *take_o);
+/* A settled query; balancer: index of the one that it went to first. */
+void outage_query(struct outage *o, const struct query *q, uint32_t balancer, bool answered);
+/* No query that was planned before t_ns is open. */
+void outage_until(struct outage *o, int64_t t_ns);
+void expect_outage(struct judge *j, struct outage *o, struct finding *f);
+
+/* flaps.c */
+struct flap *flaps_new(const struct balancer *b);
+/* After a probe's outcome the server's state is told anew. */
+void flaps_change(struct judge *j, struct balancer *b, const struct outcome *o,
+                  enum server_state now);
 
 /* series.c: counts over time, "series" of docs/run-directory.md. */
 void series_init(struct judge *j);

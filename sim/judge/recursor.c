@@ -51,7 +51,8 @@ static void count_answer(const struct judge *j, struct recursor *r, int64_t quer
 {
 	for (unsigned i = 0; i < j->cache_n; i++) {
 		const struct plan_expect *e = j->cache[i];
-		if (query_ns < e->during_from_ns || query_ns >= e->during_to_ns)
+		if (e->at_balancers || query_ns < e->during_from_ns ||
+		    query_ns >= e->during_to_ns)
 			continue;
 		r->cache[i].answers++;
 		r->cache[i].hits += took_ns <= e->within_ns;

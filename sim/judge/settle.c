@@ -39,6 +39,8 @@ static void tell(struct judge *j, struct balancer *b, const struct draw *d)
 	states_at(j, b, d->in_ns);
 	for (unsigned i = 0; i < j->even_n; i++)
 		even_draw(j->even[i], b, d);
+	if (j->rule_n > 0)
+		rules_draw(j, b, d);
 }
 
 static void settle_front(struct judge *j, struct balancer *b)
@@ -47,10 +49,14 @@ static void settle_front(struct judge *j, struct balancer *b)
 
 	if (f->server != UINT16_MAX) {
 		struct draw d = front_draw(f);
+		if (j->names_wanted)
+			d.name = ring_at(&b->name, b->front_settled);
 		tell(j, b, &d);
 	} else {
+		gones_nowhere(j, b, f->t_ns);
 		balancer_stale(b, b->front_settled);
 	}
+	balancer_count(j, b, f);
 	b->front_settled++;
 }
 
@@ -119,16 +125,28 @@ static void release(struct balancer *b, int64_t before_ns)
 	while (b->front.base < b->front_settled &&
 	       ((const struct front *)ring_at(&b->front, b->front.base))->t_ns < before_ns)
 		b->front.base++;
+	b->name.base = b->front.base;
 	while (b->lone.base < b->lone_settled &&
 	       ((const struct lone *)ring_at(&b->lone, b->lone.base))->t_ns < before_ns)
 		b->lone.base++;
+}
+
+/* Outages are told of what was planned before the first query that is open at any client node. */
+static void settle_outages(struct judge *j, int64_t t_ns)
+{
+	for (unsigned i = 0; i < j->client_n && j->outage_n > 0; i++) {
+		int64_t t = client_settled(&j->client[i], t_ns);
+		t_ns = t < t_ns ? t : t_ns;
+	}
+	for (unsigned i = 0; i < j->outage_n; i++)
+		outage_until(j->outage[i], t_ns);
 }
 
 void judge_settle(struct judge *j, int64_t t_ns)
 {
 	bool all = t_ns == INT64_MAX;
 	int64_t probes = all ? t_ns : t_ns - j->check_ns - health_delay(j);
-	int64_t draws = all ? t_ns : probes - BALANCER_STALE_NS * (1 + j->turns);
+	int64_t draws = all ? t_ns : probes - BALANCER_STALE_NS * (1 + j->ahead);
 
 	j->settled_ns = draws;
 	for (unsigned i = 0; i < j->client_n; i++)
@@ -136,6 +154,7 @@ void judge_settle(struct judge *j, int64_t t_ns)
 			client_finish(j, &j->client[i]);
 		else
 			client_settle(j, &j->client[i], t_ns);
+	settle_outages(j, t_ns);
 	for (unsigned i = 0; i < j->balancer_n; i++)
 		health_until(j, &j->balancer[i], probes);
 	settle_draws(j, draws);

@@ -10,15 +10,20 @@ static bool match_wrong(uint8_t match)
 	return match == REC_WRONG_RCODE || match == REC_WRONG_DATA || match == REC_BROKEN;
 }
 
-static void count_lost(struct client *c, const struct query *q, bool answered)
+static bool first_try_answered(const struct client *c, const struct query *q)
+{
+	return q->answer_ns != NEVER && q->answer_try <= 1 &&
+	       q->answer_ns <= q->plan_ns + query_load(c, q)->timeout_ns;
+}
+
+static void count_lost(struct judge *j, struct client *c, const struct query *q, bool answered)
 {
 	struct settled *s = &c->settled;
-	bool first = q->answer_ns != NEVER && q->answer_try <= 1 &&
-	             q->answer_ns <= q->plan_ns + query_load(c, q)->timeout_ns;
 
-	s->lost_first += !first;
+	s->lost_first += !first_try_answered(c, q);
 	if (answered)
 		return;
+	gones_lost(j, q->plan_ns);
 	s->late += q->answer_ns != NEVER;
 	s->lost_truncated += q->truncated && q->answer_ns == NEVER;
 	if (s->lost++ > 0)
@@ -74,6 +79,27 @@ static void count_latency(struct latency *l, const struct query *q, bool answere
 	spread_add(&l->spread, took_ns);
 }
 
+static void count_answers(struct answers *a, const struct query *q)
+{
+	if (q->plan_ns < a->from_ns || q->plan_ns >= a->to_ns)
+		return;
+	a->answered += q->match != 0;
+	a->error += q->match == REC_ERROR;
+	a->truncated += q->truncated;
+	a->over_tcp += q->truncated && q->answer_ns != NEVER;
+}
+
+/* For those who ask about a balancer, or about outages. */
+static void tell_balancer(struct judge *j, const struct client *c, const struct query *q,
+                          bool answered)
+{
+	unsigned b = query_balancer(c, q);
+
+	gones_query(j, c->node, (int)j->balancer[b].node, q, answered, first_try_answered(c, q));
+	for (unsigned i = 0; i < j->outage_n; i++)
+		outage_query(j->outage[i], q, b, answered);
+}
+
 void query_settled(struct judge *j, struct client *c, const struct query *q)
 {
 	struct settled *s = &c->settled;
@@ -84,14 +110,13 @@ void query_settled(struct judge *j, struct client *c, const struct query *q)
 	if (q->sent_ns == NEVER)
 		return;
 	s->sent++;
-	s->answered += q->match != 0;
-	s->error += q->match == REC_ERROR;
-	s->truncated += q->truncated;
-	s->over_tcp += q->truncated && q->answer_ns != NEVER;
 	late_add(j->late, q->sent_ns - q->plan_ns);
-	count_lost(c, q, answered);
+	count_lost(j, c, q, answered);
 	count_phase(j, c, q, answered, took_ns);
 	count_bin(j, c, q, answered, took_ns);
+	tell_balancer(j, c, q, answered);
+	for (unsigned i = 0; i < j->answers_n; i++)
+		count_answers(&j->answers[i], q);
 	for (unsigned i = 0; i < j->latency_n; i++)
 		count_latency(&j->latency[i], q, answered, took_ns);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "even.h"
+#include "rule.h"
 
 static int64_t ppm(double x)
 {
@@ -82,7 +83,7 @@ static void tell_share(struct even *v, const struct pool *o, const struct set *s
 	text_count(t, r.k);
 	text_add(t, " of ");
 	text_count(t, r.n);
-	text_add(t, " (");
+	text_add(t, v->names != NULL ? " names (" : " (");
 	text_percent(t, r.n > 0 ? ppm((double)r.k / (double)r.n) : 0);
 	text_add(t, " %%, %g %% interval ", 100 - 200 * expect_miss(v->e));
 	text_percent(t, ppm(r.is.lo));
@@ -125,7 +126,7 @@ static json_t *measured_share(struct even *v, const struct pool *o, unsigned k)
 }
 
 /* Queries to servers that were down; *first: the first balancer that has any. */
-static uint64_t ineligible(const struct even *v, unsigned *first)
+uint64_t even_ineligible_n(const struct even *v, unsigned *first)
 {
 	uint64_t n = 0;
 
@@ -148,7 +149,7 @@ static void fill_measured(struct even *v, const struct pool *o, struct finding *
 	                    json_integer(o != NULL ? (json_int_t)o->all.total : 0));
 	json_object_set_new(f->measured, "left_out", json_integer((json_int_t)v->left_out));
 	json_object_set_new(f->measured, "to_a_down_server",
-	                    json_integer((json_int_t)ineligible(v, NULL)));
+	                    json_integer((json_int_t)even_ineligible_n(v, NULL)));
 	json_object_set_new(f->measured, "log_e_max_milli",
 	                    json_integer((json_int_t)(stat_e_log_most(&v->e_all) * 1000)));
 	json_object_set_new(f->bound, "catch_ppm", json_integer(v->e->catch_ppm));
@@ -160,10 +161,10 @@ static void fill_measured(struct even *v, const struct pool *o, struct finding *
 
 /* ---- verdicts ---- */
 
-static bool fail_ineligible(struct even *v, struct finding *f)
+bool even_ineligible(struct even *v, struct finding *f)
 {
 	unsigned first = 0;
-	uint64_t n = ineligible(v, &first);
+	uint64_t n = even_ineligible_n(v, &first);
 	const struct ineligible *i = &v->ineligible[first];
 	unsigned node = v->j->balancer[first].node;
 
@@ -171,12 +172,14 @@ static bool fail_ineligible(struct even *v, struct finding *f)
 		return false;
 	f->verdict = VERDICT_FAIL;
 	text_count(&f->why, n);
-	text_add(&f->why, " queries went to a server whose health checks said that it was down, "
-	         "the first at ");
+	text_add(&f->why, i->order ? " queries went to a server of a higher order while one of a "
+	         "lower order was up, the first at " : " queries went to a server whose health "
+	         "checks said that it was down, the first at ");
 	text_time(&f->why, i->t_ns);
 	text_add(&f->why, " from %s to %s", node_name(v->j, (int)node),
 	         node_name(v->j, (int)i->server_node));
-	finding_frame(f, v->j, node, i->frame, i->t_ns, "query to a server that is down");
+	finding_frame(f, v->j, node, i->frame, i->t_ns, i->order ? "query to a server of a higher "
+	              "order" : "query to a server that is down");
 	return true;
 }
 
@@ -211,18 +214,42 @@ static bool fail_share(struct even *v, struct finding *f)
 	return false;
 }
 
+/* Queries over TCP that a server refused were drawn, and are seen at another one or nowhere. */
+static void fail_unless_unsure(const struct even *v, struct finding *f)
+{
+	f->verdict = v->unsure > 0 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL;
+	if (v->unsure == 0)
+		return;
+	text_add(&f->why, "; but ");
+	text_count(&f->why, v->unsure);
+	text_add(&f->why, " queries over TCP may have been refused by another server before");
+}
+
 static void decide_random(struct even *v, struct finding *f)
 {
 	struct pool *o = full_pool(v);
 
 	fill_measured(v, o, f);
-	if (fail_ineligible(v, f) || fail_share(v, f))
+	if (even_ineligible(v, f))
 		return;
-	if (!even_independent(v, o, &f->why)) {
-		f->verdict = VERDICT_FAIL;
+	if (fail_share(v, f)) {
+		fail_unless_unsure(v, f);
+		return;
+	}
+	if (v->names != NULL)
+		json_object_set_new(f->measured, "names",
+		                    json_integer((json_int_t)v->names->n));
+	if (v->names == NULL && !even_independent(v, o, &f->why)) {
+		fail_unless_unsure(v, f);
 		return;
 	}
 	f->verdict = VERDICT_INCONCLUSIVE;
+	if (v->names != NULL && v->names->full > 0) {
+		text_count(&f->why, v->names->full);
+		text_add(&f->why, " queries had names for which there was no room: at most %d are "
+		         "remembered", PLAN_NAMES_MAX);
+		return;
+	}
 	if (o == NULL || o->all.total == 0) {
 		text_add(&f->why, "no query was sent while every named server was known to be up");
 		return;
@@ -231,7 +258,27 @@ static void decide_random(struct even *v, struct finding *f)
 	if (all_inside(v, o, &o->all))
 		f->verdict = VERDICT_PASS;
 	else
-		text_add(&f->why, ": too few queries to tell");
+		text_add(&f->why, ": too few %s to tell", v->names != NULL ? "names" : "queries");
+}
+
+/* Under policy shares are no matter. */
+static void fill_chosen(const struct even *v, uint64_t n, struct finding *f)
+{
+	json_object_set_new(f->measured, "queries", json_integer((json_int_t)n));
+	json_object_set_new(f->measured, "left_out", json_integer((json_int_t)v->left_out));
+	json_object_set_new(f->measured, "to_a_down_server",
+	                    json_integer((json_int_t)even_ineligible_n(v, NULL)));
+	json_t *list = json_array();
+	for (unsigned b = 0; b < v->j->balancer_n; b++) {
+		uint64_t own = v->j->balancer_n > 1 ? 0 : n;
+		for (size_t i = 0; v->j->balancer_n > 1 && i < v->pool_n; i++)
+			own += v->pool[i]->by_balancer[b].total;
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name",
+		                      node_name(v->j, (int)v->j->balancer[b].node), "queries",
+		                      (json_int_t)own, "to_a_down_server",
+		                      (json_int_t)v->ineligible[b].n));
+	}
+	json_object_set_new(f->measured, "balancers", list);
 }
 
 static void decide_roundrobin(struct even *v, struct finding *f)
@@ -241,11 +288,14 @@ static void decide_roundrobin(struct even *v, struct finding *f)
 	for (size_t i = 0; i < v->pool_n; i++)
 		n += v->pool[i]->all.total;
 	for (unsigned b = 0; b < v->j->balancer_n; b++)
-		tcp += v->j->balancer[b].tcp_again + v->j->balancer[b].tcp_unfollowed;
-	fill_measured(v, full_pool(v), f);
+		tcp += balancer_tcp_unsure(&v->j->balancer[b]);
+	if (v->e->kind == PLAN_EVEN)
+		fill_measured(v, full_pool(v), f);
+	else
+		fill_chosen(v, n, f);
 	json_object_set_new(f->measured, "spread", json_integer((json_int_t)v->spread_max));
 	json_object_set_new(f->bound, "spread", json_integer(1));
-	if (fail_ineligible(v, f))
+	if (even_ineligible(v, f))
 		return;
 	f->verdict = n == 0 || (v->spread_max > 1 && tcp > 0) ? VERDICT_INCONCLUSIVE :
 	             v->spread_max <= 1 ? VERDICT_PASS : VERDICT_FAIL;
@@ -260,6 +310,34 @@ static void decide_roundrobin(struct even *v, struct finding *f)
 	text_add(&f->why, " at %s%s",
 	         node_name(v->j, (int)v->j->balancer[v->spread_balancer].node), tcp == 0 ? "" :
 	         "; queries over TCP take turns too, and not all could be followed");
+}
+
+/* What even measures of shares isn't what policy asks: only who was chosen, and how. */
+void expect_chance(struct even *v, struct finding *f)
+{
+	uint64_t n = 0;
+
+	for (unsigned b = 0; b < v->j->balancer_n; b++)
+		even_epoch_ends(v, &v->j->balancer[b], INT64_MAX);
+	if (v->j->turns) {
+		decide_roundrobin(v, f);
+		return;
+	}
+	for (size_t i = 0; i < v->pool_n; i++)
+		n += v->pool[i]->all.total;
+	fill_chosen(v, n, f);
+	if (even_ineligible(v, f))
+		return;
+	if (!even_independent(v, full_pool(v), &f->why)) {
+		fail_unless_unsure(v, f);
+		return;
+	}
+	text_add(&f->why, "none of ");
+	text_count(&f->why, n);
+	text_add(&f->why, " queries went to a server that wasn't to be chosen, and draws are "
+	         "independent");
+	f->verdict = n >= RULE_DRAWS_LEAST ? VERDICT_PASS : VERDICT_INCONCLUSIVE;
+	text_add(&f->why, "%s", n >= RULE_DRAWS_LEAST ? "" : ": too few to tell");
 }
 
 static void even_titles(const struct even *v, struct finding *f)
@@ -280,6 +358,8 @@ void expect_even(struct even *v, struct finding *f)
 		even_epoch_ends(v, &v->j->balancer[b], INT64_MAX);
 	switch (v->j->balancer_n > 0 ? v->j->balancer[0].conf->policy : BAL_FIRST_AVAILABLE) {
 	case BAL_WRANDOM:
+	case BAL_WHASHED:
+	case BAL_ORDERED_WRANDOM:
 		decide_random(v, f);
 		break;
 	case BAL_ROUNDROBIN:
@@ -287,9 +367,11 @@ void expect_even(struct even *v, struct finding *f)
 		break;
 	case BAL_LEAST_OUTSTANDING:
 	case BAL_FIRST_AVAILABLE:
+	case BAL_CHASHED:
 		f->verdict = VERDICT_INCONCLUSIVE;
 		text_add(&f->why, "the policy spreads load by other rules than chance or turns: "
-		         "nothing says what even would be");
+		         "nothing says what even would be; 'policy' asks whether its rule was "
+		         "kept");
 		break;
 	}
 }

@@ -14,12 +14,26 @@ static int64_t back_bound(const struct judge *j, const struct plan_expect *e)
 	return e->within_ns != PLAN_MODEL ? e->within_ns : plan_back_ns(j->plan, e->node[0]);
 }
 
+/*
+ * What of a balancer's queries surely goes to it while it is up; 0: the policy need never choose
+ * it, so nothing follows from being left out.
+ */
+static double start_share(const struct plan_conf *c, int node)
+{
+	bool first = c->policy == BAL_FIRST_AVAILABLE && c->server_n > 0 &&
+	             c->server_node[0] == node && c->server[0].qps == 0;
+
+	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN)
+		return plan_share(c, node);
+	return first ? 1 : 0;
+}
+
 void start_init(struct judge *j, struct gone *g, struct watch *w)
 {
 	w->start = zeroed(j->balancer_n, sizeof(*w->start));
 	for (unsigned i = 0; i < j->balancer_n; i++) {
 		w->start[i] = (struct start){
-			.share = plan_share(j->balancer[i].conf, g->node),
+			.share = start_share(j->balancer[i].conf, g->node),
 			.level = expect_flake(w->e),
 			.up_ns = NEVER, .first_ns = NEVER, .share_ns = NEVER,
 		};
@@ -60,21 +74,31 @@ static void share_draw(struct start *o, const struct draw *d, bool own, int64_t 
 	o->share_ns = NEVER;
 }
 
+void start_nowhere(const struct gone *g, struct start *o, int64_t t_ns, int64_t deadline_ns)
+{
+	if (t_ns < g->back_from_ns || t_ns >= g->over_ns)
+		return;
+	if (o->first_ns == NEVER || o->first_ns > t_ns)
+		o->others_before += t_ns > deadline_ns;
+}
+
 void start_draw(const struct gone *g, struct start *o, const struct draw *d, bool own,
                 int64_t deadline_ns)
 {
-	bool late = d->t_ns > deadline_ns, shared = o->share > 0 && o->share < 1;
+	bool late = d->t_ns > deadline_ns;
+	bool shared = o->share > 0 && o->share < 1 && d->t_ns >= g->full_ns;
+	int64_t share_by = g->full_ns > deadline_ns ? g->full_ns : deadline_ns;
 
 	if (d->t_ns < g->back_from_ns || d->t_ns >= g->over_ns)
 		return;
-	if (late && shared) {
+	if (d->t_ns > share_by && shared) {
 		stat_e_take(&o->late_e, ratio(o->share, o->late_own, o->late_n, own));
 		o->late_own += own;
 		o->late_n++;
 	}
 	if (o->first_ns != NEVER) {
 		if (shared)
-			share_draw(o, d, own, deadline_ns);
+			share_draw(o, d, own, share_by);
 	} else if (own) {
 		o->first_ns = d->t_ns;
 		o->first_frame = d->frame;
@@ -86,7 +110,8 @@ void start_draw(const struct gone *g, struct start *o, const struct draw *d, boo
 static json_t *start_json(const struct judge *j, const struct balancer *b, const struct start *o,
                           const struct gone *s)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:i}", "name", node_name(j, (int)b->node),
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:i}", "name", node_name(j, (int)b->node),
+	                 "at_ns", (json_int_t)s->back_from_ns,
 	                 "first_health_answer_ns", since_json(o->up_ns, s->back_from_ns),
 	                 "first_query_ns", since_json(o->first_ns, s->back_from_ns),
 	                 "at_share_from_ns", since_json(o->share_ns, s->back_from_ns),
@@ -114,14 +139,16 @@ static struct starts starts_measure(struct judge *j, const struct gone *s,
 		const struct balancer *b = &j->balancer[i];
 		struct start o = w->start[i];
 		bool in_time = o.first_ns != NEVER && o.first_ns <= w->bound_ns + judge_slack_ns(j);
-		bool never = !in_time && enough_elsewhere(o.share, o.others_before,
+		bool never = !in_time && o.others_before > 0 && enough_elsewhere(o.share,
+			o.others_before,
 		                                          expect_flake(e) / j->balancer_n);
 		if (a.by == NULL || o.first_ns == NEVER ||
 		    (a.slowest.first_ns != NEVER && o.first_ns > a.slowest.first_ns)) {
 			a.slowest = o;
 			a.by = b;
 		}
-		a.all_in_time &= in_time;
+		bool away = balancer_away(j, b, s->back_from_ns, w->bound_ns);
+		a.all_in_time &= in_time || away;
 		a.never |= never;
 		a.own += o.own;
 		a.n += o.n;
@@ -194,6 +221,10 @@ static enum verdict decide_back(struct judge *j, const struct plan_expect *e,
 
 void expect_back(struct judge *j, const struct plan_expect *e, struct finding *f)
 {
+	if (j->plan->node[e->node[0]].role == PLAN_BALANCER) {
+		expect_back_balancer(j, e, f);
+		return;
+	}
 	int64_t bound = back_bound(j, e);
 	json_t *list = json_array();
 	const struct gone *s;

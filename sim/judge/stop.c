@@ -80,6 +80,12 @@ void stop_draw(const struct gone *g, struct stop *o, const struct draw *d, bool 
 	}
 }
 
+void stop_nowhere(const struct gone *g, struct stop *o, int64_t t_ns, int64_t deadline_ns)
+{
+	if (t_ns < g->back_from_ns && t_ns < g->over_ns)
+		o->elsewhere += t_ns > deadline_ns;
+}
+
 void stop_change(const struct gone *g, struct stop *o, unsigned server, int64_t lo_ns,
                  int64_t hi_ns)
 {
@@ -99,8 +105,9 @@ json_t *since_json(int64_t t_ns, int64_t from_ns)
 static json_t *stop_json(const struct judge *j, const struct balancer *b, const struct stop *o,
                          const struct gone *s)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
-	                 "name", node_name(j, (int)b->node), "misrouted", (json_int_t)o->misrouted,
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+	                 "name", node_name(j, (int)b->node), "at_ns", (json_int_t)s->from_ns,
+	                 "misrouted", (json_int_t)o->misrouted,
 	                 "after_bound", (json_int_t)o->late,
 	                 "elsewhere_after_bound", (json_int_t)o->elsewhere,
 	                 "last_query_ns", since_json(o->last_ns, s->from_ns),
@@ -129,8 +136,10 @@ static struct stops stops_measure(struct judge *j, const struct gone *s,
 		all.misrouted += o.misrouted;
 		all.late += o.late;
 		all.elsewhere += o.elsewhere;
-		all.enough &= enough_elsewhere(plan_share(b->conf, e->node[0]), o.elsewhere,
-		                     expect_miss(e) / j->balancer_n);
+		if (!balancer_away(j, b, w->bound_ns, s->back_from_ns - 1))
+			all.enough &= enough_elsewhere(plan_share(b->conf, e->node[0]),
+			                               o.elsewhere,
+			                               expect_miss(e) / j->balancer_n);
 		if (all.by == NULL || o.last_ns > all.worst.last_ns) {
 			all.worst = o;
 			all.by = b;

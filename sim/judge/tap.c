@@ -60,18 +60,39 @@ static void alloc_phases(struct judge *j)
 	}
 }
 
+/* Answers that come when the loads are over belong to the run, too. */
+static struct answers answers_of(const struct plan *p, const struct plan_expect *e)
+{
+	struct answers a = { .e = e, .from_ns = e->during_from_ns, .to_ns = e->during_to_ns };
+	int64_t from = INT64_MAX, to = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++) {
+		from = p->load[i].from_ns < from ? p->load[i].from_ns : from;
+		to = p->load[i].to_ns > to ? p->load[i].to_ns : to;
+	}
+	if (a.from_ns <= from)
+		a.from_ns = INT64_MIN;
+	if (a.to_ns >= to || a.to_ns == 0)
+		a.to_ns = INT64_MAX;
+	return a;
+}
+
 static void alloc_expects(struct judge *j)
 {
 	const struct plan *p = j->plan;
 
 	j->latency = zeroed(p->expect_n, sizeof(*j->latency));
 	j->cache = zeroed(p->expect_n, sizeof(*j->cache));
-	j->even = zeroed(p->expect_n, sizeof(*j->even));
+	j->even = zeroed(2 * (size_t)p->expect_n, sizeof(*j->even));
+	j->answers = zeroed(p->expect_n, sizeof(*j->answers));
+	j->outage = zeroed(p->expect_n, sizeof(*j->outage));
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		if (p->expect[i].kind == PLAN_LATENCY)
 			j->latency[j->latency_n++].e = &p->expect[i];
 		if (p->expect[i].kind == PLAN_CACHE)
 			j->cache[j->cache_n++] = &p->expect[i];
+		if (p->expect[i].kind == PLAN_ANSWERS)
+			j->answers[j->answers_n++] = answers_of(p, &p->expect[i]);
 	}
 }
 
@@ -98,15 +119,26 @@ static void judge_alloc(struct judge *j)
 static void init_checks(struct judge *j)
 {
 	j->turns = j->balancer_n > 0 && j->balancer[0].conf->policy == BAL_ROUNDROBIN;
+	j->ahead = j->turns;
+	for (unsigned i = 0; i < j->plan->fault_n; i++)
+		j->restarts |= j->plan->fault[i].kind == PLAN_START &&
+		               j->plan->node[j->plan->fault[i].node].role == PLAN_BALANCER;
 	for (unsigned i = 0; i < j->balancer_n; i++)
 		for (unsigned k = 0; k < j->balancer[i].conf->server_n; k++) {
 			const struct bal_check *c = &j->balancer[i].conf->server[k].check;
 			if (c->mode == BAL_CHECK_AUTO && c->timeout_ns > j->check_ns)
 				j->check_ns = c->timeout_ns;
 		}
-	for (unsigned i = 0; i < j->plan->expect_n; i++)
-		if (j->plan->expect[i].kind == PLAN_EVEN)
-			j->even[j->even_n++] = even_new(j, &j->plan->expect[i]);
+	for (unsigned i = 0; i < j->plan->expect_n; i++) {
+		const struct plan_expect *e = &j->plan->expect[i];
+		if (e->kind == PLAN_EVEN)
+			j->even[j->even_n++] = even_new(j, e);
+		if (e->kind == PLAN_OUTAGE)
+			j->outage[j->outage_n++] = outage_new(j, e);
+	}
+	rules_init(j);
+	for (unsigned i = 0; i < j->balancer_n && j->names_wanted; i++)
+		ring_init(&j->balancer[i].name, sizeof(struct name));
 }
 
 /* The tracker of a node, by its role. */
@@ -157,8 +189,13 @@ static void free_expects(struct judge *j)
 		spread_free(&j->latency[i].spread);
 	for (unsigned i = 0; i < j->even_n; i++)
 		even_free(j->even[i]);
+	rules_free(j);
 	for (unsigned i = 0; i <= j->plan->fault_n; i++)
 		spread_free(&j->phase[i].latency);
+	for (unsigned i = 0; i < j->outage_n; i++)
+		outage_free(j->outage[i]);
+	free(j->outage);
+	free(j->answers);
 	gones_free(j);
 	series_free(j);
 	late_free(j->late);
@@ -181,6 +218,8 @@ void judge_free(struct judge *take_j)
 		recursor_free(&take_j->recursor[i]);
 	for (unsigned i = 0; i < take_j->invalid_n; i++)
 		free(take_j->invalid[i]);
+	for (unsigned i = 0; i < take_j->events.defect_n; i++)
+		free(take_j->events.defect[i]);
 	for (unsigned i = 0; i < take_j->events.violation_n; i++)
 		free(take_j->events.violation[i].what);
 	free(take_j->client);
@@ -272,13 +311,14 @@ size_t judge_retained(const struct judge *j)
 		const struct balancer *b = &j->balancer[i];
 		n += b->front.next - b->front.base + b->lone.next - b->lone.base +
 		     b->probe.next - b->probe.base + b->waiting.n + aging_n(&b->backs) +
+		     aging_n(&b->owed) +
 		     b->health.outcome_n + b->health.edge_n + b->gone_n;
 	}
 	for (unsigned i = 0; i < j->recursor_n; i++)
 		n += aging_n(&j->recursor[i].open);
 	for (unsigned i = 0; i < j->even_n; i++)
 		n += even_retained(j->even[i]);
-	return n;
+	return n + rules_retained(j);
 }
 
 void judge_invalid(struct judge *j, const char *format, ...)

@@ -71,6 +71,8 @@ int frame_icmp_unreachable(uint8_t *out, size_t cap, const uint8_t mac[12], cons
  * another kind, for two families, and for an ICMP message without its eight bytes of header.
  */
 int frame_make(uint8_t *out, size_t cap, const uint8_t mac[12], const struct frame *f) MUST_CHECK;
+/* How long that frame is, without making it. */
+size_t frame_size(const struct frame *f);
 
 /*
  * The UDP datagram that an ICMP error, from its header on, carries: who had sent it to whom, and as

@@ -240,3 +240,13 @@ int frame_make(uint8_t *out, size_t cap, const uint8_t mac[12], const struct fra
 	}
 	return -EINVAL;
 }
+
+size_t frame_size(const struct frame *f)
+{
+	struct packet k = { .v4 = ip_is4(&f->src.ip) };
+	size_t header = f->kind == FRAME_UDP ? UDP_HEADER : f->kind == FRAME_TCP ? TCP_HEADER : 0;
+
+	if (f->kind == FRAME_TCP && (f->tcp_flags & TCP_SYN) != 0)
+		header += TCP_MSS_LEN;
+	return ETHERNET + ip_header(&k) + header + f->payload_len;
+}

@@ -136,17 +136,21 @@ static void wire_event(struct lab *l)
 	const struct wire_shared *w = l->wire;
 	uint64_t drops = w->ring_drops + w->full + w->send_errors + w->oversize;
 
-	events_add(&l->events, "wire", host_mono_ns(),
-	           json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-	                     "frames", (json_int_t)atomic_load(&w->frames), "lost",
-	                     (json_int_t)w->lost, "unroutable", (json_int_t)w->unroutable, "drops",
-	                     (json_int_t)drops, "ring_drops", (json_int_t)w->ring_drops, "full",
-	                     (json_int_t)w->full, "send_errors", (json_int_t)w->send_errors,
-	                     "oversize", (json_int_t)w->oversize, "delay_p50_us",
-	                     (json_int_t)us(&w->delay_ns, 500000), "delay_p99_us",
-	                     (json_int_t)us(&w->delay_ns, 990000), "loop_gap_max_us",
-	                     (json_int_t)(w->loop_gap_max_ns / 1000), "cpu_us",
-	                     (json_int_t)w->cpu_us));
+	json_t *e = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	                      "frames", (json_int_t)atomic_load(&w->frames), "lost",
+	                      (json_int_t)w->lost, "unroutable", (json_int_t)w->unroutable,
+	                      "drops", (json_int_t)drops, "ring_drops",
+	                      (json_int_t)w->ring_drops, "full", (json_int_t)w->full,
+	                      "send_errors", (json_int_t)w->send_errors, "oversize",
+	                      (json_int_t)w->oversize, "delay_p50_us",
+	                      (json_int_t)us(&w->delay_ns, 500000), "delay_p99_us",
+	                      (json_int_t)us(&w->delay_ns, 990000), "loop_gap_max_us",
+	                      (json_int_t)(w->loop_gap_max_ns / 1000), "cpu_us",
+	                      (json_int_t)w->cpu_us);
+
+	if (w->doubled > 0)
+		json_object_set_new(e, "doubled", json_integer((json_int_t)w->doubled));
+	events_add(&l->events, "wire", host_mono_ns(), e);
 }
 
 static void pcap_events(struct lab *l)

@@ -124,7 +124,8 @@ static void fault_wire(struct lab *l, unsigned i)
 	struct wire_shared *w = l->wire;
 
 	w->command_node = (unsigned)f->node;
-	w->command_set = fault_link(l->plan, i);
+	for (unsigned way = 0; way < 2; way++)
+		w->command_set[way] = fault_link(l->plan, i, (enum link_way)way);
 	atomic_fetch_add(&w->asked, 1);
 	if (lab_ring(l) != 0) {
 		l->fault[i].to_ns = host_mono_ns();
@@ -182,6 +183,8 @@ void lab_fault(struct lab *l, unsigned i)
 	const struct plan_fault *f = &l->plan->fault[i];
 
 	lab_phase(l, "%s %s", plan_fault_name(f->kind), name_of(l, f));
+	for (int k = PLAN_SERVFAIL; f->kind == PLAN_KILL && k <= PLAN_DROP; k++)
+		end_stub_faults(l, f->node, (enum plan_fault_kind)k); /* they end with it */
 	l->fault[i].from_ns = host_mono_ns();
 	if (f->kind == PLAN_KILL)
 		fault_kill(l, i);

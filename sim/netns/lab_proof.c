@@ -11,6 +11,7 @@
 
 #include "lab.h"
 #include "lib/host/host.h"
+#include "sim/plan/bounds.h"
 
 enum { PROOF_MS = 2000, TRIES = 2 };
 
@@ -94,7 +95,7 @@ static int ping(const struct lab *l, const struct end *hub, const struct end *e)
 	bool lossy = false;
 
 	for (unsigned i = 0; i < l->plan->node_n; i++)
-		lossy |= l->plan->node[i].link.loss_ppm > 0;
+		lossy |= plan_link_loses(&l->plan->node[i].link);
 	for (int i = 0; i < TRIES && err != 0; i++) {
 		err = send_to(hub, e);
 		if (err == 0)

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "lab.h"
+#include "lib/dns.h"
 #include "lib/host/rec_control.h"
+#include "sim/plan/bounds.h"
 
-enum { COMMAND = 128, TIMEOUT_MS = 500 };
+enum { COMMAND = 128 + DNS_NAME_TEXT, TIMEOUT_MS = 500 };
 
 /* Asks the stub of f's node. 0 with *text for the caller to free, or -errno. */
 static int ask(struct lab *l, const struct plan_fault *f, const char *command, char **text)
@@ -46,8 +48,14 @@ int64_t lab_stub_fault(struct lab *l, const struct plan_fault *f, char *evidence
 	                 f->value_ppm / 1000000, f->value_ppm % 1000000);
 
 	if (f->kind == PLAN_SLOW && f->value_ppm > 0)
-		snprintf(command + n, sizeof(command) - (size_t)n, " %lldns",
-		         (long long)f->value_ns);
+		n += snprintf(command + n, sizeof(command) - (size_t)n, " %lldns",
+		              (long long)f->value_ns);
+	const struct bal_check *check = f->spares_checks ? plan_check_of(l->plan, f->node) : NULL;
+	if (check != NULL) {
+		char name[DNS_NAME_TEXT];
+		dns_name_format(check->name, check->name_len, name);
+		snprintf(command + n, sizeof(command) - (size_t)n, " spare %s", name);
+	}
 	int err = was < 0 ? (int)was : ask(l, f, command, &text);
 	if (err != 0) {
 		snprintf(evidence, len, "the stub can't be told '%s': %s", command,

@@ -17,9 +17,10 @@
 #include "layout.h"
 #include "lib/host/host.h"
 #include "ring.h"
-#include "sim/net/route.h"
+#include "sim/net/fault.h"
 #include "sim/net/frame.h"
 #include "sim/net/pcapw.h"
+#include "sim/net/route.h"
 
 enum {
 	UNDER_WAY_MAX = 65536,      /* frames; memory is touched only as they are used */
@@ -37,7 +38,7 @@ static const int64_t STEPPED_NS = 10000000000; /* so far off, a stamp is another
 
 struct slot {
 	uint32_t len;
-	uint32_t next_free;         /* UNDER_WAY_MAX: none */
+	uint32_t next_free;         /* UNDER_WAY_MAX: none. Under way: how often it will come */
 	uint8_t data[RING_SLOT - 8];
 };
 
@@ -131,15 +132,17 @@ static void set_out(struct wire *w, unsigned from, unsigned to, const struct rin
 		w->s->full++;
 		return;
 	}
-	enum link_fate fate = links_enter(w->links, t_ns, from, to, i);
+	enum link_fate fate = links_enter(w->links, t_ns, from, to, f->len, i);
 	w->s->lost += fate == LINK_LOST;
 	w->s->full += fate == LINK_FULL;
-	if (fate != LINK_PASSED)
+	w->s->doubled += fate == LINK_DOUBLED;
+	if (fate != LINK_PASSED && fate != LINK_DOUBLED)
 		return;
 	if (again)
 		w->free_first = w->slot[i].next_free;
 	else
 		w->fresh++;
+	w->slot[i].next_free = fate == LINK_DOUBLED ? 2 : 1;
 	w->slot[i].len = (uint32_t)f->len;
 	memcpy(w->slot[i].data, f->data, f->len);
 	layout_mac(to, w->slot[i].data);
@@ -186,8 +189,11 @@ static unsigned take_all(struct wire *w)
 	return n;
 }
 
+/* One of a slot's frames is over with; the slot is free after the last. */
 static void free_slot(struct wire *w, uint64_t i)
 {
+	if (--w->slot[i].next_free > 0)
+		return;
 	w->slot[i].next_free = w->free_first;
 	w->free_first = (uint32_t)i;
 }
@@ -249,7 +255,7 @@ static void obey(struct wire *w)
 		return;
 	for (unsigned way = 0; way < 2; way++) {
 		s->command_was[way] = links_counts(w->links, s->command_node, way);
-		links_set(w->links, s->command_node, way, &s->command_set);
+		links_set(w->links, s->command_node, way, &s->command_set[way]);
 	}
 	s->command_ns = host_mono_ns();
 	atomic_store(&s->done, asked);
@@ -367,18 +373,17 @@ static int make_links(struct wire *w)
 {
 	const struct plan *p = w->o->plan;
 	uint8_t seed[DRBG_SEED];
-	size_t need = links_arena_size(p->node_n, UNDER_WAY_MAX) +
+	size_t need = links_arena_size(p->node_n, 2 * UNDER_WAY_MAX) +
 	              arena_need(UNDER_WAY_MAX, sizeof(struct slot));
 	int err = host_arena(&w->arena, need);
 
 	if (err != 0)
 		return err;
 	plan_seed(p, seed);
-	w->links = links_init(&w->arena, seed, p->node_n, UNDER_WAY_MAX);
+	w->links = links_init(&w->arena, seed, p->node_n, 2 * UNDER_WAY_MAX);
 	w->slot = arena_take(&w->arena, UNDER_WAY_MAX, sizeof(struct slot));
 	for (unsigned i = 0; i < p->node_n; i++) {
-		struct link_set set = { .delay_ns = p->node[i].link.delay_ns,
-		                        .loss_ppm = p->node[i].link.loss_ppm };
+		struct link_set set = fault_link_planned(&p->node[i].link);
 		links_set(w->links, i, LINK_OUT, &set);
 		links_set(w->links, i, LINK_IN, &set);
 	}

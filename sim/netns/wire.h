@@ -42,13 +42,14 @@ struct wire_shared {
 	/* One command at a time: fill in, count asked up, ring the bell, wait for the echo. */
 	_Atomic uint32_t asked, done;
 	unsigned command_node;
-	struct link_set command_set; /* for both ways */
+	struct link_set command_set[2]; /* by enum link_way */
 	int64_t command_ns;          /* out: when it took effect, CLOCK_MONOTONIC */
 	struct link_counts command_was[2]; /* out: counts until then */
 
 	_Atomic uint64_t frames;     /* taken */
 	_Atomic uint64_t pending;    /* under way */
 	uint64_t lost;               /* by the model */
+	uint64_t doubled;            /* copies that the model made */
 	uint64_t unroutable;         /* to nobody's address, or no IP frame */
 	uint64_t ring_drops;         /* PACKET_STATISTICS */
 	uint64_t full;               /* no room under way */

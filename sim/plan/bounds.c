@@ -60,10 +60,39 @@ int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool si
 	return longer((m - 1) * gap + (silent ? c->timeout_ns : 0) - way_ns, 0);
 }
 
-/* A balancer's probe to a recursor and back. */
-static int64_t probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
+bool plan_link_loses(const struct plan_link *l)
 {
-	return 2 * (p->node[balancer].link.delay_ns + p->node[node].link.delay_ns);
+	return l->loss_ppm > 0 || l->rate_bps > 0;
+}
+
+/* How long a full queue takes. */
+static int64_t queue_ns(uint64_t rate_bps, uint32_t queue_bytes)
+{
+	return rate_bps > 0 ? (int64_t)(queue_bytes * UINT64_C(8000000000) / rate_bps) : 0;
+}
+
+int64_t plan_link_most_ns(const struct plan_link *l)
+{
+	return l->delay_ns + l->jitter_ns + (l->reorder_ppm > 0 ? l->reorder_ns : 0) +
+	       queue_ns(l->rate_bps, l->queue_bytes);
+}
+
+int64_t plan_fault_holds_ns(const struct plan_fault *f)
+{
+	switch (f->kind) {
+	case PLAN_DELAY: case PLAN_JITTER: case PLAN_REORDER:
+		return f->value_ns;
+	case PLAN_RATE:
+		return queue_ns(f->rate_bps, f->queue_bytes);
+	default:
+		return 0;
+	}
+}
+
+int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
+{
+	return 2 * (plan_link_most_ns(&p->node[balancer].link) +
+	            plan_link_most_ns(&p->node[node].link));
 }
 
 /* The longest over balancers and servers of what bound says. */
@@ -79,7 +108,7 @@ static int64_t longest(const struct plan *p, int node, bool detect)
 			if (c->server_node[i] != node)
 				continue;
 			const struct bal_check *check = &c->server[i].check;
-			int64_t rtt = probe_rtt_ns(p, b, node);
+			int64_t rtt = plan_probe_rtt_ns(p, b, node);
 			most = longer(most, detect ?
 			              bound_detect_ns(p->balancer.checks, check) :
 			              bound_back_ns(p->balancer.checks, check, rtt));
@@ -103,15 +132,26 @@ double plan_share(const struct plan_conf *c, int node)
 	int64_t own = 0, all = 0;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
+		if (c->policy == BAL_ORDERED_WRANDOM && c->server[i].order > c->server[0].order)
+			break; /* they stand in the order of theirs */
 		all += c->server[i].weight;
 		own += c->server_node[i] == node ? c->server[i].weight : 0;
 	}
 	return all > 0 ? (double)own / (double)all : 0;
 }
 
+const struct bal_check *plan_check_of(const struct plan *p, int node)
+{
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++)
+			if (p->conf[c].server_node[i] == node)
+				return &p->conf[c].server[i].check;
+	return NULL;
+}
+
 bool plan_fault_silences(enum plan_fault_kind k)
 {
-	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
+	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE || k == PLAN_CUT;
 }
 
 bool plan_fault_returns(enum plan_fault_kind k)
@@ -119,20 +159,41 @@ bool plan_fault_returns(enum plan_fault_kind k)
 	return k == PLAN_START || k == PLAN_RESUME || k == PLAN_HEAL;
 }
 
-static enum plan_fault_kind ending(enum plan_fault_kind k)
+/* A program that hangs may be killed; then only a start ends it. */
+static bool ends(enum plan_fault_kind silences, enum plan_fault_kind k)
 {
-	if (k == PLAN_KILL)
-		return PLAN_START;
-	return k == PLAN_HANG ? PLAN_RESUME : PLAN_HEAL;
+	switch (silences) {
+	case PLAN_KILL:
+		return k == PLAN_START;
+	case PLAN_HANG:
+		return k == PLAN_RESUME || k == PLAN_START;
+	default:
+		return k == PLAN_HEAL;
+	}
+}
+
+static int own_end(const struct plan *p, unsigned i)
+{
+	for (unsigned k = i + 1; k < p->fault_n; k++)
+		if (p->fault[k].node == p->fault[i].node && ends(p->fault[i].kind,
+			p->fault[k].kind))
+			return (int)k;
+	return PLAN_NONE;
 }
 
 int plan_fault_end(const struct plan *p, unsigned i)
 {
-	for (unsigned k = i + 1; k < p->fault_n; k++)
-		if (p->fault[k].node == p->fault[i].node &&
-		    p->fault[k].kind == ending(p->fault[i].kind))
-			return (int)k;
-	return PLAN_NONE;
+	int end = own_end(p, i);
+
+	for (unsigned k = 0; end != PLAN_NONE && k < (unsigned)end; k++) {
+		if (k == i || p->fault[k].node != p->fault[i].node ||
+		    !plan_fault_silences(p->fault[k].kind))
+			continue;
+		int other = own_end(p, k);
+		if (other == PLAN_NONE || other > end)
+			end = other;
+	}
+	return end;
 }
 
 /* Seconds of [from, to) in which a load sends. */
@@ -143,25 +204,53 @@ static double overlap_s(const struct plan_load *l, int64_t from_ns, int64_t to_n
 	return to > from ? (double)(to - from) / 1e9 : 0;
 }
 
+double plan_load_queries(const struct plan_load *l, int64_t from_ns, int64_t to_ns)
+{
+	return (double)l->rate_mqps / 1000 * overlap_s(l, from_ns, to_ns);
+}
+
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns)
 {
 	double n = 0;
 
 	for (unsigned i = 0; i < p->load_n; i++)
-		n += (double)p->load[i].rate_mqps / 1000 * overlap_s(&p->load[i], from_ns, to_ns);
+		n += plan_load_queries(&p->load[i], from_ns, to_ns);
 	return n;
 }
 
-/* The greatest share that any balancer's configuration gives the node. */
-static double share_most(const struct plan *p, int node)
+/* True when each query's chance of going to a server is its weight's share, or its turn. */
+static bool shares(const struct plan_conf *c)
 {
-	double most = 0;
+	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
+}
 
-	for (unsigned i = 0; i < p->conf_n; i++) {
-		double share = plan_share(&p->conf[i], node);
-		most = share > most ? share : most;
-	}
-	return most;
+static bool any_cache(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].cache_entries > 0)
+			return true;
+	return false;
+}
+
+double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_ns)
+{
+	bool all = !any_cache(p);
+	double n = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (all || p->load[i].names == PLAN_UNIQUE)
+			n += (double)p->load[i].rate_mqps / 1000 *
+			     overlap_s(&p->load[i], from_ns, to_ns);
+	return n;
+}
+
+bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns)
+{
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (any_cache(p) && p->load[i].names != PLAN_UNIQUE &&
+		    overlap_s(&p->load[i], from_ns, to_ns) > 0)
+			return true;
+	return false;
 }
 
 double plan_share_least(const struct plan *p, int node)
@@ -177,55 +266,11 @@ double plan_share_least(const struct plan *p, int node)
 	return least;
 }
 
-/* What a cache miss takes, at most: queries that wait for it die with the recursor. */
-static int64_t miss_ns(const struct dist_spec *d)
+int64_t plan_miss_ns(const struct dist_spec *d)
 {
 	if (d->kind == DIST_CONSTANT)
 		return d->a_ns;
 	return d->kind == DIST_EXPONENTIAL ? 3 * d->a_ns : 2 * d->b_ns;
-}
-
-/* While fault i's node is dead and not yet taken out; queries in flight die with it. */
-static double lost_to_fault(const struct plan *p, unsigned i)
-{
-	const struct plan_fault *f = &p->fault[i];
-	const struct plan_node *n = &p->node[f->node];
-	int64_t detect = plan_detect_ns(p, f->node), link = 0;
-	int end = plan_fault_end(p, i);
-
-	for (unsigned b = 0; b < p->node_n; b++)
-		if (p->node[b].role == PLAN_BALANCER)
-			link = longer(link, probe_rtt_ns(p, b, f->node));
-	int64_t to = detect < INT64_MAX - f->at_ns ? f->at_ns + detect : INT64_MAX;
-	if (end != PLAN_NONE && p->fault[end].at_ns < to)
-		to = p->fault[end].at_ns;
-	return share_most(p, f->node) *
-	       plan_queries(p, f->at_ns - link - miss_ns(&n->miss), to);
-}
-
-/* Each query and answer crosses the clients' link, twice the balancer's, the recursor's. */
-static double lost_to_links(const struct plan *p)
-{
-	double client = 0, balancer = 0, recursor = 0;
-
-	for (unsigned i = 0; i < p->node_n; i++) {
-		double loss = p->node[i].link.loss_ppm / 1e6;
-		double *most = p->node[i].role == PLAN_CLIENTS ? &client :
-		               p->node[i].role == PLAN_BALANCER ? &balancer : &recursor;
-		*most = loss > *most ? loss : *most;
-	}
-	return plan_queries(p, 0, INT64_MAX) * (2 * client + 4 * balancer + 2 * recursor);
-}
-
-double plan_lost_mean(const struct plan *p)
-{
-	double mean = lost_to_links(p);
-
-	for (unsigned i = 0; i < p->fault_n; i++)
-		if (plan_fault_silences(p->fault[i].kind) &&
-		    p->node[p->fault[i].node].role == PLAN_RECURSOR)
-			mean += lost_to_fault(p, i);
-	return mean;
 }
 
 /* Whether o, which came before, may make a check of f's node fail when f comes. */
@@ -247,7 +292,7 @@ static bool disturbs(const struct plan *p, unsigned before, const struct plan_fa
 static bool disturbed(const struct plan *p, unsigned fault)
 {
 	for (unsigned i = 0; i < p->node_n; i++)
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return true;
 	for (unsigned i = 0; i < fault; i++)
 		if (disturbs(p, i, &p->fault[fault]))
@@ -255,17 +300,12 @@ static bool disturbed(const struct plan *p, unsigned fault)
 	return false;
 }
 
-/* True when each query's chance of going to a server is its weight's share, or its turn. */
-static bool shares(const struct plan_conf *c)
-{
-	return c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
-}
-
 /* For one balancer: the shortest over the servers that the node answers for. */
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {
 	const struct plan_conf *c = &p->conf[p->node[balancer].conf];
-	int64_t way = probe_rtt_ns(p, balancer, f->node) + miss_ns(&p->node[f->node].miss);
+	int64_t way = plan_probe_rtt_ns(p, balancer,
+		f->node) + plan_miss_ns(&p->node[f->node].miss);
 	int64_t least = INT64_MAX;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
@@ -300,5 +340,5 @@ int64_t plan_notice_ns(const struct plan *p, unsigned fault)
 
 double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share)
 {
-	return share * plan_queries(p, from_ns, to_ns - p->limits.slack_ns);
+	return share * plan_queries_forwarded(p, from_ns, to_ns - p->limits.slack_ns);
 }

@@ -41,7 +41,8 @@ int64_t plan_back_ns(const struct plan *p, int node);
 int64_t plan_notice_ns(const struct plan *p, unsigned fault);
 /*
  * Mean number of queries that go to a dead recursor in [from, to), at least: those that are
- * planned in [from, to - slack), so that they are on their way in time. share: of all queries.
+ * planned in [from, to - slack), so that they are on their way in time, and surely forwarded.
+ * share: of all queries.
  */
 double plan_misrouted_mean(const struct plan *p, int64_t from_ns, int64_t to_ns, double share);
 /* The least share that any balancer's configuration gives the node. */
@@ -49,19 +50,41 @@ double plan_share_least(const struct plan *p, int node);
 
 /* Weight share of a node among all servers of a configuration, 0...1; the policy's p. */
 double plan_share(const struct plan_conf *c, int node);
-/*
- * Mean of the number of queries that are lost, at most: to each recursor while it is dead and not
- * yet taken out, and to the links' planned loss.
- */
-double plan_lost_mean(const struct plan *p);
-
-/* Queries that all loads plan in [from, to), in the mean; first tries. */
+/* Queries that a load, that all loads plan in [from, to), in the mean; first tries. */
+double plan_load_queries(const struct plan_load *l, int64_t from_ns, int64_t to_ns);
 double plan_queries(const struct plan *p, int64_t from_ns, int64_t to_ns);
+
+/*
+ * Those of them that a balancer surely forwards, if it gets to them: all, without a packet cache;
+ * with one on any balancer, those of loads with unique names. A name that repeats may have been
+ * asked before, however rare it is, so nothing is sure of zipf's.
+ */
+double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_ns);
+/* True when plan_queries_forwarded leaves queries of [from, to) out. */
+bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns);
+
+/* A balancer's probe to a recursor and back. */
+int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
+/* What a cache miss takes, at most: queries that wait for it die with the recursor. */
+int64_t plan_miss_ns(const struct dist_spec *d);
+
+/* The check of the node's that a fault spares: the first configuration's; NULL: it has none. */
+const struct bal_check *plan_check_of(const struct plan *p, int node);
+
+/* The longest that a link holds up a frame that it doesn't lose, one way. */
+int64_t plan_link_most_ns(const struct plan_link *l);
+/* The longest that a link's fault holds a frame up, one way; 0 for other faults. */
+int64_t plan_fault_holds_ns(const struct plan_fault *f);
+/* True when a link may lose frames: by loss, or by a queue that is full. */
+bool plan_link_loses(const struct plan_link *l);
 
 /* True for faults after which a node answers nothing, and for those that end one. */
 bool plan_fault_silences(enum plan_fault_kind k);
 bool plan_fault_returns(enum plan_fault_kind k);
-/* Index of the fault that ends fault i's silence, or PLAN_NONE. */
+/*
+ * Index of the fault that ends fault i's silence, or PLAN_NONE. A node that is silent for another
+ * reason by then stays so: the last of the reasons to go ends the silence of all.
+ */
 int plan_fault_end(const struct plan *p, unsigned i);
 
 #endif

@@ -107,24 +107,69 @@ static int check_load(const struct plan *p, unsigned i, char *error)
 	return 0;
 }
 
+/* A direction is a link's; a rate has a queue. */
+static int check_fault_values(const struct plan_fault *f, unsigned i, char *error)
+{
+	bool link = f->kind >= PLAN_LOSS && f->kind <= PLAN_CUT;
+
+	if (f->way != PLAN_BOTH_WAYS && !link)
+		return wrong(error, "fault[%u].way: %s has none", i, plan_fault_name(f->kind));
+	if (f->kind == PLAN_CUT && f->way == PLAN_BOTH_WAYS)
+		return wrong(error, "fault[%u].way: expected out or in", i);
+	if ((f->rate_bps > 0) != (f->queue_bytes > 0) || (f->rate_bps > 0 && f->kind != PLAN_RATE))
+		return wrong(error, "fault[%u]: expected rate_bps and queue_bytes together, of a "
+		             "rate", i);
+	return 0;
+}
+
 static int check_fault(const struct plan *p, unsigned i, char *error)
 {
 	if ((unsigned)p->fault[i].node >= p->node_n)
 		return wrong(error, "fault[%u].node %d: no such node", i, p->fault[i].node);
 	if (i > 0 && p->fault[i - 1].at_ns > p->fault[i].at_ns)
 		return wrong(error, "fault[%u].at_ns: expected faults in the order of time", i);
-	return 0;
+	return check_fault_values(&p->fault[i], i, error);
+}
+
+/* A claim's node is a recursor; failover's a balancer, and back's either. */
+static bool may_name(const struct plan *p, const struct plan_expect *e, int node)
+{
+	bool balancer = role_is(p, node, PLAN_BALANCER);
+
+	if (e->kind == PLAN_FAILOVER)
+		return balancer;
+	return role_is(p, node, PLAN_RECURSOR) || (e->kind == PLAN_BACK && balancer);
+}
+
+static bool names_enough(const struct plan_expect *e)
+{
+	switch (e->kind) {
+	case PLAN_EVEN:
+		return e->node_n >= 2;
+	case PLAN_FLAPS:
+		return e->node_n >= 1;
+	case PLAN_DETECT: case PLAN_BACK: case PLAN_OVERSHOOT: case PLAN_FAILOVER:
+		return e->node_n == 1;
+	default:
+		return e->node_n == 0;
+	}
+}
+
+static bool may_be_model(const struct plan_expect *e)
+{
+	return e->kind == PLAN_DETECT || e->kind == PLAN_OUTAGE || e->kind == PLAN_OVERSHOOT ||
+	       e->kind == PLAN_FAILOVER;
 }
 
 static int check_expect(const struct plan *p, unsigned i, char *error)
 {
 	const struct plan_expect *e = &p->expect[i];
-	bool one = e->kind == PLAN_DETECT || e->kind == PLAN_BACK;
 
 	for (unsigned k = 0; k < e->node_n; k++)
-		if (!role_is(p, e->node[k], PLAN_RECURSOR))
-			return wrong(error, "expect[%u].nodes[%u]: expected a recursor", i, k);
-	if (e->kind == PLAN_EVEN ? e->node_n < 2 : e->node_n != one)
+		if (!may_name(p, e, e->node[k]))
+			return wrong(error, "expect[%u].nodes[%u]: expected a %s", i, k,
+			             e->kind == PLAN_FAILOVER ? "balancer" : "recursor");
+	if (!names_enough(e))
 		return wrong(error, "expect[%u].nodes: not as many as its kind wants", i);
 	if (e->kind != PLAN_ANSWERS && !(e->flake >= 1e-15 && e->flake <= 0.5))
 		return wrong(error, "expect[%u].flake: expected 1e-15...0.5", i);
@@ -133,8 +178,11 @@ static int check_expect(const struct plan *p, unsigned i, char *error)
 		return wrong(error, "expect[%u]: expected a catch, and a miss 1e-15...0.5", i);
 	if (e->during_from_ns > e->during_to_ns)
 		return wrong(error, "expect[%u]: the window ends before it begins", i);
-	if (e->kind != PLAN_DETECT && e->within_ns == PLAN_MODEL)
-		return wrong(error, "expect[%u].within_ns: \"model\" is for detect", i);
+	if (!may_be_model(e) && e->within_ns == PLAN_MODEL)
+		return wrong(error, "expect[%u].within_ns: \"model\" is for detect, outage, "
+		             "overshoot and failover", i);
+	if (e->kind == PLAN_FLAPS && e->at_most == PLAN_MODEL)
+		return wrong(error, "expect[%u].at_most: \"model\" is for lost", i);
 	return 0;
 }
 

@@ -65,11 +65,28 @@ static int server_node(lua_State *L, const char *path, const struct bal_server *
 	return found;
 }
 
+/* The factor that bounds the load of a server under the policy. */
+static uint32_t factor_of(const struct bal_conf *b)
+{
+	switch (b->policy) {
+	case BAL_WRANDOM: case BAL_WHASHED: case BAL_ORDERED_WRANDOM:
+		return b->weighted_factor_ppm;
+	case BAL_CHASHED:
+		return b->chashed_factor_ppm;
+	case BAL_LEAST_OUTSTANDING: case BAL_FIRST_AVAILABLE: case BAL_ROUNDROBIN:
+		break;
+	}
+	return 0;
+}
+
 static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 {
 	c->policy = b->policy;
 	c->udp_timeout_ns = b->udp_timeout_ns;
 	c->servfail_when_no_server = b->servfail_when_no_server;
+	c->same_hash = b->perturbation_set;
+	c->factor_ppm = factor_of(b);
+	c->cache_entries = b->cache.entries;
 	c->server_n = b->server_n;
 	c->server = calloc(b->server_n + 1, sizeof(*c->server));
 	c->server_node = calloc(b->server_n + 1, sizeof(*c->server_node));

@@ -23,10 +23,18 @@ static const struct key back_keys[] = {
 static const struct key lost_keys[] = { MARK, COUNT("at_most", KEY_COUNT_MODEL, at_most), FLAKE };
 static const struct key answers_keys[] = {
 	MARK, COUNT("wrong", KEY_COUNT, wrong), COUNT("duplicate", KEY_COUNT, duplicate),
-	COUNT("error", KEY_COUNT_ANY, error),
+	COUNT("error", KEY_COUNT_ANY, error), COUNT("error_least", KEY_COUNT, error_least), DURING,
 };
+static const struct key flaps_keys[] = { MARK, COUNT("at_most", KEY_COUNT, at_most), FLAKE };
+static const struct key outage_keys[] = { MARK, DURING, WITHIN(KEY_TIME_MODEL, false), FLAKE };
+static const struct key overshoot_keys[] = {
+	MARK, WITHIN(KEY_TIME_MODEL, false), FLAKE,
+	{ .name = "at_most", .kind = KEY_RATIO, KEY_AT(plan_expect, share_ppm), .lo = 1,
+	  .hi = 1000000, .required = true },
+};
+static const struct key failover_keys[] = { MARK, WITHIN(KEY_TIME_MODEL, false), FLAKE };
 static const struct key cache_keys[] = {
-	MARK, DURING, WITHIN(KEY_TIME, false), FLAKE,
+	MARK, DURING, { .name = "at", .kind = KEY_OTHER }, WITHIN(KEY_TIME, false), FLAKE,
 	{ .name = "hits", .kind = KEY_RATIO, KEY_AT(plan_expect, hits_ppm), .lo = 1, .hi = 1000000,
 	  .required = true },
 };
@@ -35,6 +43,8 @@ static const struct key latency_keys[] = {
 	{ .name = "quantile", .kind = KEY_RATIO, KEY_AT(plan_expect, quantile_ppm), .lo = 1,
 	  .hi = 999999 },
 };
+
+static const struct key policy_keys[] = { MARK, DURING, FLAKE };
 
 static const struct {
 	const struct key *keys;
@@ -54,7 +64,32 @@ static const struct {
 		{ .within_ns = 1000000, .flake = 1e-9 } },
 	[PLAN_LATENCY] = { latency_keys, COUNT_OF(latency_keys), 0, 0,
 		{ .quantile_ppm = 990000, .flake = 1e-9 } },
+	[PLAN_POLICY] = { policy_keys, COUNT_OF(policy_keys), 0, 0, { .flake = 1e-9 } },
+	[PLAN_FLAPS] = { flaps_keys, COUNT_OF(flaps_keys), 1, PLAN_EXPECT_NODES_MAX,
+		{ .flake = 1e-9 } },
+	[PLAN_OUTAGE] = { outage_keys, COUNT_OF(outage_keys), 0, 0,
+		{ .within_ns = PLAN_MODEL, .flake = 1e-9 } },
+	[PLAN_OVERSHOOT] = { overshoot_keys, COUNT_OF(overshoot_keys), 1, 1,
+		{ .within_ns = PLAN_MODEL, .flake = 1e-9 } },
+	[PLAN_FAILOVER] = { failover_keys, COUNT_OF(failover_keys), 1, 1,
+		{ .within_ns = PLAN_MODEL, .flake = 1e-9 } },
 };
+
+const struct key *expects_keys(enum plan_expect_kind kind, unsigned *n,
+                               const struct plan_expect **defaults)
+{
+	*n = kinds[kind].key_n;
+	*defaults = &kinds[kind].defaults;
+	return kinds[kind].keys;
+}
+
+/* What it may be about. */
+static unsigned roles(enum plan_expect_kind k)
+{
+	if (k == PLAN_FAILOVER)
+		return 1u << PLAN_BALANCER;
+	return 1u << PLAN_RECURSOR | (k == PLAN_BACK ? 1u << PLAN_BALANCER : 0);
+}
 
 static void read_nodes(lua_State *L, const struct at *w, struct plan_expect *e)
 {
@@ -64,9 +99,9 @@ static void read_nodes(lua_State *L, const struct at *w, struct plan_expect *e)
 		struct at here = { .outer = w, .index = i };
 		if (i > most)
 			scenario_fail(L, &here, "%s names %s", plan_expect_names[e->kind], most == 0
-			              ? "no node" : most == 1 ? "one recursor"
-				: "16 recursors at most");
-		int node = value_node(L, &here, 1u << PLAN_RECURSOR);
+			              ? "no node" : most == 1 ? "one node"
+				: "128 recursors at most");
+		int node = value_node(L, &here, roles(e->kind));
 		for (unsigned k = 0; k < e->node_n; k++)
 			if (e->node[k] == node)
 				value_fail(L, &here, "each recursor once");
@@ -75,7 +110,8 @@ static void read_nodes(lua_State *L, const struct at *w, struct plan_expect *e)
 	}
 	lua_pop(L, 1);
 	if (e->node_n < least)
-		scenario_fail(L, w, "%u recursor%s named: expected %s", e->node_n,
+		scenario_fail(L, w, "%u %s%s named: expected %s", e->node_n,
+		              e->kind == PLAN_FAILOVER ? "balancer" : "recursor",
 		              e->node_n == 1 ? "" : "s", least == 1 ? "one" : "two at least");
 }
 
@@ -122,9 +158,21 @@ static void read_back(lua_State *L, const struct at *w, struct plan_expect *e)
 	lua_pop(L, 1);
 }
 
+/* Whose cache is meant. */
+static void read_at(lua_State *L, const struct at *w, struct plan_expect *e)
+{
+	static const char *const words[] = { "recursors", "balancers" };
+	struct at at = { .outer = w, .key = "at" };
+
+	if (!value_field(L, "at"))
+		return;
+	e->at_balancers = value_word(L, &at, words, 2) == 1;
+	lua_pop(L, 1);
+}
+
 static bool is_down(enum plan_fault_kind k)
 {
-	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE;
+	return k == PLAN_KILL || k == PLAN_HANG || k == PLAN_BLACKHOLE || k == PLAN_CUT;
 }
 
 static bool is_up(enum plan_fault_kind k)
@@ -136,16 +184,16 @@ static bool is_up(enum plan_fault_kind k)
 static void check_fault(lua_State *L, const struct at *w, const struct plan_expect *e)
 {
 	const struct plan *p = scenario_of(L)->plan;
-	bool found = e->kind != PLAN_DETECT && e->kind != PLAN_BACK;
+	bool down = e->kind == PLAN_DETECT || e->kind == PLAN_FAILOVER;
+	bool found = !down && e->kind != PLAN_BACK && e->kind != PLAN_OVERSHOOT;
 
 	for (unsigned i = 0; i < p->fault_n; i++)
 		if (!found && p->fault[i].node == e->node[0])
-			found = e->kind == PLAN_DETECT ? is_down(p->fault[i].kind)
-			                               : is_up(p->fault[i].kind);
+			found = down ? is_down(p->fault[i].kind) : is_up(p->fault[i].kind);
 	if (!found)
 		scenario_fail(L, w, "nothing %s %s: expected an at with %s",
-		              e->kind == PLAN_DETECT ? "takes down" : "brings back",
-		              p->node[e->node[0]].name, e->kind == PLAN_DETECT
+		              down ? "takes down" : "brings back",
+		              p->node[e->node[0]].name, down
 		              ? "kill, hang or blackhole" : "start, resume or heal");
 }
 
@@ -156,10 +204,13 @@ static void read_expect(lua_State *L, const struct at *w, struct plan_expect *e,
 	e->line = w->line;
 	keys_read(L, w, kinds[kind].keys, kinds[kind].key_n, e, true);
 	read_nodes(L, w, e);
-	if (kind == PLAN_EVEN || kind == PLAN_CACHE || kind == PLAN_LATENCY)
+	if (kind == PLAN_EVEN || kind == PLAN_ANSWERS || kind == PLAN_CACHE ||
+	    kind == PLAN_LATENCY || kind == PLAN_POLICY || kind == PLAN_OUTAGE)
 		read_during(L, w, e);
 	if (kind == PLAN_BACK)
 		read_back(L, w, e);
+	if (kind == PLAN_CACHE)
+		read_at(L, w, e);
 	check_fault(L, w, e);
 }
 

@@ -6,31 +6,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "faults.h"
 #include "scenario.h"
 
-enum takes { RATIO = 1, BY = 2, RATIO_MUST = 4, BY_MUST = 8, STUB = 16, LINK = 32 };
+enum {
+	RATIO = FAULT_RATIO, BY = FAULT_BY, RATIO_MUST = 4, BY_MUST = 8, STUB = FAULT_STUB,
+	LINK = FAULT_LINK, WAY = FAULT_WAY, WAY_MUST = 128, BITS_MUST = FAULT_BITS,
+};
 
 static const unsigned takes[FAULT_N] = {
-	[PLAN_LOSS] = LINK | RATIO | RATIO_MUST, [PLAN_DELAY] = LINK | BY | BY_MUST,
+	[PLAN_LOSS] = LINK | WAY | RATIO | RATIO_MUST, [PLAN_DELAY] = LINK | WAY | BY | BY_MUST,
+	[PLAN_JITTER] = LINK | WAY | BY | BY_MUST,
+	[PLAN_DUPLICATE] = LINK | WAY | RATIO | RATIO_MUST,
+	[PLAN_REORDER] = LINK | WAY | RATIO | RATIO_MUST | BY | BY_MUST,
+	[PLAN_RATE] = LINK | WAY | BITS_MUST, [PLAN_CUT] = LINK | WAY | WAY_MUST,
 	[PLAN_BLACKHOLE] = LINK, [PLAN_HEAL] = LINK,
 	[PLAN_SERVFAIL] = STUB | RATIO, [PLAN_WRONG] = STUB | RATIO, [PLAN_TRUNCATE] = STUB | RATIO,
 	[PLAN_REFUSE] = STUB | RATIO, [PLAN_DROP] = STUB | RATIO,
 	[PLAN_SLOW] = STUB | RATIO | BY | BY_MUST,
+	[PLAN_DRAIN] = STUB, [PLAN_UNDRAIN] = STUB,
 };
+
+unsigned faults_takes(enum plan_fault_kind kind)
+{
+	return takes[kind];
+}
 
 /* The one fault that the table on top names. */
 static enum plan_fault_kind find_kind(lua_State *L, const struct at *w)
 {
-	struct key keys[FAULT_N + 3] = {
-		{ .name = "at" }, { .name = "ratio" }, { .name = "by" },
+	enum { VALUES = 6 };
+	struct key keys[VALUES + FAULT_N + 1] = {
+		{ .name = "at" }, { .name = "ratio" }, { .name = "by" }, { .name = "way" },
+		{ .name = "bits" }, { .name = "queue" },
 	};
+	unsigned n = VALUES;
 	int kind = 0;
 
 	for (int k = PLAN_KILL; k < FAULT_N; k++)
-		keys[2 + k].name = plan_fault_names[k];
-	for (unsigned k = 0; k < 2 + FAULT_N; k++)
+		keys[n++].name = plan_fault_names[k];
+	keys[n++].name = "spare";
+	for (unsigned k = 0; k < n; k++)
 		keys[k].kind = KEY_OTHER;
-	keys_read(L, w, keys, 2 + FAULT_N, NULL, false);
+	keys_read(L, w, keys, n, NULL, false);
 	for (int k = PLAN_KILL; k < FAULT_N; k++) {
 		if (!value_field(L, plan_fault_names[k]))
 			continue;
@@ -45,30 +63,107 @@ static enum plan_fault_kind find_kind(lua_State *L, const struct at *w)
 	return (enum plan_fault_kind)kind;
 }
 
-static void read_values(lua_State *L, const struct at *w, struct plan_fault *f)
+static void read_ratio(lua_State *L, const struct at *w, struct plan_fault *f)
 {
-	struct at ratio = { .outer = w, .key = "ratio" }, by = { .outer = w, .key = "by" };
+	struct at ratio = { .outer = w, .key = "ratio" };
 	unsigned t = takes[f->kind];
-	const char *name = plan_fault_names[f->kind];
 
 	if (value_field(L, "ratio")) {
 		if (!(t & RATIO))
-			scenario_fail(L, &ratio, "%s takes no ratio", name);
+			scenario_fail(L, &ratio, "%s takes no ratio", plan_fault_names[f->kind]);
 		f->value_ppm = (uint32_t)value_scaled(L, &ratio, 1000000, 0, 1000000, "a share");
 		lua_pop(L, 1);
 	} else if (t & RATIO_MUST) {
-		scenario_fail(L, w, "%s: no ratio: expected ratio = 0.2", name);
+		scenario_fail(L, w, "%s: no ratio: expected ratio = 0.2",
+		              plan_fault_names[f->kind]);
 	} else if (t & RATIO) {
 		f->value_ppm = 1000000;
 	}
+}
+
+static void read_by(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	struct at by = { .outer = w, .key = "by" };
+	unsigned t = takes[f->kind];
+
 	if (value_field(L, "by")) {
 		if (!(t & BY))
-			scenario_fail(L, &by, "%s takes no time", name);
+			scenario_fail(L, &by, "%s takes no time", plan_fault_names[f->kind]);
 		f->value_ns = value_time(L, &by, 0, INT64_C(60000000000));
 		lua_pop(L, 1);
 	} else if (t & BY_MUST) {
-		scenario_fail(L, w, "%s: no time: expected by = \"50ms\"", name);
+		scenario_fail(L, w, "%s: no time: expected by = \"50ms\"",
+		              plan_fault_names[f->kind]);
 	}
+	if (f->kind == PLAN_REORDER && f->value_ppm > 0 && f->value_ns == 0)
+		scenario_fail(L, &by, "reorder by no time: expected a time above 0");
+}
+
+static void read_way(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	static const char *const ways[] = { "both", "out", "in" };
+	struct at way = { .outer = w, .key = "way" };
+	unsigned t = takes[f->kind];
+
+	if (value_field(L, "way")) {
+		if (!(t & WAY))
+			scenario_fail(L, &way, "%s takes no way", plan_fault_names[f->kind]);
+		f->way = (enum plan_way)value_word(L, &way, ways, COUNT_OF(ways));
+		lua_pop(L, 1);
+	}
+	if ((t & WAY_MUST) && f->way == PLAN_BOTH_WAYS)
+		scenario_fail(L, w, "cut: expected way = \"in\" or way = \"out\"; both ways is "
+		              "blackhole");
+}
+
+static void read_rate(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	struct at bits = { .outer = w, .key = "bits" }, queue = { .outer = w, .key = "queue" };
+	bool rate = (takes[f->kind] & BITS_MUST) != 0;
+	const char *name = plan_fault_names[f->kind];
+
+	if (value_field(L, "bits")) {
+		if (!rate)
+			scenario_fail(L, &bits, "%s takes no bits", name);
+		f->rate_bps = (uint64_t)value_scaled(L, &bits, 1, 0, PLAN_BPS_MAX,
+		                                     "bits a second");
+		if (f->rate_bps > 0 && f->rate_bps < PLAN_BPS_MIN)
+			value_fail(L, &bits, "1000 bits a second at least, or 0 for no limit");
+		f->queue_bytes = f->rate_bps > 0 ? PLAN_QUEUE_BYTES : 0;
+		lua_pop(L, 1);
+	} else if (rate) {
+		scenario_fail(L, w, "rate: no bits a second: expected bits = 1e6");
+	}
+	if (value_field(L, "queue")) {
+		if (f->rate_bps == 0)
+			scenario_fail(L, &queue, "%s takes no queue", rate ? "a link of no rate"
+			                                                   : name);
+		f->queue_bytes = (uint32_t)value_scaled(L, &queue, 1, PLAN_QUEUE_MIN,
+		                                        PLAN_QUEUE_MAX, "bytes");
+		lua_pop(L, 1);
+	}
+}
+
+static void read_values(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	read_ratio(L, w, f);
+	read_by(L, w, f);
+	read_way(L, w, f);
+	read_rate(L, w, f);
+}
+
+/* spare = "checks": clients feel the fault, health checks don't. */
+static void read_spare(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	static const char *const words[] = { "checks" };
+	struct at spare = { .outer = w, .key = "spare" };
+
+	if (!value_field(L, "spare"))
+		return;
+	if (!(takes[f->kind] & STUB))
+		scenario_fail(L, &spare, "%s spares nobody", plan_fault_names[f->kind]);
+	f->spares_checks = value_word(L, &spare, words, 1) == 0;
+	lua_pop(L, 1);
 }
 
 static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
@@ -86,6 +181,7 @@ static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
 	                     (takes[f->kind] & LINK ? 1u << PLAN_CLIENTS : 0));
 	lua_pop(L, 1);
 	read_values(L, w, f);
+	read_spare(L, w, f);
 	for (unsigned i = 0; i < p->load_n; i++)
 		last = p->load[i].to_ns > last ? p->load[i].to_ns : last;
 	value_field(L, "at");
@@ -109,10 +205,18 @@ static void sort(struct plan_fault *f, unsigned n)
 
 enum process { RUNS, KILLED, HANGS };
 
+enum { CUT_OUT = 1, CUT_IN = 2, CUT_ALL = 3 };
+
 struct state {
 	enum process process;
-	bool blackhole, link;
+	unsigned cut;
+	bool link, drained;
 };
+
+static unsigned ways_of(const struct plan_fault *f)
+{
+	return f->way == PLAN_BOTH_WAYS ? CUT_ALL : f->way == PLAN_OUT ? CUT_OUT : CUT_IN;
+}
 
 /* Why fault f can't happen in that state of its node, or NULL; else moves the state on. */
 static const char *impossible(struct state *s, const struct plan_fault *f)
@@ -138,39 +242,62 @@ static const char *impossible(struct state *s, const struct plan_fault *f)
 			return "it doesn't hang";
 		s->process = RUNS;
 		return NULL;
-	case PLAN_BLACKHOLE:
-		if (s->blackhole)
+	case PLAN_BLACKHOLE: case PLAN_CUT:
+		if ((ways_of(f) & ~s->cut) == 0)
 			return "its link drops everything already";
-		s->blackhole = s->link = true;
-		return NULL;
-	case PLAN_LOSS: case PLAN_DELAY:
+		s->cut |= ways_of(f);
 		s->link = true;
-		return s->blackhole ? "its link drops everything" : NULL;
+		return NULL;
+	case PLAN_LOSS: case PLAN_DELAY: case PLAN_JITTER: case PLAN_DUPLICATE:
+	case PLAN_REORDER: case PLAN_RATE:
+		s->link = true;
+		return (ways_of(f) & ~s->cut) == 0 ? "its link drops everything" : NULL;
 	case PLAN_HEAL:
 		if (!s->link)
 			return "its link has no fault";
-		s->blackhole = s->link = false;
+		s->cut = 0;
+		s->link = false;
 		return NULL;
 	case PLAN_SERVFAIL: case PLAN_SLOW: case PLAN_WRONG: case PLAN_TRUNCATE:
 	case PLAN_REFUSE: case PLAN_DROP:
 		return s->process == KILLED ? "it is killed" : NULL;
+	case PLAN_DRAIN:
+		if (s->drained)
+			return "it is drained already";
+		s->drained = true;
+		return NULL;
+	case PLAN_UNDRAIN:
+		if (!s->drained)
+			return "it isn't drained";
+		s->drained = false;
+		return NULL;
 	}
 	return NULL;
 }
 
-static void check_order(lua_State *L, const struct plan *p)
+const char *faults_impossible(const struct plan *p, unsigned *which)
 {
 	struct state state[PLAN_NODES_MAX] = { 0 };
+	const char *why = NULL;
 
-	for (unsigned i = 0; i < p->fault_n; i++) {
-		const struct plan_fault *f = &p->fault[i];
-		struct at w = { .key = "at", .word = "at", .line = f->line };
-		const char *why = impossible(&state[f->node], f);
-		if (why != NULL)
-			scenario_fail(L, &w, "%s of %s at %.9gs is impossible: %s",
-			              plan_fault_names[f->kind], p->node[f->node].name,
-			              (double)f->at_ns / 1e9, why);
+	for (unsigned i = 0; i < p->fault_n && why == NULL; i++) {
+		why = impossible(&state[p->fault[i].node], &p->fault[i]);
+		*which = i;
 	}
+	return why;
+}
+
+static void check_order(lua_State *L, const struct plan *p)
+{
+	unsigned i = 0;
+	const char *why = faults_impossible(p, &i);
+
+	if (why == NULL)
+		return;
+	const struct plan_fault *f = &p->fault[i];
+	struct at w = { .key = "at", .word = "at", .line = f->line };
+	scenario_fail(L, &w, "%s of %s at %.9gs is impossible: %s", plan_fault_names[f->kind],
+	              p->node[f->node].name, (double)f->at_ns / 1e9, why);
 }
 
 void faults_read(lua_State *L)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A plan to JSON and back, both by walking schema.h's tables. Reading is strict: every key must be
- * there, none may be strange, every value in range; what holds between values is check.c's.
+ * there but the optional ones, none may be strange, every value in range; what holds between values
+ * is check.c's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -158,11 +159,19 @@ static json_t *write_value(const struct schema_field *f, const char *base)
 	return NULL;
 }
 
+/* True for what came later than the first plans, and says nothing: old ones stay as they are. */
+static bool left_out(const struct schema_field *f, const char *p)
+{
+	return f->optional && (f->kind == SCHEMA_BOOL ? !*(const bool *)p : load_int(f, p) == 0);
+}
+
 static json_t *write_object(const struct schema *s, const char *base)
 {
 	json_t *o = json_object();
 
 	for (unsigned i = 0; i < s->field_n; i++) {
+		if (left_out(&s->field[i], base + s->field[i].at))
+			continue;
 		json_t *v = write_value(&s->field[i], base);
 		MUST(v != NULL); /* out of memory, or a text that isn't UTF-8 */
 		json_object_set_new(o, s->field[i].key, v);
@@ -342,9 +351,9 @@ static void read_object(struct reading *r, const struct where *w, const struct s
 		struct where here = { w, f->key, 0 };
 		member = json_object_get(v, f->key);
 		known += member != NULL;
-		if (member == NULL)
+		if (member == NULL && !f->optional)
 			fail(r, &here, "a value, found none");
-		else
+		else if (member != NULL)
 			read_value(r, &here, f, member, base);
 	}
 	if (r->failed || json_object_size(v) == known)

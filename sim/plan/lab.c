@@ -15,7 +15,8 @@
 #include "scenario.h"
 
 static const char *const reserved[] = {
-	"config", "miss", "delay", "loss", "net", "count", "choose", "address", "wire",
+	"config", "miss", "delay", "loss", "jitter", "duplicate", "reorder", "reorder_by", "rate",
+	"queue", "net", "count", "choose", "address", "wire",
 };
 
 static bool name_ok(const char *name)
@@ -285,11 +286,37 @@ static void read_clients(lua_State *L, const struct at *lab)
 	lua_pop(L, 2);
 }
 
+#define LINK_RATIO(n, m) { .name = n, .kind = KEY_RATIO, KEY_AT(plan_link, m), .hi = 1000000 }
+#define LINK_TIME(n, m) { .name = n, .kind = KEY_TIME, KEY_AT(plan_link, m), \
+		.hi = INT64_C(60000000000) }
 static const struct key link_keys[] = {
-	{ .name = "delay", .kind = KEY_TIME, KEY_AT(plan_link, delay_ns),
-	 .hi = INT64_C(60000000000) },
-	{ .name = "loss", .kind = KEY_RATIO, KEY_AT(plan_link, loss_ppm), .hi = 1000000 },
+	LINK_TIME("delay", delay_ns), LINK_RATIO("loss", loss_ppm),
+	LINK_TIME("jitter", jitter_ns), LINK_RATIO("duplicate", duplicate_ppm),
+	LINK_RATIO("reorder", reorder_ppm), LINK_TIME("reorder_by", reorder_ns),
+	{ .name = "rate", .kind = KEY_COUNT, KEY_AT(plan_link, rate_bps), .hi = PLAN_BPS_MAX },
+	{ .name = "queue", .kind = KEY_COUNT, KEY_AT(plan_link, queue_bytes),
+	  .lo = PLAN_QUEUE_MIN, .hi = PLAN_QUEUE_MAX },
 };
+
+static bool is_link_key(const char *name)
+{
+	for (unsigned i = 0; name != NULL && i < COUNT_OF(link_keys); i++)
+		if (strcmp(name, link_keys[i].name) == 0)
+			return true;
+	return false;
+}
+
+/* What belongs together is there together. */
+static void check_link(lua_State *L, const struct at *w, struct plan_link *l)
+{
+	if (l->reorder_ppm > 0 && l->reorder_ns == 0)
+		scenario_fail(L, w, "reorder without a time: expected reorder_by = \"1ms\"");
+	if (l->rate_bps > 0 && l->queue_bytes == 0)
+		l->queue_bytes = PLAN_QUEUE_BYTES;
+	if (l->rate_bps > 0 && l->rate_bps < PLAN_BPS_MIN)
+		scenario_fail(L, w, "rate = %llu: expected %lld bits a second at least, or 0 for "
+		              "no limit", (unsigned long long)l->rate_bps, (long long)PLAN_BPS_MIN);
+}
 
 void links_read(lua_State *L, const struct at *lab)
 {
@@ -298,30 +325,21 @@ void links_read(lua_State *L, const struct at *lab)
 	struct plan_link all = { 0 };
 
 	value_table(L, &w, "a table: { delay = \"50us\", NODE = { ... } }");
-	for (unsigned i = 0; i < 2; i++) {
-		struct at here = { .outer = &w, .key = link_keys[i].name };
-		if (!value_field(L, here.key))
-			continue;
-		if (i == 0)
-			all.delay_ns = value_time(L, &here, 0, link_keys[0].hi);
-		else
-			all.loss_ppm = (uint32_t)value_scaled(L, &here, 1000000, 0, 1000000,
-			                                      "a share");
-		lua_pop(L, 1);
-	}
+	keys_take(L, &w, link_keys, COUNT_OF(link_keys), &all);
+	check_link(L, &w, &all);
 	for (unsigned i = 0; i < p->node_n; i++)
 		p->node[i].link = all;
 	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		struct at here = { .outer = &w, .key = lua_tostring(L, -1) };
-		bool common = here.key != NULL && (strcmp(here.key, "delay") == 0 ||
-		                                   strcmp(here.key, "loss") == 0);
+		bool common = is_link_key(here.key);
 		int node = common ? 0 : value_node(L, &here, ~0u);
 		lua_rawget(L, -3);
 		if (!common) {
 			value_table(L, &here, "a table: { delay = ..., loss = ... }");
 			keys_read(L, &here, link_keys, COUNT_OF(link_keys), &p->node[node].link,
 			          false);
+			check_link(L, &here, &p->node[node].link);
 		}
 		lua_pop(L, 1);
 	}

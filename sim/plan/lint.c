@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "downs.h"
 #include "samples.h"
 #include "schema.h"
 
 #define MS INT64_C(1000000)
+
+enum { POINTS_LEAST = 100 }; /* of a server on chashed's ring, so that shares are like weights */
 
 void lint_add(struct lint *l, bool error, const char *file, unsigned line, const char *format, ...)
 {
@@ -27,6 +30,11 @@ void lint_add(struct lint *l, bool error, const char *file, unsigned line, const
 	va_end(ap);
 }
 
+static bool ignores_order(enum bal_policy p)
+{
+	return p == BAL_WRANDOM || p == BAL_ROUNDROBIN || p == BAL_WHASHED || p == BAL_CHASHED;
+}
+
 static void lint_servers(struct lint *l, const struct plan_conf *c)
 {
 	for (unsigned i = 0; i < c->server_n; i++) {
@@ -41,10 +49,23 @@ static void lint_servers(struct lint *l, const struct plan_conf *c)
 			         "when it dies", s->name);
 		if (i == 0 || s->order == c->server[i - 1].order)
 			continue;
-		if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN)
+		if (ignores_order(c->policy))
 			lint_add(l, false, c->path, s->line, "order has no effect under %s",
 			         plan_policy_names[c->policy]);
 	}
+}
+
+/* A server of few points on chashed's ring may get any share. */
+static void lint_ring(struct lint *l, const struct plan_conf *c)
+{
+	int32_t least = INT32_MAX;
+
+	for (unsigned i = 0; i < c->server_n; i++)
+		least = c->server[i].weight < least ? c->server[i].weight : least;
+	if (c->policy == BAL_CHASHED && c->server_n > 1 && least < POINTS_LEAST)
+		lint_add(l, false, c->path, c->server[0].line, "chashed with a weight of %d is "
+		         "badly uneven: expected a weight of %d and more for each server",
+		         (int)least, POINTS_LEAST);
 }
 
 /* What would be enough: the rate in the same time, or the time at the same rate. */
@@ -80,12 +101,36 @@ static void lint_sample(struct lint *l, const struct plan *p, const struct plan_
 		         s.p_ppm / 2e6);
 		return;
 	}
+	if (s.names && s.need > 0 && s.least < s.need)
+		lint_add(l, true, NULL, e->line, "expect.%s: %.0f different names are planned, "
+		         "each balancer's counted apart (%llu at least, at flake %g), and to catch "
+		         "%g takes %llu: expected more names, or a greater catch",
+		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
+		         e->catch_ppm / 1e6, (unsigned long long)s.need);
+	if (s.names && s.need > 0)
+		return;
 	print_remedy(remedy, sizeof(remedy), &s);
+	if (s.cached && s.need > 0 && s.least < s.need) {
+		lint_add(l, true, NULL, e->line, "expect.%s: names that repeat may be in a "
+		         "balancer's packet cache, so %.0f queries are sure to be forwarded "
+		         "(%llu at least, at flake %g), and to catch %g takes %llu: expected "
+		         "unique() names",
+		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
+		         e->catch_ppm / 1e6, (unsigned long long)s.need);
+		return;
+	}
 	if (s.need == 0 || s.least < s.need)
 		lint_add(l, true, NULL, e->line, "expect.%s: %.0f queries are planned that count "
 		         "(%llu at least, at flake %g), and to catch %g takes %llu: expected %s",
 		         plan_expect_name(e->kind), s.mean, (unsigned long long)s.least, e->flake,
 		         e->catch_ppm / 1e6, (unsigned long long)s.need, remedy);
+}
+
+/* Shares of queries, or, for even alone, of names. */
+static bool shares_evenly(enum bal_policy policy, enum plan_expect_kind kind)
+{
+	return policy == BAL_WRANDOM || policy == BAL_ROUNDROBIN ||
+	       policy == BAL_ORDERED_WRANDOM || (policy == BAL_WHASHED && kind == PLAN_EVEN);
 }
 
 /* Where shares are a claim at all: the policy of every configuration with the named servers. */
@@ -95,14 +140,19 @@ static void lint_even(struct lint *l, const struct plan *p, const struct plan_ex
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		enum bal_policy policy = p->conf[i].policy;
-		if (policy != BAL_WRANDOM && policy != BAL_ROUNDROBIN) {
-			lint_add(l, true, NULL, e->line,
-			         "expect.%s: %s doesn't share evenly, and needn't: "
-			         "expected wrandom or roundrobin in %s", plan_expect_name(e->kind),
-			         plan_policy_names[policy], p->conf[i].path);
+		if (!shares_evenly(policy, e->kind)) {
+			lint_add(l, true, NULL, e->line, "expect.%s: %s %s: expected wrandom, "
+			         "orderedWrandUntag%s or roundrobin in %s, or 'policy' instead",
+			         plan_expect_name(e->kind), plan_policy_names[policy],
+			         policy == BAL_CHASHED ? "gives shares by the places on its ring"
+			         : policy == BAL_WHASHED ? "shares names, and queries only as "
+			         "these are asked for" : "doesn't share evenly, and needn't",
+			         e->kind == PLAN_EVEN ? ", whashed" : "", p->conf[i].path);
 			return;
 		}
-		random = random || policy == BAL_WRANDOM;
+		random = random || policy != BAL_ROUNDROBIN;
+		if (lint_factor(l, &p->conf[i], e))
+			return;
 	}
 	if (random)
 		lint_sample(l, p, e);
@@ -143,12 +193,28 @@ static void lint_back(struct lint *l, const struct plan *p, const struct plan_ex
 {
 	int64_t model = plan_back_ns(p, e->node[0]);
 
+	if (p->node[e->node[0]].role == PLAN_BALANCER) {
+		if (e->to_share)
+			lint_add(l, true, NULL, e->line, "expect.back.to: a balancer has no share: "
+			         "clients choose it");
+		return;
+	}
 	if (model != INT64_MAX && e->within_ns < model)
 		lint_add(l, false, NULL, e->line, "expect.back.within is below %.3f s, the bound "
 		         "out of "
 		         "the configuration: a right balancer may fail", (double)model / 1e9);
 	if (e->to_share)
 		lint_even(l, p, e);
+}
+
+static void lint_balancer_caches(struct lint *l, const struct plan *p,
+                                 const struct plan_expect *e)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].cache_entries == 0)
+			lint_add(l, true, NULL, e->line, "expect.cache.at: no packet cache in %s: "
+			         "expected getPool(\"\"):setCache(newPacketCache(10000))",
+			         p->conf[i].path);
 }
 
 static void lint_cache(struct lint *l, const struct plan *p, const struct plan_expect *e)
@@ -161,6 +227,10 @@ static void lint_cache(struct lint *l, const struct plan *p, const struct plan_e
 		lint_add(l, false, NULL, e->line, "expect.cache: names are unique, so nothing is "
 		         "asked "
 		         "twice");
+	if (e->at_balancers) {
+		lint_balancer_caches(l, p, e);
+		return;
+	}
 	for (unsigned i = 0; i < p->node_n; i++) {
 		const struct plan_node *n = &p->node[i];
 		if (n->role != PLAN_RECURSOR)
@@ -194,6 +264,100 @@ static void lint_latency(struct lint *l, const struct plan *p, const struct plan
 		         (unsigned long long)n, (double)n * above, 20 / above);
 }
 
+static void lint_flaps(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	double mean = plan_flaps_mean(p, e);
+	uint64_t most = mean > 0 ? 2 * plan_poisson_most(mean / 2, e->flake) : 0;
+
+	if ((uint64_t)e->at_most < most)
+		lint_add(l, true, NULL, e->line,
+			"expect.flaps.at_most: %lld: health checks are lost "
+		         "at random, so a right system's may change their minds %.4g times in the "
+		         "mean: expected at least %llu", (long long)e->at_most, mean,
+		         (unsigned long long)most);
+}
+
+static void lint_overshoot(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	double chance = plan_overshoot_chance(p, e), least = plan_overshoot_least(p, e);
+
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].policy != BAL_WRANDOM && p->conf[i].policy != BAL_ROUNDROBIN) {
+			lint_add(l, false, NULL, e->line, "expect.overshoot: %s doesn't draw by "
+			         "weight: nothing says what a right system stays below",
+			         plan_policy_names[p->conf[i].policy]);
+			return;
+		}
+	if (chance <= e->flake)
+		return;
+	if (least > 0)
+		lint_add(l, true, NULL, e->line, "expect.overshoot.at_most: %g: a right system "
+		         "exceeds it with a probability of up to %.3g, above flake %g: expected at "
+		         "least %g, or a greater flake", e->share_ppm / 1e6, chance, e->flake,
+		         least);
+	else
+		lint_add(l, true, NULL, e->line, "expect.overshoot: even %u of %u in a row may be "
+		         "chance: expected a greater flake", PLAN_HERD_WINDOW, PLAN_HERD_WINDOW);
+}
+
+static void lint_outage(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	int64_t model = plan_outage_ns(p, e->during_from_ns, e->during_to_ns, e->flake);
+
+	if (e->within_ns != PLAN_MODEL && e->within_ns + p->limits.slack_ns < model)
+		lint_add(l, false, NULL, e->line, "expect.outage.within is below %.3f s, the bound "
+		         "out of the configuration, faults and rate: a right system may fail",
+		         (double)model / 1e9);
+}
+
+/* Who fails over: clients with a second try, at another balancer, that comes early enough. */
+static void lint_failover(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	int64_t model = plan_failover_ns(p);
+	unsigned balancers = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		balancers += p->node[i].role == PLAN_BALANCER;
+	for (unsigned i = 0; i < p->load_n; i++) {
+		const struct plan_load *o = &p->load[i];
+		if (o->tries < 2 || o->retry == PLAN_SAME || balancers < 2)
+			lint_add(l, true, NULL, e->line,
+				"expect.failover: clients of load %u ask no "
+			         "other balancer: expected tries = 2, retry = \"other\" and a "
+			         "second "
+			         "balancer", i + 1);
+	}
+	if (e->within_ns != PLAN_MODEL && e->within_ns < model)
+		lint_add(l, false, NULL, e->line, "expect.failover.within is below %.3f s, a try's "
+		         "time-out and the longest that an answer takes: a right system may fail",
+		         (double)model / 1e9);
+}
+
+/* What loses checks at random takes servers out at random, whole seconds at a time. */
+static void lint_lost(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	for (unsigned i = 0; i < p->node_n && e->at_most == PLAN_MODEL; i++)
+		if (p->node[i].role != PLAN_CLIENTS && plan_link_loses(&p->node[i].link)) {
+			lint_add(l, false, NULL, e->line, "expect.lost: links lose frames, health "
+			         "checks among them: \"model\" doesn't count what is lost when all "
+			         "recursors are out by that; expected a count");
+			return;
+		}
+}
+
+static void lint_answers(struct lint *l, const struct plan *p, const struct plan_expect *e)
+{
+	uint64_t least = plan_planned_least(p, e->during_from_ns, e->during_to_ns, PLAN_FLAKE);
+
+	if (e->error_least > least)
+		lint_add(l, true, NULL, e->line,
+			"expect.answers.error_least: %llu: expected at most "
+		         "%llu, as many queries as there are surely planned",
+		         (unsigned long long)e->error_least, (unsigned long long)least);
+	if (e->error >= 0 && (uint64_t)e->error < e->error_least)
+		lint_add(l, true, NULL, e->line, "expect.answers: error is below error_least");
+}
+
 static void lint_expect(struct lint *l, const struct plan *p, const struct plan_expect *e)
 {
 	switch (e->kind) {
@@ -202,32 +366,120 @@ static void lint_expect(struct lint *l, const struct plan *p, const struct plan_
 	case PLAN_BACK: lint_back(l, p, e); break;
 	case PLAN_CACHE: lint_cache(l, p, e); break;
 	case PLAN_LATENCY: lint_latency(l, p, e); break;
-	case PLAN_LOST: case PLAN_ANSWERS: break;
+	case PLAN_POLICY: lint_policy(l, p, e); break;
+	case PLAN_LOST: lint_lost(l, p, e); break;
+	case PLAN_FLAPS: lint_flaps(l, p, e); break;
+	case PLAN_OUTAGE: lint_outage(l, p, e); break;
+	case PLAN_OVERSHOOT: lint_overshoot(l, p, e); break;
+	case PLAN_FAILOVER: lint_failover(l, p, e); break;
+	case PLAN_ANSWERS: lint_answers(l, p, e); break;
 	}
+}
+
+/* What is spared is one name; another check's isn't. */
+static void lint_spare(struct lint *l, const struct plan *p, const struct plan_fault *f)
+{
+	const struct bal_check *one = plan_check_of(p, f->node);
+
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++) {
+			const struct bal_check *o = &p->conf[c].server[i].check;
+			if (p->conf[c].server_node[i] != f->node || one == NULL ||
+			    dns_name_eq(o->name, o->name_len, one->name, one->name_len))
+				continue;
+			lint_add(l, true, NULL, f->line, "spare: the balancers check %s by "
+			         "several names: expected one checkName", p->node[f->node].name);
+			return;
+		}
 }
 
 static void lint_faults(struct lint *l, const struct plan *p)
 {
 	for (unsigned i = 0; i < p->fault_n; i++)
-		if (p->fault[i].kind >= PLAN_SERVFAIL && p->recursor.path != NULL)
+		if (p->fault[i].spares_checks)
+			lint_spare(l, p, &p->fault[i]);
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].kind >= PLAN_SERVFAIL && p->fault[i].kind <= PLAN_DROP &&
+		    p->recursor.path != NULL)
 			lint_add(l, true, NULL, p->fault[i].line,
 			         "%s can't %s on command: expected our "
 			         "recursor-stub", p->recursor.path,
 				plan_fault_name(p->fault[i].kind));
 	unsigned line;
-	if (p->for_virtual && plan_loses_tcp(p, &line))
+	if (p->for_virtual && plan_upsets_tcp(p, &line))
 		lint_add(l, !p->for_netns, NULL, line, "truncate sends clients to TCP while a link "
-		         "loses frames, which virtual time can't: expected no loss at that time%s",
+		         "loses, doubles or reorders frames, which virtual time can't: expected "
+		         "none of it at that time%s",
 		         p->for_netns ? ", or engines = { \"netns\" }" : "");
+}
+
+/* Where a drain that began with fault i ends. */
+static int64_t drained_until(const struct plan *p, unsigned i)
+{
+	for (unsigned k = i + 1; k < p->fault_n; k++)
+		if (p->fault[k].kind == PLAN_UNDRAIN && p->fault[k].node == p->fault[i].node)
+			return p->fault[k].at_ns;
+	return p->end_ns;
+}
+
+static int64_t last_return(const struct plan *p, int node)
+{
+	int64_t at = 0;
+
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].node == node && plan_fault_returns(p->fault[i].kind))
+			at = p->fault[i].at_ns;
+	return at;
+}
+
+/* Shares are of those that are up; nothing in the packets says who is drained. */
+static void lint_shares_drained(struct lint *l, const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+
+	for (unsigned k = 0; k < p->expect_n; k++) {
+		const struct plan_expect *e = &p->expect[k];
+		int64_t from = e->during_from_ns, to = e->during_to_ns;
+		if (e->kind != PLAN_EVEN && e->kind != PLAN_BACK)
+			continue;
+		if (e->kind == PLAN_BACK) {
+			from = last_return(p, e->node[0]);
+			to = p->end_ns;
+		}
+		if (e->kind == PLAN_BACK && !e->to_share && e->node[0] != f->node)
+			continue;
+		if (f->at_ns < to && drained_until(p, i) > from)
+			lint_add(l, true, NULL, e->line, "expect.%s: %s is drained at %.9gs: "
+			         "expected a time without", plan_expect_name(e->kind),
+			         p->node[f->node].name, (double)f->at_ns / 1e9);
+	}
+}
+
+static void lint_drains(struct lint *l, const struct plan *p)
+{
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if (f->kind != PLAN_DRAIN && f->kind != PLAN_UNDRAIN)
+			continue;
+		if (p->balancer.path != NULL || p->for_netns)
+			lint_add(l, true, NULL, f->line, "%s: no program can be told to, only the "
+			         "balancers of virtual time: expected engines = { \"virtual\" } "
+			         "and our own balancer", plan_fault_name(f->kind));
+		if (f->kind == PLAN_DRAIN)
+			lint_shares_drained(l, p, i);
+	}
 }
 
 void lint_plan(struct lint *l, const struct plan *p)
 {
 	double flakes = 0;
 
-	for (unsigned i = 0; i < p->conf_n; i++)
+	for (unsigned i = 0; i < p->conf_n; i++) {
 		lint_servers(l, &p->conf[i]);
+		lint_ring(l, &p->conf[i]);
+	}
 	lint_faults(l, p);
+	lint_drains(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		lint_expect(l, p, &p->expect[i]);
 		flakes += p->expect[i].flake;

@@ -26,11 +26,20 @@ struct lint {
 void lint_add(struct lint *l, bool error, const char *file, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 /*
- * True when the plan sends clients to TCP while a link loses frames by chance; *line: of the fault
- * that does. Virtual time has no loss on TCP.
+ * True when the plan sends clients to TCP while a link loses frames by chance or one way, doubles
+ * them or changes their order; *line: of the fault that sends them. Virtual time has none of it on
+ * TCP.
  */
-bool plan_loses_tcp(const struct plan *p, unsigned *line);
+bool plan_upsets_tcp(const struct plan *p, unsigned *line);
 /* Adds what there is to say about the plan. */
 void lint_plan(struct lint *l, const struct plan *p);
+
+/*
+ * lint_policy.c: refuses claims about single choices where a balancing factor bends them. True when
+ * it did.
+ */
+bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_expect *e);
+/* Can what is planned tell the policy from another? */
+void lint_policy(struct lint *l, const struct plan *p, const struct plan_expect *e);
 
 #endif

@@ -186,6 +186,8 @@ static const struct key load_keys[] = {
 	{ .name = "timeout", .kind = KEY_TIME, KEY_AT(plan_load, timeout_ns), .lo = 1000000,
 	  .hi = 3600 * SECOND },
 	{ .name = "tries", .kind = KEY_COUNT, KEY_AT(plan_load, tries), .lo = 1, .hi = 16 },
+	{ .name = "retry", .kind = KEY_WORD, KEY_AT(plan_load, retry), .words = plan_retry_names,
+	  .word_n = PLAN_SAME + 1 },
 	{ .name = "family", .kind = KEY_COUNT, KEY_AT(plan_load, family), .lo = 4, .hi = 6 },
 	{ .name = "names", .kind = KEY_OTHER, .required = true },
 	{ .name = "types", .kind = KEY_OTHER },
@@ -193,16 +195,34 @@ static const struct key load_keys[] = {
 	{ .name = "clients", .kind = KEY_OTHER },
 };
 
+static const struct plan_load load_defaults = {
+	.clients = 1, .choose = PLAN_PER_QUERY, .arrivals = PLAN_POISSON,
+	.zipf_milli = 1000, .type_n = 1, .type = { { DNS_A, 1000000 } },
+	.edns_size = DNS_EDNS_MAX, .timeout_ns = 2 * SECOND, .tries = 1,
+	.retry = PLAN_OTHER,
+};
+
+const struct key *loads_keys(unsigned *n, const struct plan_load **defaults)
+{
+	*n = COUNT_OF(load_keys);
+	*defaults = &load_defaults;
+	return load_keys;
+}
+
+const char *loads_type_name(uint16_t type)
+{
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (types[i].type == type)
+			return types[i].name;
+	return "?";
+}
+
 /* On top: the load's table. */
 static void read_load(lua_State *L, const struct at *w, struct plan_load *l)
 {
 	struct plan *p = scenario_of(L)->plan;
 
-	*l = (struct plan_load){
-		.clients = 1, .choose = PLAN_PER_QUERY, .arrivals = PLAN_POISSON,
-		.zipf_milli = 1000, .type_n = 1, .type = { { DNS_A, 1000000 } },
-		.edns_size = DNS_EDNS_MAX, .timeout_ns = 2 * SECOND, .tries = 1,
-	};
+	*l = load_defaults;
 	l->node = find_group(L, w);
 	l->family = ip_is4(&p->node[l->node].net[0].ip) ? 4 : 6;
 	keys_read(L, w, load_keys, COUNT_OF(load_keys), l, false);

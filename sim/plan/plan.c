@@ -18,13 +18,13 @@ int plan_find_node(const struct plan *p, const char *name)
 
 const char *plan_fault_name(enum plan_fault_kind k)
 {
-	MUST(k >= PLAN_KILL && k <= PLAN_DROP);
+	MUST(k >= PLAN_KILL && k <= PLAN_UNDRAIN);
 	return plan_fault_names[k];
 }
 
 const char *plan_expect_name(enum plan_expect_kind k)
 {
-	MUST(k >= PLAN_EVEN && k <= PLAN_LATENCY);
+	MUST(k >= PLAN_EVEN && (int)k < EXPECT_N);
 	return plan_expect_names[k];
 }
 

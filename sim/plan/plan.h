@@ -23,6 +23,7 @@ enum {
 	PLAN_NETS_MAX = 4,
 	PLAN_TYPES_MAX = 16,
 	PLAN_EXPECT_NODES_MAX = 128,
+	PLAN_NAMES_MAX = 1 << 20,  /* pairs of a name and a set of servers that the judge keeps */
 	PLAN_NONE = -1,
 };
 
@@ -32,7 +33,12 @@ enum plan_role { PLAN_CLIENTS = 1, PLAN_BALANCER, PLAN_RECURSOR };
 struct plan_link {
 	int64_t delay_ns;
 	uint32_t loss_ppm;
-	/* jitter, duplication, reordering, rate: to come with the fault matrix */
+	int64_t jitter_ns;         /* uniform in 0...jitter_ns more */
+	uint32_t duplicate_ppm;
+	uint32_t reorder_ppm;      /* held back for reorder_ns */
+	int64_t reorder_ns;
+	uint64_t rate_bps;         /* 0: no limit */
+	uint32_t queue_bytes;      /* with a rate */
 };
 
 struct plan_node {
@@ -57,6 +63,9 @@ struct plan_conf {
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
 	bool servfail_when_no_server;
+	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
+	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
+	uint32_t cache_entries;    /* of the packet cache; 0: none */
 	unsigned server_n;
 	struct bal_server *server; /* in bal_conf's order */
 	int *server_node;          /* which node answers for server i: index into plan.node */
@@ -78,6 +87,7 @@ struct plan_program {
 enum plan_arrivals { PLAN_CONSTANT = 1, PLAN_POISSON };
 enum plan_names { PLAN_ZIPF = 1, PLAN_UNIQUE };
 enum plan_choose { PLAN_PER_QUERY = 1, PLAN_PER_CLIENT };
+enum plan_retry { PLAN_OTHER = 1, PLAN_SAME };
 
 struct plan_type {
 	uint16_t type;             /* DNS type */
@@ -101,6 +111,7 @@ struct plan_load {
 	uint16_t edns_size;        /* announced UDP size; 0: no EDNS */
 	int64_t timeout_ns;        /* of one try */
 	unsigned tries;            /* 1... */
+	enum plan_retry retry;     /* whom a later try asks: another balancer, or the same */
 	unsigned family;           /* 4 or 6: which of the balancers' addresses are asked */
 };
 
@@ -114,13 +125,23 @@ enum plan_fault_kind {
 	PLAN_HEAL,       /* the link as the plan set it at the start */
 	PLAN_LOSS,       /* value_ppm of the link's frames, each direction */
 	PLAN_DELAY,      /* value_ns in each direction */
+	PLAN_JITTER,     /* up to value_ns more, in order */
+	PLAN_DUPLICATE,  /* value_ppm of the frames come twice */
+	PLAN_REORDER,    /* value_ppm of the frames are held back for value_ns */
+	PLAN_RATE,       /* rate_bps, with a queue of queue_bytes; 0: no limit */
+	PLAN_CUT,        /* the wire drops all one way */
 	PLAN_SERVFAIL,   /* the stub's faults: value_ppm of its answers */
 	PLAN_SLOW,       /* value_ns more on each answer, to value_ppm of them */
 	PLAN_WRONG,
 	PLAN_TRUNCATE,
 	PLAN_REFUSE,
 	PLAN_DROP,
+	PLAN_DRAIN,      /* every balancer that runs gives the recursor nothing new */
+	PLAN_UNDRAIN,
 };
+
+/* Directions of a link's fault, as the node sees them. */
+enum plan_way { PLAN_BOTH_WAYS = 0, PLAN_OUT, PLAN_IN };
 
 struct plan_fault {
 	enum plan_fault_kind kind;
@@ -128,11 +149,16 @@ struct plan_fault {
 	int64_t at_ns;
 	int64_t value_ns;
 	uint32_t value_ppm;
+	bool spares_checks;        /* of a stub's: health checks are answered as ever */
+	uint64_t rate_bps;
+	uint32_t queue_bytes;
+	enum plan_way way;
 	unsigned line;
 };
 
 enum plan_expect_kind {
 	PLAN_EVEN = 1, PLAN_DETECT, PLAN_BACK, PLAN_LOST, PLAN_ANSWERS, PLAN_CACHE, PLAN_LATENCY,
+	PLAN_POLICY, PLAN_FLAPS, PLAN_OUTAGE, PLAN_OVERSHOOT, PLAN_FAILOVER,
 };
 
 /* A claim about the run. Which fields count depends on kind; the others are 0. */
@@ -140,18 +166,21 @@ struct plan_expect {
 	enum plan_expect_kind kind;
 	unsigned line;
 	unsigned node_n;
-	int node[PLAN_EXPECT_NODES_MAX]; /* even: the servers; detect, back: the one */
-	int64_t during_from_ns;          /* even, cache, latency: the window; 0...load's end */
+	int node[PLAN_EXPECT_NODES_MAX]; /* even, flaps: the servers; detect, back, ...: the one */
+	int64_t during_from_ns;          /* even, answers, cache, latency, policy, outage: window */
 	int64_t during_to_ns;
 	uint32_t catch_ppm;              /* even, back to share: smallest skew that must not pass */
 	double miss;                     /* probability that a system skewed by catch passes */
 	double flake;                    /* probability that a right system doesn't pass */
-	int64_t within_ns;               /* detect, back, cache, latency; PLAN_MODEL: the bound */
-	int64_t at_most;                 /* lost, a count; PLAN_MODEL: the quantile at flake */
+	int64_t within_ns;               /* a time; PLAN_MODEL: the bound */
+	int64_t at_most;                 /* lost, flaps: a count; PLAN_MODEL: by the model */
+	uint32_t share_ppm;              /* overshoot: the greatest share of a window */
 	bool to_share;                   /* back: until the full share, not only the first query */
 	uint64_t wrong, duplicate;       /* answers: the most that may be */
 	int64_t error;                   /* answers: the most SERVFAIL, REFUSED; -1: any number */
+	uint64_t error_least;            /* and the least */
 	uint32_t hits_ppm;               /* cache: least share of hits */
+	bool at_balancers;               /* cache: theirs, of all queries; else the recursors' */
 	uint32_t quantile_ppm;           /* latency: which quantile must be within within_ns */
 };
 

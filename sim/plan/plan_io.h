@@ -8,6 +8,7 @@
 #define EK_PLAN_IO_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "plan.h"
 
@@ -34,6 +35,12 @@ json_t *plan_to_json(const struct plan *p);
 struct plan *plan_from_json(const json_t *j, char error[PLAN_ERROR_TEXT]);
 /* The canonical form as text without white space; the caller frees it. */
 char *plan_to_text(const struct plan *p);
+/*
+ * Writes a scenario that plan_load makes the same plan of, but for lines, and name and path of the
+ * scenario itself. dir: the folder that it is for, absolute; files are named relative to it. Other
+ * programs than our own, and a seed above 2^53, aren't written: the command line says them.
+ */
+void plan_write_scenario(FILE *to, const struct plan *p, const char *dir);
 /* SHA-256 of plan_to_text, in hex. */
 void plan_sha256(const struct plan *p, char out[65]);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "downs.h"
 #include "samples.h"
 #include "schema.h"
 
@@ -50,6 +51,15 @@ static void print_link(FILE *to, const struct plan_link *l)
 	fprintf(to, "link %s", time_text(l->delay_ns));
 	if (l->loss_ppm > 0)
 		fprintf(to, " loss %g", l->loss_ppm / 1e6);
+	if (l->jitter_ns > 0)
+		fprintf(to, " jitter %s", time_text(l->jitter_ns));
+	if (l->duplicate_ppm > 0)
+		fprintf(to, " duplicate %g", l->duplicate_ppm / 1e6);
+	if (l->reorder_ppm > 0)
+		fprintf(to, " reorder %g by %s", l->reorder_ppm / 1e6, time_text(l->reorder_ns));
+	if (l->rate_bps > 0)
+		fprintf(to, " rate %llu bit/s, queue %u bytes", (unsigned long long)l->rate_bps,
+		        l->queue_bytes);
 }
 
 static void print_node(FILE *to, const struct plan *p, const struct plan_node *n)
@@ -94,8 +104,9 @@ static void print_load(FILE *to, const struct plan *p, const struct plan_load *l
 		fputs("unique names", to);
 	else
 		fprintf(to, "%u names (zipf, exponent %.12g)", l->name_n, l->zipf_milli / 1000.0);
-	fprintf(to, ", %u %s of %s%s: %.0f queries\n", l->tries, l->tries == 1 ? "try" : "tries",
+	fprintf(to, ", %u %s of %s%s%s: %.0f queries\n", l->tries, l->tries == 1 ? "try" : "tries",
 	        time_text(l->timeout_ns), l->tries == 1 ? "" : " each",
+	        l->tries > 1 && l->retry == PLAN_SAME ? " at the same balancer" : "",
 	        (double)l->rate_mqps / 1000 * (double)(l->to_ns - l->from_ns) / 1e9);
 }
 
@@ -125,6 +136,13 @@ static void print_fault(FILE *to, const struct plan *p, unsigned fault)
 		fprintf(to, ", %g of %s", f->value_ppm / 1e6, f->kind >= PLAN_SERVFAIL
 		        ? "its answers"
 		        : "its frames");
+	if (f->spares_checks)
+		fputs(", health checks spared", to);
+	if (f->rate_bps > 0)
+		fprintf(to, ", %llu bit/s, queue %u bytes", (unsigned long long)f->rate_bps,
+		        f->queue_bytes);
+	if (f->way != PLAN_BOTH_WAYS)
+		fprintf(to, ", %s only", plan_way_names[f->way]);
 	if (n->role == PLAN_RECURSOR && plan_fault_silences(f->kind))
 		print_silence(to, p, fault);
 	if (n->role == PLAN_RECURSOR && plan_fault_returns(f->kind))
@@ -137,8 +155,10 @@ static void print_sample(FILE *to, const struct plan *p, const struct plan_expec
 	struct plan_sample s;
 
 	plan_sample(&s, p, e);
-	fprintf(to, "           %.0f queries count, %llu at least; %llu decide (catch %g, miss %g, "
-	        "flake %g)\n", s.mean, (unsigned long long)s.least, (unsigned long long)s.need,
+	fprintf(to, "           %.0f %s %s, %llu at least; %llu decide (catch %g, miss %g, "
+	        "flake %g)\n", s.mean, s.names ? "names" : "queries",
+	        s.cached ? "are in no balancer's cache" : "count",
+	        (unsigned long long)s.least, (unsigned long long)s.need,
 	        e->catch_ppm / 1e6, e->miss, e->flake);
 }
 
@@ -146,6 +166,25 @@ static void print_names(FILE *to, const struct plan *p, const struct plan_expect
 {
 	for (unsigned i = 0; i < e->node_n; i++)
 		fprintf(to, "%s%s", i > 0 ? ", " : " ", p->node[e->node[i]].name);
+}
+
+/* What each of the policy's choices is held against. */
+static void print_policy(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	static const char *const held[POLICY_N] = {
+		[BAL_LEAST_OUTSTANDING] = "what is outstanding, and the order",
+		[BAL_FIRST_AVAILABLE] = "the order, and the room under qps limits",
+		[BAL_WRANDOM] = "who is up, and the draws before",
+		[BAL_ROUNDROBIN] = "whose turn it is",
+		[BAL_WHASHED] = "where its name went before",
+		[BAL_CHASHED] = "where its name went before, and among other servers",
+		[BAL_ORDERED_WRANDOM] = "the lowest order that is up, and the draws before",
+	};
+
+	fprintf(to, " from %s to %s\n", time_text(e->during_from_ns), time_text(e->during_to_ns));
+	for (unsigned i = 0; i < p->conf_n; i++)
+		fprintf(to, "           %s: each choice against %s\n",
+		        plan_policy_names[p->conf[i].policy], held[p->conf[i].policy]);
 }
 
 static void print_lost(FILE *to, const struct plan *p, const struct plan_expect *e)
@@ -157,6 +196,47 @@ static void print_lost(FILE *to, const struct plan *p, const struct plan_expect 
 	else
 		fprintf(to, " at most %llu: the mean is at most %.6g, at flake %g\n",
 		        (unsigned long long)plan_poisson_most(mean, e->flake), mean, e->flake);
+}
+
+static void print_outage(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	int64_t from = e->during_from_ns, until = e->during_to_ns;
+	int64_t model = plan_outage_ns(p, from, until, e->flake);
+
+	fprintf(to, " within %s%s, from %s to %s\n",
+	        time_text(e->within_ns == PLAN_MODEL ? model : e->within_ns),
+	        e->within_ns == PLAN_MODEL ? " (model)" : "", time_text(from), time_text(until));
+	fprintf(to, "           of a right system at most %s, for %s of which no query is sure of "
+	        "an answer\n", time_text(model), time_text(plan_dark_ns(p, from, until)));
+}
+
+/* The claims about failover beyond detect, back and lost. */
+static void print_measure(FILE *to, const struct plan *p, const struct plan_expect *e)
+{
+	bool model = e->within_ns == PLAN_MODEL;
+	int64_t bound = e->within_ns;
+
+	switch (e->kind) {
+	case PLAN_FLAPS:
+		fprintf(to, " at most %lld; the mean is at most %.4g\n", (long long)e->at_most,
+		        plan_flaps_mean(p, e));
+		break;
+	case PLAN_OUTAGE: print_outage(to, p, e); break;
+	case PLAN_OVERSHOOT:
+		bound = model ? plan_back_ns(p, e->node[0]) : bound;
+		fprintf(to, " at most %g of any %u queries until %s after its return; a right "
+			"system "
+		        "has more with a probability of up to %.3g\n", e->share_ppm / 1e6,
+		        PLAN_HERD_WINDOW, time_text(bound), plan_overshoot_chance(p, e));
+		break;
+	case PLAN_FAILOVER:
+		fprintf(to, " within %s%s; at most %.4g miss it in the mean\n",
+		        time_text(model ? plan_failover_ns(p) : bound), model ? " (model)" : "",
+		        plan_failover_mean(p, e->node[0]));
+		break;
+	default:
+		break;
+	}
 }
 
 static void print_expect(FILE *to, const struct plan *p, const struct plan_expect *e)
@@ -186,22 +266,34 @@ static void print_expect(FILE *to, const struct plan *p, const struct plan_expec
 			print_sample(to, p, e);
 		break;
 	case PLAN_LOST: print_lost(to, p, e); break;
+	case PLAN_FLAPS: case PLAN_OUTAGE: case PLAN_OVERSHOOT: case PLAN_FAILOVER:
+		print_measure(to, p, e);
+		break;
 	case PLAN_ANSWERS:
 		fprintf(to, " wrong at most %llu, duplicate at most %llu",
 		        (unsigned long long)e->wrong,
 		        (unsigned long long)e->duplicate);
 		if (e->error >= 0)
 			fprintf(to, ", errors at most %lld", (long long)e->error);
+		if (e->error_least > 0)
+			fprintf(to, ", errors at least %llu", (unsigned long long)e->error_least);
 		fputc('\n', to);
 		break;
 	case PLAN_CACHE:
-		fprintf(to, " at least %g within %s, from %s to %s\n", e->hits_ppm / 1e6,
-		        time_text(bound), time_text(e->during_from_ns), time_text(e->during_to_ns));
+		if (e->at_balancers)
+			fprintf(to, " at least %g of all queries at the balancers, from %s to %s\n",
+			        e->hits_ppm / 1e6, time_text(e->during_from_ns),
+			        time_text(e->during_to_ns));
+		else
+			fprintf(to, " at least %g within %s, from %s to %s\n", e->hits_ppm / 1e6,
+			        time_text(bound), time_text(e->during_from_ns),
+			        time_text(e->during_to_ns));
 		break;
 	case PLAN_LATENCY:
 		fprintf(to, " quantile %g within %s, from %s to %s\n", e->quantile_ppm / 1e6,
 		        time_text(bound), time_text(e->during_from_ns), time_text(e->during_to_ns));
 		break;
+	case PLAN_POLICY: print_policy(to, p, e); break;
 	}
 }
 

@@ -5,6 +5,8 @@
 #include <math.h>
 
 #include "bounds.h"
+#include "schema.h"
+#include "lib/fmath.h"
 #include "lib/stats.h"
 
 static const uint64_t N_MAX = 4000000000;
@@ -84,7 +86,7 @@ static double count_window(const struct plan *p, int64_t from, int64_t to, int64
 		int64_t up = down_until(p, t), next = next_down(p, up);
 		int64_t end = next < to ? next : to;
 		if (up < end) {
-			mean += plan_queries(p, up, end);
+			mean += plan_queries_forwarded(p, up, end);
 			*window_ns += end - up;
 		}
 		t = up >= to ? to : end;
@@ -139,6 +141,71 @@ static double mean_for(uint64_t need, bool exact, double flake)
 	return hi;
 }
 
+/* 1 / sum of r^-s over a load's names, so that p of rank r is that times r^-s. */
+static double zipf_scale(const struct plan_load *l)
+{
+	double sum = 0, s = l->zipf_milli / 1000.0;
+
+	for (uint32_t r = 1; r <= l->name_n; r++)
+		sum += fm_exp(-s * fm_log(r));
+	return 1 / sum;
+}
+
+/* How many of the configuration's hashes send names elsewhere than the others. */
+static unsigned hashes_of(const struct plan *p, unsigned conf)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		n += p->node[i].role == PLAN_BALANCER && p->node[i].conf == (int)conf;
+	return n > 1 && p->conf[conf].same_hash ? 1 : n;
+}
+
+double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries)
+{
+	double all = plan_queries(p, from_ns, to_ns), n = 0, hashes = 0;
+	double scale[PLAN_LOADS_MAX] = { 0 }, own[PLAN_LOADS_MAX] = { 0 };
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < p->conf_n; i++)
+		hashes += hashes_of(p, i);
+	for (unsigned i = 0; i < p->load_n && all > 0; i++) {
+		const struct plan_load *l = &p->load[i];
+		own[i] = plan_load_queries(l, from_ns, to_ns) / all * queries / hashes;
+		if (l->names == PLAN_UNIQUE) {
+			n += own[i];
+			continue;
+		}
+		scale[i] = zipf_scale(l);
+		most = l->name_n > most ? l->name_n : most;
+	}
+	for (uint32_t r = 1; r <= most; r++) {
+		double mean = 0;
+		for (unsigned i = 0; i < p->load_n; i++)
+			if (scale[i] > 0 && r <= p->load[i].name_n)
+				mean += own[i] * scale[i] *
+				        fm_exp(-p->load[i].zipf_milli / 1000.0 * fm_log(r));
+		n += 1 - fm_exp(-mean);
+	}
+	return n * hashes;
+}
+
+uint64_t plan_names_least(double mean, double flake)
+{
+	double least = mean - sqrt(2 * mean * -fm_log(flake));
+
+	return least > 0 ? (uint64_t)least : 0;
+}
+
+/* Under whashed names are drawn, once each. */
+static bool by_names(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].policy == BAL_WHASHED)
+			return true;
+	return false;
+}
+
 void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_expect *e)
 {
 	int64_t from = e->during_from_ns, to = e->during_to_ns;
@@ -153,11 +220,126 @@ void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_
 	}
 	bool exact = constant(p, from, to) && share >= 1 - 1e-12;
 	s->mean = count_window(p, from, to, &s->window_ns) * share;
+	s->cached = plan_queries_cached(p, from, to);
 	s->least = least_of(s->mean, exact, e->flake);
+	s->names = by_names(p);
+	if (s->names) {
+		exact = false;
+		s->mean = plan_names(p, from, to, s->mean);
+		s->least = plan_names_least(s->mean, e->flake);
+	}
 	s->p_ppm = (uint32_t)(p_least * 1e6 + 0.5);
 	if (p_least > 0 && p_least < 1 && e->catch_ppm / 1e6 < p_least / 2 + 1e-9)
 		s->need = stat_equiv_n(p_least, e->catch_ppm / 1e6, e->miss / by, e->flake / by,
 		                       N_MAX);
 	if (s->need > 0)
 		s->mean_needed = mean_for(s->need, exact, e->flake);
+}
+
+/* ---- overshoot, flaps ---- */
+
+/* Windows that are looked at, at most, over all balancers and returns. */
+static double windows(const struct plan *p, const struct plan_expect *e)
+{
+	double n = 0;
+	unsigned balancers = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		balancers += p->node[i].role == PLAN_BALANCER;
+	int64_t bound = e->within_ns != PLAN_MODEL ? e->within_ns : plan_back_ns(p, e->node[0]);
+	for (unsigned i = 0; i < p->fault_n && bound < INT64_MAX; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if (f->node != e->node[0] || !plan_fault_returns(f->kind))
+			continue;
+		double mean = plan_queries(p, f->at_ns,
+			f->at_ns + 2 * bound + p->limits.loop_gap_ns +
+		                           p->limits.slack_ns);
+		n += (double)plan_poisson_most(mean, e->flake / 4) +
+		     PLAN_HERD_WINDOW * (double)balancers;
+	}
+	return n;
+}
+
+static double overshoot_above(const struct plan *p, const struct plan_expect *e, unsigned most)
+{
+	double worst = 0;
+
+	for (unsigned i = 0; i < p->conf_n; i++) {
+		enum bal_policy policy = p->conf[i].policy;
+		double share = plan_share(&p->conf[i], e->node[0]);
+		double tail = most >= PLAN_HERD_WINDOW ? 0 :
+		              stat_binom_upper(most + 1, PLAN_HERD_WINDOW, share);
+		if (policy != BAL_WRANDOM && policy != BAL_ROUNDROBIN && tail > 0)
+			return 1;
+		worst = tail > worst ? tail : worst;
+	}
+	double all = worst * windows(p, e);
+	return all < 1 ? all : 1;
+}
+
+double plan_overshoot_chance(const struct plan *p, const struct plan_expect *e)
+{
+	return overshoot_above(p, e,
+		(unsigned)((uint64_t)PLAN_HERD_WINDOW * e->share_ppm / 1000000));
+}
+
+double plan_overshoot_least(const struct plan *p, const struct plan_expect *e)
+{
+	for (unsigned most = 0; most < PLAN_HERD_WINDOW; most++)
+		if (overshoot_above(p, e, most) <= e->flake)
+			return (double)most / PLAN_HERD_WINDOW;
+	return 0;
+}
+
+/*
+ * Probability that a check of that server fails, whatever else it is: a fault that isn't certain.
+ */
+static double check_fails(const struct plan *p, unsigned balancer, int node, unsigned *faults)
+{
+	double stays = 1;
+
+	for (unsigned i = 0; i < 2; i++) {
+		double kept = 1 - p->node[i == 0 ? (int)balancer : node].link.loss_ppm / 1e6;
+		stays *= kept * kept;
+	}
+	double fails = 1 - stays;
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		if ((f->node != node && f->node != (int)balancer) || plan_fault_silences(f->kind) ||
+		    plan_fault_returns(f->kind) || f->value_ppm == 0 ||
+		    f->value_ppm == 1000000 || f->spares_checks ||
+		    f->kind == PLAN_DUPLICATE || f->kind == PLAN_REORDER)
+			continue;
+		double kept = 1 - f->value_ppm / 1e6;
+		bool twice = f->kind == PLAN_LOSS && f->way == PLAN_BOTH_WAYS;
+		double one = twice ? 1 - kept * kept : 1 - kept;
+		fails = one > fails ? one : fails;
+		*faults += 1;
+	}
+	return fails;
+}
+
+double plan_flaps_mean(const struct plan *p, const struct plan_expect *e)
+{
+	double mean = 0;
+	unsigned faults = 0;
+
+	for (unsigned b = 0; b < p->node_n; b++) {
+		if (p->node[b].role != PLAN_BALANCER)
+			continue;
+		const struct plan_conf *c = &p->conf[p->node[b].conf];
+		for (unsigned i = 0; i < c->server_n; i++) {
+			unsigned k = 0;
+			while (k < e->node_n && e->node[k] != c->server_node[i])
+				k++;
+			const struct bal_check *check = &c->server[i].check;
+			if (k == e->node_n || check->mode != BAL_CHECK_AUTO)
+				continue;
+			double fails = check_fails(p, b, e->node[k], &faults), down = 1;
+			for (unsigned m = 0; m < check->max_failures && m < 64; m++)
+				down *= fails;
+			mean += 2 * down * ((double)p->end_ns / (double)check->interval_ns + 1);
+		}
+	}
+	return mean;
 }

@@ -21,14 +21,35 @@ uint64_t plan_planned_least(const struct plan *p, int64_t from_ns, int64_t to_ns
 uint64_t plan_poisson_least(double mean, double flake);
 uint64_t plan_poisson_most(double mean, double flake);
 
+/*
+ * Different names among so many queries planned in the window, in the mean, each balancer's counted
+ * apart unless they hash alike. O(names of the loads).
+ */
+double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double queries);
+/* The least number of them at flake, by Chernoff's bound. */
+uint64_t plan_names_least(double mean, double flake);
+/*
+ * The probability that a right balancer's draws exceed overshoot's share somewhere, at most: the
+ * sum over all windows. 1 where the policy doesn't draw by weight.
+ */
+double plan_overshoot_chance(const struct plan *p, const struct plan_expect *e);
+/* The least share, in steps of a window, that this chance allows at flake; 0: none does. */
+double plan_overshoot_least(const struct plan *p, const struct plan_expect *e);
+/* Mean of the changes of state that lost checks cause, at most, over all balancers; for flaps. */
+double plan_flaps_mean(const struct plan *p, const struct plan_expect *e);
+
+enum { PLAN_HERD_WINDOW = 50 };
+
 /* What an even, or a back to share, has to decide with. */
 struct plan_sample {
-	double mean;         /* draws that are expected to count */
+	double mean;         /* draws that are expected to count: queries; under whashed, names */
 	uint64_t least;      /* its lower quantile at flake */
 	uint64_t need;       /* exact least n that decides; 0: no n below 4 * 10^9 does */
 	double mean_needed;  /* the mean whose lower quantile is need */
 	uint32_t p_ppm;      /* smallest share among the servers named */
+	bool names;          /* names are what is drawn, not queries */
 	int64_t window_ns;   /* time in which draws count */
+	bool cached;         /* names that may be in a balancer's packet cache aren't in mean */
 };
 
 /*

@@ -77,6 +77,8 @@ const char *value_text(lua_State *L, const struct at *w, const char *expected);
 int64_t value_time(lua_State *L, const struct at *w, int64_t lo, int64_t hi);
 /* A time such as "1.5s" in ns, or -1. Exact: no fraction of a ns is rounded away. */
 int64_t value_parse_time(const char *text);
+/* The other way: "1500ms", in the greatest unit that says it exactly. */
+void value_print_time(char *out, size_t cap, int64_t ns);
 /* number * scale as a whole number in lo...hi (scaled). */
 int64_t value_scaled(lua_State *L, const struct at *w, int64_t scale, int64_t lo, int64_t hi,
                      const char *expected);
@@ -116,6 +118,8 @@ struct key {
  */
 void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out,
                bool positional);
+/* The same, whatever other keys there are. */
+void keys_take(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out);
 /* Pushes field key of the table on top; true unless it is nil (then nothing is pushed). */
 bool value_field(lua_State *L, const char *key);
 /* A duration or a distribution made by uniform, exponential or lognormal. */
@@ -130,6 +134,11 @@ void confs_read(lua_State *L);
 void loads_read(lua_State *L);
 void faults_read(lua_State *L);
 void expects_read(lua_State *L);
+/* For write.c, which writes what these read: the keys of a claim, of a load, and their defaults. */
+const struct key *expects_keys(enum plan_expect_kind kind, unsigned *n,
+                               const struct plan_expect **defaults);
+const struct key *loads_keys(unsigned *n, const struct plan_load **defaults);
+const char *loads_type_name(uint16_t type);
 /* confs.c: what must hold between nodes and their configuration files. */
 void lab_check(lua_State *L);
 /* recconf.c: what the plan wants of a recursor.conf. */

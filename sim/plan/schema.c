@@ -5,18 +5,24 @@
 const char *const plan_fault_names[FAULT_N] = {
 	[PLAN_KILL] = "kill", [PLAN_START] = "start", [PLAN_HANG] = "hang",
 	[PLAN_RESUME] = "resume", [PLAN_BLACKHOLE] = "blackhole", [PLAN_HEAL] = "heal",
-	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_SERVFAIL] = "servfail",
+	[PLAN_LOSS] = "loss", [PLAN_DELAY] = "delay", [PLAN_JITTER] = "jitter",
+	[PLAN_DUPLICATE] = "duplicate", [PLAN_REORDER] = "reorder", [PLAN_RATE] = "rate",
+	[PLAN_CUT] = "cut", [PLAN_SERVFAIL] = "servfail",
 	[PLAN_SLOW] = "slow", [PLAN_WRONG] = "wrong", [PLAN_TRUNCATE] = "truncate",
 	[PLAN_REFUSE] = "refuse", [PLAN_DROP] = "drop",
+	[PLAN_DRAIN] = "drain", [PLAN_UNDRAIN] = "undrain",
 };
 const char *const plan_expect_names[EXPECT_N] = {
 	[PLAN_EVEN] = "even", [PLAN_DETECT] = "detect", [PLAN_BACK] = "back",
 	[PLAN_LOST] = "lost", [PLAN_ANSWERS] = "answers", [PLAN_CACHE] = "cache",
-	[PLAN_LATENCY] = "latency",
+	[PLAN_LATENCY] = "latency", [PLAN_POLICY] = "policy", [PLAN_FLAPS] = "flaps",
+	[PLAN_OUTAGE] = "outage", [PLAN_OVERSHOOT] = "overshoot", [PLAN_FAILOVER] = "failover",
 };
 const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
 	[BAL_WRANDOM] = "wrandom", [BAL_ROUNDROBIN] = "roundrobin",
+	[BAL_WHASHED] = "whashed", [BAL_CHASHED] = "chashed",
+	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag",
 };
 const char *const plan_role_names[] = {
 	[PLAN_CLIENTS] = "clients", [PLAN_BALANCER] = "balancer", [PLAN_RECURSOR] = "recursor",
@@ -32,6 +38,8 @@ const char *const plan_names_names[] = { [PLAN_ZIPF] = "zipf", [PLAN_UNIQUE] = "
 const char *const plan_choose_names[] = {
 	[PLAN_PER_QUERY] = "per_query", [PLAN_PER_CLIENT] = "per_client",
 };
+const char *const plan_retry_names[] = { [PLAN_OTHER] = "other", [PLAN_SAME] = "same" };
+const char *const plan_way_names[] = { [PLAN_OUT] = "out", [PLAN_IN] = "in" };
 const char *const plan_dist_names[] = {
 	[DIST_CONSTANT] = "constant", [DIST_UNIFORM] = "uniform",
 	[DIST_EXPONENTIAL] = "exponential", [DIST_LOGNORMAL] = "lognormal",
@@ -51,6 +59,11 @@ static const char *const check_mode_names[] = {
 #define TEXT(k, s, m) { .key = k, .kind = SCHEMA_TEXT, AT(s, m), .cap = sizeof(MEMBER(s, m)) }
 #define STRING(k, s, m) { .key = k, .kind = SCHEMA_STRING, AT(s, m) }
 #define BOOL(k, s, m) { .key = k, .kind = SCHEMA_BOOL, AT(s, m) }
+/* Later than the first plans: left out when it says nothing. */
+#define MAYBE_BOOL(k, s, m) { .key = k, .kind = SCHEMA_BOOL, AT(s, m), .optional = true }
+#define MAYBE_INT(k, s, m, h) { .key = k, .kind = SCHEMA_INT, AT(s, m), \
+		.cap = sizeof(MEMBER(s, m)), .is_signed = SIGNED(MEMBER(s, m)), .hi = (h), \
+		.optional = true }
 #define REAL(k, s, m) { .key = k, .kind = SCHEMA_REAL, AT(s, m) }
 #define ENUM(k, s, m, n) { .key = k, .kind = SCHEMA_ENUM, AT(s, m), .names = n, \
 		.hi = (int64_t)COUNT_OF(n) - 1 }
@@ -72,7 +85,13 @@ static const struct schema_field elem_node = {
 
 static const struct schema_field link_fields[] = {
 	TIME("delay_ns", plan_link, delay_ns),
+	MAYBE_INT("duplicate_ppm", plan_link, duplicate_ppm, 1000000),
+	MAYBE_INT("jitter_ns", plan_link, jitter_ns, PLAN_TIME_MAX_NS),
 	INT("loss_ppm", plan_link, loss_ppm, 0, 1000000),
+	MAYBE_INT("queue_bytes", plan_link, queue_bytes, PLAN_QUEUE_MAX),
+	MAYBE_INT("rate_bps", plan_link, rate_bps, PLAN_BPS_MAX),
+	MAYBE_INT("reorder_ns", plan_link, reorder_ns, PLAN_TIME_MAX_NS),
+	MAYBE_INT("reorder_ppm", plan_link, reorder_ppm, 1000000),
 };
 static const struct schema link_schema = SCHEMA(link_fields);
 
@@ -128,8 +147,11 @@ static const struct schema_field elem_server = {
 };
 
 static const struct schema_field conf_fields[] = {
+	MAYBE_INT("cache_entries", plan_conf, cache_entries, INT32_MAX),
+	MAYBE_INT("factor_ppm", plan_conf, factor_ppm, UINT32_MAX),
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
+	MAYBE_BOOL("same_hash", plan_conf, same_hash),
 	LIST("server", plan_conf, server, server_n, elem_server, BAL_SERVERS_MAX),
 	{ .key = "server_node", .kind = SCHEMA_LIST, AT(plan_conf, server_node), .counted = true,
 	  .count_at = offsetof(struct plan_conf, server_n), .hi = BAL_SERVERS_MAX,
@@ -173,6 +195,7 @@ static const struct schema_field load_fields[] = {
 	ENUM("names", plan_load, names, plan_names_names),
 	INT("node", plan_load, node, 0, PLAN_NODES_MAX - 1),
 	INT("rate_mqps", plan_load, rate_mqps, 1, PLAN_RATE_MAX_MQPS),
+	ENUM("retry", plan_load, retry, plan_retry_names),
 	TIME("timeout_ns", plan_load, timeout_ns),
 	TIME("to_ns", plan_load, to_ns),
 	INT("tries", plan_load, tries, 1, 100),
@@ -186,18 +209,25 @@ static const struct schema_field fault_fields[] = {
 	ENUM("kind", plan_fault, kind, plan_fault_names),
 	INT("line", plan_fault, line, 0, INT32_MAX),
 	INT("node", plan_fault, node, 0, PLAN_NODES_MAX - 1),
+	MAYBE_INT("queue_bytes", plan_fault, queue_bytes, PLAN_QUEUE_MAX),
+	MAYBE_INT("rate_bps", plan_fault, rate_bps, PLAN_BPS_MAX),
+	BOOL("spares_checks", plan_fault, spares_checks),
 	TIME("value_ns", plan_fault, value_ns),
 	INT("value_ppm", plan_fault, value_ppm, 0, 1000000),
+	{ .key = "way", .kind = SCHEMA_ENUM, AT(plan_fault, way), .names = plan_way_names,
+	  .cap = sizeof(unsigned), .hi = PLAN_IN, .optional = true },
 };
 static const struct schema fault_schema = SCHEMA(fault_fields);
 
 static const struct schema_field expect_fields[] = {
+	MAYBE_BOOL("at_balancers", plan_expect, at_balancers),
 	MODEL("at_most", plan_expect, at_most, INT64_MAX),
 	INT("catch_ppm", plan_expect, catch_ppm, 0, 1000000),
 	INT("duplicate", plan_expect, duplicate, 0, INT64_MAX),
 	TIME("during_from_ns", plan_expect, during_from_ns),
 	TIME("during_to_ns", plan_expect, during_to_ns),
 	INT("error", plan_expect, error, -1, INT64_MAX),
+	INT("error_least", plan_expect, error_least, 0, INT64_MAX),
 	REAL("flake", plan_expect, flake),
 	INT("hits_ppm", plan_expect, hits_ppm, 0, 1000000),
 	ENUM("kind", plan_expect, kind, plan_expect_names),
@@ -205,6 +235,7 @@ static const struct schema_field expect_fields[] = {
 	REAL("miss", plan_expect, miss),
 	ARRAY("nodes", plan_expect, node, node_n, elem_node),
 	INT("quantile_ppm", plan_expect, quantile_ppm, 0, 1000000),
+	INT("share_ppm", plan_expect, share_ppm, 0, 1000000),
 	BOOL("to_share", plan_expect, to_share),
 	MODEL("within_ns", plan_expect, within_ns, PLAN_TIME_MAX_NS),
 	INT("wrong", plan_expect, wrong, 0, INT64_MAX),

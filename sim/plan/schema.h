@@ -39,6 +39,7 @@ struct schema_field {
 	size_t cap;
 	bool is_signed;
 	bool counted;                    /* the count was read with an earlier field */
+	bool optional;                   /* int, bool, enum: absent means 0, and 0 isn't written */
 	int64_t lo, hi;
 	const char *const *names;        /* enum; hi is the last value */
 	const struct schema *type;       /* object */
@@ -54,7 +55,8 @@ struct schema {
 extern const struct schema plan_schema;
 
 /* Names by enum value, NULL where there is none; the last is at _N - 1. */
-enum { FAULT_N = PLAN_DROP + 1, EXPECT_N = PLAN_LATENCY + 1, POLICY_N = BAL_ROUNDROBIN + 1 };
+enum { FAULT_N = PLAN_UNDRAIN + 1, EXPECT_N = PLAN_FAILOVER + 1 };
+enum { POLICY_N = BAL_ORDERED_WRANDOM + 1 };
 extern const char *const plan_fault_names[FAULT_N];
 extern const char *const plan_expect_names[EXPECT_N];
 extern const char *const plan_policy_names[POLICY_N];
@@ -62,12 +64,20 @@ extern const char *const plan_role_names[PLAN_RECURSOR + 1];
 extern const char *const plan_checks_names[PLAN_CHECKS_ASYNC + 1];
 extern const char *const plan_arrivals_names[PLAN_POISSON + 1];
 extern const char *const plan_names_names[PLAN_UNIQUE + 1];
+extern const char *const plan_way_names[PLAN_IN + 1]; /* NULL: both */
 extern const char *const plan_choose_names[PLAN_PER_CLIENT + 1];
+extern const char *const plan_retry_names[PLAN_SAME + 1];
 extern const char *const plan_dist_names[DIST_LOGNORMAL + 1];
 
 /* Limits that a plan keeps. */
 enum { PLAN_LOADS_MAX = 64, PLAN_FAULTS_MAX = 4096, PLAN_EXPECTS_MAX = 256 };
 #define PLAN_TIME_MAX_NS (INT64_C(400) * 86400 * 1000000000) /* 400 days */
 #define PLAN_RATE_MAX_MQPS INT64_C(10000000000)              /* ten million a second */
+/* A link's rate and its queue: one frame of the longest kind fits at least. */
+#define PLAN_BPS_MIN INT64_C(1000)
+#define PLAN_BPS_MAX INT64_C(1000000000000)
+#define PLAN_QUEUE_MIN INT64_C(1514)
+#define PLAN_QUEUE_MAX INT64_C(1000000000)
+#define PLAN_QUEUE_BYTES 65536 /* where none is named */
 
 #endif

@@ -178,7 +178,7 @@ int64_t value_parse_time(const char *text)
 	return n * (ns / scale);
 }
 
-static void print_time(char *out, size_t cap, int64_t ns)
+void value_print_time(char *out, size_t cap, int64_t ns)
 {
 	static const struct { const char *name; int64_t ns; } units[] = {
 		{ "d", 86400000000000 }, { "h", 3600000000000 }, { "s", 1000000000 },
@@ -198,8 +198,8 @@ int64_t value_time(lua_State *L, const struct at *w, int64_t lo, int64_t hi)
 
 	if (ns >= lo && ns <= hi)
 		return ns;
-	print_time(from, sizeof(from), lo);
-	print_time(to, sizeof(to), hi);
+	value_print_time(from, sizeof(from), lo);
+	value_print_time(to, sizeof(to), hi);
 	snprintf(expected, sizeof(expected), "a time %s...%s with its unit, such as \"20ms\"", from,
 	         to);
 	value_fail(L, w, expected);
@@ -334,6 +334,20 @@ static void unknown_key(lua_State *L, const struct at *w, const char *name, cons
 	              meant != NULL ? "'? " : "", known);
 }
 
+void keys_take(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out)
+{
+	for (unsigned k = 0; k < n; k++) {
+		struct at here = { .outer = w, .key = keys[k].name };
+		if (value_field(L, keys[k].name)) {
+			read_key(L, &here, &keys[k], out);
+			lua_pop(L, 1);
+		} else if (keys[k].required) {
+			scenario_fail(L, w, "no '%s': expected %s = ...", keys[k].name,
+			              keys[k].name);
+		}
+	}
+}
+
 void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigned n, void *out,
                bool positional)
 {
@@ -348,16 +362,7 @@ void keys_read(lua_State *L, const struct at *w, const struct key *keys, unsigne
 		lua_pop(L, 2);
 	}
 	lua_pop(L, 2);
-	for (unsigned k = 0; k < n; k++) {
-		struct at here = { .outer = w, .key = keys[k].name };
-		if (value_field(L, keys[k].name)) {
-			read_key(L, &here, &keys[k], out);
-			lua_pop(L, 1);
-		} else if (keys[k].required) {
-			scenario_fail(L, w, "no '%s': expected %s = ...", keys[k].name,
-			              keys[k].name);
-		}
-	}
+	keys_take(L, w, keys, n, out);
 }
 
 void value_dist(lua_State *L, const struct at *w, struct dist_spec *d)

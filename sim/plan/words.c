@@ -13,7 +13,7 @@
 
 static const char *const all_words[] = {
 	"lab", "load", "at", "expect", "limits", "engines", "seed",
-	"even", "detect", "back", "lost", "answers", "cache", "latency",
+	"even", "detect", "back", "lost", "answers", "cache", "latency", "policy",
 	"zipf", "unique", "uniform", "exponential", "lognormal",
 	"assert", "error", "ipairs", "pairs", "select", "tonumber", "tostring", "type", "unpack",
 	"string", "table", "math",
@@ -141,7 +141,8 @@ static int word_expect(lua_State *L)
 		if (!lua_istable(L, -1) || words_line(L, lua_gettop(L)) == 0)
 			return luaL_error(L, "expect: claim %d: expected even { ... }, detect, "
 			                  "back, "
-			                  "lost, answers, cache or latency", i);
+			                  "lost, answers, cache, latency, flaps, outage, "
+			                  "overshoot or failover", i);
 		append(L, "expect", lua_gettop(L));
 		lua_pop(L, 1);
 	}

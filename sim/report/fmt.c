@@ -89,6 +89,18 @@ const char *fmt_ppm(char out[FMT_TEXT], int64_t ppm)
 	return out;
 }
 
+/* Beyond all answers: "> 2.000 s", when a query counts as lost. */
+static const char *fmt_lost(char out[FMT_TEXT], const json_t *phase)
+{
+	int64_t after = js_int(phase, "lost_after_ns", 0);
+	char text[FMT_TEXT];
+
+	if (after <= 0)
+		return "lost";
+	snprintf(out, FMT_TEXT, "> %.20s", fmt_ns(text, after));
+	return out;
+}
+
 const char *fmt_latency(char out[FMT_TEXT], const json_t *phase, const char *key)
 {
 	const json_t *v = js_get(js_get(phase, "latency_us"), key);
@@ -97,7 +109,30 @@ const char *fmt_latency(char out[FMT_TEXT], const json_t *phase, const char *key
 		return fmt_ns(out, js_whole(json_number_value(v) * 1e3));
 	if (json_is_string(v))
 		return json_string_value(v);
-	return js_int(phase, "lost", 0) > 0 ? "lost" : "-";
+	return js_int(phase, "lost", 0) > 0 ? fmt_lost(out, phase) : "-";
+}
+
+const char *fmt_latency_range(char out[FMT_TEXT], const json_t *phase, const char *key)
+{
+	const json_t *range = js_get(js_get(phase, "latency_range_us"), key);
+	char lo[FMT_TEXT], hi[FMT_TEXT];
+
+	if (json_array_size(range) != 2 || js_int(phase, "queries", 0) == 0)
+		return "-";
+	for (unsigned i = 0; i < 2; i++) {
+		const json_t *v = json_array_get(range, i);
+		char *end = i == 0 ? lo : hi;
+		if (json_is_integer(v))
+			fmt_ns(end, js_whole(json_number_value(v) * 1e3));
+		else
+			snprintf(end, FMT_TEXT, "%.20s", js_int(phase, "lost", 0) > 0 ?
+			         fmt_lost(out, phase) : "?");
+	}
+	if (strcmp(lo, hi) == 0)
+		snprintf(out, FMT_TEXT, "%.20s", lo);
+	else
+		snprintf(out, FMT_TEXT, "%.20s...%.20s", lo, hi);
+	return out;
 }
 
 static bool ends_with(const char *s, const char *end)

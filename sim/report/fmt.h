@@ -36,6 +36,8 @@ const char *fmt_ppm(char out[FMT_TEXT], int64_t ppm);
  * none because the quantile is a lost query's.
  */
 const char *fmt_latency(char out[FMT_TEXT], const json_t *phase, const char *key);
+/* Between which times it surely lies: "21.0 ms...21.4 ms"; "-": not told. */
+const char *fmt_latency_range(char out[FMT_TEXT], const json_t *phase, const char *key);
 /*
  * A value by its key's unit: _ns, _us, _ms are times, _ppm a share; objects and arrays by their
  * members, which have its unit unless they have their own. Nothing for NULL.

@@ -256,6 +256,11 @@ void report_html(FILE *to, const json_t *doc, const char *const *dygraphs)
 		const char *s = json_string_value(json_array_get(bad, i));
 		escaped(to, "<p><b class=\"INVALID\">!</b> ", s != NULL ? s : "?", "\n");
 	}
+	for (size_t i = 0; i < json_array_size(js_get(doc, "defects")); i++) {
+		const char *s = json_string_value(json_array_get(js_get(doc, "defects"), i));
+		escaped(to, "<p><b class=\"INVALID\">!</b> wrong on purpose: ",
+		        s != NULL ? s : "?", "\n");
+	}
 	for (size_t i = 0; i < json_array_size(list); i++)
 		expectation(to, json_array_get(list, i));
 	violations(to, js_get(doc, "violations"));

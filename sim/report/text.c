@@ -126,6 +126,10 @@ static void headline(FILE *to, const json_t *doc, bool color)
 		const char *s = json_string_value(json_array_get(js_get(doc, "invalid"), i));
 		fmt_wrap(to, "  ! ", 4, s != NULL ? s : "?");
 	}
+	for (size_t i = 0; i < json_array_size(js_get(doc, "defects")); i++) {
+		const char *s = json_string_value(json_array_get(js_get(doc, "defects"), i));
+		fmt_wrap(to, "  ! wrong on purpose: ", 4, s != NULL ? s : "?");
+	}
 	if (json_is_object(js_get(doc, "balancer")))
 		fputc('\n', to);
 	program(to, doc, "balancer");
@@ -299,6 +303,22 @@ static void phase_row(FILE *to, const json_t *p)
 	fputc('\n', to);
 }
 
+/* What so many queries say of the quantiles of all that might have been. */
+static void ranges_table(FILE *to, const json_t *phases)
+{
+	static const char *const keys[] = { "p50", "p90", "p99" };
+	char text[FMT_TEXT];
+
+	fprintf(to, "\n%-16s%21s%21s%21s\n", "latency between", "p50", "p90", "p99");
+	for (size_t i = 0; i < json_array_size(phases); i++) {
+		const json_t *p = json_array_get(phases, i);
+		fmt_cell(to, js_str(p, "what", "?"), 16, false);
+		for (unsigned k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			fmt_cell(to, fmt_latency_range(text, p, keys[k]), 21, true);
+		fputc('\n', to);
+	}
+}
+
 static void phases_table(FILE *to, const json_t *phases)
 {
 	if (json_array_size(phases) == 0)
@@ -307,6 +327,8 @@ static void phases_table(FILE *to, const json_t *phases)
 	        "errors", "p50", "p99");
 	for (size_t i = 0; i < json_array_size(phases); i++)
 		phase_row(to, json_array_get(phases, i));
+	if (js_get(json_array_get(phases, 0), "latency_range_us") != NULL)
+		ranges_table(to, phases);
 }
 
 /* How well the harness kept its promises; a key that is missing is left out. */

@@ -15,7 +15,7 @@ static const struct {
 	{ "scenario", "scenario" }, { "evenkeel", "version of evenkeel" },
 	{ "first", "first seed" }, { "last", "last seed" }, { "path", "path of the scenario" },
 	{ "set", "--set options" }, { "plan_sha256", "plan" },
-	{ "expectations", "expectations" },
+	{ "expectations", "expectations" }, { "search", "search" },
 };
 
 static int differ(char error[SEEDS_ERROR], const char *dir, const char *what, const json_t *is,
@@ -38,7 +38,7 @@ static int heads_agree(const struct seeds_result *part, const char *const *dir, 
 		for (size_t k = 0; k < COUNT_OF(same); k++) {
 			const json_t *is = js_get(part[i].head, same[k].key);
 			const json_t *want = js_get(part[0].head, same[k].key);
-			if (!json_equal(is, want))
+			if ((is != NULL || want != NULL) && !json_equal(is, want))
 				return differ(error, dir[i], same[k].what, is, want);
 		}
 		if (part[i].shard.n != part[0].shard.n) {

@@ -44,10 +44,17 @@ static char *run_text(const struct seeds_pool_options *o, uint64_t seed, char *l
 {
 	char error[VIRTUAL_ERROR_TEXT] = "";
 	struct plan p = *o->plan;
-	struct virtual_options v = { .stop = o->stop };
+	struct virtual_options v = { .stop = o->stop, .invariants = o->invariants,
+	                             .sabotage = o->sabotage };
 
 	p.seed = seed;
-	json_t *doc = o->run(&p, &v, error);
+	struct plan *made = o->make != NULL ? o->make(o->make_arg, &p) : NULL;
+	const struct plan *runs = made != NULL ? made : &p;
+	json_t *doc = o->run(runs, &v, error), *row = NULL;
+	if (doc != NULL)
+		row = o->row != NULL ? o->row(runs, doc) : seeds_row(doc);
+	if (made != NULL)
+		o->unmake(made);
 	if (doc == NULL) {
 		char *text = NULL;
 		for (char *at = error; *at != '\0'; at++)
@@ -56,7 +63,6 @@ static char *run_text(const struct seeds_pool_options *o, uint64_t seed, char *l
 		MUST(asprintf(&text, "seed %" PRIu64 ": %s", seed, error) >= 0);
 		return text;
 	}
-	json_t *row = seeds_row(doc);
 	MUST(row != NULL);
 	json_object_set_new(row, "seed", json_integer((json_int_t)seed));
 	*letter = judge_verdict(row) == VERDICT_PASS ? 'P' : 'N';

@@ -27,6 +27,17 @@ struct seeds_pool_options {
 	/* Called after every run and a few times a second; may be NULL. not_pass: of done. */
 	void (*progress)(void *arg, uint64_t done, uint64_t not_pass);
 	void *progress_arg;
+	bool invariants;            /* check them in every run */
+	const struct virtual_sabotage *sabotage; /* NULL but in tests */
+	/*
+	 * make: what runs in the place of plan, whose seed is the run's; a plan of the caller's own
+	 * that is given to unmake after the run. row: what is kept of its document. All may be
+	 * NULL: the plan itself, and seeds_row.
+	 */
+	struct plan *(*make)(void *arg, const struct plan *plan);
+	void (*unmake)(struct plan *take_p);
+	json_t *(*row)(const struct plan *made, const json_t *doc);
+	void *make_arg;
 };
 
 /*

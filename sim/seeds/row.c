@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/plan/schema.h"
 #include "sim/report/fmt.h"
 
 const struct seeds_measure seeds_measures[] = {
@@ -25,8 +26,21 @@ const struct seeds_measure seeds_measures[] = {
 	{ PLAN_ANSWERS, NULL, "error", "error", SEEDS_AT_MOST, NULL, "with an error rcode" },
 	{ PLAN_CACHE, NULL, "share_ppm", "hits_ppm", SEEDS_AT_LEAST, NULL, "hits" },
 	{ PLAN_CACHE, "recursors", "share_ppm", NULL, 0, NULL, "hits" },
+	{ PLAN_CACHE, "balancers", "share_ppm", NULL, 0, NULL, "hits" },
 	{ PLAN_LATENCY, NULL, "low_ns", NULL, 0, "lost", "quantile, at least" },
 	{ PLAN_LATENCY, NULL, "high_ns", "within_ns", SEEDS_AT_MOST, "lost", "quantile, at most" },
+	{ PLAN_POLICY, NULL, "wrong", "wrong", SEEDS_AT_MOST, NULL, "to a wrong server" },
+	{ PLAN_POLICY, NULL, "telling", "telling", SEEDS_AT_LEAST, NULL, "choices that tell" },
+	{ PLAN_POLICY, NULL, "spread", "spread", SEEDS_AT_MOST, NULL, "turns apart" },
+	{ PLAN_FLAPS, NULL, "flaps", "at_most", SEEDS_AT_MOST, NULL, "flaps" },
+	{ PLAN_FLAPS, "balancers", "changes", NULL, 0, NULL, "changes of state" },
+	{ PLAN_OUTAGE, NULL, "longest_ns", "within_ns", SEEDS_AT_MOST, NULL,
+	  "longest without answers" },
+	{ PLAN_OUTAGE, "balancers", "longest_ns", NULL, 0, NULL, "longest without answers" },
+	{ PLAN_OVERSHOOT, "balancers", "most_of_50", "most_of_50", SEEDS_AT_MOST, NULL,
+	  "most of 50 in a row" },
+	{ PLAN_FAILOVER, NULL, "slowest_ns", "within_ns", SEEDS_AT_MOST, NULL, "slowest" },
+	{ PLAN_FAILOVER, NULL, "late", NULL, 0, NULL, "late" },
 	{ 0, NULL, "lost", NULL, 0, NULL, "lost" },
 	{ 0, NULL, "p50_us", NULL, 0, "lost", "latency p50" },
 	{ 0, NULL, "p99_us", NULL, 0, "lost", "latency p99" },
@@ -36,14 +50,14 @@ const unsigned seeds_measure_n = COUNT_OF(seeds_measures);
 /* What rows keep of "bound". */
 static const char *const bounds[] = {
 	"within_ns", "slack_ns", "catch_ppm", "spread", "at_most", "misrouted_at_least", "wrong",
-	"duplicate", "error", "hits_ppm", "quantile_ppm",
+	"duplicate", "error", "hits_ppm", "quantile_ppm", "telling", "most_of_50",
 };
 
 enum { KEY_TEXT = 2 * PLAN_NAME_TEXT + 64, WRITE = JSON_COMPACT | JSON_SORT_KEYS };
 
 enum plan_expect_kind seeds_kind(const char *name)
 {
-	for (int k = PLAN_EVEN; k <= PLAN_LATENCY; k++)
+	for (int k = PLAN_EVEN; k < EXPECT_N; k++)
 		if (strcmp(plan_expect_name((enum plan_expect_kind)k), name) == 0)
 			return (enum plan_expect_kind)k;
 	return 0;

@@ -379,7 +379,7 @@ enum verdict seeds_sum_verdict(const json_t *summary)
 
 /* ---- the command that repeats a run ---- */
 
-static void put_word(FILE *to, const char *word)
+void seeds_put_word(FILE *to, const char *word)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	                            "_-./=:,+@%";
@@ -410,10 +410,10 @@ char *seeds_repeat(const json_t *head, uint64_t seed)
 	for (size_t i = 0; i < json_array_size(set); i++) {
 		const char *word = json_string_value(json_array_get(set, i));
 		fputs(" --set ", to);
-		put_word(to, word != NULL ? word : "");
+		seeds_put_word(to, word != NULL ? word : "");
 	}
 	fputs(path[0] == '-' ? " ./" : " ", to);
-	put_word(to, path);
+	seeds_put_word(to, path);
 	MUST(fclose(to) == 0);
 	return text;
 }

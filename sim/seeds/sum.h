@@ -28,6 +28,8 @@ enum { SEEDS_TOLD = 20, SEEDS_BINS = 20 };
 json_t *seeds_sum(const struct seeds_result *r);
 /* The "verdict" of a summary. */
 enum verdict seeds_sum_verdict(const json_t *summary);
+/* A word of a command as a shell takes it. */
+void seeds_put_word(FILE *to, const char *word);
 /* The command that runs a seed again, as a shell takes it; the caller frees. */
 char *seeds_repeat(const json_t *head, uint64_t seed);
 

@@ -22,9 +22,12 @@ void clients_arm(struct world *w, unsigned load)
 
 int clients_start(struct world *w)
 {
+	const struct virtual_sabotage *s = w->o->sabotage;
 	const struct plan *p = w->plan;
 	int err = 0;
 
+	if (s != NULL && s->clients != NULL)
+		p = s->clients(s->arg, p);
 	for (unsigned i = 0; i < p->load_n && err == 0; i++) {
 		struct client_load *l = &w->load[i];
 		l->host = (unsigned)p->load[i].node;

@@ -8,8 +8,12 @@
 #include <stdio.h>
 
 #include "sim/net/fault.h"
+#include "sim/plan/bounds.h"
 
 enum { EVIDENCE = 256 };
+
+/* Without a hit among so many expected ones (20) a stub's fault isn't there. */
+static const uint64_t HITS_EXPECTED_PPM = 20000000;
 
 static struct host *host_of(struct world *w, const struct plan_fault *f)
 {
@@ -55,17 +59,22 @@ static void strike_pending(struct world *w, unsigned i)
 static void tell(struct world *w, unsigned i, int64_t to_ns, bool verified, const char *evidence)
 {
 	w->fault[i].state = FAULT_TOLD;
+	w->fault[i].to_ns = w->now_ns;
 	events_add(&w->events, "fault", w->fault[i].from_ns,
 	           event_of(w, i, to_ns, verified, evidence));
 }
 
 /* ---- processes ---- */
 
+static void end_stub_faults(struct world *w, int node);
+
+/* What a stub was told dies with it. */
 static void fault_kill(struct world *w, unsigned i)
 {
 	struct host *h = host_of(w, &w->plan->fault[i]);
 	bool lives = h->state != HOST_DEAD;
 
+	end_stub_faults(w, w->plan->fault[i].node);
 	if (lives)
 		program_kill(w, h);
 	tell(w, i, w->now_ns, lives, lives ? "the program ended, its sockets closed"
@@ -128,6 +137,24 @@ static void counts_of(const struct world *w, int node, struct link_counts now[2]
 		now[way] = links_counts(w->links, (unsigned)node, (enum link_way)way);
 }
 
+/*
+ * Whether no frame got through while f ruled the link: then none can speak against it, and here the
+ * link is as it was set. A link that was healed and still cuts would speak.
+ */
+static bool nothing_passed(const struct plan_fault *f, const struct link_counts was[2],
+                           const struct link_counts now[2])
+{
+	uint64_t passed = 0, cut = 0;
+
+	for (unsigned way = 0; way < 2; way++) {
+		if (!fault_acts(f, (enum link_way)way))
+			continue;
+		passed += now[way].passed - was[way].passed;
+		cut += now[way].cut - was[way].cut;
+	}
+	return passed == 0 && (f->kind != PLAN_HEAL || cut == 0);
+}
+
 /* The fault that rules node's link so far ends here. */
 static void end_link_fault(struct world *w, int node)
 {
@@ -142,19 +169,20 @@ static void end_link_fault(struct world *w, int node)
 			continue;
 		bool proven = fault_proven(f, r->was, now, name_of(w, f), evidence,
 		                           sizeof(evidence));
-		tell(w, i, r->from_ns, proven, evidence);
+		tell(w, i, r->from_ns, proven || nothing_passed(f, r->was, now), evidence);
 	}
 }
 
 static void fault_link_set(struct world *w, unsigned i)
 {
 	const struct plan_fault *f = &w->plan->fault[i];
-	struct link_set set = fault_link(w->plan, i);
 
 	end_link_fault(w, f->node);
 	counts_of(w, f->node, w->fault[i].was);
-	links_set(w->links, (unsigned)f->node, LINK_OUT, &set);
-	links_set(w->links, (unsigned)f->node, LINK_IN, &set);
+	for (unsigned way = 0; way < 2; way++) {
+		struct link_set set = fault_link(w->plan, i, (enum link_way)way);
+		links_set(w->links, (unsigned)f->node, (enum link_way)way, &set);
+	}
 	strike_pending(w, i);
 }
 
@@ -181,6 +209,34 @@ static int64_t stub_count(struct world *w, const struct plan_fault *f)
 	return (int64_t)rec_count(h->rec->rec, REC_C_FAULT + (enum rec_counter)stub_kind(f->kind));
 }
 
+static bool pending_stub(const struct world *w, unsigned i, int node)
+{
+	return w->fault[i].state == FAULT_PENDING && w->plan->fault[i].node == node &&
+	       fault_is_stub(w->plan->fault[i].kind);
+}
+
+/*
+ * Whether the stub was asked too little to show fault i, or has another fault besides, which may
+ * have been first each time: then that it did it to no answer says nothing.
+ */
+static bool little_to_do(struct world *w, unsigned i)
+{
+	const struct plan_fault *f = &w->plan->fault[i];
+	const struct host *h = host_of(w, f);
+	uint64_t asked = h->state == HOST_DEAD ? 0 : rec_count(h->rec->rec, REC_C_QUESTIONS);
+
+	for (unsigned k = 0; k < w->plan->fault_n; k++) {
+		const struct plan_fault *o = &w->plan->fault[k];
+		const struct fault_run *r = &w->fault[k];
+		if (k == i || o->node != f->node || !fault_is_stub(o->kind) || o->value_ppm == 0)
+			continue;
+		if (r->state == FAULT_PENDING ||
+		    (r->state == FAULT_TOLD && r->to_ns > w->fault[i].from_ns))
+			return true;
+	}
+	return (asked - w->fault[i].stub_asked) * f->value_ppm < HITS_EXPECTED_PPM;
+}
+
 static void end_stub_fault(struct world *w, int node, enum plan_fault_kind kind)
 {
 	char evidence[EVIDENCE];
@@ -193,8 +249,15 @@ static void end_stub_fault(struct world *w, int node, enum plan_fault_kind kind)
 		int64_t n = stub_count(w, f) - r->stub_was;
 		snprintf(evidence, sizeof(evidence), "the stub did it to %lld answers",
 		         (long long)n);
-		tell(w, i, r->from_ns, n > 0 || f->value_ppm == 0, evidence);
+		tell(w, i, r->from_ns, n > 0 || f->value_ppm == 0 || little_to_do(w, i), evidence);
 	}
+}
+
+static void end_stub_faults(struct world *w, int node)
+{
+	for (unsigned i = 0; i < w->plan->fault_n; i++)
+		if (pending_stub(w, i, node))
+			end_stub_fault(w, node, w->plan->fault[i].kind);
 }
 
 static void fault_stub(struct world *w, unsigned i)
@@ -208,15 +271,40 @@ static void fault_stub(struct world *w, unsigned i)
 		return;
 	}
 	w->fault[i].stub_was = stub_count(w, f);
+	w->fault[i].stub_asked = rec_count(h->rec->rec, REC_C_QUESTIONS);
+	const struct bal_check *check = f->spares_checks ? plan_check_of(w->plan, f->node) : NULL;
+	rec_fault_spares(h->rec->shared, stub_kind(f->kind), check != NULL ? check->name : NULL,
+	                 check != NULL ? check->name_len : 0);
 	rec_fault(h->rec->shared, stub_kind(f->kind), f->value_ppm, f->value_ns);
 	strike_pending(w, i);
 }
 
+/* As a console would tell each balancer that runs; one that starts later knows nothing of it. */
+static void fault_drain(struct world *w, unsigned i)
+{
+	const struct plan_fault *f = &w->plan->fault[i];
+	char evidence[EVIDENCE];
+	unsigned n = 0;
+
+	for (unsigned b = 0; b < w->plan->node_n; b++) {
+		const struct host *h = &w->host[b];
+		if (h->lb == NULL || h->state != HOST_RUNS)
+			continue;
+		const struct plan_conf *c = &w->plan->conf[w->plan->node[b].conf];
+		for (unsigned s = 0; s < c->server_n; s++)
+			if (c->server_node[s] == f->node) {
+				bal_shared_drain(h->lb->shared, s, f->kind == PLAN_DRAIN);
+				n++;
+			}
+	}
+	snprintf(evidence, sizeof(evidence), "%u servers of running balancers were told", n);
+	tell(w, i, w->now_ns, n > 0, evidence);
+}
+
 void faults_prove_stubs(struct world *w)
 {
-	for (unsigned i = 0; i < w->plan->fault_n; i++)
-		if (fault_is_stub(w->plan->fault[i].kind))
-			end_stub_fault(w, w->plan->fault[i].node, w->plan->fault[i].kind);
+	for (unsigned node = 0; node < w->plan->node_n; node++)
+		end_stub_faults(w, (int)node);
 }
 
 void fault_strike(struct world *w, unsigned i)
@@ -234,6 +322,8 @@ void fault_strike(struct world *w, unsigned i)
 		fault_resume(w, i);
 	else if (fault_is_wire(kind))
 		fault_link_set(w, i);
+	else if (kind == PLAN_DRAIN || kind == PLAN_UNDRAIN)
+		fault_drain(w, i);
 	else
 		fault_stub(w, i);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What must hold whatever the plan does, checked beside the cores and not by them, on the datagrams
- * that hosts send: an answer goes to who asked, at most one to a query; no query goes to a server
- * that its balancer holds down; no query ID is used again on a socket while it is out; frames are
- * conserved; nothing is left pending; once the last fault is over, everything is answered again.
- * What is broken becomes an event "violation", which makes the verdict FAIL. After every event the
- * cores of its host check themselves, too; what they find ends the program.
+ * that hosts send: an answer goes to who asked, one to each time that the query came; no query goes
+ * to a server that its balancer holds down; no query ID is used again on a socket while it is out;
+ * frames are conserved; nothing is left pending; once the last fault is over, everything is
+ * answered again. What is broken becomes an event "violation", which makes the verdict FAIL. After
+ * every event the cores of its host check themselves, too; what they find ends the program.
  */
 #include "invariant.h"
 
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sim/net/fault.h"
 #include "sim/plan/bounds.h"
 
 enum { VIOLATIONS_MAX = 32 };
@@ -22,7 +23,8 @@ struct asked {
 	int64_t t_ns;
 	unsigned node;
 	uint16_t id;
-	bool answered;
+	uint16_t came;              /* to its balancer; links may double it */
+	uint16_t answered;
 };
 
 struct out {
@@ -55,6 +57,20 @@ violation(struct world *w, unsigned node, const char *format, ...)
 	           json_pack("{s:s, s:s}", "node", w->plan->node[node].name, "what", what));
 }
 
+/* Whether fault i is one, or the end of one, that some later fault ends. */
+static bool is_over(const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+
+	if (!fault_is_stub(f->kind))
+		return plan_fault_returns(f->kind) || plan_fault_end(p, i) != PLAN_NONE;
+	for (unsigned k = i; k < p->fault_n; k++)
+		if (p->fault[k].node == f->node && (p->fault[k].kind == PLAN_KILL ||
+		    (p->fault[k].kind == f->kind && p->fault[k].value_ppm == 0)))
+			return true;
+	return false;
+}
+
 /*
  * From when on everything must be answered: when the last fault is over, and the recursors that
  * came back must be known to be. Never, while anything stays broken or loses frames.
@@ -64,14 +80,14 @@ static int64_t calm_from(const struct plan *p)
 	int64_t last = 0, back = 0;
 
 	for (unsigned i = 0; i < p->node_n; i++) {
-		if (p->node[i].link.loss_ppm > 0)
+		if (plan_link_loses(&p->node[i].link))
 			return INT64_MAX;
 		int64_t t = p->node[i].role == PLAN_RECURSOR ? plan_back_ns(p, (int)i) : 0;
 		back = t > back ? t : back;
 	}
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
-		if (!plan_fault_returns(f->kind) && plan_fault_end(p, i) == PLAN_NONE)
+		if (!is_over(p, i))
 			return INT64_MAX;
 		last = f->at_ns > last ? f->at_ns : last;
 	}
@@ -118,7 +134,7 @@ static void query_asked(struct world *w, const struct host *h, const struct slot
 	uint64_t key = ask_key(&s->f.src, &s->f.dst, &s->message);
 
 	x->ask = grow(x->ask, x->ask_n, &x->ask_cap, sizeof(*x->ask));
-	x->ask[x->ask_n] = (struct asked){ key, w->now_ns, h->node, s->message.id, false };
+	x->ask[x->ask_n] = (struct asked){ key, w->now_ns, h->node, s->message.id, 0, 0 };
 	table_put(&x->asked, key, x->ask_n++);
 }
 
@@ -132,11 +148,11 @@ static void answer_given(struct world *w, const struct host *h, const struct slo
 	if (at == NULL)
 		violation(w, h->node, "an answer with ID %u goes to %s, who didn't ask that",
 		          s->message.id, client);
-	else if (x->ask[*at].answered)
+	else if (x->ask[*at].answered >= x->ask[*at].came)
 		violation(w, h->node, "a second answer with ID %u goes to %s", s->message.id,
 		          client);
 	else
-		x->ask[*at].answered = true;
+		x->ask[*at].answered++;
 }
 
 static bool any_up(const struct balancer_host *lb)
@@ -157,6 +173,9 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 	if (!bal_shared_up(lb->shared, server) &&
 	    (lb->conf.policy != BAL_ROUNDROBIN || any_up(lb)))
 		violation(w, h->node, "a query goes to %s, which is held down",
+		          lb->conf.server[server].name);
+	if (bal_shared_drained(lb->shared, server))
+		violation(w, h->node, "a query goes to %s, which is drained",
 		          lb->conf.server[server].name);
 	if (at != NULL && x->sent[*at].until_ns > w->now_ns)
 		violation(w, h->node, "query ID %u is used again towards %s while a query with it "
@@ -192,11 +211,23 @@ void invariant_sent(struct world *w, const struct host *h, const struct slot *s)
 		forwarded(w, h, s, (unsigned)server);
 }
 
+static void query_came(struct watcher *x, const struct slot *s)
+{
+	const uint64_t *at = table_find(&x->asked, ask_key(&s->f.src, &s->f.dst, &s->message));
+
+	if (at != NULL)
+		x->ask[*at].came++;
+}
+
 void invariant_received(struct world *w, const struct host *h, const struct slot *s)
 {
-	if (w->watcher != NULL && s->read && h->role == PLAN_BALANCER && s->message.answer)
+	if (w->watcher == NULL || !s->read || h->role != PLAN_BALANCER)
+		return;
+	if (s->message.answer)
 		table_drop(&w->watcher->out,
 		           key_of(&s->f.src.ip, s->f.dst.port, s->message.id, h->node + 1));
+	else
+		query_came(w->watcher, s);
 }
 
 void invariant_event(struct world *w, const struct host *h)
@@ -251,9 +282,10 @@ void invariant_end(struct world *w)
 		return;
 	for (unsigned i = 0; i < w->plan->node_n; i++)
 		received += w->host[i].received;
-	if (w->frames != received + w->lost || w->slot_used != 0)
-		violation(w, 0, "%llu frames were sent, %llu received, %llu lost, %u are left",
-		          (unsigned long long)w->frames, (unsigned long long)received,
+	if (w->frames + w->doubled != received + w->lost || w->slot_used != 0)
+		violation(w, 0, "%llu frames were sent, %llu doubled, %llu received, %llu lost, "
+		          "%u are left", (unsigned long long)w->frames,
+		          (unsigned long long)w->doubled, (unsigned long long)received,
 		          (unsigned long long)w->lost, w->slot_used);
 	check_calm(w);
 }

@@ -69,7 +69,8 @@ int lb_start(struct world *w, struct host *h)
 
 	sabotage_conf(w, h);
 	const struct bal_conf *c = &lb->conf;
-	size_t size = bal_shared_arena_size(c) + bal_arena_size(c) + health_arena_size(c);
+	size_t size = bal_shared_arena_size(c) + bal_shared_cache_arena_size(c) +
+	              bal_arena_size(c) + health_arena_size(c);
 	int err = host_arena(&h->arena, size);
 	if (err < 0)
 		return err;
@@ -77,6 +78,7 @@ int lb_start(struct world *w, struct host *h)
 	if (w->o->sabotage != NULL && w->o->sabotage->seed != NULL)
 		w->o->sabotage->seed(w->o->sabotage->arg, h->node, seed);
 	lb->shared = bal_shared_init(&h->arena, c);
+	bal_shared_cache_init(lb->shared, &h->arena, c, seed);
 	lb->bal = bal_init(&h->arena, c, lb->shared, seed, 0);
 	lb->health = health_init(&h->arena, c, lb->shared, seed, w->now_ns);
 	arena_seal(&h->arena);
@@ -118,15 +120,41 @@ int lb_port(const struct host *h, const struct ep *dst)
 	return is_front(&lb->conf, dst) ? 0 : -1;
 }
 
+/* Tests only: the same frame in another slot. */
+static void send_again(struct world *w, struct host *h, uint32_t i, int64_t done_ns)
+{
+	uint32_t k = slot_take(w);
+
+	memcpy(w->data[k], w->data[i], w->slot[i].f.payload_len);
+	w->slot[k].f = w->slot[i].f;
+	w->slot[k].f.payload = w->data[k];
+	host_send(w, h, k, done_ns);
+}
+
+/* Tests only: what is done on purpose to the datagram that is about to be sent. */
+static struct sabotage_fate sabotage_sent(const struct world *w, struct host *h, struct dgram *d)
+{
+	const struct virtual_sabotage *s = w->o->sabotage;
+
+	if (s == NULL || s->sent == NULL)
+		return (struct sabotage_fate){ 0 };
+	return s->sent(s->arg, h->node, &h->lb->conf, h->lb->shared, d);
+}
+
+void lb_send_late(struct world *w, uint32_t i)
+{
+	struct host *h = &w->host[w->slot[i].from];
+
+	host_send(w, h, i, h->busy_ns > w->now_ns ? h->busy_ns : w->now_ns);
+}
+
 /* The datagram that is now in slot i's data, d, leaves at done_ns. */
 static void send_judged(struct world *w, struct host *h, uint32_t i, struct dgram *d,
                         int64_t done_ns)
 {
-	const struct virtual_sabotage *sab = w->o->sabotage;
+	struct sabotage_fate fate = sabotage_sent(w, h, d);
 	struct frame *f = &w->slot[i].f;
 
-	if (sab != NULL && sab->sent != NULL)
-		sab->sent(sab->arg, h->node, w->now_ns, &h->lb->conf, h->lb->shared, d);
 	f->src = d->local;
 	if (d->port != 0) {
 		f->src.ip = host_own_ip(h, &d->peer.ip);
@@ -134,7 +162,16 @@ static void send_judged(struct world *w, struct host *h, uint32_t i, struct dgra
 	}
 	f->dst = d->peer;
 	f->payload_len = d->len;
-	host_send(w, h, i, done_ns);
+	if (fate.twice && !fate.lost)
+		send_again(w, h, i, done_ns);
+	if (fate.lost) {
+		slot_give(w, i);
+	} else if (fate.late_ns > 0) {
+		w->slot[i].from = (uint16_t)h->node;
+		world_push(w, done_ns + fate.late_ns, EVENT_LATE, i);
+	} else {
+		host_send(w, h, i, done_ns);
+	}
 }
 
 void lb_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t done_ns)

@@ -62,6 +62,7 @@ static struct host *happen(struct world *w, const struct heap_item *e)
 	case EVENT_FAULT: fault_strike(w, (unsigned)what); return NULL;
 	case EVENT_REFUSE: host_refuse(w, (uint32_t)what); return NULL;
 	case EVENT_TCP: tcp_event(w, what); return NULL;
+	case EVENT_LATE: lb_send_late(w, (uint32_t)what); return NULL;
 	}
 	return NULL;
 }
@@ -140,7 +141,7 @@ static void drain(struct world *w)
 		w->now_ns = e.t_ns > w->now_ns ? e.t_ns : w->now_ns;
 		if (e.what >> KIND_SHIFT == EVENT_ARRIVE)
 			host_arrive(w, (uint32_t)(e.what & WHAT));
-		if (e.what >> KIND_SHIFT == EVENT_REFUSE)
+		if (e.what >> KIND_SHIFT == EVENT_REFUSE || e.what >> KIND_SHIFT == EVENT_LATE)
 			slot_give(w, (uint32_t)(e.what & WHAT));
 	}
 	for (unsigned i = 0; i < w->plan->node_n; i++)

@@ -72,6 +72,8 @@ int stub_start(struct world *w, struct host *h)
 	uint8_t seed[DRBG_SEED];
 
 	bound_caches(c, w->plan);
+	if (w->o->sabotage != NULL && w->o->sabotage->stub != NULL)
+		w->o->sabotage->stub(w->o->sabotage->arg, h->node, c);
 	size_t size = dist_arena_size(&r->conf->miss) + rec_shared_arena_size(c) +
 	              rec_arena_size(c);
 	int err = host_arena(&h->arena, size);

@@ -20,10 +20,10 @@ bool virtual_refuses(const struct plan *p, char error[VIRTUAL_ERROR_TEXT])
 		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s can't run in virtual time: only our "
 		         "own balancer and recursor-stub can",
 		         p->balancer.path != NULL ? p->balancer.path : p->recursor.path);
-	else if (plan_loses_tcp(p, &line))
-		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s:%u: truncate sends clients to TCP "
-		         "while a link loses frames, which virtual time can't: expected no loss at "
-		         "that time", p->scenario_path, line);
+	else if (plan_upsets_tcp(p, &line))
+		snprintf(error, VIRTUAL_ERROR_TEXT, "%.850s:%u: truncate sends clients to TCP "
+		         "while a link loses, doubles or reorders frames, which virtual time "
+		         "can't: expected none of it at that time", p->scenario_path, line);
 	else
 		return false;
 	return true;
@@ -70,11 +70,14 @@ static void load_event(struct world *w, unsigned i)
 
 static void wire_event(struct world *w)
 {
-	events_add(&w->events, "wire", w->now_ns,
-	           json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "frames",
-	                     (json_int_t)w->frames, "lost", (json_int_t)w->lost, "unroutable",
-	                     (json_int_t)w->unroutable, "drops", 0, "delay_p50_us", 0,
-	                     "delay_p99_us", 0, "loop_gap_max_us", 0));
+	json_t *e = json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "frames",
+	                      (json_int_t)w->frames, "lost", (json_int_t)w->lost, "unroutable",
+	                      (json_int_t)w->unroutable, "drops", 0, "delay_p50_us", 0,
+	                      "delay_p99_us", 0, "loop_gap_max_us", 0);
+
+	if (w->doubled > 0)
+		json_object_set_new(e, "doubled", json_integer((json_int_t)w->doubled));
+	events_add(&w->events, "wire", w->now_ns, e);
 }
 
 /* What isn't in packets, at the end. 0, or -errno when a file couldn't be written. */
@@ -112,6 +115,8 @@ static json_t *run(struct world *w, char error[VIRTUAL_ERROR_TEXT])
 {
 	if (open_events(w, error) < 0)
 		return NULL;
+	if (w->o->sabotage != NULL && w->o->sabotage->begin != NULL)
+		w->o->sabotage->begin(w->o->sabotage->arg, &w->events, w->now_ns);
 	loop_run(w);
 	int err = tell_end(w), closed = events_close(&w->events);
 	if (err < 0 || closed < 0) {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/net/fault.h"
+
 enum { KIND_SHIFT = 56 };
 static const int64_t BEGIN_NS = 1000000000; /* so that nothing happens at 0, which means never */
 
@@ -124,7 +126,7 @@ static int take_memory(struct world *w)
 static void init_host(struct world *w, unsigned i)
 {
 	const struct plan_node *n = &w->plan->node[i];
-	struct link_set set = { .delay_ns = n->link.delay_ns, .loss_ppm = n->link.loss_ppm };
+	struct link_set set = fault_link_planned(&n->link);
 	struct host *h = &w->host[i];
 	uint8_t seed[DRBG_SEED];
 

@@ -134,9 +134,10 @@ enum fault_state { FAULT_TO_COME, FAULT_PENDING, FAULT_TOLD };
 
 struct fault_run {
 	enum fault_state state;
-	int64_t from_ns;
+	int64_t from_ns, to_ns;
 	struct link_counts was[2];
 	int64_t stub_was;
+	uint64_t stub_asked;        /* queries that it had let in */
 };
 
 struct tap_early; /* tap.c: shown before t = 0 was known */
@@ -162,6 +163,7 @@ struct world {
 	int64_t day;                /* factor of all wake-ups, in thousandths */
 	int64_t t0_ns;              /* 0 until it is known */
 	uint64_t events_n, frames, lost, unroutable;
+	uint64_t doubled;           /* copies that links have made, besides frames */
 	const char *unwritten;      /* node whose capture couldn't be written; or NULL */
 	bool top_taken;             /* the event that happens is still on top of the queue */
 	char trouble[256];          /* why the run can't go on; "" */
@@ -183,6 +185,7 @@ enum event_kind {
 	EVENT_FAULT,       /* index */
 	EVENT_REFUSE,      /* slot: the kernel answers that nobody listens */
 	EVENT_TCP,         /* timer and stream: tcp.h */
+	EVENT_LATE,        /* slot: what a sabotaged balancer held back */
 };
 
 /* -- world.c: making, ending, the queue */
@@ -244,6 +247,8 @@ void lb_free(struct host *h);
 int lb_port(const struct host *h, const struct ep *dst);
 /* Gives slot i to the core; what comes of it leaves at done_ns. */
 void lb_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t done_ns);
+/* Slot i was held back until now. */
+void lb_send_late(struct world *w, uint32_t i);
 void lb_probe_answer(struct world *w, struct host *h, uint32_t i);
 /* A refusal (ICMP) of what h sent from own to peer. */
 void lb_refused(struct world *w, struct host *h, const struct ep *own, const struct ep *peer);

@@ -13,7 +13,7 @@ def evenkeel(*args):
 def test_help_names_every_command():
     done = evenkeel("--help")
     assert done.returncode == 0
-    for command in ("run", "plan", "judge", "seeds"):
+    for command in ("run", "plan", "judge", "seeds", "search"):
         assert f"  {command}" in done.stdout
 
 

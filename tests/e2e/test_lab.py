@@ -278,6 +278,77 @@ def test_loss_is_of_the_size_that_was_asked_for(room):
     assert_counters_equal_captures(out)
 
 
+def test_jitter_duplicates_and_reordering_are_seen_in_the_captures(room):
+    out = room / "out"
+    faults = """at "300ms" { duplicate = "LB1", ratio = 0.5, way = "in" }
+                at "800ms" { jitter = "LB1", by = "4ms", way = "in" }
+                at "1300ms" { reorder = "LB1", ratio = 0.3, by = "20ms", way = "in" }"""
+    finish(begin(out, scenario(room, faults, to="2s"), "--set", "load.rate=400"))
+    told = {e["kind"]: e for e in events(out, "fault")}
+    assert len(told) == 3 and all(e["verified"] for e in told.values()), told
+    doubled = events(out, "wire")[0]["doubled"]
+    # The first fault's proof ends where the next begins; duplicates go on.
+    assert doubled >= int(re.search(r"(\d+) doubled", told["duplicate"]["evidence"])[1]) > 20
+    received = sum(e["if_received"] for e in events(out, "node"))
+    wire = events(out, "wire")[0]
+    assert wire["drops"] == 0
+    assert wire["frames"] + doubled - wire["lost"] - wire["unroutable"] == received
+    t0 = int(events(out, "start")[0]["t0_unix_ns"])
+    sent, got = (dns_frames(out / n, 53) for n in ("clients.pcap", "LB1.pcap"))
+    way = [(sent[k] - t0, got[k] - sent[k]) for k in sent.keys() & got.keys()]
+    assert max(d for t, d in way if t > told["reorder"]["to_ns"]) > 20 * 10**6
+    assert_counters_equal_captures(out)
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_a_cut_one_way_lets_the_other_way_pass(room, way):
+    out = room / "out"
+    finish(begin(out, scenario(room, f'at "500ms" {{ cut = "LB1", way = "{way}" }}', to="2s")))
+    fault = events(out, "fault")[0]
+    assert fault["verified"], fault
+    t0 = int(events(out, "start")[0]["t0_unix_ns"])
+    lb1 = bytes([192, 160, 102, 2])
+
+    def after(name, at):
+        """Whether a frame from LB1 (at 26) or to it (at 30) came into that capture after it."""
+        return any(t - t0 > fault["to_ns"] and f[12:14] == b"\x08\x00" and f[at:at + 4] == lb1
+                   for t, f in records(out / name))
+    assert after("LB1.pcap", 26) and after("clients.pcap", 30)  # both sides go on sending
+    assert after("LB1.pcap", 30) == (way == "out")
+    assert any(after(n, 26) for n in ("DNS1.pcap", "DNS3.pcap")) == (way == "in")
+    answered = events(out, "load")[0]["answered"]
+    assert 0 < answered < events(out, "load")[0]["planned"] - 20
+    assert_counters_equal_captures(out)
+
+
+STUB = """
+at "100ms" { servfail = "DNS1", ratio = 0.2 }
+at "100ms" { truncate = "DNS1", ratio = 0.2 }
+at "100ms" { slow = "DNS1", by = "30ms", ratio = 0.5 }
+at "100ms" { refuse = "DNS3", ratio = 0.2 }
+at "100ms" { wrong = "DNS3", ratio = 0.2 }
+at "100ms" { drop = "DNS3", ratio = 0.2 }
+at "100ms" { loss = "DNS3", ratio = 0.2 }
+at "1200ms" { refuse = "DNS3", ratio = 0 }
+at "1300ms" { kill = "DNS1" }
+at "1500ms" { start = "DNS1" }
+at "1400ms" { hang = "LB1" }
+at "1600ms" { resume = "LB1" }
+at "1400ms" { kill = "LB2" }
+at "1600ms" { start = "LB2" }
+"""
+
+
+def test_faults_of_the_stub_compose_and_end_with_their_program(room):
+    out = room / "out"
+    finish(begin(out, scenario(room, STUB, to="2500ms"), "--set", "load.rate=400"))
+    told = events(out, "fault")
+    assert len(told) == STUB.count("at ") and all(e["verified"] for e in told), told
+    did = [e for e in told if re.fullmatch(r"the stub did it to [1-9]\d* answers", e["evidence"])]
+    assert {e["kind"] for e in did} == {"servfail", "truncate", "slow", "refuse", "wrong", "drop"}
+    assert_counters_equal_captures(out)
+
+
 def test_a_delay_is_seen_between_two_captures(room):
     out = room / "out"
     finish(begin(out, scenario(room, 'at "500ms" { delay = "LB1", by = "30ms" }')))

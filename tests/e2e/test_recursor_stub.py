@@ -209,6 +209,17 @@ def test_wrong_and_slow_answers(stub):
     assert time.monotonic() - began >= 0.12
 
 
+def test_a_fault_may_spare_a_name(stub):
+    s = stub("--stub-miss=0")
+    assert s.control("fault servfail 1 spare A.example")[0] == 0
+    assert s.udp("a.example").rcode() == dns.rcode.NOERROR
+    assert s.udp("b.example").rcode() == dns.rcode.SERVFAIL
+    assert s.control("fault slow 1 10ms spare a.example")[0] == 0
+    assert s.control("fault servfail 1 spare")[0] == 1
+    assert s.control("fault servfail 1")[0] == 0
+    assert s.udp("a.example").rcode() == dns.rcode.SERVFAIL
+
+
 def test_a_fault_of_some_probability_hits_that_often(stub):
     s = stub("--stub-miss=0", "--stub-seed=1", "--threads=1", "--stub-fault=servfail:0.3")
     bad = sum(s.udp("a.example").rcode() == dns.rcode.SERVFAIL for _ in range(300))

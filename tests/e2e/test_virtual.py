@@ -113,10 +113,11 @@ def events(out, kind):
 
 
 def assert_conserved(out):
-    """Each frame is in the captures once at its sender and once at its receiver, or was lost."""
+    """Each frame is in its sender's capture once, in its receiver's once or twice, or lost."""
     nodes, pcaps, wire = events(out, "node"), events(out, "pcap"), events(out, "wire")[0]
     assert wire["frames"] == sum(e["if_sent"] for e in nodes)
-    assert wire["frames"] == sum(e["if_received"] for e in nodes) + wire["lost"]
+    received = sum(e["if_received"] for e in nodes)
+    assert wire["frames"] + wire.get("doubled", 0) == received + wire["lost"]
     records = {e["node"]: e["records"] for e in pcaps}
     assert records == {e["node"]: e["if_sent"] + e["if_received"] for e in nodes}
     assert records == {n: test_tshark.records(out / f"{n}.pcap") for n in records}
@@ -318,13 +319,18 @@ def test_each_fault_of_the_stub_takes_effect(tmp_path, kind, more, shown):
     assert_conserved(out)
 
 
-def frames(path):
-    """Every frame of a capture."""
+def timed_frames(path):
+    """(time in ns, frame) of each record of a capture."""
     data, at = path.read_bytes(), 24
     while at < len(data):
-        length = int.from_bytes(data[at + 8:at + 12], "little")
-        yield data[at + 16:at + 16 + length]
+        s, ns, length = (int.from_bytes(data[i:i + 4], "little") for i in (at, at + 4, at + 8))
+        yield s * 10**9 + ns, data[at + 16:at + 16 + length]
         at += 16 + length
+
+
+def frames(path):
+    """Every frame of a capture."""
+    return (frame for _, frame in timed_frames(path))
 
 
 def kinds(path):
@@ -338,79 +344,6 @@ def kinds(path):
 
 
 SYN, SYN_ACK, RST_ACK, FIN_ACK = 0x02, 0x12, 0x14, 0x11
-
-
-def test_truncated_answers_are_fetched_over_tcp(tmp_path):
-    """Through the balancers, and judged alike from the captures."""
-    out = run_well(scenario(tmp_path, 'at "1s" { truncate = "DNS3" }'), tmp_path / "out")
-    for load in events(out, "load"):
-        assert load["tcp"] > 20 and load["answered"] == load["planned"]
-    seen = [k for _, kind, k in kinds(out / "four.pcap") if kind == "tcp"]
-    tcp = events(out, "load")[0]["tcp"]
-    assert seen.count(SYN) == seen.count(SYN_ACK) == tcp and seen.count(FIN_ACK) == 2 * tcp
-    back = [k for _, kind, k in kinds(out / "DNS1.pcap") if kind == "tcp"]
-    assert 0 < back.count(SYN) < tcp / 3  # kept connections are used again
-    told = json.loads((out / "verdict.json").read_text())["expectations"]
-    assert json.loads((ek.judge(out).dir / "verdict.json").read_text())["expectations"] == told
-    assert_conserved(out)
-
-
-TCP_FAULTS = [  # faults besides truncating, what they must do to clients' queries
-    ('at "1500ms" { kill = "DNS1" } at "2500ms" { start = "DNS1" }', lambda lost: lost < 250),
-    ('at "1500ms" { hang = "DNS1" } at "2s" { resume = "DNS1" }', lambda lost: lost < 250),
-    ('at "1500ms" { blackhole = "DNS1" } at "2s" { heal = "DNS1" }', lambda lost: lost < 250),
-    ('at "1500ms" { kill = "LB1" } at "2500ms" { start = "LB1" }', lambda lost: 0 < lost < 900),
-    ('at "1500ms" { hang = "LB1" } at "2s" { resume = "LB1" }', lambda lost: lost < 250),
-]
-
-
-@pytest.mark.parametrize("faults,expected", TCP_FAULTS, ids=[f[0] for f in TCP_FAULTS])
-def test_faults_while_clients_are_on_tcp(tmp_path, faults, expected):
-    path = scenario(tmp_path, 'at "500ms" { truncate = "DNS3" } ' + faults, to="4s")
-    out = run_well(path, tmp_path / "out")
-    loads = events(out, "load")
-    assert all(e["tcp"] > 20 for e in loads)
-    lost = sum(e["planned"] - e["answered"] for e in loads)
-    assert expected(lost), loads
-    told = json.loads((out / "verdict.json").read_text())["expectations"]
-    assert json.loads((ek.judge(out).dir / "verdict.json").read_text())["expectations"] == told
-    assert_conserved(out)
-
-
-LOSSY = [  # faults, and whether TCP and loss meet in them
-    ('at "1s" { loss = "LB1", ratio = 0.1 } at "2s" { truncate = "DNS3" }', True),
-    ('at "1s" { truncate = "DNS3", ratio = 0.5 } at "2s" { loss = "DNS1", ratio = 0.1 }', True),
-    ('at "1s" { loss = "LB1", ratio = 0.1 } at "2s" { heal = "LB1" } '
-     'at "2500ms" { truncate = "DNS3" }', False),
-    ('at "1s" { truncate = "DNS3" } at "2s" { truncate = "DNS3", ratio = 0 } '
-     'at "2500ms" { loss = "LB1", ratio = 0.1 }', False),
-]
-
-
-@pytest.mark.parametrize("faults,refused", LOSSY, ids=[f[0] for f in LOSSY])
-def test_loss_on_tcp_is_refused_with_its_line(tmp_path, faults, refused):
-    path = scenario(tmp_path, faults)
-    done = run(path, tmp_path / "out")
-    if not refused:
-        assert done.returncode in (ek.PASS, ek.FAIL, ek.INCONCLUSIVE), done.stdout + done.stderr
-        return
-    line = 1 + path.read_text()[:path.read_text().index("truncate")].count("\n")
-    assert f"{path}:{line}: truncate sends clients to TCP while a link loses frames" in \
-        one_line(done)
-    plan = subprocess.run([ek.program("evenkeel"), "plan", path], capture_output=True, text=True)
-    assert "truncate sends clients to TCP while a link loses frames" in plan.stdout + plan.stderr
-
-
-def test_truncated_answers_end_in_refused_connections(tmp_path):
-    """Where the balancers don't listen on TCP."""
-    out = run_well(scenario(tmp_path, 'at "1s" { truncate = "DNS3" }'), tmp_path / "out", "--set",
-                   f"lab.balancers.config={ek.DATA / 'udp-only.conf'}")
-    once, twice = events(out, "load")
-    assert once["tcp"] == once["timed_out"] > 20
-    assert twice["tcp"] > 20 and twice["retries"] > 20  # the second try may reach DNS1
-    seen = list(kinds(out / "four.pcap"))
-    assert set(seen) == {(4, "tcp", SYN), (4, "tcp", RST_ACK)}
-    assert seen.count((4, "tcp", SYN)) == seen.count((4, "tcp", RST_ACK)) == once["tcp"]
 
 
 HANG = 'at "1s" { hang = "DNS3" } at "2s" { resume = "DNS3" }'
@@ -438,6 +371,39 @@ def test_a_fault_that_befalls_nobody_makes_the_run_invalid(tmp_path):
 
 
 # ---- captures in other hands ----
+
+DRAIN = """engines = { "virtual" }
+at "1s" { drain = "DNS1" }
+at "2s" { kill = "DNS1" }
+at "3s" { start = "DNS1" }
+at "5s" { undrain = "DNS1" }
+expect { lost { at_most = 0 } }
+"""
+
+
+def asked(out, node):
+    """Times of clients' names that came to a node, from t = 0, in seconds."""
+    start = int(events(out, "start")[0]["t0_unix_ns"])
+    return [(t - start) / 1e9 for t, frame in timed_frames(out / f"{node}.pcap")
+            if b"\x04zipf" in frame and frame[36:38] == b"\x00\x35"]
+
+
+def test_a_drained_server_gets_nothing_new_and_may_die(tmp_path):
+    out = run_well(scenario(tmp_path, DRAIN, to="7s"), tmp_path / "out")
+    assert [e["verified"] for e in events(out, "fault")] == [True] * 4
+    assert all(e["verdict"] == "PASS" for e in
+               json.loads((out / "verdict.json").read_text())["expectations"])
+    times = asked(out, "DNS1")
+    assert times and not [t for t in times if 1.001 < t < 5]
+    assert [t for t in times if t > 5]
+    assert len([t for t in asked(out, "DNS3") if 1.001 < t < 5]) > 100
+
+
+def test_without_the_drain_its_death_costs_queries(tmp_path):
+    faults = "\n".join(line for line in DRAIN.splitlines() if "drain" not in line)
+    done = run(scenario(tmp_path, faults, to="7s"), tmp_path / "out")
+    assert done.returncode == ek.FAIL, done.stdout + done.stderr
+
 
 def merge(captures, to):
     """One capture with the records of all, so that tshark starts once."""

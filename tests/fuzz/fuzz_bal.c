@@ -42,10 +42,13 @@ static void start(struct state *st, struct script *s)
 
 	rig_conf(&st->rig, SERVERS);
 	st->sent_n = 0;
-	st->rig.conf.policy = (enum bal_policy)(1 + options % 4);
+	st->rig.conf.policy = (enum bal_policy)(1 + options % 7);
 	st->rig.conf.max_outstanding = sizes[options / 4 % 4];
 	st->rig.conf.servfail_when_no_server = options & 16;
 	st->rig.conf.roundrobin_fail_on_no_server = options & 32;
+	st->rig.conf.cache.entries = options & 64 ? 4 : 0;
+	bal_cache_defaults(&st->rig.conf.cache);
+	st->rig.conf.stale_s = options & 128 ? 5 : 0;
 	st->rig.server[1].sockets = 2;
 	st->rig.server[0].qps = 2;
 	MUST(prefix_parse(&st->rig.acl[0], "192.160.102.0/24") == 0);

@@ -30,15 +30,15 @@ static struct plan_node node[3] = {
 static struct plan_load load = {
 	.clients = 2, .choose = PLAN_PER_QUERY, .arrivals = PLAN_CONSTANT, .rate_mqps = 10000,
 	.names = PLAN_ZIPF, .name_n = 2, .type_n = 1, .type = { { DNS_A, 1000000 } },
-	.tries = 2, .family = 4,
+	.tries = 2, .retry = PLAN_OTHER, .family = 4,
 };
 static struct plan_fault fault[2] = { { .kind = PLAN_KILL, .node = 2 },
                                       { .kind = PLAN_START, .node = 2 } };
-static struct plan_expect expect[7];
+static struct plan_expect expect[8];
 
 static void fill_expects(void)
 {
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < 8; i++)
 		expect[i] = (struct plan_expect){
 			.kind = (enum plan_expect_kind)(PLAN_EVEN + i), .node_n = 1, .node = { 2 },
 			.during_to_ns = 2000 * MS, .catch_ppm = 100000, .miss = 1e-4, .flake = 1e-9,
@@ -61,7 +61,7 @@ static void fill_plan(struct plan *p)
 	fill_expects();
 	*p = (struct plan){ .name = "fuzz", .scenario_path = scenario_path, .node_n = 3,
 	                    .node = node, .conf_n = 1, .conf = &conf, .load_n = 1, .load = &load,
-	                    .fault_n = 2, .fault = fault, .expect_n = 7, .expect = expect,
+	                    .fault_n = 2, .fault = fault, .expect_n = 8, .expect = expect,
 	                    .balancer.checks = PLAN_CHECKS_EXACT, .end_ns = 3000 * MS,
 	                    .limits = { MS, 20 * MS, 50 * MS, 20 * MS } };
 }
@@ -113,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fill_plan(&plan);
 	if (size > 1 << 16)
 		return 0;
+	conf.policy = (enum bal_policy)(1 + size % BAL_ORDERED_WRANDOM);
 	char *once = verdict_of(&plan, data, size), *again = verdict_of(&plan, data, size);
 	MUST(strcmp(once, again) == 0);
 	free(once);

@@ -47,6 +47,16 @@ struct synth_knobs {
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
 	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
 	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
+	bool front_cache;         /* right: balancers answer from caches of their own */
+	bool hits_take_turns;     /* they choose a server for hits, too */
+	unsigned front_drop_each; /* right: a full socket, of queries that aren't hits */
+	bool front_error;         /* what they answer on their own is SERVFAIL */
+	unsigned probe_lost_each; /* answers to probes of DNS1 that get lost; 0: none */
+	int64_t probe_slow_ns;    /* the fourth probe of DNS1 is answered after this */
+	int64_t dark_from_ns, dark_to_ns; /* nobody gets an answer */
+	bool herd;                /* a server that is back gets all for a second */
+	bool never_up;            /* nor does a balancer come back */
+	bool stubborn;            /* clients ask the same balancer again */
 	bool tcp;                 /* right: balancers also ask servers over TCP */
 	bool in_virtual;          /* the virtual engine tells what happened */
 	unsigned violations;      /* that it saw */
@@ -72,6 +82,9 @@ struct synth {
 	struct drbg draws[SYNTH_BALANCERS], ids;
 	unsigned turn[SYNTH_BALANCERS];
 	bool *cached[SYNTH_SERVERS];   /* by rank of name */
+	int64_t *front_from[SYNTH_BALANCERS]; /* the same: when its answer is in; 0: never */
+	uint64_t front_hits[SYNTH_BALANCERS], forwards[SYNTH_BALANCERS];
+	uint64_t front_drops[SYNTH_BALANCERS], misses;
 	unsigned client, balancer[SYNTH_BALANCERS];
 	uint64_t queries, draws_n, sent;
 	uint64_t frames[16];
@@ -164,6 +177,27 @@ static inline bool synth_up(const struct synth *s, unsigned b, unsigned server, 
 	return t_ns < down + s->knob.notice_late_ns;
 }
 
+static inline bool synth_each(uint64_t n, unsigned each)
+{
+	return each > 0 && n % each == each - 1;
+}
+
+/* True when balancer b's program or network is silent at t_ns. */
+static inline bool synth_away(const struct synth *s, unsigned b, int64_t t_ns)
+{
+	int64_t from = INT64_MAX, to = INT64_MAX;
+
+	for (unsigned i = 0; i < s->plan->fault_n; i++) {
+		const struct plan_fault *f = &s->plan->fault[i];
+		if (f->node != (int)s->balancer[b] || f->at_ns > t_ns)
+			continue;
+		if (plan_fault_silences(f->kind))
+			from = f->at_ns;
+		to = plan_fault_returns(f->kind) ? f->at_ns : INT64_MAX;
+	}
+	return t_ns >= from && (t_ns < to || s->knob.never_up);
+}
+
 static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 {
 	const struct plan_node *n = &s->plan->node[s->balancer[b]];
@@ -173,6 +207,8 @@ static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 	struct dns_question q;
 
 	for (int64_t t = synth_phase(b, server) - SYNTH_S; t < s->plan->end_ns; t += SYNTH_S) {
+		if (synth_away(s, b, t))
+			continue;
 		struct ep own = synth_ep(n->addr[0], 30000 + drbg_u32(&s->ids) % 20000);
 		int len = dns_query(query, sizeof(query), drbg_u16(&s->ids), DNS_RD,
 		                    srv->check.name, srv->check.name_len, srv->check.type,
@@ -180,18 +216,16 @@ static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 		MUST(len > 0 && dns_question(&q, query, (size_t)len) == 0);
 		int64_t at = synth_send(s, t, s->balancer[b], node, &own, &srv->addr, query,
 		                        (size_t)len);
-		if (synth_dead(s, server, at))
+		unsigned number = (unsigned)((t + 2 * SYNTH_S) / SYNTH_S);
+		if (synth_dead(s, server, at) ||
+		    (server == 0 && synth_each(number, s->knob.probe_lost_each)))
 			continue;
+		at += server == 0 && number == 4 ? s->knob.probe_slow_ns : 0;
 		len = rec_answer(answer, sizeof(answer), query, (size_t)len, &q, UINT32_MAX);
 		MUST(len > 0);
 		synth_send(s, at + 30 * SYNTH_US, node, s->balancer[b], &srv->addr, &own, answer,
 		           (size_t)len);
 	}
-}
-
-static inline bool synth_each(uint64_t n, unsigned each)
-{
-	return each > 0 && n % each == each - 1;
 }
 
 /* The server that balancer b chooses now; -1: none is up. */
@@ -209,6 +243,8 @@ static inline int synth_choose(struct synth *s, unsigned b, int64_t t_ns)
 	if (s->knob.shy_back && to != INT64_MAX && t_ns >= to)
 		half /= 10;
 	if (s->knob.down_ignored_once && !up0 && s->turn[b]++ == 400)
+		return 0;
+	if (s->knob.herd && to != INT64_MAX && up0 && t_ns >= to && t_ns < to + 2 * SYNTH_S)
 		return 0;
 	if (!up0 || !up1)
 		return up0 ? 0 : up1 ? 1 : -1;
@@ -242,7 +278,7 @@ static inline size_t synth_answer(struct synth *s, uint8_t out[REC_ANSWER_MAX],
 }
 
 /* From the recursor back to the client, with everything that may go wrong on the way. */
-static inline void synth_way_back(struct synth *s, const struct load_query *q, unsigned b,
+static inline bool synth_way_back(struct synth *s, const struct load_query *q, unsigned b,
                                   unsigned server, int64_t t_ns, const struct ep *back,
                                   const struct ep *client, uint8_t *answer, size_t len)
 {
@@ -254,8 +290,9 @@ static inline void synth_way_back(struct synth *s, const struct load_query *q, u
 	dns_put16(answer, q->id);
 	if (synth_each(n, s->knob.swap_each))
 		dns_put16(answer, (uint16_t)(q->id + 1)); /* somebody else's */
-	if (synth_each(n, s->knob.lose_each))
-		return;
+	if (synth_each(n, s->knob.lose_each) ||
+	    (t_ns >= s->knob.dark_from_ns && t_ns < s->knob.dark_to_ns))
+		return false;
 	t_ns += synth_each(n, s->knob.slow_each) ? 3 * SYNTH_S : 20 * SYNTH_US;
 	synth_send(s, t_ns, s->balancer[b], s->client, &q->to, client, answer, len);
 	if (synth_each(n, s->knob.twice_each))
@@ -264,6 +301,7 @@ static inline void synth_way_back(struct synth *s, const struct load_query *q, u
 		dns_put16(answer, (uint16_t)(q->id ^ 0x5555));
 		synth_send(s, t_ns + 2000, s->balancer[b], s->client, &q->to, client, answer, len);
 	}
+	return true;
 }
 
 static inline int64_t synth_cost(struct synth *s, const struct load_query *q, unsigned server)
@@ -275,6 +313,37 @@ static inline int64_t synth_cost(struct synth *s, const struct load_query *q, un
 	return hit ? 30 * SYNTH_US : 20 * SYNTH_MS;
 }
 
+/* True when the balancer had the answer, and has given it. */
+static inline bool synth_front_hit(struct synth *s, const struct load_query *q, int64_t t_ns,
+                                   const struct ep *client, const uint8_t *query, size_t len)
+{
+	uint8_t answer[REC_ANSWER_MAX];
+	struct dns_question question;
+	int64_t *from = &s->front_from[q->balancer][q->number];
+
+	if (!s->knob.front_cache)
+		return false;
+	if (*from == 0 || t_ns < *from) {
+		if (*from == 0)
+			*from = t_ns + 25 * SYNTH_MS;
+		return false;
+	}
+	if (s->knob.hits_take_turns)
+		synth_choose(s, q->balancer, t_ns);
+	MUST(dns_question(&question, query, len) == 0);
+	int got = rec_answer(answer, sizeof(answer), query, len, &question, UINT32_MAX);
+	MUST(got > 0);
+	if (s->knob.front_error) {
+		answer[3] = (uint8_t)((answer[3] & 0xf0) | DNS_SERVFAIL);
+		memset(answer + 6, 0, 6);
+		got = question.end;
+	}
+	synth_send(s, t_ns + 20 * SYNTH_US, s->balancer[q->balancer], s->client, &q->to, client,
+	           answer, (size_t)got);
+	s->front_hits[q->balancer]++;
+	return true;
+}
+
 /* When balancer's worker gets to a query that came in at t_ns. */
 static inline int64_t synth_handled(const struct synth *s, const struct load_query *q, int64_t t_ns)
 {
@@ -283,24 +352,30 @@ static inline int64_t synth_handled(const struct synth *s, const struct load_que
 	return t_ns + (q->source % 2 != 0 ? s->knob.worker_lag_ns : 0);
 }
 
-static inline void synth_query(struct synth *s, const struct load_query *q)
+/* One try. Returns true when it was answered. */
+static inline bool synth_try(struct synth *s, const struct load_query *q, int64_t t)
 {
 	uint8_t query[512], answer[REC_ANSWER_MAX];
 	unsigned b = q->balancer;
 	int len = dns_query(query, sizeof(query), q->id, DNS_RD, q->name, q->name_len, q->type,
 	                    DNS_IN, 0);
 	MUST(len > 0);
-	s->queries++;
-	if (s->queries <= s->knob.unsent)
-		return;
-	s->sent++;
-	int64_t t = q->t_ns + 10 * SYNTH_US + (s->queries % 100 == 0 ? s->knob.late_ns : 0);
 	struct ep client = synth_ep(q->client, 40000u + q->source);
 	t = synth_send(s, t, s->client, s->balancer[b], &client, &q->to, query, (size_t)len);
+	if (synth_away(s, b, t))
+		return false;
 	t = synth_handled(s, q, t);
+	if (synth_front_hit(s, q, t, &client, query, (size_t)len))
+		return true;
+	if (synth_each(s->misses++, s->knob.front_drop_each)) {
+		s->front_from[b][q->number] = 0;
+		s->front_drops[b]++;
+		return false;
+	}
 	int server = synth_choose(s, b, t);
 	if (server < 0)
-		return;
+		return false;
+	s->forwards[b]++;
 	t += s->knob.batch_ns > 0 ? server * 40 * SYNTH_US : 0;
 	struct ep back = synth_ep(s->plan->node[s->balancer[b]].addr[0], 20000u + (unsigned)server);
 	const struct bal_server *srv = &s->plan->conf[0].server[server];
@@ -314,12 +389,33 @@ static inline void synth_query(struct synth *s, const struct load_query *q)
 	               (unsigned)s->plan->conf[0].server_node[server], &back, &srv->addr, query,
 	               (size_t)len);
 	if (synth_dead(s, (unsigned)server, t))
-		return;
+		return false;
 	t += synth_cost(s, q, (unsigned)server);
 	if (synth_dead(s, (unsigned)server, t))
-		return;
+		return false;
 	size_t got = synth_answer(s, answer, query, (size_t)len);
-	synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
+	return synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
+}
+
+/* A query with as many tries as it takes, each at the other balancer. */
+static inline void synth_query(struct synth *s, const struct load_query *q)
+{
+	const struct plan_load *l = &s->plan->load[0];
+	struct load_query now = *q;
+
+	s->queries++;
+	if (s->queries <= s->knob.unsent)
+		return;
+	s->sent++;
+	int64_t t = q->t_ns + 10 * SYNTH_US + (s->queries % 100 == 0 ? s->knob.late_ns : 0);
+	for (unsigned k = 0; k < l->tries && !synth_try(s, &now, t); k++) {
+		t += l->timeout_ns;
+		now.id = drbg_u16(&s->ids);
+		if (l->retry == PLAN_SAME || s->knob.stubborn)
+			continue;
+		now.balancer = 1 - now.balancer;
+		now.to.ip = s->plan->node[s->balancer[now.balancer]].addr[0];
+	}
 }
 
 static int synth_cmp(const void *a, const void *b)
@@ -395,6 +491,8 @@ static inline void synth_init(struct synth *s, const struct synth_knobs *k)
 	}
 	for (unsigned i = 0; i < SYNTH_BALANCERS; i++) {
 		s->turn[i] = 0;
+		s->front_from[i] = calloc(100000, sizeof(int64_t));
+		MUST(s->front_from[i] != NULL);
 		drbg_init(&s->draws[i], seed, DRBG_TEST, k->same_seed ? 0 : i);
 	}
 	for (unsigned i = 0; i < SYNTH_SERVERS; i++) {
@@ -429,6 +527,8 @@ static inline void synth_fini(struct synth *s)
 		free(s->record[i].data);
 	for (unsigned i = 0; i < SYNTH_SERVERS; i++)
 		free(s->cached[i]);
+	for (unsigned i = 0; i < SYNTH_BALANCERS; i++)
+		free(s->front_from[i]);
 	free(s->record);
 }
 

@@ -52,9 +52,11 @@ static void start(uint64_t seed, uint32_t max_outstanding, bool servfail)
 	drbg_init(&w.random, bytes, DRBG_TEST, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		rig_conf(&w.rig[i], 3);
-		w.rig[i].conf.policy = (enum bal_policy)(1 + seed % 4);
+		w.rig[i].conf.policy = (enum bal_policy)(1 + seed % 7);
 		w.rig[i].conf.max_outstanding = max_outstanding;
 		w.rig[i].conf.servfail_when_no_server = servfail;
+		w.rig[i].conf.cache.entries = seed % 4 == 1 ? 64 : 0;
+		bal_cache_defaults(&w.rig[i].conf.cache);
 		w.rig[i].server[1].sockets = 3;
 		w.rig[i].server[2].weight = 5;
 		w.rig[i].server[2].qps = 100;

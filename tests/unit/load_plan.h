@@ -40,6 +40,7 @@ static inline void load_plan_init(struct load_plan *t)
 		.zipf_milli = 1000, .type_n = 2,
 		.type = { { DNS_A, 700000 }, { DNS_AAAA, 300000 } },
 		.edns_size = 1232, .timeout_ns = 2 * LOAD_PLAN_S, .tries = 1, .family = 4,
+		.retry = PLAN_OTHER,
 	};
 	t->load[1] = t->load[0];
 	t->plan.end_ns = t->load[0].to_ns + 2 * LOAD_PLAN_S;

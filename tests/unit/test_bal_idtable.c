@@ -128,6 +128,54 @@ static void few_outstanding_queries_use_few_places(void **state)
 	host_arena_free(&t.rig.arena);
 }
 
+/* Fills the table beyond where it is dense, empties it below where it isn't, again and again. */
+static void ids_stay_unique_while_the_table_fills_and_empties(void **state)
+{
+	static struct table t;
+	unsigned server;
+
+	(void)state;
+	start(&t, 1, 65535);
+	for (unsigned round = 0; round < 6; round++) {
+		unsigned to = round % 2 == 0 ? 60000 : IDT_SPARSE - 1;
+		while (t.t.used < to) {
+			struct idt_query *q = take(&t, 0, round);
+			assert_ptr_equal(idt_find(&t.t, 0, q->id), q); /* a second one would show */
+		}
+		while (t.t.used > to)
+			idt_release(&t.t, 0, idt_oldest(&t.t, &server));
+		assert_int_equal(t.t.socket[0].dense, round % 2 == 0);
+		idt_check(&t.t);
+	}
+	host_arena_free(&t.rig.arena);
+}
+
+static void free_ids_are_equally_likely_on_both_sides_of_dense(void **state)
+{
+	static struct table t;
+	unsigned low[2] = { 0 }, server;
+
+	(void)state;
+	start(&t, 1, 65535);
+	while (t.t.used < IDT_DENSE)
+		take(&t, 0, 0);
+	for (unsigned dense = 0; dense < 2; dense++) {
+		while (dense == 0 && t.t.used >= IDT_SPARSE)
+			idt_release(&t.t, 0, idt_oldest(&t.t, &server));
+		while (dense == 1 && t.t.used < IDT_DENSE + 1)
+			take(&t, 0, 0);
+		for (unsigned i = 0; i < 40000; i++) {
+			struct idt_query *q = take(&t, 0, 0);
+			low[dense] += q->id < IDT_IDS / 2;
+			idt_release(&t.t, 0, q);
+		}
+		assert_int_equal(t.t.socket[0].dense, dense);
+		/* free ones of either half are 1,000 apart at most: 5 sigma and those */
+		assert_in_range(low[dense], 20000 - 500 - 1500, 20000 + 500 + 1500);
+	}
+	host_arena_free(&t.rig.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +184,8 @@ int main(void)
 		cmocka_unit_test(sockets_share_the_queries_evenly),
 		cmocka_unit_test(the_oldest_is_the_one_that_left_first_whatever_ended_between),
 		cmocka_unit_test(few_outstanding_queries_use_few_places),
+		cmocka_unit_test(ids_stay_unique_while_the_table_fills_and_empties),
+		cmocka_unit_test(free_ids_are_equally_likely_on_both_sides_of_dense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

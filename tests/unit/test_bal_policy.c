@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which server each policy chooses. */
+/* Which server each policy chooses; test_bal_hashed.c has those that look at names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void run(struct chooser *c)
 	MUST(host_arena(&c->rig.arena, policy_arena_size(&c->rig.conf) +
 	                               bal_shared_arena_size(&c->rig.conf)) == 0);
 	c->rig.shared = bal_shared_init(&c->rig.arena, &c->rig.conf);
-	policy_init(&c->policy, &c->rig.arena, &c->rig.conf, c->rig.shared);
+	policy_init(&c->policy, &c->rig.arena, &c->rig.conf, c->rig.shared, seed);
 	policy_refresh(&c->policy);
 }
 
@@ -40,9 +40,11 @@ static void set_up(struct chooser *c, unsigned server, bool up)
 	policy_refresh(&c->policy);
 }
 
+static const uint8_t root[] = ""; /* a name that these don't look at */
+
 static int pick_at(struct chooser *c, int64_t now_ns)
 {
-	return policy_pick(&c->policy, &c->random, now_ns);
+	return policy_pick(&c->policy, &c->random, now_ns, root, sizeof(root));
 }
 
 /* Counts n choices of each server. */

@@ -415,6 +415,63 @@ static void unused_connections_to_a_server_are_bounded_in_number_and_time(void *
 	rig_stop(&t.rig);
 }
 
+static void start_with_cache(unsigned servers)
+{
+	trig_conf(&t, servers);
+	t.rig.conf.cache.entries = 100;
+	bal_cache_defaults(&t.rig.conf.cache);
+	rig_start(&t.rig, 1);
+}
+
+static void what_was_answered_over_tcp_is_answered_from_the_cache(void **state)
+{
+	uint8_t buf[RIG_BYTES];
+	struct dgram d;
+
+	(void)state;
+	start_with_cache(1);
+	uint32_t a = trig_accept(&t, 0), b = trig_accept(&t, 1);
+	trig_ask(&t, a, 1, "a.example.");
+	trig_connect(&t, trig_find(&t, TRIG_OPENING, 0));
+	trig_answer(&t, trig_find(&t, TRIG_OPEN, 0), 0, DNS_SERVFAIL, buf, &d);
+	d = trig_query(buf, b, 1, 7, "A.example.");
+	assert_int_equal(rig_rx(&t.rig, &d), BAL_CACHE_HIT);
+	assert_int_equal(d.conn, b);
+	assert_int_equal(dns_id(d.data), 7);
+	assert_int_equal(dns_flags(d.data) & (DNS_QR | DNS_RCODE), DNS_QR | DNS_SERVFAIL);
+	assert_true(bal_tcp_takes(t.rig.b, b));
+	assert_int_equal(t.sends, 1);
+	d = rig_query(buf, 1, 7, "a.example.", false); /* over UDP it is another query */
+	assert_int_equal(rig_rx(&t.rig, &d), BAL_FORWARD);
+	rig_turn(&d, DNS_SERVFAIL);
+	assert_int_equal(rig_rx(&t.rig, &d), BAL_ANSWER);
+	d = rig_query(buf, 1, 8, "b.example.", false);
+	assert_int_equal(rig_rx(&t.rig, &d), BAL_FORWARD);
+	rig_turn(&d, DNS_SERVFAIL);
+	assert_int_equal(rig_rx(&t.rig, &d), BAL_ANSWER);
+	assert_int_equal(trig_ask(&t, b, 9, "b.example."), BAL_TCP_FORWARD);
+	bal_check(t.rig.b);
+	rig_stop(&t.rig);
+}
+
+static void an_answer_to_a_later_try_is_cached_too(void **state)
+{
+	uint8_t buf[RIG_BYTES];
+	struct dgram d;
+
+	(void)state;
+	start_with_cache(2);
+	uint32_t a = trig_accept(&t, 0);
+	trig_ask(&t, a, 1, "a.example.");
+	trig_close(&t, trig_find(&t, TRIG_OPENING, 0));
+	struct trig_conn *c = trig_find(&t, TRIG_OPENING, 0);
+	assert_non_null(c);
+	trig_connect(&t, c);
+	assert_int_equal(trig_answer(&t, c, 0, DNS_SERVFAIL, buf, &d), BAL_TCP_ANSWER);
+	assert_int_equal(trig_ask(&t, a, 2, "a.example."), BAL_CACHE_HIT);
+	rig_stop(&t.rig);
+}
+
 static void messages_are_found_in_a_stream(void **state)
 {
 	static const struct {
@@ -465,6 +522,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_answer_leaves_the_query_waiting),
 		cmocka_unit_test(a_transfer_passes_message_by_message_on_its_own),
 		cmocka_unit_test(unused_connections_to_a_server_are_bounded_in_number_and_time),
+		cmocka_unit_test(what_was_answered_over_tcp_is_answered_from_the_cache),
+		cmocka_unit_test(an_answer_to_a_later_try_is_cached_too),
 		cmocka_unit_test(messages_are_found_in_a_stream),
 	};
 

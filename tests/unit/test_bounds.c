@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 
 enum { MS = 1000000 };
 
@@ -179,10 +180,137 @@ static void lost_queries_of_the_reference_set_up(void **state)
 	assert_int_equal((int)(plan_lost_mean(p) * 10), 10101);
 	assert_int_equal(plan_fault_end(p, 0), 1);
 	assert_int_equal(plan_fault_end(p, 1), PLAN_NONE);
+	ref.conf.policy = BAL_CHASHED; /* the names that are asked most may all be its own */
+	assert_int_equal((int)(plan_lost_mean(p) * 10), 20202);
+	ref.conf.policy = BAL_WRANDOM;
 	ref.fault[1].at_ns = 5500ll * MS; /* back before it was noticed */
 	assert_int_equal((int)(plan_lost_mean(p) * 10), 2601);
 	ref.node[1].link.loss_ppm = 1000; /* four crossings of each of 15,000 queries */
 	assert_int_equal((int)(plan_lost_mean(p) * 10), 3201);
+}
+
+static void only_names_of_their_own_are_sure_to_pass_a_balancers_cache(void **state)
+{
+	const int64_t s = 1000 * (int64_t)MS;
+	struct plan_conf conf[2] = { { .cache_entries = 0 }, { .cache_entries = 0 } };
+	struct plan_load load[2] = {
+		{ .rate_mqps = 100000, .to_ns = 10 * s, .names = PLAN_ZIPF, .name_n = 50 },
+		{ .rate_mqps = 30000, .from_ns = 5 * s, .to_ns = 10 * s, .names = PLAN_UNIQUE },
+	};
+	struct plan p = { .conf_n = 2, .conf = conf, .load_n = 2, .load = load };
+
+	(void)state;
+	assert_true(plan_queries_forwarded(&p, 0, 10 * s) == 1150);
+	assert_false(plan_queries_cached(&p, 0, 10 * s));
+	assert_true(plan_misrouted_mean(&p, 0, 10 * s, 0.5) == 575);
+	conf[1].cache_entries = 1;
+	assert_true(plan_queries_forwarded(&p, 0, 10 * s) == 150);
+	assert_true(plan_queries_forwarded(&p, 0, 5 * s) == 0);
+	assert_true(plan_queries_cached(&p, 0, 5 * s));
+	assert_false(plan_queries_cached(&p, 10 * s, 11 * s));
+	assert_true(plan_misrouted_mean(&p, 0, 10 * s, 0.5) == 75);
+	assert_true(plan_queries(&p, 0, 10 * s) == 1150);
+}
+
+/* A second balancer in the place of the client's link, and the second recursor as node 4. */
+static struct plan *two_balancers(void)
+{
+	static struct plan_node node[5];
+	struct plan *p = reference(PLAN_KILL, PLAN_START);
+
+	node[0] = ref.node[0];
+	node[1] = node[2] = ref.node[1];
+	node[3] = ref.node[2];
+	node[4] = ref.node[3];
+	ref.server_node[0] = 3;
+	ref.server_node[1] = 4;
+	ref.load.tries = 1;
+	ref.load.timeout_ns = 500 * MS;
+	ref.load.choose = PLAN_PER_QUERY;
+	p->node = node;
+	p->node_n = 5;
+	return p;
+}
+
+static void lost_queries_of_failures_that_overlap(void **state)
+{
+	struct plan *p = reference(PLAN_KILL, PLAN_START);
+	(void)state;
+
+	/* the other one dies a second later and is back first: nobody is left for a while */
+	p->fault_n = 4;
+	ref.fault[2] = ref.fault[1];
+	ref.fault[3] = (struct plan_fault){ .kind = PLAN_START, .node = 3, .at_ns = 12000ll * MS };
+	ref.fault[1] = (struct plan_fault){ .kind = PLAN_HANG, .node = 3, .at_ns = 6000ll * MS };
+	ref.fault[2] = (struct plan_fault){ .kind = PLAN_RESUME, .node = 3, .at_ns = 9000ll * MS };
+	ref.fault[3] = (struct plan_fault){ .kind = PLAN_START, .node = 2, .at_ns = 10000ll * MS };
+	/* half for 1.0 s; all for 3 s; then, until it is surely in use, 1 s + 1.0002 s, of which
+	 * the other's return counts for nothing, as it isn't sure either */
+	int mean = (int)plan_lost_mean(p);
+	assert_in_range(mean, 500 + 3000 + 2000 - 30, 500 + 3000 + 2000 + 60);
+	/* who is told, isn't lost: once both are surely known to be away nothing is */
+	ref.conf.servfail_when_no_server = true;
+	assert_in_range((int)plan_lost_mean(p), 500 + 2000 - 30, 500 + 2000 + 60);
+	ref.conf.policy = BAL_ROUNDROBIN; /* takes turns among the dead instead */
+	assert_int_equal((int)plan_lost_mean(p), mean);
+}
+
+static void lost_queries_of_a_balancer(void **state)
+{
+	struct plan *p = two_balancers();
+	(void)state;
+
+	ref.fault[0].node = ref.fault[1].node = 1;
+	/* half of a thousand a second for 5 s, what was on its way, and until its checks are in */
+	assert_in_range((int)plan_lost_mean(p), 2500, 2500 + 40);
+	assert_int_equal((int)plan_failover_mean(p, 1), (int)(2500));
+	ref.load.tries = 2;
+	ref.load.retry = PLAN_OTHER;
+	assert_int_equal((int)(plan_lost_mean(p) * 1000), 0);
+	assert_int_equal((int)(plan_failover_mean(p, 1) * 1000), 0);
+	assert_true(plan_failover_ns(p) >= 500 * MS + 20 * MS && plan_failover_ns(p) < 521 * MS);
+	ref.load.retry = PLAN_SAME;
+	assert_in_range((int)plan_lost_mean(p), 2200, 2300); /* half a second less */
+	ref.load.choose = PLAN_PER_CLIENT; /* four clients may all have chosen the same */
+	ref.load.clients = 4;
+	assert_in_range((int)plan_lost_mean(p), 4400, 4600);
+}
+
+static void outages_by_the_timeline(void **state)
+{
+	struct plan *p = reference(PLAN_KILL, PLAN_START);
+	const int64_t end = 15000ll * MS;
+	(void)state;
+
+	ref.load.tries = 1;
+	assert_int_equal(plan_dark_ns(p, 0, end), 0);
+	/* 500 a second are sure: ln(15,001 / 1e-9) + 1 of them take 62.7 ms, an answer 20.4 ms */
+	assert_in_range((int)(plan_outage_ns(p, 0, end, 1e-9) / MS), 80, 90);
+	p->fault_n = 3;
+	ref.fault[2] = ref.fault[1];
+	ref.fault[1] = (struct plan_fault){ .kind = PLAN_KILL, .node = 3, .at_ns = 5000ll * MS };
+	/* 5 s, and what may be before the first is surely back in use: 2.0002 s */
+	assert_in_range((int)(plan_dark_ns(p, 0, end) / MS), 7000, 7022);
+	assert_in_range((int)(plan_outage_ns(p, 0, end, 1e-9) / MS), 7040, 7100);
+	assert_int_equal(plan_dark_ns(p, 0, 4000ll * MS), 0);
+}
+
+static void a_silence_ends_when_its_last_reason_goes(void **state)
+{
+	struct plan *p = reference(PLAN_KILL, PLAN_START);
+	(void)state;
+
+	p->fault_n = 4;
+	ref.fault[2] = ref.fault[1];
+	ref.fault[1] = (struct plan_fault){ .kind = PLAN_BLACKHOLE, .node = 2, .at_ns =
+		6000ll * MS };
+	ref.fault[3] = (struct plan_fault){ .kind = PLAN_HEAL, .node = 2, .at_ns = 12000ll * MS };
+	assert_int_equal(plan_fault_end(p, 0), 3);
+	assert_int_equal(plan_fault_end(p, 1), 3);
+	ref.fault[0].kind = PLAN_HANG; /* what hangs may be killed, and started */
+	ref.fault[1].kind = PLAN_KILL;
+	p->fault_n = 3;
+	assert_int_equal(plan_fault_end(p, 0), 2);
 }
 
 int main(void)
@@ -194,6 +322,11 @@ int main(void)
 		cmocka_unit_test(nothing_is_sure_where_checks_may_have_failed_before),
 		cmocka_unit_test(a_server_that_is_not_checked_has_no_bound),
 		cmocka_unit_test(lost_queries_of_the_reference_set_up),
+		cmocka_unit_test(only_names_of_their_own_are_sure_to_pass_a_balancers_cache),
+		cmocka_unit_test(lost_queries_of_failures_that_overlap),
+		cmocka_unit_test(lost_queries_of_a_balancer),
+		cmocka_unit_test(outages_by_the_timeline),
+		cmocka_unit_test(a_silence_ends_when_its_last_reason_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

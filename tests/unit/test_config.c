@@ -198,6 +198,38 @@ static void methods_set_how_a_server_is_checked(void **state)
 	config_free(c);
 }
 
+static void the_hashed_policies_and_their_settings_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		enum bal_policy policy;
+	} rows[] = {
+		{ "setServerPolicy(whashed)", BAL_WHASHED },
+		{ "setServerPolicy(chashed)", BAL_CHASHED },
+		{ "setServerPolicy(orderedWrandUntag)", BAL_ORDERED_WRANDOM },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct config *c = good(rows[i].text);
+		assert_int_equal(c->conf.policy, rows[i].policy);
+		assert_false(c->conf.perturbation_set);
+		assert_int_equal(c->conf.weighted_factor_ppm, 0);
+		assert_int_equal(c->conf.chashed_factor_ppm, 0);
+		config_free(c);
+	}
+	struct config *c = good("setWHashedPertubation(4294967295)\n"
+	                        "setWeightedBalancingFactor(1.2)\n"
+	                        "setConsistentHashingBalancingFactor('1.25')\n"
+	                        "newServer{address='192.0.2.1', id='one'}");
+	assert_true(c->conf.perturbation_set);
+	assert_int_equal(c->conf.perturbation, UINT32_MAX);
+	assert_int_equal(c->conf.weighted_factor_ppm, 1200000);
+	assert_int_equal(c->conf.chashed_factor_ppm, 1250000);
+	assert_string_equal(c->conf.server[0].id, "one");
+	config_free(c);
+}
+
 static void other_settings_are_read(void **state)
 {
 	struct config *c = good("addLocal('127.0.0.2')\n"
@@ -333,15 +365,32 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "no server", "newServer(true)",
 	  "f.conf:1: newServer: address: 'true': expected text" },
 	{ "a policy in quotes", "setServerPolicy('wrandom')", "f.conf:1: setServerPolicy: "
-	  "'wrandom': expected leastOutstanding, firstAvailable, wrandom or roundrobin, without "
-	  "quotes" },
+	  "'wrandom': expected leastOutstanding, firstAvailable, wrandom, roundrobin, whashed, "
+	  "chashed or orderedWrandUntag, without quotes" },
 	{ "a misspelt policy", "setServerPolicy(wrandon)",
 	  "f.conf:1: unknown name 'wrandon': did you mean 'wrandom'?" },
-	{ "a policy to come", "setServerPolicy(chashed)",
-	  "f.conf:1: setServerPolicy: 'chashed' is not supported yet" },
+	{ "a policy to come", "setServerPolicyLua('mine', function() end)",
+	  "f.conf:1: 'setServerPolicyLua' is not supported yet" },
+	{ "a ring too large", "newServer{address='192.0.2.1', weight=1048576}\n"
+	  "newServer('192.0.2.2')\nsetServerPolicy(chashed)", "f.conf:3: setServerPolicy: chashed: "
+	  "the weights' sum is above 1048576: expected lower weights" },
+	{ "two of one id on the ring", "setServerPolicy(chashed) newServer{address='192.0.2.1', "
+	  "id='a'}\nnewServer{address='192.0.2.2', id='a'}", "f.conf:2: newServer: two servers are "
+	  "'a' to chashed: expected an id of its own for each" },
+	{ "a bad factor", "setWeightedBalancingFactor(0.9)",
+	  "f.conf:1: setWeightedBalancingFactor: '0.9': expected a number from 1 to 1000, or "
+	  "0 for no bound" },
+	{ "no factor", "setConsistentHashingBalancingFactor('much')", "f.conf:1: "
+	  "setConsistentHashingBalancingFactor: 'much': expected a number from 1 to 1000, or 0 for "
+	  "no bound" },
+	{ "a bad perturbation", "setWHashedPertubation(-1)", "f.conf:1: setWHashedPertubation: "
+	  "'-1': expected a whole number from 0 to 4294967295" },
+	{ "a long id", "newServer{address='192.0.2.1', id=string.rep('n', 64)}",
+	  "f.conf:1: newServer: id: 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+	  "nnnnn': expected at most 63 bytes" },
 	{ "a server for a policy", "setServerPolicy(newServer('192.0.2.1'))", "f.conf:1: "
-	  "setServerPolicy: 'userdata': expected leastOutstanding, firstAvailable, wrandom or "
-	  "roundrobin, without quotes" },
+	  "setServerPolicy: 'userdata': expected leastOutstanding, firstAvailable, wrandom, "
+	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes" },
 	{ "a bad bind", "setLocal('localhost')", "f.conf:1: setLocal: 'localhost': expected an IP "
 	  "address, or one with a port" },
 	{ "a bind's bad option", "addLocal('::1', {reuseport=true})", "f.conf:1: addLocal: unknown "
@@ -460,7 +509,7 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 		"s.weight = 2 s:addPool('x') x = 'a' .. nosuch + 1\n"
 		"setServerPolicy(wrandom) addLocal('::1', {interface='lo'})\n");
 	static const struct { unsigned line; const char *text; } notes[] = {
-		{ 1, "webserver" }, { 2, "newPacketCache" }, { 2, "getPool" }, { 3, "addAction" },
+		{ 1, "webserver" }, { 3, "addAction" },
 		{ 3, "AndRule" }, { 3, "QTypeRule" }, { 3, "TCPRule" }, { 3, "TCAction" },
 		{ 4, "newServer: useClientSubnet" }, { 5, "Server.weight" },
 		{ 5, "Server:addPool" },
@@ -469,6 +518,7 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 
 	(void)state;
 	assert_int_equal(c->conf.server_n, 1);
+	assert_int_equal(c->conf.cache.entries, 10000);
 	assert_int_equal(c->conf.policy, BAL_WRANDOM);
 	assert_int_equal(c->conf.front_n, 1);
 	assert_int_equal(c->note_n, COUNT_OF(notes));
@@ -485,7 +535,7 @@ static void foreign_mode_refuses_what_would_change_the_choice(void **state)
 	static const char *const texts[] = {
 		"setServerPolicyLua('x', function() end)", "getServer(0):setDown()",
 		"newServer{address='192.0.2.1', pool='p'}", "setServerPolicy(nosuch)",
-		"setServerPolicy(whashed)", "newServer{address='nonsense'}",
+		"newServer{address='nonsense'}",
 	};
 
 	(void)state;
@@ -504,6 +554,7 @@ int main(void)
 		cmocka_unit_test(servers_stand_in_order_then_as_defined),
 		cmocka_unit_test(a_bad_weight_leaves_the_server_out_with_dnsdists_line),
 		cmocka_unit_test(methods_set_how_a_server_is_checked),
+		cmocka_unit_test(the_hashed_policies_and_their_settings_are_read),
 		cmocka_unit_test(other_settings_are_read),
 		cmocka_unit_test(what_says_something_about_tcp_is_read),
 		cmocka_unit_test(added_prefixes_add_to_the_default_list),

@@ -187,6 +187,28 @@ static void letters_are_folded_wherever_they_stand_and_nothing_else_is(void **st
 		}
 }
 
+static void names_of_every_length_are_folded_in_place_and_elsewhere(void **state)
+{
+	uint8_t in[64], out[64], want[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(in); i++) {
+		in[i] = (uint8_t)('A' + i * 7 % 58);
+		want[i] = in[i] <= 'Z' ? (uint8_t)(in[i] + 32) : in[i];
+	}
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		memset(out, '#', sizeof(out));
+		dns_name_lower(out, in, n);
+		assert_memory_equal(out, want, n);
+		for (size_t i = n; i < sizeof(out); i++)
+			assert_int_equal(out[i], '#');
+		memcpy(out, in, sizeof(in));
+		dns_name_lower(out, out, n);
+		assert_memory_equal(out, want, n);
+		assert_memory_equal(out + n, in + n, sizeof(in) - n);
+	}
+}
+
 static void hashes_are_the_same_everywhere(void **state)
 {
 	(void)state;
@@ -281,6 +303,7 @@ int main(void)
 		cmocka_unit_test(text_becomes_wire_form_and_back),
 		cmocka_unit_test(case_does_not_part_names),
 		cmocka_unit_test(letters_are_folded_wherever_they_stand_and_nothing_else_is),
+		cmocka_unit_test(names_of_every_length_are_folded_in_place_and_elsewhere),
 		cmocka_unit_test(hashes_are_the_same_everywhere),
 		cmocka_unit_test(a_query_is_read_back_as_it_was_written),
 		cmocka_unit_test(edns_is_found_once_or_refused),

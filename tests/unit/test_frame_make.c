@@ -90,6 +90,7 @@ static void what_is_made_is_taken_apart_the_same(void **state)
 		    !frame_sums_right(out, (size_t)n) || memcmp(out, mac, 12) != 0)
 			fail_msg("seed %u: %d", (unsigned)s, n);
 		assert_int_equal(frame_make(small, (size_t)n, mac, &g), n);
+		assert_int_equal(frame_size(&g), n);
 		assert_memory_equal(out, small, (size_t)n);
 		assert_int_equal(frame_make(small, (size_t)n - 1, mac, &f), -ENOSPC);
 	}
@@ -105,6 +106,7 @@ static void no_flipped_bit_goes_unseen(void **state)
 		struct frame f = random_frame(s, payload);
 		f.payload_len = f.payload_len > 100 ? 100 : f.payload_len;
 		int n = frame_make(out, sizeof(out), mac, &f);
+		assert_int_equal(frame_size(&f), n);
 		int from = ip_is4(&f.src.ip) ? ETHERNET : ETHERNET + 8;
 		for (int bit = from * 8; bit < n * 8; bit++) {
 			out[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -142,9 +144,11 @@ static void a_syn_says_its_segment_size(void **state)
 		assert_int_equal(dns_get16(out + tcp + 14), 1234);
 		f.tcp_flags = 16;
 		assert_int_equal(frame_make(out, sizeof(out), mac, &f), tcp + 20);
+		assert_int_equal(frame_size(&f), tcp + 20);
 		assert_int_equal(dns_get16(out + tcp + 14), FRAME_WINDOW);
 		f.tcp_flags = 4;
 		assert_int_equal(frame_make(out, sizeof(out), mac, &f), tcp + 20);
+		assert_int_equal(frame_size(&f), tcp + 20);
 		assert_int_equal(dns_get16(out + tcp + 14), 0);
 	}
 }
@@ -202,6 +206,7 @@ static void a_refusal_quotes_the_datagram_as_it_was_sent(void **state)
 		assert_int_equal(frame_icmp_inner(&inner, body, 8 + ip + 7), -EBADMSG);
 		f.payload = body;
 		assert_int_equal(frame_make(sent, sizeof(sent), mac, &f), n);
+		assert_int_equal(frame_size(&f), n);
 		assert_int_equal(frame_icmp_unreachable(out, sizeof(out), mac, &src, &dst, payload,
 		                                        t->len), n);
 		assert_memory_equal(sent, out, (size_t)n);

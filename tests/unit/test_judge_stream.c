@@ -279,6 +279,7 @@ static void many_plan(struct many *m, enum bal_check_mode mode, int64_t seconds)
 	m->load = (struct plan_load){
 		.clients = 2, .choose = PLAN_PER_QUERY, .arrivals = PLAN_CONSTANT,
 		.rate_mqps = 1000, .names = PLAN_UNIQUE, .type_n = 1, .tries = 1, .family = 4,
+		.retry = PLAN_OTHER,
 		.type = { { DNS_A, 1000000 } }, .timeout_ns = SYNTH_S, .to_ns = seconds * SYNTH_S,
 	};
 	m->plan = (struct plan){ .name = "many", .scenario_path = m->path, .node_n = 2 + MANY,

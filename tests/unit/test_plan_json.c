@@ -87,6 +87,32 @@ static void the_same_scenario_gives_the_same_bytes(void **state)
 	plan_free(q);
 }
 
+static void what_says_nothing_is_left_out_and_what_says_something_is_kept(void **state)
+{
+	(void)state;
+	char error[PLAN_ERROR_TEXT] = "";
+	struct plan *p = reference();
+	char *text = plan_to_text(p);
+
+	assert_null(strstr(text, "cache_entries"));
+	assert_null(strstr(text, "at_balancers"));
+	free(text);
+	p->conf[0].cache_entries = 7;
+	p->expect[0].at_balancers = true;
+	text = plan_to_text(p);
+	assert_non_null(strstr(text, "\"cache_entries\":7,"));
+	assert_non_null(strstr(text, "\"at_balancers\":true,"));
+	json_t *j = plan_to_json(p);
+	struct plan *q = plan_from_json(j, error);
+	assert_string_equal(error, "");
+	assert_int_equal(q->conf[0].cache_entries, 7);
+	assert_true(q->expect[0].at_balancers && !q->expect[1].at_balancers);
+	free(text);
+	json_decref(j);
+	plan_free(p);
+	plan_free(q);
+}
+
 static const struct {
 	const char *what, *from, *to, *error;
 } broken[] = {
@@ -144,6 +170,7 @@ int main(void)
 		cmocka_unit_test(a_plan_read_back_from_json_gives_the_same_bytes),
 		cmocka_unit_test(keys_stand_in_sorted_order),
 		cmocka_unit_test(the_same_scenario_gives_the_same_bytes),
+		cmocka_unit_test(what_says_nothing_is_left_out_and_what_says_something_is_kept),
 		cmocka_unit_test(a_broken_plan_is_refused_with_its_place),
 	};
 	return cmocka_run_group_tests(tests, plan_folder_open, plan_folder_close);

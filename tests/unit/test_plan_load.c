@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "plan_files.h"
-#include "sim/plan/plan_io.h"
+#include "sim/plan/load.h"
 
 static struct plan *load(const char *const *set, char *error)
 {
@@ -96,7 +96,7 @@ static const struct row broken_scenarios[] = {
 	 "s.lua:10: load.rat: no such "
 	  "key: did you mean 'rate'? expected one of rate, from, to, arrivals, timeout, "
 		"tries, "
-	  "family, names, types, edns, clients" },
+	  "retry, family, names, types, edns, clients" },
 	{ "a key that is missing", "s.lua", "rate = 1000, ", "",
 	 "s.lua:9: load: no 'rate': "
 	  "expected rate = ..." },
@@ -133,9 +133,9 @@ static const struct row broken_scenarios[] = {
 	  "lab.balancers.config: 'none.conf': No such file or directory" },
 	{ "an unknown fault", "s.lua", "kill =", "kil =",
 	 "s.lua:13: at.kil: no such key: did you "
-	  "mean 'kill'? expected one of at, ratio, by, kill, start, hang, resume, "
-		"blackhole, "
-	  "heal, loss, delay, servfail, slow, wrong, truncate, refuse, drop" },
+	  "mean 'kill'? expected one of at, ratio, by, way, bits, queue, kill, start, hang, "
+	  "resume, blackhole, heal, loss, delay, jitter, duplicate, reorder, rate, "
+	  "cut, servfail, slow, wrong, truncate, refuse, drop, drain, undrain, spare" },
 	{ "a fault on nobody", "s.lua", "kill = \"DNS1\"", "kill = \"DNS2\"",
 	 "s.lua:13: at.kill: "
 	  "no such node 'DNS2': did you mean 'DNS1'? expected one of LB1, LB2, DNS1, "
@@ -143,6 +143,22 @@ static const struct row broken_scenarios[] = {
 	{ "start of what runs", "s.lua", "kill = \"DNS1\"", "hang = \"DNS1\"",
 	 "s.lua:14: at: "
 	  "start of DNS1 at 10s is impossible: it wasn't killed" },
+	{ "undrain of what isn't drained", "s.lua", "kill = \"DNS1\"", "undrain = \"DNS1\"",
+	 "s.lua:13: at: undrain of DNS1 at 5s is impossible: it isn't drained" },
+	{ "a second drain", "s.lua", "at \"5s\" { kill = \"DNS1\" }\n", "at \"4s\" { drain = "
+	  "\"DNS1\" } at \"5s\" { drain = \"DNS1\" }\n", "s.lua:13: at: drain of DNS1 at 5s is "
+	  "impossible: it is drained already" },
+	{ "a drained balancer", "s.lua", "kill = \"DNS1\"", "drain = \"LB1\"",
+	 "s.lua:13: at.drain: no recursor 'LB1': expected one of DNS1, DNS3" },
+	{ "a drain in namespaces", "s.lua", "at \"5s\" {", "at \"9s\" { drain = \"DNS3\" }\n"
+	  "at \"5s\" {", "s.lua:13: drain: no program can be told to, only the balancers of "
+	  "virtual time: expected engines = { \"virtual\" } and our own balancer" },
+	{ "shares of a drained server", "s.lua", "at \"5s\" {", "engines = { \"virtual\" }\n"
+	  "at \"4s\" { drain = \"DNS3\" }\nat \"5s\" {", "s.lua:18: expect.even: DNS3 is "
+	  "drained at 4s: expected a time without" },
+	{ "a return into a drain", "s.lua", "at \"5s\" {", "engines = { \"virtual\" }\n"
+	  "at \"5s\" { drain = \"DNS1\" }\nat \"5s\" {", "s.lua:20: expect.back: DNS1 "
+	  "is drained at 5s: expected a time without" },
 	{ "a fault after the load", "s.lua", "at \"10s\"", "at \"15s\"",
 	 "s.lua:14: at.at: '15s': "
 	  "expected an instant before the last load's end" },
@@ -161,7 +177,7 @@ static const struct row broken_scenarios[] = {
 	  "mean 'lost'?" },
 	{ "no claim", "s.lua", "lost {", "{",
 	 "s.lua:15: expect: claim 4: expected even { ... }, "
-	  "detect, back, lost, answers, cache or latency" },
+	  "detect, back, lost, answers, cache, latency, flaps, outage, overshoot or failover" },
 	{ "a claim about nobody", "s.lua", "detect { \"DNS1\"", "detect { \"DNS4\"",
 	 "s.lua:17: "
 	  "expect.detect[1]: no recursor 'DNS4': did you mean 'DNS1'? expected one of "
@@ -194,11 +210,60 @@ static const struct row broken_scenarios[] = {
 	  "s.lua:21: expect.cache: a miss of DNS1 takes 1 ms at most, so all look like "
 		"hits: "
 	  "expected a miss above 2 ms" },
+	{ "a cache of nobody", "s.lua", "hits = 0.5", "hits = 0.5, at = \"clients\"",
+	  "s.lua:21: expect.cache.at: 'clients': expected one of \"recursors\", "
+	  "\"balancers\"" },
+	{ "a balancers' cache that isn't there", "s.lua", "hits = 0.5",
+	  "hits = 0.5, at = \"balancers\"", "s.lua:21: expect.cache.at: no packet cache in "
+	  "dnsdist.conf: expected getPool(\"\"):setCache(newPacketCache(10000))" },
+	{ "names that a balancer's cache may hold", "dnsdist.conf", "setServerPolicy(",
+	  "getPool(\"\"):setCache(newPacketCache(9)) setServerPolicy(",
+	  "s.lua:16: expect.even: names that repeat may be in a balancer's packet cache, so 0 "
+	  "queries are sure to be forwarded (0 at least, at flake 1e-09), and to catch 0.1 takes "
+	  "2396: expected unique() names" },
 	{ "a quantile of nothing", "s.lua", "cache { hits = 0.5 }",
 	 "latency { quantile = 0.9999, "
 	  "within = \"1ms\" }", "s.lua:21: expect.latency: 14271 queries are planned at "
 		"least, "
 	  "1.43 above the quantile: expected 20, so 200000 queries" },
+	{ "flaps that chance may do", "s.lua", "at \"5s\" { kill",
+	  "at \"1s\" { loss = \"DNS1\", ratio = 0.2 } expect { flaps { \"DNS1\" } } "
+	  "at \"5s\" { kill",
+	  "s.lua:13: expect.flaps.at_most: 0: health checks are lost at random, so a "
+	  "right system's may change their minds 25.92 times in the mean: expected at "
+	  "least 80" },
+	{ "a herd that chance may do", "s.lua", "cache { hits = 0.5 }",
+	  "overshoot { \"DNS1\", at_most = 0.8 }",
+	  "s.lua:21: expect.overshoot.at_most: 0.8: a right system exceeds it with a "
+	  "probability of up to 0.00691, above flake 1e-09: expected at least 0.96, or "
+	  "a greater flake" },
+	{ "an overshoot without a share", "s.lua", "cache { hits = 0.5 }",
+	  "overshoot { \"DNS1\" }",
+	  "s.lua:21: expect.overshoot: no 'at_most': expected at_most = ..." },
+	{ "a failover of a recursor", "s.lua", "cache { hits = 0.5 }",
+	  "failover { \"DNS1\" }",
+	  "s.lua:21: expect.failover[1]: no such node 'DNS1': expected one of LB1, LB2" },
+	{ "a failover of who lives", "s.lua", "cache { hits = 0.5 }",
+	  "failover { \"LB1\" }",
+	  "s.lua:21: expect.failover: nothing takes down LB1: expected an at with "
+	  "kill, hang or blackhole" },
+	{ "a failover of clients that ask once", "s.lua", "at \"10s\" {",
+	  "at \"6s\" { kill = \"LB1\" } expect { failover { \"LB1\" } } at \"10s\" {",
+	  "s.lua:14: expect.failover: clients of load 1 ask no other balancer: "
+	  "expected tries = 2, retry = \"other\" and a second balancer" },
+	{ "a share of a balancer", "s.lua", "at \"10s\" {", "at \"6s\" { kill = \"LB1\" } "
+	  "at \"9s\" { start = \"LB1\" } expect { back { \"LB1\", to = \"share\", "
+	  "within = \"1s\" } } at \"10s\" {",
+	  "s.lua:14: expect.back.to: a balancer has no share: clients choose it" },
+	{ "more errors than queries", "s.lua", "wrong = 0, duplicate = 0",
+	  "error_least = 20000",
+	  "s.lua:20: expect.answers.error_least: 20000: expected at most 14271, as "
+	  "many queries as there are surely planned" },
+	{ "a kill that spares", "s.lua", "kill = \"DNS1\"", "kill = \"DNS1\", "
+	  "spare = \"checks\"",
+	  "s.lua:13: at.spare: kill spares nobody" },
+	{ "whom a later try asks", "s.lua", "rate = 1000", "retry = \"any\", rate = 1000",
+	  "s.lua:10: load.retry: 'any': expected one of \"other\", \"same\"" },
 };
 
 static void a_broken_scenario_is_refused_with_its_line(void **state)
@@ -241,10 +306,168 @@ static void files_that_contradict_the_lab_are_refused(void **state)
 		{ "a policy that shares unevenly", "dnsdist.conf", "wrandom", "firstAvailable",
 		  "s.lua:16: expect.even: firstAvailable doesn't share evenly, and needn't: "
 			"expected "
-		  "wrandom or roundrobin in dnsdist.conf" },
+		  "wrandom, orderedWrandUntag, whashed or roundrobin in dnsdist.conf, or 'policy' "
+			"instead" },
 	};
 
 	check_rows(rows, COUNT_OF(rows));
+}
+
+/* Whether there is a note with that in it, about the configuration file. */
+static bool noted(const char *policy, const char *old, const char *new, const char *text)
+{
+	static struct lint lint;
+	char error[PLAN_ERROR_TEXT] = "", conf[2048];
+	struct plan_options o = { 0 };
+	const char *end = strstr(plan_dnsdist, "setServerPolicy");
+	bool found = false;
+
+	snprintf(conf, sizeof(conf), "%.*ssetServerPolicy(%s)\n", (int)(end - plan_dnsdist),
+	         plan_dnsdist, policy);
+	lint.note_n = 0;
+	plan_write_changed("dnsdist.conf", conf, old, new);
+	plan_free(plan_load_noted("s.lua", &o, &lint, error));
+	assert_string_equal(error, "");
+	for (unsigned i = 0; i < lint.note_n; i++)
+		found |= strstr(lint.note[i].file, "dnsdist.conf") != NULL &&
+		         strstr(lint.note[i].text, text) != NULL;
+	return found;
+}
+
+static void what_a_policy_makes_of_order_and_weight_is_noted(void **state)
+{
+	static const struct {
+		const char *policy, *old, *new, *text;
+		bool want;
+	} rows[] = {
+		{ "chashed", "order=1", "order=1", "badly uneven", true },
+		{ "chashed", "order=1", "weight=99", "a weight of 1 is", true },
+		{ "whashed", "order=1", "order=1", "badly uneven", false },
+		{ "chashed", "order=1", "order=0", "order has no effect under chashed", true },
+		{ "whashed", "order=1", "order=0", "order has no effect under whashed", true },
+		{ "whashed", "order=1", "order=1", "order has no effect", false },
+		{ "orderedWrandUntag", "order=1", "order=0", "order has no effect", false },
+	};
+	char error[PLAN_ERROR_TEXT];
+
+	(void)state;
+	plan_write_all();
+	plan_write_changed("s.lua", plan_scenario,
+	                   "even { \"DNS1\", \"DNS3\", during = { \"0s\", \"5s\" }, "
+	                   "catch = 0.1 },\n"
+	                   "  detect { \"DNS1\", within = \"model\" },\n"
+	                   "  back { \"DNS1\", to = \"share\", within = \"3s\" },\n", "");
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (noted(rows[i].policy, rows[i].old, rows[i].new, rows[i].text) != rows[i].want)
+			fail_msg("%s with %s: '%s'", rows[i].policy, rows[i].new, rows[i].text);
+	plan_write_changed("dnsdist.conf", plan_dnsdist,
+	                   "newServer{address=\"192.0.2.3\", name=\"DNS1\", order=1}\n"
+	                   "newServer{address=\"192.0.2.4\", name=\"DNS3\", order=1}\n"
+	                   "setServerPolicy(wrandom)",
+	                   "newServer{address=\"192.0.2.3\", name=\"DNS1\", weight=100}\n"
+	                   "newServer{address=\"192.0.2.4\", name=\"DNS3\", weight=100}\n"
+	                   "setServerPolicy(chashed)");
+	static struct lint lint;
+	struct plan_options o = { 0 };
+	plan_free(plan_load_noted("s.lua", &o, &lint, error));
+	for (unsigned i = 0; i < lint.note_n; i++)
+		assert_null(strstr(lint.note[i].text, "badly uneven"));
+}
+
+#define FAULT(what, to, error) { what, "s.lua", "kill = \"DNS1\"", to, "s.lua:13: " error }
+static const struct row link_rows[] = {
+	FAULT("duplicate without a ratio", "duplicate = \"DNS1\"",
+	      "at: duplicate: no ratio: expected ratio = 0.2"),
+	FAULT("jitter without a time", "jitter = \"DNS1\"",
+	      "at: jitter: no time: expected by = \"50ms\""),
+	FAULT("jitter with a ratio", "jitter = \"DNS1\", by = \"1ms\", ratio = 0.5",
+	      "at.ratio: jitter takes no ratio"),
+	FAULT("reorder without a time", "reorder = \"DNS1\", ratio = 0.1",
+	      "at: reorder: no time: expected by = \"50ms\""),
+	FAULT("reorder by nothing", "reorder = \"DNS1\", ratio = 0.1, by = \"0s\"",
+	      "at.by: reorder by no time: expected a time above 0"),
+	FAULT("a rate of nothing said", "rate = \"DNS1\"",
+	      "at: rate: no bits a second: expected bits = 1e6"),
+	FAULT("a rate too low", "rate = \"DNS1\", bits = 999",
+	      "at.bits: 999: expected 1000 bits a second at least, or 0 for no limit"),
+	FAULT("a queue of no rate", "loss = \"DNS1\", ratio = 0.1, queue = 9999",
+	      "at.queue: loss takes no queue"),
+	FAULT("a queue behind no limit", "rate = \"DNS1\", bits = 0, queue = 9999",
+	      "at.queue: a link of no rate takes no queue"),
+	FAULT("a queue too small", "rate = \"DNS1\", bits = 1e6, queue = 1513",
+	      "at.queue: 1513: expected bytes 1514...1000000000"),
+	FAULT("bits of a loss", "loss = \"DNS1\", ratio = 0.1, bits = 9999",
+	      "at.bits: loss takes no bits"),
+	FAULT("a cut both ways", "cut = \"DNS1\"",
+	      "at: cut: expected way = \"in\" or way = \"out\"; both ways is blackhole"),
+	FAULT("a kill one way", "kill = \"DNS1\", way = \"in\"",
+	      "at.way: kill takes no way"),
+	FAULT("a stub's fault one way", "refuse = \"DNS1\", way = \"in\"",
+	      "at.way: refuse takes no way"),
+	FAULT("a strange way", "cut = \"DNS1\", way = \"up\"",
+	      "at.way: 'up': expected one of \"both\", \"out\", \"in\""),
+	FAULT("loss where all is cut",
+	      "cut = \"DNS1\", way = \"in\" "
+	      "} at \"5s\" { loss = \"DNS1\", ratio = 0.1, way = \"in\"",
+	      "at: loss of DNS1 at 5s is impossible: its link drops everything"),
+	FAULT("a cut of what is cut",
+	      "blackhole = \"DNS1\" } at \"5s\" { cut = \"DNS1\", way = \"in\"",
+	      "at: cut of DNS1 at 5s is impossible: its link drops everything already"),
+	{ "reorder without its time", "s.lua", "delay = \"50us\"", "delay = \"50us\", reorder "
+	      "= 0.1",
+	  "s.lua:7: lab.links: reorder without a time: expected reorder_by = \"1ms\"" },
+	{ "a link that is too slow", "s.lua", "delay = \"50us\"", "delay = \"50us\", DNS1 = { "
+	      "rate = 1 }",
+	  "s.lua:7: lab.links.DNS1: rate = 1: expected 1000 bits a second at least, or 0 for "
+	      "no limit" },
+};
+
+static void each_new_fault_of_a_link_is_read_and_checked(void **state)
+{
+	(void)state;
+	check_rows(link_rows, COUNT_OF(link_rows));
+}
+
+/* What was read, through plan.json and back; where nothing is said nothing is written. */
+static void links_and_their_faults_say_what_they_do(void **state)
+{
+	(void)state;
+	static const char links[] = "delay = \"50us\", jitter = \"1ms\", DNS1 = { duplicate = "
+	                            "0.25, reorder = 0.5, reorder_by = \"2ms\", rate = 1e6 }";
+	char error[PLAN_ERROR_TEXT];
+
+	plan_write_all();
+	plan_write_changed("s.lua", plan_scenario, "delay = \"50us\"", links);
+	struct plan *p = load(NULL, error);
+	assert_string_equal(error, "");
+	const struct plan_link *l = &p->node[plan_find_node(p, "DNS1")].link;
+	assert_int_equal(l->jitter_ns, 1000000);
+	assert_int_equal(l->duplicate_ppm, 250000);
+	assert_int_equal(l->reorder_ppm, 500000);
+	assert_int_equal(l->reorder_ns, 2000000);
+	assert_int_equal(l->rate_bps, 1000000);
+	assert_int_equal(l->queue_bytes, 65536);
+	assert_int_equal(p->node[0].link.rate_bps, 0);
+	plan_free(p);
+	plan_write_changed("s.lua", plan_scenario, "kill = \"DNS1\" }\nat \"10s\" { start",
+	                   "rate = \"DNS1\", bits = 5e5, queue = 2000, way = \"out\" }\n"
+	                   "at \"5s\" { cut = \"DNS1\", way = \"in\" }\nat \"10s\" { heal");
+	p = load(NULL, error);
+	assert_string_equal(error, "");
+	char *text = plan_to_text(p);
+	json_t *j = json_loads(text, 0, NULL);
+	struct plan *again = plan_from_json(j, error);
+	json_decref(j);
+	assert_non_null(again);
+	assert_int_equal(again->fault[0].rate_bps, 500000);
+	assert_int_equal(again->fault[0].queue_bytes, 2000);
+	assert_int_equal(again->fault[0].way, PLAN_OUT);
+	assert_int_equal(again->fault[1].way, PLAN_IN);
+	assert_int_equal(again->fault[2].way, PLAN_BOTH_WAYS);
+	assert_null(strstr(text, "jitter_ns"));
+	free(text);
+	plan_free(again);
+	plan_free(p);
 }
 
 static void set_changes_what_the_file_says(void **state)
@@ -288,7 +511,8 @@ static void a_broken_set_is_named(void **state)
 	} rows[] = {
 		{ "load.ratee=5", "--set load.ratee=5: no such key: did you mean 'rate'? expected "
 		 "one of "
-		  "rate, from, to, arrivals, timeout, tries, family, names, types, edns, clients" },
+		  "rate, from, to, arrivals, timeout, tries, retry, family, names, types, edns, "
+		  "clients" },
 		{ "load.rate=fast", "--set load.rate=fast: 'fast': expected queries a second "
 		  "0.001...10000000" },
 		{ "laod.rate=5", "--set laod.rate=5: no such path: did you mean 'load'? expected "
@@ -355,6 +579,9 @@ int main(void)
 		cmocka_unit_test(the_reference_scenario_comes_to_its_plan),
 		cmocka_unit_test(a_broken_scenario_is_refused_with_its_line),
 		cmocka_unit_test(files_that_contradict_the_lab_are_refused),
+		cmocka_unit_test(what_a_policy_makes_of_order_and_weight_is_noted),
+		cmocka_unit_test(each_new_fault_of_a_link_is_read_and_checked),
+		cmocka_unit_test(links_and_their_faults_say_what_they_do),
 		cmocka_unit_test(set_changes_what_the_file_says),
 		cmocka_unit_test(a_broken_set_is_named),
 		cmocka_unit_test(two_groups_of_clients_send_loads_of_their_own),

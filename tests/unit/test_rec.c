@@ -274,6 +274,27 @@ static void test_each_fault_does_what_it_says(void **state)
 	assert_int_equal(rec_answer_match(buf, d.len), REC_WRONG_RCODE);
 }
 
+static void test_a_fault_may_spare_a_name(void **state)
+{
+	uint8_t name[DNS_NAME_MAX];
+	int len = dns_name_parse(name, "A.Root-Servers.net.");
+
+	(void)state;
+	assert_true(len > 0);
+	rec_fault_spares(shared, REC_F_DROP, name, (size_t)len);
+	rec_fault(shared, REC_F_DROP, 1000000, 0);
+	assert_int_equal(ask("a.root-servers.net", DNS_A, 0), REC_ANSWER);
+	assert_int_equal(ask("a.root-servers.net", DNS_AAAA, 0), REC_ANSWER);
+	assert_int_equal(ask("b.root-servers.net", DNS_A, 0), REC_DROP_FAULT);
+	assert_int_equal(rec_count(rec, REC_C_FAULT + (enum rec_counter)REC_F_DROP), 1);
+	rec_fault(shared, REC_F_SERVFAIL, 1000000, 0); /* that one spares nobody */
+	assert_int_equal(ask("a.root-servers.net", DNS_A, 0), REC_ANSWER);
+	assert_int_equal(rec_answer_match(buf, d.len), REC_ERROR);
+	rec_fault(shared, REC_F_SERVFAIL, 0, 0);
+	rec_fault_spares(shared, REC_F_DROP, NULL, 0);
+	assert_int_equal(ask("a.root-servers.net", DNS_A, 0), REC_DROP_FAULT);
+}
+
 static void test_a_slow_answer_is_late_by_just_that(void **state)
 {
 	(void)state;
@@ -351,6 +372,7 @@ int main(void)
 		TEST(test_what_is_no_query_is_dropped_and_counted),
 		TEST(test_the_longest_prefix_of_allow_from_decides),
 		TEST(test_each_fault_does_what_it_says),
+		TEST(test_a_fault_may_spare_a_name),
 		TEST(test_a_slow_answer_is_late_by_just_that),
 		TEST(test_a_cache_that_is_off_or_wiped_misses),
 		TEST(test_a_long_query_is_answered_but_not_cached),

@@ -15,124 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "balancer/core/bal.h"
-#include "lib/dns.h"
 #include "sim/judge/judge.h"
 #include "sim/plan/plan_io.h"
-#include "sim/virtual/sabotage.h"
-#include "sim/virtual/virtual.h"
-
-enum { EACH = 1000, IDS = 4 };
-
-/* What the hooks remember; one for both balancers, whose datagrams they tell apart by node. */
-struct memory {
-	unsigned n;
-	struct ep peer, local;      /* of an answer that waits to be swapped */
-	uint16_t id;
-	bool holds;
-	uint16_t real[64][IDS];     /* by port: the IDs behind the few that are used */
-	unsigned next[64];
-};
-
-static bool is_query(const struct dgram *d)
-{
-	return d->port != 0;
-}
-
-static void check_half_as_often(void *arg, unsigned node, struct bal_conf *conf,
-                                struct bal_server *server)
-{
-	(void)arg;
-	(void)node;
-	for (unsigned i = 0; i < conf->server_n; i++)
-		server[i].check.interval_ns *= 2;
-}
-
-static void weigh_55_to_45(void *arg, unsigned node, struct bal_conf *conf,
-                           struct bal_server *server)
-{
-	(void)arg;
-	(void)node;
-	(void)conf;
-	server[0].weight = 55;
-	server[1].weight = 45;
-}
-
-static void same_seed(void *arg, unsigned node, uint8_t seed[32])
-{
-	(void)arg;
-	(void)node;
-	memset(seed, 7, 32);
-}
-
-/* Every thousandth query goes to a server that is down, if there is one. */
-static void ask_the_dead(void *arg, unsigned node, int64_t now_ns, const struct bal_conf *conf,
-                         struct bal_shared *shared, struct dgram *d)
-{
-	struct memory *m = arg;
-
-	(void)node;
-	(void)now_ns;
-	for (unsigned i = 0; is_query(d) && i < conf->server_n; i++)
-		if (!bal_shared_up(shared, i) && m->n++ % EACH == EACH - 1) {
-			d->peer = conf->server[i].addr;
-			d->port = (uint16_t)bal_port(conf, i, 0);
-			return;
-		}
-}
-
-/* Every thousandth answer gets the client and ID of the one before. */
-static void swap_answers(void *arg, unsigned node, int64_t now_ns, const struct bal_conf *conf,
-                         struct bal_shared *shared, struct dgram *d)
-{
-	struct memory *m = arg;
-	struct ep peer = d->peer;
-	uint16_t id = dns_id(d->data);
-
-	(void)node;
-	(void)now_ns;
-	(void)conf;
-	(void)shared;
-	if (is_query(d))
-		return;
-	if (m->holds && m->n++ % EACH == EACH - 1) {
-		d->peer = m->peer;
-		dns_put16(d->data, m->id);
-	}
-	m->peer = peer;
-	m->id = id;
-	m->holds = true;
-}
-
-/* A handful of IDs in turn, whether they are out or not. */
-static void few_ids(void *arg, unsigned node, int64_t now_ns, const struct bal_conf *conf,
-                    struct bal_shared *shared, struct dgram *d)
-{
-	struct memory *m = arg;
-	unsigned at = (node * 8 + d->port) % 64;
-
-	(void)now_ns;
-	(void)conf;
-	(void)shared;
-	if (!is_query(d))
-		return;
-	unsigned i = m->next[at]++ % IDS;
-	m->real[at][i] = dns_id(d->data);
-	dns_put16(d->data, (uint16_t)i);
-}
-
-static void real_id(void *arg, unsigned node, struct dgram *d)
-{
-	struct memory *m = arg;
-	unsigned at = (node * 8 + d->port) % 64;
-
-	if (d->port != 0 && dns_id(d->data) < IDS)
-		dns_put16(d->data, m->real[at][dns_id(d->data)]);
-}
+#include "sim/virtual/defect.h"
 
 struct sabotage {
 	const char *what;
-	struct virtual_sabotage hooks;
+	const char *defect;         /* as --defect has it */
 	const char *set[4];         /* of blog.lua, so that it can be decided */
 	uint64_t seeds;             /* 1...: one at least must be found out */
 	bool every;                 /* no: each of them */
@@ -141,40 +30,45 @@ struct sabotage {
 };
 
 static const struct sabotage sabotages[] = {
-	{ "health is checked at half the rate", { .conf = check_half_as_often },
+	{ "health is checked at half the rate", "slow-checks",
 	  { NULL }, 8, false, "detect", "last query to it", NULL },
-	{ "one query in a thousand goes to the dead server", { .sent = ask_the_dead },
+	{ "one query in a thousand goes to the dead server", "asks-dead",
 	  { NULL }, 3, true, "detect", "to it", "held down" },
-	{ "answers are swapped between two clients", { .sent = swap_answers },
+	{ "answers are swapped between two clients", "swap-answers",
 	  { NULL }, 3, true, "answers", "no such ID", "who didn't ask that" },
-	{ "weights 55:45", { .conf = weigh_55_to_45 },
+	{ "weights 55:45", "weights=55",
 	  { "load.rate=4000", "expect.even.catch=0.04", NULL }, 3, true, "even", "expected 50.0 %",
 	  NULL },
-	{ "both balancers draw from one seed", { .seed = same_seed },
+	{ "both balancers draw from one seed", "equal-seeds",
 	  { NULL }, 3, true, "even", "don't draw on their own", NULL },
-	{ "query IDs are used again too soon", { .sent = few_ids, .received = real_id },
+	{ "query IDs are used again too soon", "id-reuse",
 	  { "load.rate=4000", "expect.lost.at_most=3700", NULL }, 3, true, "lost", "got no answer",
 	  "is used again" },
+	{ "a wrong address in one answer of a thousand", "wrong-data",
+	  { NULL }, 3, true, "answers", "wrong", NULL },
+	{ "one answer in a thousand comes twice", "answer-twice",
+	  { NULL }, 3, true, "answers", "second answer", NULL },
+	{ "recursors forget at once", "cache-off",
+	  { NULL }, 3, true, "cache", "", NULL },
+	{ "two failures more are waited for", "slow-detect",
+	  { NULL }, 3, true, "detect", "last query to it", NULL },
 };
 
-static json_t *run(const struct sabotage *s, const struct virtual_sabotage *hooks, uint64_t seed,
-                   bool invariants)
+static json_t *run(const struct sabotage *s, const char *defect, uint64_t seed, bool invariants)
 {
-	struct memory *m = calloc(1, sizeof(*m));
-	struct virtual_sabotage own = hooks != NULL ? *hooks : (struct virtual_sabotage){ 0 };
+	struct defects set = { 0 };
 	struct plan_options po = { .seed = &seed, .set = s->set };
 	char error[VIRTUAL_ERROR_TEXT] = "", why[PLAN_ERROR_TEXT] = "";
 	struct plan *p = plan_load("scenarios/blog.lua", &po, why);
 
 	assert_string_equal(why, "");
 	assert_non_null(p);
-	assert_non_null(m);
-	own.arg = m;
-	struct virtual_options o = { .invariants = invariants, .sabotage = &own };
-	json_t *doc = virtual_run(p, &o, error);
+	if (defect != NULL && defects_parse(&set, defect, error) < 0)
+		fail_msg("%s", error);
+	struct virtual_options o = { .invariants = invariants };
+	json_t *doc = defects_run(&set, p, &o, error);
 	assert_string_equal(error, "");
 	plan_free(p);
-	free(m);
 	return doc;
 }
 
@@ -231,7 +125,7 @@ static void each_sabotage_is_found_out_from_packets(void **state)
 		const struct sabotage *s = &sabotages[i];
 		uint64_t found = 0, seeds = seeds_of(s);
 		for (uint64_t seed = 1; seed <= seeds; seed++) {
-			json_t *doc = run(s, &s->hooks, seed, false);
+			json_t *doc = run(s, s->defect, seed, false);
 			found += found_out(doc, s->kind, s->why);
 			assert_int_not_equal(judge_verdict(doc), VERDICT_INVALID);
 			json_decref(doc);
@@ -249,7 +143,7 @@ static void broken_invariants_are_told_with_their_moment(void **state)
 		const struct sabotage *s = &sabotages[i];
 		if (s->violation == NULL)
 			continue;
-		json_t *doc = run(s, &s->hooks, 1, true);
+		json_t *doc = run(s, s->defect, 1, true);
 		const json_t *first = json_array_get(json_object_get(doc, "violations"), 0);
 		if (strstr(text_of(first, "what"), s->violation) == NULL)
 			fail_msg("%s: the first violation is '%s'", s->what,

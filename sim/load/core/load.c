@@ -256,13 +256,16 @@ static void ask_next(struct load *l, struct dgram *d)
 	l->has_next = load_gen_next(l->gen, &l->next);
 }
 
-/* The next try: another balancer if there is one, a new ID. The entry is in no list. */
+/*
+ * The next try: another balancer, if there is one and clients do so; a new ID. The entry is in no
+ * list.
+ */
 static void ask_again(struct load *l, uint32_t i, int64_t due_ns, struct dgram *d)
 {
 	struct open *o = &l->open[i];
 	unsigned n = load_gen_balancers(l->gen), step = 0;
 
-	if (n > 1)
+	if (n > 1 && l->spec->retry != PLAN_SAME)
 		step = 1 + (unsigned)drbg_below(&l->retries, n - 1);
 	o->target = (o->target + step) % n;
 	o->id = load_gen_spare_id(l->gen, o->source);

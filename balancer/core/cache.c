@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The packet cache as one worker uses it; see cache.h. */
+#include "cache.h"
+
+#include <string.h>
+
+enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
+
+/* Queries that may be out: over UDP server by server, then over TCP. */
+static size_t places(const struct bal_conf *conf)
+{
+	return (size_t)conf->server_n * conf->max_outstanding + conf->tcp.conns;
+}
+
+size_t cache_arena_size(const struct bal_conf *conf)
+{
+	return conf->cache.entries == 0 ? 0 :
+	       arena_need(places(conf), sizeof(struct cache_kept));
+}
+
+void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
+                const struct bal_shared *shared)
+{
+	if (conf->cache.entries == 0 || shared->packets == NULL)
+		return;
+	c->packets = shared->packets;
+	c->shared = shared;
+	c->conf = &conf->cache;
+	c->stale_ns = (int64_t)conf->stale_s * SECOND;
+	c->kept_each = conf->max_outstanding;
+	c->kept = arena_take(a, places(conf), sizeof(*c->kept));
+	c->kept_tcp = c->kept + (size_t)conf->server_n * conf->max_outstanding;
+}
+
+static bool has_option(const uint8_t *p, size_t n, uint16_t code)
+{
+	while (n >= 4) {
+		size_t size = 4u + dns_get16(p + 2);
+		if (dns_get16(p) == code)
+			return true;
+		if (size > n)
+			return false;
+		p += size;
+		n -= size;
+	}
+	return false;
+}
+
+/* Makes the key of the query at hand. False: it isn't one whose answer is kept. */
+static bool make_key(struct cache *c, const struct dgram *d, const struct dns_question *q)
+{
+	unsigned skip = c->conf->cookie_hashing ? 0 : PCACHE_SKIP_COOKIE;
+	struct dns_edns e;
+
+	c->key.len = 0;
+	if ((dns_flags(d->data) & DNS_OPCODE) != 0 || q->type == DNS_AXFR || q->type == TYPE_IXFR ||
+	    dns_edns(&e, d->data, d->len, q->end) < 0)
+		return false;
+	if (!pcache_key_packet(&c->key, c->packets, d->data, d->len, q, &e,
+	                       d->proto == DGRAM_TCP, skip)) {
+		c->key.len = 0;
+		return false;
+	}
+	c->cookie = skip != 0 && e.present &&
+	            has_option(d->data + e.at + 11, (size_t)(e.end - e.at - 11), OPTION_COOKIE);
+	return true;
+}
+
+/* Seconds that TTLs are less by. An expired answer's least becomes stale_ttl. */
+static uint32_t age_of(const struct cache *c, const struct pcache_hit *hit, bool stale,
+                       size_t q_end)
+{
+	if (!stale)
+		return (uint32_t)(hit->age_ns / SECOND);
+	uint32_t least = pcache_min_ttl(c->answer, hit->len, q_end);
+	return least != UINT32_MAX && least > c->conf->stale_ttl ? least - c->conf->stale_ttl : 0;
+}
+
+/* The answer that is in c->answer goes out in place of the query. */
+static void give(struct cache *c, struct dgram *d, const struct dns_question *q,
+                 const struct pcache_hit *hit, bool stale)
+{
+	uint32_t age_s = c->conf->dont_age ? 0 : age_of(c, hit, stale, q->end);
+
+	memcpy(c->answer, d->data, 2);
+	memcpy(c->answer + DNS_HEADER, d->data + DNS_HEADER, q->name_len);
+	if (age_s > 0)
+		pcache_age(c->answer, hit->len, q->end, age_s);
+	memcpy(d->data, c->answer, hit->len);
+	d->len = hit->len;
+}
+
+bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d, const struct dns_question *q)
+{
+	size_t most = d->cap < sizeof(c->answer) ? d->cap : sizeof(c->answer);
+	struct pcache_hit hit;
+	bool stale = false;
+
+	if (c->packets == NULL || !make_key(c, d, q))
+		return false;
+	bool found = pcache_get(c->packets, &c->key, now_ns, c->answer, most, &hit);
+	if (!found && c->stale_ns > 0 && !bal_shared_any_up(c->shared)) {
+		found = pcache_get(c->packets, &c->key, now_ns - c->stale_ns, c->answer, most,
+		                   &hit);
+		stale = found && hit.left_ns <= c->stale_ns;
+	}
+	if (found)
+		give(c, d, q, &hit, stale);
+	else
+		c->misses++;
+	return found;
+}
+
+static void keep(const struct cache *c, struct cache_kept *k)
+{
+	k->key.hash = c->key.hash;
+	k->key.len = c->key.len;
+	k->cookie = c->cookie;
+	memcpy(k->key.b, c->key.b, c->key.len);
+}
+
+void cache_keep(struct cache *c, unsigned server, uint32_t slot)
+{
+	if (c->packets != NULL)
+		keep(c, &c->kept[(size_t)server * c->kept_each + slot]);
+}
+
+void cache_keep_tcp(struct cache *c, uint32_t slot)
+{
+	if (c->packets != NULL)
+		keep(c, &c->kept_tcp[slot]);
+}
+
+/* What an answer's records say about how long it may be kept. */
+struct records {
+	uint32_t ttl;         /* the least; UINT32_MAX: there are none but OPT */
+	uint32_t soa_ttl;     /* of an SOA in the authority section, at most its MINIMUM */
+	bool soa, cookie;
+};
+
+static void read_soa(struct records *r, const uint8_t *m, const struct dns_rr *rr)
+{
+	uint32_t minimum = rr->rdlen >= 4 ? dns_get32(m + rr->end - 4) : 0;
+
+	r->soa = true;
+	r->soa_ttl = minimum < rr->ttl ? minimum : rr->ttl;
+}
+
+/* False when a record can't be read. */
+static bool read_records(struct records *r, const uint8_t *m, size_t len, size_t at)
+{
+	unsigned authority = dns_ancount(m), additional = authority + dns_nscount(m);
+	unsigned n = additional + dns_arcount(m);
+	struct dns_rr rr;
+
+	*r = (struct records){ .ttl = UINT32_MAX };
+	for (unsigned i = 0; i < n; i++, at = rr.end) {
+		if (dns_rr(&rr, m, len, at) < 0)
+			return false;
+		if (rr.type == DNS_OPT) {
+			r->cookie = r->cookie || has_option(m + rr.rdata, rr.rdlen, OPTION_COOKIE);
+			continue;
+		}
+		r->ttl = rr.ttl < r->ttl ? rr.ttl : r->ttl;
+		if (rr.type == DNS_SOA && i >= authority && i < additional)
+			read_soa(r, m, &rr);
+	}
+	return true;
+}
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How long an answer is kept, in seconds; 0: it isn't. */
+static uint32_t keep_s(const struct bal_cache_conf *conf, const uint8_t *m,
+                       const struct records *r)
+{
+	unsigned rcode = dns_flags(m) & DNS_RCODE;
+	uint32_t ttl = r->ttl;
+
+	if (rcode == DNS_SERVFAIL || rcode == DNS_REFUSED)
+		return conf->failure_ttl;
+	if (ttl == UINT32_MAX)
+		return 0;
+	if (rcode == DNS_NXDOMAIN || (rcode == DNS_NOERROR && r->soa))
+		ttl = lesser(lesser(ttl, conf->negative_ttl), r->soa ? r->soa_ttl : ttl);
+	ttl = lesser(ttl, conf->max_ttl);
+	return ttl >= conf->min_ttl ? ttl : 0;
+}
+
+static void learn(struct cache *c, int64_t now_ns, const struct cache_kept *k,
+                  const struct dgram *d, size_t q_end)
+{
+	struct records r;
+
+	if (k->key.len == 0 || (dns_flags(d->data) & DNS_TC) != 0 || dns_qdcount(d->data) != 1 ||
+	    !read_records(&r, d->data, d->len, q_end) || (k->cookie && r.cookie))
+		return;
+	uint32_t ttl_s = keep_s(c->conf, d->data, &r);
+	if (ttl_s == 0)
+		return;
+	c->not_cached += pcache_put(c->packets, &k->key, now_ns, (int64_t)ttl_s * SECOND, d->data,
+	                            d->len) > PCACHE_EVICTED;
+}
+
+void cache_learn(struct cache *c, int64_t now_ns, unsigned server, uint32_t slot,
+                 const struct dgram *d, size_t q_end)
+{
+	if (c->packets != NULL)
+		learn(c, now_ns, &c->kept[(size_t)server * c->kept_each + slot], d, q_end);
+}
+
+void cache_learn_tcp(struct cache *c, int64_t now_ns, uint32_t slot, const struct dgram *d,
+                     size_t q_end)
+{
+	if (c->packets != NULL)
+		learn(c, now_ns, &c->kept_tcp[slot], d, q_end);
+}

@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- Health checks that are patient: three failures in a row before a server is out, two good
+-- answers before it is in. A blip changes nothing; a real failure costs three times as many
+-- queries.
+lab {
+  balancers = {
+    LB1 = { "192.160.102.2", "2605:e200:d000::2" },
+    LB2 = { "192.160.102.3", "2605:e200:d000::3" },
+    config = "conf/patient.conf",
+  },
+  recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
+  clients = { net = "192.160.102.128/25", count = 50, choose = "per_query" },
+  links = { delay = "50us" },
+}
+load {
+  rate = 500, arrivals = "poisson", to = "20s",
+  names = zipf(1000), timeout = "2s", tries = 1,
+}
+at "5s"  { hang   = "DNS1" }
+at "12s" { resume = "DNS1" }
+expect {
+  detect  { "DNS1", within = "model" },
+  back    { "DNS1", within = "4s" },
+  lost    { at_most = "model" },
+  answers { wrong = 0, duplicate = 0 },
+}
