@@ -89,3 +89,38 @@ def test_truncated_answers_end_in_refused_connections(tmp_path):
     seen = list(kinds(out / "four.pcap"))
     assert set(seen) == {(4, "tcp", SYN), (4, "tcp", RST_ACK)}
     assert seen.count((4, "tcp", SYN)) == seen.count((4, "tcp", RST_ACK)) == once["tcp"]
+
+
+EVEN = """
+lab {
+  balancers = { LB1 = { "192.160.102.2" }, config = "slow.conf" },
+  recursors = { "DNS1", "DNS3", config = "RECURSOR" },
+  clients = { net = "192.160.102.128/25", count = 50 },
+  links = { delay = "50us" },
+}
+load { rate = 5000, to = "9s", names = zipf(1000), timeout = "1s" }
+at "0s" { truncate = "DNS1" }
+at "0s" { truncate = "DNS3" }
+at "3s" { kill = "DNS1" }
+expect { even { "DNS1", "DNS3", during = { FROM, TO }, catch = 0.05 } }
+"""
+SLOW = """setLocal("0.0.0.0:53")
+setACL({"192.160.102.0/24"})
+newServer{address="192.0.2.3", name="DNS1", checkInterval=3, maxCheckFailures=3}
+newServer{address="192.0.2.4", name="DNS3", checkInterval=3, maxCheckFailures=3}
+setServerPolicy(wrandom)
+"""
+
+
+@pytest.mark.parametrize("window,verdict",
+                         [('"0s", "3s"', "PASS"), ('"0s", "9s"', "INCONCLUSIVE")])
+def test_what_a_dead_recursor_refuses_over_tcp_is_no_skew(tmp_path, window, verdict):
+    """Its checks haven't failed yet: what was drawn for it is seen at the other one only."""
+    (tmp_path / "slow.conf").write_text(SLOW)
+    path = tmp_path / "even.lua"
+    path.write_text(EVEN.replace("FROM, TO", window).replace(
+        "RECURSOR", str(ek.SCENARIOS / "blog/recursor.conf")))
+    done = ek.run(path, tmp_path / "run", "--engine", "virtual")
+    claim = done.expectation("even")
+    assert claim["verdict"] == verdict, claim
+    assert ("may have been refused by another server" in claim["why"]) == (verdict != "PASS")
