@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TCP sockets of one worker; see tcp.h. */
+/* TCP of one worker: accepting, receiving, the core's orders; see tcp.h. */
 #include "tcp.h"
 
 #include <errno.h>
@@ -7,63 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/host/host.h"
 #include "lib/host/net.h"
-#include "lib/stream.h"
 #include "socket.h"
-
-enum {
-	READ = 16384,              /* bytes asked of a socket at once, if no message needs more */
-	IN_MAX = READ + STREAM_MAX,
-	OUT_MAX = 1 << 18,         /* unsent bytes; above half of it nothing more is read */
-	ACCEPTS = 64,              /* of one event */
-	FIRST = 512,               /* bytes of a buffer, at least */
-};
-
-enum state { FREE = 0, CLIENT, CONNECTING, SERVER, LINGERING };
-
-struct bytes {
-	uint8_t *p;                /* NULL: nothing is kept */
-	uint32_t at, len, cap;     /* len counts from p + at */
-};
-
-struct conn {
-	enum state state;
-	int fd;
-	uint32_t number;           /* the core's */
-	uint32_t events;           /* watched */
-	bool closing;              /* when all is sent */
-	bool eof;                  /* client: it has shut its side */
-	bool resumes;              /* in the list of those that may go on */
-	uint16_t port;             /* of the core */
-	struct ep peer, local;
-	struct bytes in, out;
-	int64_t stuck_ns;          /* closed then, unless its peer takes a byte before */
-};
-
-struct tcp_shell {
-	const struct bal_conf *conf;
-	struct bal *bal;
-	int epoll, spare;
-	struct conn *conn;         /* by the core's places */
-	uint32_t touched;          /* places ever used */
-	uint32_t *resume;          /* clients whose kept messages may be given to the core */
-	uint32_t resume_n;
-	int *listener;             /* by front; -1: none */
-	int64_t now_ns, next_stuck_ns;
-	uint64_t stuck;
-	uint8_t in[IN_MAX];
-	uint8_t work[UINT16_MAX];  /* the message in the core's hands */
-};
+#include "tcp_conn.h"
 
 static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t len);
 
-/* ---- connections ---- */
+/* ---- listening ---- */
 
 struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll)
 {
@@ -90,172 +44,6 @@ void tcp_shell_listen(struct tcp_shell *t, int fd, unsigned front)
 	net_watch(t->epoll, fd, TCP_EVENT_LISTEN | front);
 }
 
-static struct conn *find(struct tcp_shell *t, uint32_t number)
-{
-	struct conn *c = &t->conn[bal_tcp_place(number)];
-
-	return c->state != FREE && c->number == number ? c : NULL;
-}
-
-static struct conn *begin(struct tcp_shell *t, uint32_t number, int fd, enum state state,
-                          uint32_t events)
-{
-	struct conn *c = &t->conn[bal_tcp_place(number)];
-	struct epoll_event e = { .events = events, .data.u64 = TCP_EVENT_CONN | number };
-	bool resumes = c->resumes;
-
-	MUST(c->state == FREE);
-	*c = (struct conn){ .state = state, .fd = fd, .number = number, .events = events,
-	                    .resumes = resumes, .stuck_ns = INT64_MAX };
-	if (bal_tcp_place(number) >= t->touched)
-		t->touched = bal_tcp_place(number) + 1;
-	MUST(epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e) == 0);
-	return c;
-}
-
-static void watch(struct tcp_shell *t, struct conn *c, uint32_t events)
-{
-	struct epoll_event e = { .events = events, .data.u64 = TCP_EVENT_CONN | c->number };
-
-	if (c->events == events)
-		return;
-	c->events = events;
-	MUST(epoll_ctl(t->epoll, EPOLL_CTL_MOD, c->fd, &e) == 0);
-}
-
-static void forget(struct bytes *b)
-{
-	free(b->p);
-	*b = (struct bytes){ 0 };
-}
-
-/* Closes it and tells the core. */
-static void drop(struct tcp_shell *t, struct conn *c)
-{
-	close(c->fd);
-	forget(&c->in);
-	forget(&c->out);
-	c->state = FREE;
-	bal_tcp_closed(t->bal, t->now_ns, c->number);
-}
-
-/* ---- buffers ---- */
-
-static void append(struct bytes *b, const void *p, size_t n)
-{
-	if (b->at > 0 && b->len > 0)
-		memmove(b->p, b->p + b->at, b->len);
-	b->at = 0;
-	if (b->len + n > b->cap) {
-		b->cap = b->len + n < FIRST ? FIRST : (uint32_t)(b->len + n) * 2;
-		b->p = realloc(b->p, b->cap);
-		MUST(b->p != NULL);
-	}
-	if (n > 0)
-		memcpy(b->p + b->len, p, n);
-	b->len += (uint32_t)n;
-}
-
-static void took(struct bytes *b, size_t n)
-{
-	b->at += (uint32_t)n;
-	b->len -= (uint32_t)n;
-	if (b->len == 0)
-		forget(b);
-}
-
-/* ---- sending ---- */
-
-static int64_t send_timeout(const struct tcp_shell *t, const struct conn *c)
-{
-	return c->port == 0 ? t->conf->tcp.send_timeout_ns
-	                    : t->conf->server[c->port - 1].tcp.send_timeout_ns;
-}
-
-static void start_clock(struct tcp_shell *t, struct conn *c)
-{
-	c->stuck_ns = t->now_ns + send_timeout(t, c);
-	if (c->stuck_ns < t->next_stuck_ns)
-		t->next_stuck_ns = c->stuck_ns;
-}
-
-/*
- * Sends what is kept, and then the end. What the client sent and nobody will read would make the
- * kernel reset the connection, and the answers with it: then its own end is waited for.
- */
-static void finish(struct tcp_shell *t, struct conn *c)
-{
-	int unread = 0;
-
-	if (c->port == 0 && !c->eof && ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0 &&
-	    shutdown(c->fd, SHUT_WR) == 0) {
-		c->state = LINGERING;
-		start_clock(t, c);
-		watch(t, c, EPOLLIN);
-		return;
-	}
-	drop(t, c);
-}
-
-/* Sends what it can of what is kept. False: the connection is no more. */
-static bool flush(struct tcp_shell *t, struct conn *c)
-{
-	while (c->out.len > 0) {
-		ssize_t n = send(c->fd, c->out.p + c->out.at, c->out.len, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			watch(t, c, c->events | EPOLLOUT);
-			return true;
-		}
-		if (n < 0) {
-			drop(t, c);
-			return false;
-		}
-		took(&c->out, (size_t)n);
-		start_clock(t, c);
-	}
-	c->stuck_ns = INT64_MAX;
-	watch(t, c, c->events & ~(uint32_t)EPOLLOUT);
-	if (!c->closing)
-		return true;
-	finish(t, c);
-	return false;
-}
-
-/* Sends a message, framed; what the socket doesn't take is kept. */
-static void put(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t len)
-{
-	uint8_t prefix[STREAM_PREFIX];
-	struct iovec iov[2] = { { prefix, sizeof(prefix) },
-	                        { (void *)(uintptr_t)m, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	size_t sent = 0;
-
-	stream_prefix(prefix, len);
-	if (c->out.len == 0) {
-		ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			drop(t, c);
-			return;
-		}
-		sent = n > 0 ? (size_t)n : 0;
-		if (sent == sizeof(prefix) + len)
-			return;
-		start_clock(t, c);
-	} else if (c->out.len > OUT_MAX) {
-		t->stuck++;
-		drop(t, c);
-		return;
-	}
-	if (sent < sizeof(prefix)) {
-		append(&c->out, prefix + sent, sizeof(prefix) - sent);
-		sent = sizeof(prefix);
-	}
-	append(&c->out, m + (sent - sizeof(prefix)), len - (sent - sizeof(prefix)));
-	watch(t, c, c->events | EPOLLOUT);
-}
-
 /* ---- receiving ---- */
 
 static bool may_take(const struct tcp_shell *t, const struct conn *c)
@@ -275,11 +63,11 @@ static void consume(struct tcp_shell *t, struct conn *c, const uint8_t *p, size_
 	while (may_take(t, c) && (took_n = stream_first(p + at, n - at, &m, &len)) > 0) {
 		at += took_n;
 		give(t, c, m, len);
-		if (find(t, number) == NULL)
+		if (tconn_find(t, number) == NULL)
 			return;
 	}
 	if (at < n)
-		append(&c->in, p + at, n - at);
+		tconn_append(&c->in, p + at, n - at);
 }
 
 /* The client may be given more of what is kept. */
@@ -289,11 +77,11 @@ static void resume(struct tcp_shell *t, struct conn *c)
 
 	if (n > 0) {
 		memcpy(t->in, c->in.p + c->in.at, n);
-		forget(&c->in);
+		tconn_forget(&c->in);
 		consume(t, c, t->in, n);
 	}
 	if (c->state == CLIENT && !c->eof && may_take(t, c))
-		watch(t, c, c->events | EPOLLIN);
+		tconn_watch(t, c, c->events | EPOLLIN);
 }
 
 static void resume_later(struct tcp_shell *t, struct conn *c)
@@ -318,10 +106,10 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 	bal_rx(t->bal, t->now_ns, &d, 1);
 	if (!bal_verdict_sends(d.verdict))
 		return;
-	struct conn *to = find(t, d.conn);
+	struct conn *to = tconn_find(t, d.conn);
 	if (to == NULL)
 		return;
-	put(t, to, d.data, d.len);
+	tconn_put(t, to, d.data, d.len);
 	if (to->state != FREE)
 		resume_later(t, to);
 }
@@ -338,11 +126,11 @@ static bool has_whole(const struct bytes *in)
 static void end_of_input(struct tcp_shell *t, struct conn *c)
 {
 	if (c->state == SERVER) {
-		drop(t, c);
+		tconn_drop(t, c);
 		return;
 	}
 	c->eof = true;
-	watch(t, c, c->events & ~(uint32_t)EPOLLIN);
+	tconn_watch(t, c, c->events & ~(uint32_t)EPOLLIN);
 	/* What it had sent before and is kept may not be served yet: then that decides. */
 	if (!has_whole(&c->in))
 		bal_tcp_eof(t->bal, t->now_ns, c->number);
@@ -360,7 +148,7 @@ static void receive(struct tcp_shell *t, struct conn *c)
 	size_t kept = c->in.len;
 
 	if (!may_take(t, c)) { /* asked again when that has changed */
-		watch(t, c, c->events & ~(uint32_t)EPOLLIN);
+		tconn_watch(t, c, c->events & ~(uint32_t)EPOLLIN);
 		return;
 	}
 	if (has_whole(&c->in)) { /* first that: so what is kept stays below IN_MAX */
@@ -371,7 +159,7 @@ static void receive(struct tcp_shell *t, struct conn *c)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
-		drop(t, c);
+		tconn_drop(t, c);
 		return;
 	}
 	if (n == 0) {
@@ -381,7 +169,7 @@ static void receive(struct tcp_shell *t, struct conn *c)
 	if (kept > 0)
 		memcpy(t->in, c->in.p + c->in.at, kept);
 	c->in.len = 0;
-	forget(&c->in);
+	tconn_forget(&c->in);
 	consume(t, c, t->in, kept + (size_t)n);
 }
 
@@ -391,7 +179,7 @@ static void linger(struct tcp_shell *t, struct conn *c)
 	ssize_t n = recv(c->fd, t->in, sizeof(t->in), 0);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		drop(t, c);
+		tconn_drop(t, c);
 }
 
 /* ---- opening ---- */
@@ -402,11 +190,11 @@ static void connect_done(struct tcp_shell *t, struct conn *c)
 	socklen_t len = sizeof(err);
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err != 0) {
-		drop(t, c);
+		tconn_drop(t, c);
 		return;
 	}
 	c->state = SERVER;
-	watch(t, c, EPOLLIN);
+	tconn_watch(t, c, EPOLLIN);
 	bal_tcp_connected(t->bal, t->now_ns, c->number);
 }
 
@@ -418,7 +206,7 @@ static void open_server(struct tcp_shell *t, const struct dgram *d)
 		bal_tcp_closed(t->bal, t->now_ns, d->conn);
 		return;
 	}
-	struct conn *c = begin(t, d->conn, fd, CONNECTING, EPOLLOUT);
+	struct conn *c = tconn_begin(t, d->conn, fd, CONNECTING, EPOLLOUT);
 	c->port = d->port;
 	c->peer = d->peer;
 }
@@ -437,7 +225,7 @@ static void take_client(struct tcp_shell *t, int fd, const struct ep *peer, unsi
 		return;
 	}
 	socket_prompt(fd);
-	struct conn *c = begin(t, number, fd, CLIENT, EPOLLIN);
+	struct conn *c = tconn_begin(t, number, fd, CLIENT, EPOLLIN);
 	c->peer = *peer;
 	c->local = local;
 }
@@ -479,20 +267,20 @@ static void ready(struct tcp_shell *t, struct conn *c, uint32_t events)
 		return;
 	}
 	if ((events & EPOLLERR) != 0) {
-		drop(t, c);
+		tconn_drop(t, c);
 		return;
 	}
-	if ((events & EPOLLOUT) != 0 && !flush(t, c))
+	if ((events & EPOLLOUT) != 0 && !tconn_flush(t, c))
 		return;
-	if ((events & (EPOLLIN | EPOLLHUP)) == 0 || find(t, number) == NULL)
+	if ((events & (EPOLLIN | EPOLLHUP)) == 0 || tconn_find(t, number) == NULL)
 		return;
 	if (c->state == LINGERING)
 		linger(t, c);
 	else if ((events & EPOLLIN) != 0)
 		receive(t, c);
 	else
-		drop(t, c); /* both sides are shut, and nothing is left to read */
-	if (find(t, number) != NULL)
+		tconn_drop(t, c); /* both sides are shut, and nothing is left to read */
+	if (tconn_find(t, number) != NULL)
 		resume_later(t, c);
 }
 
@@ -503,25 +291,25 @@ void tcp_shell_event(struct tcp_shell *t, uint64_t what, uint32_t events, int64_
 	t->now_ns = now_ns;
 	if ((what & TCP_EVENT_LISTEN) != 0)
 		accept_some(t, (unsigned)(what & ~TCP_EVENT_LISTEN));
-	else if ((c = find(t, (uint32_t)what)) != NULL)
+	else if ((c = tconn_find(t, (uint32_t)what)) != NULL)
 		ready(t, c, events);
 }
 
 static void carry_out(struct tcp_shell *t, const struct dgram *d)
 {
-	struct conn *c = find(t, d->conn);
+	struct conn *c = tconn_find(t, d->conn);
 
 	if (d->verdict == BAL_ORDER_OPEN) {
 		open_server(t, d);
 	} else if (c == NULL) {
 		bal_tcp_closed(t->bal, t->now_ns, d->conn); /* it had never been opened */
 	} else if (d->verdict == BAL_ORDER_SEND) {
-		put(t, c, d->data, d->len);
+		tconn_put(t, c, d->data, d->len);
 	} else if (c->port == 0 && c->out.len > 0) {
 		c->closing = true;
-		watch(t, c, EPOLLOUT);
+		tconn_watch(t, c, EPOLLOUT);
 	} else {
-		finish(t, c);
+		tconn_finish(t, c);
 	}
 }
 
@@ -534,7 +322,7 @@ static void close_stuck(struct tcp_shell *t)
 			continue;
 		if (c->stuck_ns <= t->now_ns) {
 			t->stuck += c->state != LINGERING;
-			drop(t, c);
+			tconn_drop(t, c);
 		} else if (c->stuck_ns < t->next_stuck_ns) {
 			t->next_stuck_ns = c->stuck_ns;
 		}
