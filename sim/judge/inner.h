@@ -49,9 +49,9 @@ void tcp_free(struct tcp *t);
  * One segment, in the order of the capture. Calls message for every DNS message that it completes
  * (RFC 1035, 4.2.2); m is good until it returns. A segment that comes twice or out of order is put
  * in its place. Streams, and what they hold, are bounded: one too many is not followed on, nor is
- * one that breaks the bounds.
+ * one that breaks the bounds. False: it has data of a stream that isn't followed.
  */
-void tcp_segment(struct tcp *t, const struct frame *f,
+bool tcp_segment(struct tcp *t, const struct frame *f,
                  void (*message)(void *of, const uint8_t *m, size_t len), void *of);
 /* Streams that were given up: their answers are missing. */
 uint64_t tcp_given_up(const struct tcp *t);
@@ -163,6 +163,7 @@ struct front {
 	uint16_t server;    /* UINT16_MAX: not forwarded */
 	bool shared;        /* one of several that wait with one question: a guess */
 	bool hit;           /* answered from the balancer's cache: never forwarded */
+	bool unsure;        /* as in struct draw */
 };
 
 STATIC_MUST(sizeof(struct front) == 64);
@@ -261,7 +262,11 @@ struct balancer {
 	struct aging owed;          /* question to servers' answers that no client has yet */
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
-	uint64_t tcp_sent;          /* segments with data to servers, which nobody follows */
+	struct tcp *tcp;            /* queries and answers over TCP, once there are any */
+	/* forwards over TCP that no query explains: tries after the first; segments with data to
+	 * servers that aren't followed; connections that servers refused */
+	uint64_t tcp_again, tcp_unfollowed, tcp_refused;
+	int64_t tcp_refused_ns;     /* the last one */
 	uint64_t queries, hits;     /* clients' that are settled; those that weren't forwarded */
 	struct cache_count *cache;  /* the same for each of the judge's caches, in its window */
 	uint64_t draws;             /* and to each server */
@@ -281,6 +286,7 @@ struct draw {
 	uint64_t frame;
 	uint16_t server;
 	bool lone, shared;
+	bool unsure;        /* over TCP: another server may have been chosen, which refused */
 	const struct name *name; /* NULL: not known */
 };
 
@@ -297,6 +303,8 @@ bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns
 /* How often it was started until t_ns, or from from_ns on. */
 unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_t from_ns,
                          int64_t t_ns);
+/* What there was over TCP that may have been a choice and isn't known as one. */
+uint64_t balancer_tcp_unsure(const struct balancer *b);
 /* Counts a query at the front that is settled. */
 void balancer_count(const struct judge *j, struct balancer *b, const struct front *f);
 /* The server that a query was forwarded to, by its key at the front; NULL: not known. */

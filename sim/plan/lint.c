@@ -421,6 +421,12 @@ static void lint_faults(struct lint *l, const struct plan *p)
 			         "%s can't %s on command: expected our "
 			         "recursor-stub", p->recursor.path,
 				plan_fault_name(p->fault[i].kind));
+	unsigned line;
+	if (p->for_virtual && plan_upsets_tcp(p, &line))
+		lint_add(l, !p->for_netns, NULL, line, "truncate sends clients to TCP while a link "
+		         "loses, doubles or reorders frames, which virtual time can't: expected "
+		         "none of it at that time%s",
+		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 
 /* Where a drain that began with fault i ends. */
