@@ -123,14 +123,20 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
-static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question)
+/* The server that the policy says; -1: none. */
+static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
 {
 	if (!b->policy_fresh) {
 		policy_refresh(&b->policy);
 		b->policy_fresh = true;
 	}
-	int server = policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
-	                         question->name_len);
+	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
+	                   question->name_len);
+}
+
+static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
+                                int server)
+{
 	if (server < 0)
 		return no_server(b, d, question);
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
@@ -148,6 +154,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 {
 	struct dns_question question;
+	int server = -1;
 
 	if (!prefix_any(b->conf->acl, b->conf->acl_n, &d->peer.ip))
 		return BAL_DROP_ACL;
@@ -162,9 +169,13 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	if (dns_question(&question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
 	/* before the policy: a hit takes no turn and uses up no qps */
+	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
+		server = choose(b, d, &question);
 	if (cache_answer(&b->cache, b->now_ns, d, &question))
 		return BAL_CACHE_HIT;
-	return forward(b, d, &question);
+	if (!HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
+		server = choose(b, d, &question);
+	return forward(b, d, &question, server);
 }
 
 /* True when the message has q's question: its name without regard to case, its type and class. */

@@ -71,7 +71,7 @@ def test_list_prints_each_with_its_prose(defective):
     lines = done.stdout.splitlines()
     assert len(lines) % 2 == 0 and "weights=55 (1...99)" in lines
     assert all(line.startswith("    ") for line in lines[1::2])
-    assert "policy-before-cache (to come)" in lines
+    assert "policy-before-cache" in lines
 
 
 @pytest.mark.parametrize("args, message", [
