@@ -269,6 +269,7 @@ struct balancer {
 	size_t bin;                 /* of the last draw, in the series */
 	int64_t bin_end_ns;
 	int64_t gone_next_ns;       /* when gone has to be looked through again */
+	size_t gone_over;           /* silences before are over for draws that settle */
 	uint32_t *gone, *gone_active; /* silences that aren't over; those of them that are on */
 	size_t gone_n, gone_cap, gone_active_n, gone_active_cap;
 };
@@ -483,6 +484,8 @@ void gones_free(struct judge *j);
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* early.c: a settled draw, while the servers' states are those of then. */
+void gones_settled(struct judge *j, struct balancer *b, const struct draw *d);
 /* A query that came in at t_ns and that wasn't forwarded. */
 void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
 /* A query planned then got no answer in time. */
@@ -507,6 +510,8 @@ void gones_query(struct judge *j, unsigned client, int node, const struct query 
 uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
 /* Answers of the dead. */
 uint64_t fault_answers(const struct judge *j, unsigned fault);
+/* early.c: some detect fails because a balancer turned away before its checks could tell. */
+bool fault_left_early(const struct judge *j, unsigned fault);
 
 /* ---- expectations: what each fills in ---- */
 

@@ -45,6 +45,7 @@ struct synth_knobs {
 	unsigned unsent;          /* queries left out */
 	bool unverified, fault_untold, no_end, trouble;
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
+	int64_t struck_early_ns;  /* silences begin before they are told */
 	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
 	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
 	bool front_cache;         /* right: balancers answer from caches of their own */
@@ -134,7 +135,7 @@ static inline void synth_silence(const struct synth *s, unsigned server, int64_t
 		if (p->fault[i].node != p->conf[0].server_node[server])
 			continue;
 		if (plan_fault_silences(p->fault[i].kind))
-			*from = p->fault[i].at_ns;
+			*from = p->fault[i].at_ns - s->knob.struck_early_ns;
 		if (plan_fault_returns(p->fault[i].kind))
 			*to = p->fault[i].at_ns;
 	}
