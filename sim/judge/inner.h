@@ -247,6 +247,8 @@ struct balancer {
 	const struct plan_conf *conf;
 	struct ring front, lone, probe;
 	struct ring name;           /* struct name of each front; or empty */
+	struct ring sent;           /* stale.c: when each draw left, by its number */
+	struct aging stale;         /* queries whose answer came after their time; by key */
 	struct track *track;        /* for policies that go by what is outstanding; or NULL */
 	/* below these draws are settled; they are kept to be looked back at */
 	uint64_t front_settled, lone_settled;
@@ -305,6 +307,15 @@ const char *server_asked(const struct judge *j, uint64_t key);
 /* The draw of a front that was forwarded, or of a lone forward. */
 struct draw front_draw(const struct front *f);
 struct draw lone_draw(const struct lone *l);
+
+/* stale.c: a query leaves for a server, its answer comes, an answer leaves for a client. */
+void stale_init(struct balancer *b);
+void stale_free(struct balancer *b);
+void stale_forward(struct balancer *b, int64_t t_ns, const struct front *f);
+void stale_answer(const struct judge *j, struct balancer *b, int64_t t_ns, uint64_t draw);
+void stale_relay(struct judge *j, struct balancer *b, const struct judge_tap *t, uint64_t key);
+/* A balancer has given a query up so long after it left, at the latest, without slack. */
+int64_t expiry_most_ns(const struct judge *j, const struct balancer *b);
 
 /* health.c: servers that aren't checked. */
 void epochs_init(struct balancer *b);
@@ -411,6 +422,9 @@ struct answers {
 	const struct plan_expect *e;
 	int64_t from_ns, to_ns;       /* its window; of the whole run, all time */
 	uint64_t answered, wrong, duplicate, error;
+	uint64_t stale, stale_frame;  /* passed on after their time; of the first: */
+	int64_t stale_ns;
+	unsigned stale_node;
 	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
 };
 

@@ -39,6 +39,8 @@ struct synth_knobs {
 	bool no_cache;            /* every answer takes the miss's time */
 	bool down_ignored_once;   /* one query to a server that is known to be down */
 	unsigned wrong_each, swap_each, twice_each, lose_each, error_each, slow_each; /* 0: none */
+	unsigned stale_each;      /* answers that a server gives after stale_ns more */
+	int64_t stale_ns;
 	unsigned stray;           /* answers that nobody asked for */
 	int64_t late_ns;          /* each hundredth query is sent this much late */
 	int64_t loop_gap_us, clock_step_us, drops;
@@ -394,6 +396,7 @@ static inline bool synth_try(struct synth *s, const struct load_query *q, int64_
 	t += synth_cost(s, q, (unsigned)server);
 	if (synth_dead(s, (unsigned)server, t))
 		return false;
+	t += synth_each(s->queries, s->knob.stale_each) ? s->knob.stale_ns : 0;
 	size_t got = synth_answer(s, answer, query, (size_t)len);
 	return synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
 }

@@ -137,6 +137,13 @@ static const struct row rows[] = {
 	{ "as many, but in a second only", blog, ERRORS(1, 2, -1, 5),
 	  .k = { .error_each = 1000 }, 0,
 	  "FAIL", "(at least 5)" },
+	{ "passed on after its query's time", blog, ERRORS(0, 4, -1, 0),
+	  .k = { .stale_each = 500, .stale_ns = 2200 * MS }, 0, "FAIL",
+	  "3 came later than setUDPTimeout after their query and were passed on (LB" },
+	{ "just before its query's time", blog, ERRORS(0, 4, -1, 0),
+	  .k = { .stale_each = 500, .stale_ns = 1970 * MS }, 0, "PASS", "" },
+	{ "a balancer that takes long with what came in time", blog, ERRORS(0, 4, -1, 0),
+	  .k = { .slow_each = 500 }, 0, "PASS", "" },
 	{ "nobody answered", blog, ERRORS(14, 15, 0, 0), RIGHT, 10, "INCONCLUSIVE", "" },
 };
 
