@@ -6,6 +6,8 @@
 #   make unit       only the tests in C, with and without sanitizers
 #   make bench      ratios against peers; a table, and build/bench.json
 #   make fidelity   virtual time against namespaces: half an hour; FIDELITY="--netns 3 hang" for less
+#   make matrix     fault by policy by expectation, right and wrong, over 1,000 seeds: an hour of a
+#                   processor; MATRIX="--seeds 100 --only kill" for less
 #   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
 #   make lint       clang's warnings, cppcheck, style
 #   make deps       install what is missing through apt (make deps FOR=build: only for the demo)
@@ -40,15 +42,19 @@ FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
 FLAGS_fuzz := -O1 -DEK_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_plant := $(FLAGS_fuzz) -DEK_PLANT
 CFLAGS_ALL = $(COMMON) $(FLAGS_$(MODE)) $(CFLAGS)
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+# Found, the balancer has a web server; not found, it says that it lacks one. MICROHTTPD= leaves it out.
+MICROHTTPD ?= $(shell pkg-config --exists libmicrohttpd 2>/dev/null && echo libmicrohttpd)
+PKGS += $(MICROHTTPD)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g') \
+              $(if $(MICROHTTPD),-DEK_HAVE_MICROHTTPD)
 LDFLAGS += -Wl,--as-needed
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
 PURE := lib balancer/core recursor-stub/core sim/load/core
-LIBS := lib/host balancer/config recursor-stub/config sim/plan sim/net sim/netns sim/virtual \
-        sim/load/shell sim/judge sim/report sim/seeds sim/search
+LIBS := lib/host balancer/config balancer/admin recursor-stub/config sim/plan sim/net sim/netns \
+        sim/virtual sim/load/shell sim/judge sim/report sim/seeds sim/search
 PURE_SRC := $(wildcard $(PURE:=/*.c))
 LIB_SRC := $(wildcard $(LIBS:=/*.c))
 PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \
@@ -128,7 +134,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 .PHONY: all help demo check unit unit-run defects-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
-        bench-programs fidelity lint deps install golden golden-check clean e2e
+        bench-programs matrix fidelity lint deps install golden golden-check clean e2e
 .SECONDARY:
 
 help:
@@ -218,6 +224,10 @@ fuzz:
 bench-programs: all $(BENCH)
 bench: bench-programs
 	$(Q)$(PYTHON) tests/bench/run.py $(B)/tests/bench build/bench.json $(ONLY)
+
+matrix: all
+	$(Q)$(MAKE) --no-print-directory MODE=defects all
+	$(Q)$(PYTHON) tests/matrix.py $(MATRIX)
 
 fidelity: all
 	$(Q)$(PYTHON) tests/fidelity.py $(FIDELITY)

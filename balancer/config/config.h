@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "admin.h"
 #include "balancer/core/conf.h"
 
 enum {
@@ -50,10 +51,12 @@ struct config_options {
 	const struct prefix *acl;
 	size_t memory_max;
 	uint64_t instructions_max;
+	bool client;                /* foreign mode, but the console's settings are read */
 };
 
 struct config {
 	struct bal_conf conf;
+	struct config_admin admin;
 	unsigned note_n;
 	struct config_note *note;   /* in the order of evaluation; a name once a line */
 };

@@ -201,6 +201,10 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setWHashedPertubation", set_perturbation },
 	{ "setWeightedBalancingFactor", set_weighted_factor },
 	{ "setConsistentHashingBalancingFactor", set_chashed_factor },
+	{ "controlSocket", cf_control_socket }, { "setKey", cf_set_key },
+	{ "setConsoleACL", cf_set_console_acl }, { "addConsoleACL", cf_add_console_acl },
+	{ "setConsoleMaximumConcurrentConnections", cf_set_console_connections },
+	{ "webserver", cf_webserver }, { "setWebserverConfig", cf_set_webserver_config },
 };
 
 /*
@@ -215,6 +219,7 @@ static const char *const no_effect[] = {
 	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
 	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
 	"setRandomizedOutgoingSockets", "setCacheCleaningDelay", "setCacheCleaningPercentage",
+	"setConsoleConnectionsLogging", "setConsoleOutputMaxMsgSize",
 };
 
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
@@ -223,9 +228,7 @@ static const char *const unsupported[] = {
 	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
 	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "webserver", "setWebserverConfig", "setAPIWritable", "controlSocket",
-	"setKey", "setConsoleACL", "addConsoleACL", "setConsoleMaximumConcurrentConnections",
-	"setDropEmptyQueries",
+	"setRules", "setAPIWritable", "setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
@@ -263,7 +266,8 @@ static int unknown(lua_State *l)
 	for (size_t i = 0; i < COUNT_OF(unsupported); i++) {
 		if (unsupported[i] == NULL)
 			ignorable = true;
-		else if (strcmp(name, unsupported[i]) == 0 && !(foreign && ignorable))
+		else if (strcmp(name, unsupported[i]) == 0 &&
+		         !(foreign && (ignorable || cf_loader(l)->client)))
 			cf_fail(l, "'%s' is not supported yet", name);
 	}
 	if (foreign) {

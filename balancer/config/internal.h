@@ -11,6 +11,7 @@
 #include "config.h"
 #include "lib/host/closest.h"
 #include "lib/host/luabox.h"
+#include "password.h"
 
 enum { LOADER_LIST_MAX = 4096 };
 
@@ -32,6 +33,8 @@ struct loader {
 	struct ep *front;
 	struct prefix *acl;
 	struct config_note *note;
+	bool client;                        /* config_options.client */
+	struct config_admin admin;
 	bool front_set, acl_set;            /* false: the list still is the default */
 };
 
@@ -70,6 +73,16 @@ void cf_cache_register(lua_State *l);
 
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);
+
+/* admin.c: console and web server. */
+void cf_admin_defaults(struct config_admin *a);
+int cf_control_socket(lua_State *l);
+int cf_set_key(lua_State *l);
+int cf_set_console_acl(lua_State *l);
+int cf_add_console_acl(lua_State *l);
+int cf_set_console_connections(lua_State *l);
+int cf_webserver(lua_State *l);
+int cf_set_webserver_config(lua_State *l);
 
 /* foreign.c: what stands for everything unknown in foreign mode. Pushes it. */
 void cf_foreign_push(lua_State *l, const char *name);

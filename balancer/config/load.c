@@ -34,6 +34,7 @@ static void set_defaults(struct loader *ld)
 	ld->policy = BAL_LEAST_OUTSTANDING;
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
+	cf_admin_defaults(&ld->admin);
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
 		ld->acl = cf_list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
 		MUST(prefix_parse(new, default_acl[i]) == 0);
@@ -109,6 +110,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	const struct prefix *acl = o->acl_n > 0 ? o->acl : ld->acl;
 	c->conf.acl_n = o->acl_n > 0 ? o->acl_n : ld->acl_n;
 	c->conf.acl = copy(acl, c->conf.acl_n, sizeof(*acl));
+	c->admin = ld->admin;
 	c->note_n = ld->note_n;
 	c->note = copy(ld->note, ld->note_n, sizeof(*ld->note));
 	return c;
@@ -189,6 +191,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 		o = &nothing_said;
 	if (o->mode != 0)
 		ld.mode = o->mode;
+	ld.client = o->client;
 	ld.box.memory_max = o->memory_max > 0 ? o->memory_max : CONFIG_MEMORY_MAX;
 	ld.box.steps_max = o->instructions_max > 0 ? o->instructions_max
 	                                           : CONFIG_INSTRUCTIONS_MAX;

@@ -29,12 +29,15 @@ struct bal {
 	uint64_t count[BAL_VERDICTS];
 	uint64_t received;
 	uint64_t timeouts;
+	struct bal_counts counts;
+	struct bal_server_counts *server;
 };
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
 	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) +
-	       idt_arena_size(conf) + cache_arena_size(conf);
+	       idt_arena_size(conf) + cache_arena_size(conf) +
+	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -49,6 +52,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	policy_init(&b->policy, a, conf, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
+	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	return b;
 }
@@ -148,6 +152,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	d->peer = b->conf->server[server].addr;
 	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
 	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	b->server[server].queries++;
 	return BAL_FORWARD;
 }
 
@@ -162,6 +167,7 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 		return BAL_DROP_SHORT;
 	if ((dns_flags(d->data) & DNS_QR) != 0)
 		return BAL_DROP_RESPONSE;
+	b->counts.rd_queries += (dns_flags(d->data) & DNS_RD) != 0;
 	if (dns_qdcount(d->data) == 0) {
 		turn_into_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 });
 		return BAL_NOTIMP;
@@ -221,6 +227,27 @@ static void learn_latency(struct bal_shared_server *s, int64_t took_ns)
 	atomic_store_explicit(&s->latency_us128, old - old / 128 + sample, memory_order_relaxed);
 }
 
+const int32_t bal_took_ms[BAL_TOOK_N] = { 1, 10, 50, 100, 1000, INT32_MAX };
+
+/* Divisors are constants and powers of two because this is done for every answer. */
+static void count_answer(struct bal *b, unsigned server, const struct dgram *d, int64_t took_ns)
+{
+	struct bal_counts *c = &b->counts;
+	int64_t us = took_ns / 1000, fine = us * (1 << 20);
+	unsigned i = 0;
+
+	while (i < BAL_TOOK_N - 1 && us >= bal_took_ms[i] * INT64_C(1000))
+		i++;
+	c->took[i]++;
+	c->took_us += (uint64_t)us;
+	c->average[0] += (fine - c->average[0]) / (1 << 7);
+	c->average[1] += (fine - c->average[1]) / (1 << 10);
+	c->average[2] += (fine - c->average[2]) / (1 << 13);
+	c->average[3] += (fine - c->average[3]) / (1 << 20);
+	c->servfail_responses += (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
+	b->server[server].responses++;
+}
+
 static void settle(struct bal *b, unsigned server, struct idt_query *q)
 {
 	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
@@ -257,6 +284,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	if (v != BAL_ANSWER)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
+	count_answer(b, server, d, b->now_ns - q->sent_ns);
 	give_back(d, q);
 	cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
 	            (size_t)DNS_HEADER + q->name_len + 4);
@@ -286,6 +314,7 @@ static void expire(struct bal *b)
 		if (until_ns(b, q) > b->now_ns)
 			return;
 		settle(b, server, q);
+		b->server[server].timeouts++;
 		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
 			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
 			                          memory_order_relaxed);
@@ -311,6 +340,8 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 		                                    : judge_answer(b, &d[i]);
 		d[i].verdict = (uint8_t)v;
 		b->count[v]++;
+		if (d[i].port == 0 && bal_verdict_sends(v))
+			b->counts.rcode[dns_flags(d[i].data) & DNS_RCODE]++;
 	}
 	b->received += n;
 }
@@ -342,6 +373,17 @@ uint64_t bal_timeouts(const struct bal *b)
 	return b->timeouts;
 }
 
+const struct bal_server_counts *bal_server_counts(const struct bal *b, unsigned server)
+{
+	MUST(server < b->conf->server_n);
+	return &b->server[server];
+}
+
+const struct bal_counts *bal_counts(const struct bal *b)
+{
+	return &b->counts;
+}
+
 uint64_t bal_cache_misses(const struct bal *b)
 {
 	return b->cache.misses;
@@ -366,4 +408,12 @@ void bal_check(const struct bal *b)
 	MUST(judged == b->received && b->count[BAL_NO_VERDICT] == 0);
 	MUST(b->count[BAL_FORWARD] == b->count[BAL_ANSWER] + b->timeouts + b->out.used);
 	idt_check(&b->out);
+	struct bal_server_counts sum = { 0 };
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		sum.queries += b->server[i].queries;
+		sum.responses += b->server[i].responses;
+		sum.timeouts += b->server[i].timeouts;
+	}
+	MUST(sum.queries == b->count[BAL_FORWARD] && sum.responses == b->count[BAL_ANSWER]);
+	MUST(sum.timeouts == b->timeouts);
 }

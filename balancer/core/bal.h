@@ -78,6 +78,27 @@ uint32_t bal_outstanding(const struct bal *b);
 /* Queries that were looked up in the packet cache and not found; answers that it didn't take. */
 uint64_t bal_cache_misses(const struct bal *b);
 uint64_t bal_not_cached(const struct bal *b);
+/* What a worker counts of one server: what it was sent, answered, and didn't answer in time. */
+struct bal_server_counts {
+	uint64_t queries, responses, timeouts;
+};
+const struct bal_server_counts *bal_server_counts(const struct bal *b, unsigned server);
+
+enum { BAL_TOOK_N = 6, BAL_AVERAGES = 4 };
+
+/* What a worker counts of messages, beside their verdicts. */
+struct bal_counts {
+	uint64_t rd_queries;             /* queries with the RD bit */
+	uint64_t servfail_responses;     /* SERVFAIL from servers */
+	uint64_t rcode[16];              /* answers to clients, by rcode */
+	uint64_t took[BAL_TOOK_N];       /* servers' answers, by bal_took_ms */
+	uint64_t took_us;                /* their sum */
+	/* of about the last 2^7, 2^10, 2^13, 2^20 answers, in 1/2^20 us */
+	int64_t average[BAL_AVERAGES];
+};
+const struct bal_counts *bal_counts(const struct bal *b);
+/* took[i] counts answers in less than this; INT32_MAX for the last. */
+extern const int32_t bal_took_ms[BAL_TOOK_N];
 /* Asserts the invariants, conservation among them: forwarded = answered + timed out +
  * outstanding. */
 void bal_check(const struct bal *b);

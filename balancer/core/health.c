@@ -20,6 +20,7 @@ struct target {
 	uint32_t last_conn;
 	uint32_t failures;      /* in a row, while up */
 	uint32_t successes;     /* in a row, while down */
+	enum bal_check_mode mode;
 	bool spread;            /* the probe after the first, which sets the phase, is planned */
 	bool due;               /* defects alone look at it: its next probe is planned */
 	bool known, up;
@@ -89,11 +90,16 @@ static void init_target(struct health *h, struct arena *a, unsigned server, int6
 	MUST(c->name_len >= 1 && c->name_len <= DNS_NAME_MAX);
 	t->pending_cap = pending_cap(c);
 	t->pending = arena_take(a, t->pending_cap, sizeof(*t->pending));
-	if (c->mode != BAL_CHECK_AUTO)
+	t->mode = c->mode;
+	if (c->mode == BAL_CHECK_AUTO) {
+		h->unknown_n++;
+		t->due = true;
+		plan(h, now_ns, server, 0);
 		return;
-	h->unknown_n++;
-	t->due = true;
-	plan(h, now_ns, server, 0);
+	}
+	t->known = t->told = true;
+	t->up = t->told_up = c->mode == BAL_CHECK_UP;
+	bal_shared_turn(h->shared, server, t->up, true, now_ns);
 }
 
 struct health *health_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -118,10 +124,12 @@ static void set_up(struct health *h, int64_t now_ns, unsigned server, bool up)
 {
 	struct target *t = &h->target[server];
 
+	bal_shared_turn(h->shared, server, up, !t->known, now_ns);
+	h->unknown_n -= !t->known;
+	t->known = true;
 	t->up = up;
 	t->failures = t->successes = 0;
 	t->changed_ns = now_ns;
-	bal_shared_set_up(h->shared, server, up);
 	if (!up && HAS_DEFECT(h->conf, DEFECT_LATENCY_RESET))
 		atomic_store_explicit(&h->shared->server[server].latency_us128, 0,
 		                      memory_order_relaxed);
@@ -148,7 +156,7 @@ static void end_round(struct health *h, int64_t now_ns)
 		if (h->target[i].pending_n > 0 || h->target[i].due)
 			return;
 	for (unsigned i = 0; i < h->conf->server_n; i++)
-		if (h->conf->server[i].check.mode == BAL_CHECK_AUTO) {
+		if (h->target[i].mode == BAL_CHECK_AUTO) {
 			h->target[i].due = true;
 			plan(h, now_ns + h->conf->server[i].check.interval_ns, i, 0);
 		}
@@ -161,8 +169,6 @@ static void conclude(struct health *h, int64_t now_ns, unsigned server, bool goo
 	struct target *t = &h->target[server];
 
 	if (!t->known) {
-		t->known = true;
-		h->unknown_n--;
 		set_up(h, now_ns, server, good);
 	} else if (ignored(h, t, good)) {
 		; /* on purpose */
@@ -360,6 +366,50 @@ void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t 
 	prune(h);
 }
 
+/* Takes all timers of the server out of the heap, in place: a push never reaches an unread item. */
+static void drop_timers(struct health *h, unsigned server)
+{
+	size_t n = h->timers.n;
+
+	h->timers.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct heap_item item = h->timers.item[i];
+		if (item.what >> 32 != server)
+			MUST(heap_push(&h->timers, item.t_ns, item.what));
+	}
+}
+
+void health_set_mode(struct health *h, int64_t now_ns, unsigned server, enum bal_check_mode mode)
+{
+	MUST(server < h->conf->server_n);
+	struct target *t = &h->target[server];
+
+	if (t->mode == mode)
+		return;
+	t->mode = mode;
+	t->failures = t->successes = 0;
+	t->pending_n = 0;
+	t->spread = false;
+	t->due = mode == BAL_CHECK_AUTO;
+	drop_timers(h, server);
+	atomic_store_explicit(&h->shared->server[server].mode, mode, memory_order_relaxed);
+	if (mode == BAL_CHECK_AUTO)
+		plan(h, now_ns, server, 0);
+	else if (!t->known || t->up != (mode == BAL_CHECK_UP))
+		set_up(h, now_ns, server, mode == BAL_CHECK_UP);
+	prune(h);
+}
+
+void health_set_state(struct health *h, int64_t now_ns, unsigned server, bool up)
+{
+	MUST(server < h->conf->server_n && h->target[server].mode == BAL_CHECK_AUTO);
+	struct target *t = &h->target[server];
+
+	t->failures = t->successes = 0;
+	if (!t->known || t->up != up)
+		set_up(h, now_ns, server, up);
+}
+
 bool health_next_change(struct health *h, struct health_change *c)
 {
 	while (h->queue_n > 0) {
@@ -404,7 +454,9 @@ void health_check(const struct health *h)
 	for (unsigned i = 0; i < h->conf->server_n; i++) {
 		const struct bal_check *c = &h->conf->server[i].check;
 		const struct target *t = &h->target[i];
-		unknown += c->mode == BAL_CHECK_AUTO && !t->known;
+		unknown += t->mode == BAL_CHECK_AUTO && !t->known;
+		MUST(t->mode == BAL_CHECK_AUTO ||
+		     (t->known && t->pending_n == 0 && t->up == (t->mode == BAL_CHECK_UP)));
 		MUST(t->pending_n <= t->pending_cap);
 		MUST(t->failures < c->max_failures && t->successes < c->rise);
 		MUST(!t->known || bal_shared_up(h->shared, i) == t->up);

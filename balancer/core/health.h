@@ -76,6 +76,15 @@ void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t 
 enum { HEALTH_PROBE_MAX = DNS_HEADER + DNS_NAME_MAX + 4 };
 unsigned health_poll(struct health *h, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t health_deadline(const struct health *h);
+/*
+ * A console's setUp, setDown and setAuto. Up and down: so from now on, without probes; what is
+ * pending is forgotten. Auto: probing starts, the first probe at once, and the state is the one
+ * that it has until max_failures or rise results say otherwise. Shared and the changes tell of it
+ * as of a result. O(timers of all servers).
+ */
+void health_set_mode(struct health *h, int64_t now_ns, unsigned server, enum bal_check_mode mode);
+/* setAuto(up): a server in auto mode counts as up, or down, until results say otherwise. */
+void health_set_state(struct health *h, int64_t now_ns, unsigned server, bool up);
 /* The next change not yet told. False when there is none. */
 bool health_next_change(struct health *h, struct health_change *c);
 /* True once every server in auto mode has had its first result. */

@@ -79,10 +79,34 @@ static bool takes_queries(const struct policy *p, unsigned server)
 	        HAS_DEFECT(p->conf, DEFECT_DRAIN_IGNORED));
 }
 
+#ifdef EK_DEFECTS
+/* A server is up that wasn't, while some other one was. */
+static void gather(struct policy *p, unsigned server)
+{
+	if (HAS_DEFECT(p->conf, DEFECT_HERD) && p->up.n > 0 && !p->is_up[server] &&
+	    takes_queries(p, server)) {
+		p->herd = server;
+		p->herd_left = DEFECT_VALUE(p->conf, DEFECT_HERD);
+	}
+}
+
+static bool herds(struct policy *p)
+{
+	if (p->herd_left == 0 || !p->is_up[p->herd])
+		return false;
+	p->herd_left--;
+	return true;
+}
+#endif
+
 void policy_refresh(struct policy *p)
 {
 	const struct bal_conf *conf = p->conf;
 
+#ifdef EK_DEFECTS
+	for (unsigned i = 0; i < conf->server_n; i++)
+		gather(p, i);
+#endif
 	p->up.n = 0;
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		p->is_up[i] = takes_queries(p, i);
@@ -288,7 +312,8 @@ static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 		first = draw_below(r, p->up.n);
 	for (unsigned i = 0; i < p->up.n; i++) {
 		unsigned server = p->up.server[(first + i) % p->up.n];
-		uint32_t qps = p->conf->server[server].qps;
+		uint32_t qps = atomic_load_explicit(&p->shared->server[server].qps,
+		                                    memory_order_relaxed);
 		if (HAS_DEFECT(p->conf, DEFECT_QPS_IGNORED))
 			qps = 0;
 		if (qps == 0 || take_token(&p->shared->server[server], qps, now_ns))
@@ -300,6 +325,10 @@ static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len)
 {
+#ifdef EK_DEFECTS
+	if (herds(p))
+		return (int)p->herd;
+#endif
 	switch (p->conf->policy) {
 	case BAL_WRANDOM:
 	case BAL_ORDERED_WRANDOM:

@@ -33,6 +33,9 @@ struct policy {
 	uint8_t *is_up;             /* by server; for chashed */
 	uint32_t perturbation;
 	struct hashring ring;           /* chashed alone has one */
+#ifdef EK_DEFECTS
+	unsigned herd, herd_left;       /* who gets the next so many */
+#endif
 };
 
 size_t policy_arena_size(const struct bal_conf *conf);

@@ -16,8 +16,11 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 
 	sh->server_n = conf->server_n;
 	sh->server = arena_take(a, conf->server_n, sizeof(*sh->server));
-	for (unsigned i = 0; i < conf->server_n; i++)
+	for (unsigned i = 0; i < conf->server_n; i++) {
+		atomic_init(&sh->server[i].mode, conf->server[i].check.mode);
+		atomic_init(&sh->server[i].qps, conf->server[i].qps);
 		bal_shared_set_up(sh, i, conf->server[i].check.mode == BAL_CHECK_UP);
+	}
 	return sh;
 }
 
@@ -62,6 +65,37 @@ bool bal_shared_up(const struct bal_shared *sh, unsigned server)
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up)
 {
 	atomic_store_explicit(&sh->server[server].up, up, memory_order_relaxed);
+}
+
+/*
+ * s->down is one number, so that readers never see half of a change: while the server is up, the
+ * time that it was down; while it is down, -1 - (now - that time), which doesn't change as time
+ * goes on.
+ */
+void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first, int64_t now_ns)
+{
+	struct bal_shared_server *s = &sh->server[server];
+	int64_t down = atomic_load_explicit(&s->down, memory_order_relaxed);
+
+	if (!first && bal_shared_up(sh, server) != up)
+		atomic_fetch_add_explicit(&s->transitions, 1, memory_order_relaxed);
+	if (up == (down < 0))
+		atomic_store_explicit(&s->down, up ? now_ns + down + 1 : down - now_ns - 1,
+		                      memory_order_relaxed);
+	bal_shared_set_up(sh, server, up);
+}
+
+int64_t bal_shared_down_ns(const struct bal_shared *sh, unsigned server, int64_t now_ns)
+{
+	int64_t down = atomic_load_explicit(&sh->server[server].down, memory_order_relaxed);
+
+	return down < 0 ? now_ns + down + 1 : down;
+}
+
+enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server)
+{
+	return (enum bal_check_mode)atomic_load_explicit(&sh->server[server].mode,
+	                                                 memory_order_relaxed);
 }
 
 void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained)

@@ -18,6 +18,10 @@
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
 	_Alignas(64) _Atomic uint32_t up;      /* 0 or 1; written by the health core alone */
+	_Atomic uint32_t mode;                 /* enum bal_check_mode; by the health core alone */
+	_Atomic uint32_t transitions;          /* changes of up after the first result */
+	_Atomic uint32_t qps;                  /* limit of queries a second; 0: none */
+	_Atomic int64_t down;                  /* time spent down: see bal_shared_down_ns */
 	_Atomic uint32_t drained;              /* 0 or 1: takes nothing new, and is checked on */
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
@@ -55,5 +59,15 @@ void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
  */
 void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained);
 bool bal_shared_drained(const struct bal_shared *sh, unsigned server);
+
+/*
+ * The health core's: the server is up, or down, from now on; counted as a transition when that is
+ * news, and not the first result. now_ns must not decrease.
+ */
+void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first, int64_t now_ns);
+/* How it is checked: as configured, or as a console said last. */
+enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server);
+/* How long the server has been down until now_ns, all in all, as far as results told. */
+int64_t bal_shared_down_ns(const struct bal_shared *sh, unsigned server, int64_t now_ns);
 
 #endif

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,9 @@
 #include <unistd.h>
 
 #include "balancer/config/config.h"
+#include "control.h"
+#include "desk.h"
+#include "http.h"
 #include "lib/drbg.h"
 #include "lib/host/host.h"
 #include "lib/host/net.h"
@@ -36,7 +41,9 @@ struct balancer {
 	struct watch *watch;
 	struct worker *worker[OPTIONS_WORKERS_MAX];
 	int epoll, signals;
-	bool started, ready;
+	struct desk desk;
+	atomic_bool started;        /* also read by console and web server */
+	bool ready;
 };
 
 static int fatal(const char *what, const char *which, int err)
@@ -76,6 +83,11 @@ static int load(struct balancer *b)
 	b->config = config_load(b->o.config, &co, error);
 	if (b->config == NULL) {
 		fprintf(to, "Fatal Lua error: %s\n", error);
+		return 1;
+	}
+	if (b->config->admin.web.on && !http_available()) {
+		fprintf(to, "Fatal error: webserver: this program was built without libmicrohttpd "
+		        "and has no web server\n");
 		return 1;
 	}
 	b->conf = &b->config->conf;
@@ -283,6 +295,16 @@ static void loop(struct balancer *b)
 	}
 }
 
+static int start_desk(struct balancer *b)
+{
+	b->desk.shared = b->shared;
+	b->desk.watch = b->watch;
+	b->desk.worker = b->worker;
+	b->desk.worker_n = b->o.workers;
+	b->desk.started = &b->started;
+	return desk_start(&b->desk);
+}
+
 static int make_shared(struct balancer *b, const uint8_t seed[32])
 {
 	int err = host_arena(&b->arena, bal_shared_arena_size(b->conf) +
@@ -312,18 +334,51 @@ static int run(struct balancer *b)
 	if (status == 0)
 		status = open_all(b, seed);
 	if (status == 0)
+		status = desk_listen(&b->desk, b->config);
+	if (status == 0)
 		status = drop_privileges(&b->o);
 	if (status != 0)
 		return status;
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
+	status = start_desk(b);
+	if (status != 0)
+		return status;
 	loop(b);
 	host_notify("STOPPING=1");
 	if (b->o.verbose)
 		print_counters(b);
 	fflush(stdout);
 	_exit(0); /* workers go on until the very end; the kernel gives everything back */
+}
+
+/*
+ * --client and --execute. The file is read for the console's settings alone, so it may be that of a
+ * real dnsdist; it needn't be there when the command line says address and key.
+ */
+static int client(struct balancer *b)
+{
+	const struct config_options co = { .mode = CONFIG_FOREIGN, .client = true };
+	char error[CONFIG_ERROR_TEXT];
+
+	if (b->o.key != NULL && access(b->o.config, R_OK) < 0)
+		b->config = config_parse("", "", 0, &co, error);
+	else
+		b->config = config_load(b->o.config, &co, error);
+	if (b->config == NULL) {
+		fprintf(stderr, "Fatal Lua error: %s\n", error);
+		return 1;
+	}
+	struct admin_console c = b->config->admin.console;
+	if (b->o.console_set)
+		c.listen = b->o.console;
+	if (b->o.key != NULL && admin_key_parse(c.key, b->o.key) < 0) {
+		fprintf(stderr, "Fatal error: --setkey: expected 32 bytes in base64\n");
+		return 1;
+	}
+	c.keyed |= b->o.key != NULL;
+	return control_client(&c, b->o.command);
 }
 
 int main(int argc, char **argv)
@@ -333,6 +388,12 @@ int main(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
+	MUST(sodium_init() >= 0);
+	if (b.o.client) {
+		status = client(&b);
+		config_free(b.config);
+		return status;
+	}
 	status = load(&b);
 	if (status == 0 && b.o.check_config)
 		printf("Configuration '%s' OK!\n", b.o.config);

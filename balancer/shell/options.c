@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "http.h"
 #include "lib/version.h"
 
 enum { CHECK_CONFIG = 256, SUPERVISED, DISABLE_SYSLOG, SIMULATION_SEED };
@@ -18,8 +19,11 @@ static const struct { int id; const char *name, *value, *prose; } flags[] = {
 	{ 'a', "acl", "MASK", "clients that may ask, in place of the file's; may be repeated" },
 	{ 'C', "config", "FILE", "dnsdist Lua configuration (/etc/dnsdist/dnsdist.conf)" },
 	{ 'l', "local", "ADDR", "listen here, in place of the file's; may be repeated" },
+	{ 'c', "client", NULL, "talk to the console at ADDR[:PORT] or the file's address" },
+	{ 'e', "execute", "COMMAND", "the same for one command" },
+	{ 'k', "setkey", "KEY", "key of the console, in place of the file's" },
 	{ CHECK_CONFIG, "check-config", NULL, "read the configuration, say what is wrong, exit" },
-	{ SUPERVISED, "supervised", NULL, "accepted: there is no console to leave out" },
+	{ SUPERVISED, "supervised", NULL, "accepted: standard input is never read" },
 	{ DISABLE_SYSLOG, "disable-syslog", NULL, "accepted: syslog is never used" },
 	{ 'u', "uid", "USER", "become USER after binding" },
 	{ 'g', "gid", "GROUP", "become GROUP after binding" },
@@ -28,13 +32,13 @@ static const struct { int id; const char *name, *value, *prose; } flags[] = {
 	{ SIMULATION_SEED, "simulation-seed", "N", "predictable query IDs: never in service" },
 	{ 'V', "version", NULL, "print the version, exit" },
 	{ 'h', "help", NULL, "print this, exit" },
-	{ 'c', "client", NULL, NULL }, { 'e', "execute", "COMMAND", NULL },
-	{ 'k', "setkey", "KEY", NULL },
 };
 
 static void usage(void)
 {
-	printf("usage: balancer --supervised -C FILE [-l ADDR]... [-a MASK]... [FLAG]...\n\n");
+	printf("usage: balancer --supervised -C FILE [-l ADDR]... [-a MASK]... [FLAG]...\n"
+	       "       balancer -c [ADDR[:PORT]] [-C FILE] [-k KEY]\n"
+	       "       balancer -e COMMAND [-C FILE] [-k KEY]\n\n");
 	for (size_t i = 0; i < COUNT_OF(flags); i++) {
 		char left[40], dash[4] = "   ";
 		if (flags[i].prose == NULL)
@@ -112,12 +116,14 @@ static int take(struct options *o, int id, const char *value)
 	case SUPERVISED: case DISABLE_SYSLOG: break;
 	case 'w': case SIMULATION_SEED: return take_number(o, id, value);
 	case 'V':
-		printf("balancer %s (%s)\n", EVENKEEL_VERSION, LUAJIT_VERSION);
+		printf("balancer %s (%s, %s)\n", EVENKEEL_VERSION, LUAJIT_VERSION,
+		       http_available() ? "web server"
+		                        : "no web server: built without libmicrohttpd");
 		return 0;
 	case 'h': usage(); return 0;
-	case 'c': case 'e': case 'k':
-		fprintf(stderr, "Fatal error: -%c: the console is not supported yet\n", id);
-		return 1;
+	case 'c': o->client = true; break;
+	case 'e': o->client = true; o->command = value; break;
+	case 'k': o->key = value; break;
 	default: return 1; /* getopt has said what */
 	}
 	return OPTIONS_GO_ON;
@@ -144,6 +150,12 @@ int options_parse(struct options *o, int argc, char **argv)
 		int status = take(o, id, optarg);
 		if (status != OPTIONS_GO_ON)
 			return status;
+	}
+	if (optind < argc && o->client) {
+		if (ep_parse(&o->console, argv[optind], 5199) < 0)
+			return wrong("--client", argv[optind], "an IP address, or one with a port");
+		o->console_set = true;
+		optind++;
 	}
 	if (optind < argc)
 		return wrong("argument", argv[optind], "only flags; see --help");

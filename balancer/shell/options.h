@@ -14,6 +14,11 @@ struct options {
 	const char *config;
 	const char *user, *group;     /* name or number; NULL: stay as started */
 	bool check_config, verbose, seeded;
+	bool client;                  /* --client or --execute: talk to a balancer's console */
+	const char *command;          /* --execute; NULL: read commands from standard input */
+	const char *key;              /* --setkey; NULL: the configuration's */
+	bool console_set;             /* --client ADDR */
+	struct ep console;
 	uint64_t seed;                /* with seeded: --simulation-seed */
 	unsigned workers;
 	unsigned front_n, acl_n;

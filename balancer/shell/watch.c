@@ -3,9 +3,11 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +16,16 @@
 #include "socket.h"
 
 enum { ANSWER = 4096, POLL = 64 };
+
+#define ORDERED (WATCH_MAX - 1) /* event: there is an order */
+
+/* What another thread wants: mode, or the state where mode is 0. */
+struct order {
+	bool waits;         /* to be carried out */
+	unsigned server;
+	enum bal_check_mode mode;
+	bool up;
+};
 
 /* A probe's socket. */
 struct probe {
@@ -25,10 +37,16 @@ struct probe {
 struct watch {
 	const struct bal_conf *conf;
 	struct health *health;
+	struct bal_shared *shared;
 	struct arena arena;
 	int epoll;
 	unsigned probe_n;   /* slots, some of them free */
 	struct probe *probe;
+	pthread_mutex_t turn;       /* of those who order */
+	pthread_mutex_t lock;       /* of order */
+	pthread_cond_t done;
+	int ordered;                /* eventfd */
+	struct order order;
 	uint8_t answer[ANSWER];
 	uint8_t out[POLL][HEALTH_PROBE_MAX];
 };
@@ -40,9 +58,15 @@ struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
 
 	MUST(w != NULL && host_arena(&w->arena, health_arena_size(conf)) == 0);
 	w->conf = conf;
+	w->shared = shared;
 	w->epoll = epoll;
 	w->health = health_init(&w->arena, conf, shared, seed, host_mono_ns());
 	arena_seal(&w->arena);
+	MUST(pthread_mutex_init(&w->turn, NULL) == 0 && pthread_mutex_init(&w->lock, NULL) == 0 &&
+	     pthread_cond_init(&w->done, NULL) == 0);
+	w->ordered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	MUST(w->ordered >= 0);
+	net_watch(epoll, w->ordered, ORDERED);
 	return w;
 }
 
@@ -75,10 +99,29 @@ static void send_probe(struct watch *w, int64_t now_ns, const struct dgram *d)
 	net_watch(w->epoll, fd, (uint64_t)(p - w->probe));
 }
 
+static void carry_out(struct watch *w)
+{
+	uint64_t unused;
+	ssize_t got = read(w->ordered, &unused, sizeof(unused));
+
+	(void)got;
+	pthread_mutex_lock(&w->lock);
+	struct order *o = &w->order;
+	if (o->waits && o->mode != 0)
+		health_set_mode(w->health, host_mono_ns(), o->server, o->mode);
+	else if (o->waits && bal_shared_mode(w->shared, o->server) == BAL_CHECK_AUTO)
+		health_set_state(w->health, host_mono_ns(), o->server, o->up);
+	o->waits = false;
+	pthread_cond_signal(&w->done);
+	pthread_mutex_unlock(&w->lock);
+}
+
 void watch_event(struct watch *w, uint64_t what)
 {
 	struct probe *p = what < w->probe_n ? &w->probe[what] : NULL;
 
+	if (what == ORDERED)
+		carry_out(w);
 	if (p == NULL || p->fd < 0)
 		return;
 	ssize_t n = recv(p->fd, w->answer, sizeof(w->answer), 0);
@@ -152,4 +195,29 @@ int64_t watch_deadline(const struct watch *w)
 bool watch_ready(const struct watch *w)
 {
 	return health_ready(w->health);
+}
+
+static void give_order(struct watch *w, struct order order)
+{
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&w->turn);
+	pthread_mutex_lock(&w->lock);
+	order.waits = true;
+	w->order = order;
+	MUST(write(w->ordered, &one, sizeof(one)) == sizeof(one));
+	while (w->order.waits)
+		pthread_cond_wait(&w->done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->turn);
+}
+
+void watch_set_mode(struct watch *w, unsigned server, enum bal_check_mode mode)
+{
+	give_order(w, (struct order){ .server = server, .mode = mode });
+}
+
+void watch_set_state(struct watch *w, unsigned server, bool up)
+{
+	give_order(w, (struct order){ .server = server, .up = up });
 }

@@ -22,6 +22,12 @@ void watch_event(struct watch *w, uint64_t what);
 /* What is due now: probes, time-outs; then prints the changes of state. Call after the events. */
 void watch_pass(struct watch *w);
 int64_t watch_deadline(const struct watch *w);
+/*
+ * For other threads: has the loop's thread set a server's mode, or, in auto mode, its state, and
+ * waits until it has. One order at a time; the others wait their turn.
+ */
+void watch_set_mode(struct watch *w, unsigned server, enum bal_check_mode mode);
+void watch_set_state(struct watch *w, unsigned server, bool up);
 /* True once each server that is checked has its first result. */
 bool watch_ready(const struct watch *w);
 

@@ -46,9 +46,10 @@ struct worker {
 	struct arena arena;
 	int epoll, asked;
 	pthread_t thread;
+	pthread_mutex_t asking;         /* of those who ask */
 	sem_t answered;
 	struct worker_counts snapshot;  /* written by the thread before it posts answered */
-	uint64_t own[WORKER_COUNT_N];
+	uint64_t own[WORKER_COUNT_N], back_failed;
 	int64_t now_ns;             /* of this pass */
 	unsigned front_n, out_n;
 	struct out *out;            /* fronts, then the core's ports 1... */
@@ -248,6 +249,7 @@ static void flush(struct worker *w, unsigned index)
 	struct out *o = &w->out[index];
 	bool front = index < w->front_n;
 	unsigned i = o->first;
+	uint64_t failed = w->own[WORKER_SEND_FAILED];
 
 	if (o->fd < 0)
 		reopen(w, o, index);
@@ -260,6 +262,8 @@ static void flush(struct worker *w, unsigned index)
 		else
 			w->own[WORKER_SEND_FAILED] += n;
 	}
+	if (!front)
+		w->back_failed += w->own[WORKER_SEND_FAILED] - failed;
 	o->first = NONE;
 }
 
@@ -297,6 +301,10 @@ static void answer_counts(struct worker *w)
 	w->snapshot.cache_misses = bal_cache_misses(w->bal);
 	w->snapshot.not_cached = bal_not_cached(w->bal);
 	memcpy(w->snapshot.own, w->own, sizeof(w->own));
+	w->snapshot.back_failed = w->back_failed;
+	w->snapshot.counts = *bal_counts(w->bal);
+	for (unsigned i = 0; i < w->conf->server_n; i++)
+		w->snapshot.server[i] = *bal_server_counts(w->bal, i);
 	sem_post(&w->answered);
 }
 
@@ -383,7 +391,9 @@ static int take_memory(struct worker *w, const struct bal_conf *conf)
 	MUST(outs < NONE);
 	w->out = calloc(outs > 0 ? outs : 1, sizeof(*w->out));
 	w->touched = calloc(outs > 0 ? outs : 1, sizeof(*w->touched));
-	MUST(w->out != NULL && w->touched != NULL);
+	w->snapshot.server = calloc(conf->server_n + 1u, sizeof(*w->snapshot.server));
+	MUST(w->out != NULL && w->touched != NULL && w->snapshot.server != NULL);
+	MUST(pthread_mutex_init(&w->asking, NULL) == 0);
 	return host_arena(&w->arena, bal_arena_size(conf));
 }
 
@@ -417,7 +427,8 @@ void worker_start(struct worker *w)
 	MUST(pthread_create(&w->thread, NULL, run, w) == 0);
 }
 
-void worker_add_counts(struct worker *w, struct worker_counts *c)
+/* Has the thread write its snapshot. False: it didn't within a second. */
+static bool ask(struct worker *w)
 {
 	const uint64_t one = 1;
 	struct timespec until;
@@ -426,9 +437,31 @@ void worker_add_counts(struct worker *w, struct worker_counts *c)
 		continue; /* an answer that came too late the last time */
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec++;
-	if (write(w->asked, &one, sizeof(one)) != sizeof(one) ||
-	    sem_timedwait(&w->answered, &until) < 0)
-		return;
+	return write(w->asked, &one, sizeof(one)) == sizeof(one) &&
+	       sem_timedwait(&w->answered, &until) == 0;
+}
+
+static void add_message_counts(struct bal_counts *to, const struct bal_counts *from)
+{
+	uint64_t before = 0, now = 0;
+
+	for (unsigned i = 0; i < BAL_TOOK_N; i++) {
+		before += to->took[i];
+		now += from->took[i];
+		to->took[i] += from->took[i];
+	}
+	for (unsigned i = 0; i < BAL_AVERAGES && now > 0; i++) /* by how many each has answered */
+		to->average[i] += (from->average[i] - to->average[i]) /
+		                  (int64_t)((before + now) / now);
+	for (unsigned i = 0; i < COUNT_OF(to->rcode); i++)
+		to->rcode[i] += from->rcode[i];
+	to->rd_queries += from->rd_queries;
+	to->servfail_responses += from->servfail_responses;
+	to->took_us += from->took_us;
+}
+
+static void add_counts(struct worker *w, struct worker_counts *c)
+{
 	for (unsigned v = 0; v < BAL_VERDICTS; v++)
 		c->verdict[v] += w->snapshot.verdict[v];
 	c->timeouts += w->snapshot.timeouts;
@@ -437,4 +470,19 @@ void worker_add_counts(struct worker *w, struct worker_counts *c)
 	c->not_cached += w->snapshot.not_cached;
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		c->own[i] += w->snapshot.own[i];
+	c->back_failed += w->snapshot.back_failed;
+	add_message_counts(&c->counts, &w->snapshot.counts);
+	for (unsigned i = 0; c->server != NULL && i < w->conf->server_n; i++) {
+		c->server[i].queries += w->snapshot.server[i].queries;
+		c->server[i].responses += w->snapshot.server[i].responses;
+		c->server[i].timeouts += w->snapshot.server[i].timeouts;
+	}
+}
+
+void worker_add_counts(struct worker *w, struct worker_counts *c)
+{
+	pthread_mutex_lock(&w->asking);
+	if (ask(w))
+		add_counts(w, c);
+	pthread_mutex_unlock(&w->asking);
 }

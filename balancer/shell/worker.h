@@ -30,7 +30,10 @@ enum worker_count {
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
 	uint64_t timeouts, outstanding, cache_misses, not_cached;
+	uint64_t back_failed;              /* of WORKER_SEND_FAILED, those towards servers */
 	uint64_t own[WORKER_COUNT_N];
+	struct bal_counts counts;
+	struct bal_server_counts *server;  /* the configuration's servers; NULL: not wanted */
 };
 
 struct worker;
@@ -44,7 +47,8 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
                           const uint8_t seed[32], unsigned index, unsigned *bad, int *err);
 /* Starts its thread. */
 void worker_start(struct worker *w);
-/* Adds its counts to *c: asks the thread for them, and waits for it at most a second. */
+/* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
+ * thread. */
 void worker_add_counts(struct worker *w, struct worker_counts *c);
 
 #endif

@@ -391,3 +391,12 @@ lua_State *luabox_open(struct luabox *b, lua_CFunction fill)
 	lua_sethook(L, count, LUA_MASKCOUNT, HOOK_EVERY);
 	return L;
 }
+
+void luabox_again(lua_State *L)
+{
+	struct luabox *b = luabox_of(L);
+
+	b->steps = 0;
+	b->start_cpu_ns = cpu_ns();
+	lua_sethook(L, count, LUA_MASKCOUNT, HOOK_EVERY);
+}

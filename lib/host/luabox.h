@@ -40,6 +40,8 @@ enum { LUABOX_CPU_SECONDS = 10 }; /* of the thread, whatever the steps were spen
  */
 lua_State *luabox_open(struct luabox *b, lua_CFunction fill);
 struct luabox *luabox_of(lua_State *L);
+/* Steps and time begin anew, for a state that runs one text after the other. */
+void luabox_again(lua_State *L);
 
 /* True for source text: no NUL and no escape character, with which compiled Lua begins. */
 bool luabox_is_text(const char *text, size_t len);

@@ -23,7 +23,8 @@ static double start_share(const struct plan_conf *c, int node)
 	bool first = c->policy == BAL_FIRST_AVAILABLE && c->server_n > 0 &&
 	             c->server_node[0] == node && c->server[0].qps == 0;
 
-	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN)
+	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN ||
+	    c->policy == BAL_ORDERED_WRANDOM) /* of the lowest order; 0 of a higher one */
 		return plan_share(c, node);
 	return first ? 1 : 0;
 }

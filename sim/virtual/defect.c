@@ -200,6 +200,17 @@ static struct sabotage_fate sent(void *arg, unsigned node, const struct bal_conf
 	return (struct sabotage_fate){ 0 };
 }
 
+static bool checks_lost(void *arg, unsigned node, const struct dgram *d)
+{
+	static const char name[] = "\1a\14root-servers\3net"; /* what checks ask by default */
+	struct memory *m = arg;
+
+	(void)node;
+	return on(m, DEFECT_CHECKS_LOST) && d->len >= DNS_HEADER + sizeof(name) &&
+	       memcmp(d->data + DNS_HEADER, name, sizeof(name)) == 0 &&
+	       turn(m, DEFECT_CHECKS_LOST, m->set->value[DEFECT_CHECKS_LOST]);
+}
+
 static void change_stub(void *arg, unsigned node, struct rec_conf *conf)
 {
 	(void)node;
@@ -336,7 +347,7 @@ json_t *defects_run(const struct defects *set, const struct plan *p,
 	struct virtual_sabotage hooks = {
 		.arg = m, .begin = tell, .conf = change_conf, .seed = same_seed, .sent = sent,
 		.received = real_id, .stub = change_stub,
-		.clients = change_clients,
+		.clients = change_clients, .answered = checks_lost,
 	};
 
 	MUST(m != NULL);

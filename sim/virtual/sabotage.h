@@ -41,6 +41,8 @@ struct virtual_sabotage {
 	void (*received)(void *arg, unsigned node, struct dgram *d);
 	/* The plan that clients get in p's place, valid for the run. */
 	const struct plan *(*clients)(void *arg, const struct plan *p);
+	/* Whether an answer that a recursor's core made is lost. */
+	bool (*answered)(void *arg, unsigned node, const struct dgram *d);
 	/* A recursor is about to start. */
 	void (*stub)(void *arg, unsigned node, struct rec_conf *conf);
 };

@@ -103,8 +103,13 @@ int stub_port(const struct host *h, const struct ep *dst)
 static void send_answer(struct world *w, struct host *h, uint32_t i, const struct dgram *d,
                         int64_t done_ns)
 {
+	const struct virtual_sabotage *s = w->o->sabotage;
 	struct frame *f = &w->slot[i].f;
 
+	if (s != NULL && s->answered != NULL && s->answered(s->arg, h->node, d)) {
+		slot_give(w, i);
+		return;
+	}
 	f->src = d->local;
 	f->dst = d->peer;
 	f->payload_len = d->len;

@@ -428,6 +428,29 @@ static void a_drained_server_gets_its_share(void **state)
 	assert_int_equal(drained_gets("drain-ignored"), NAMES / 2);
 }
 
+/* How many of the next NAMES turns a server gets that was away and is back. */
+static unsigned returned_gets(const char *defect)
+{
+	unsigned n = 0;
+
+	policy_start(defect, BAL_ROUNDROBIN, 2);
+	bal_shared_set_up(rig.shared, 0, false);
+	policy_refresh(&policy);
+	bal_shared_set_up(rig.shared, 0, true);
+	policy_refresh(&policy);
+	for (unsigned i = 0; i < NAMES; i++)
+		n += pick(i) == 0;
+	host_arena_free(&rig.arena);
+	return n;
+}
+
+static void a_server_that_is_back_gets_all_for_a_while(void **state)
+{
+	(void)state;
+	assert_int_equal(returned_gets(NULL), NAMES / 2);
+	assert_int_equal(returned_gets("herd=100"), 100 + (NAMES - 100) / 2);
+}
+
 /* ---- the table ---- */
 
 static void every_defect_of_the_cores_is_tested_here(void **state)
@@ -462,6 +485,7 @@ int main(void)
 		cmocka_unit_test(least_outstanding_chooses_by_chance),
 		cmocka_unit_test(a_turn_is_given_twice),
 		cmocka_unit_test(a_drained_server_gets_its_share),
+		cmocka_unit_test(a_server_that_is_back_gets_all_for_a_while),
 		cmocka_unit_test(every_defect_of_the_cores_is_tested_here), /* last */
 	};
 

@@ -468,7 +468,10 @@ def test_check_config_says_what_is_wrong(tmp_path, config, status, said):
     (["--simulation-seed", "x"], "Fatal error: --simulation-seed 'x': expected a whole number"),
     (["127.0.0.1"], "Fatal error: argument '127.0.0.1': expected only flags"),
     (["-C"], "requires an argument"),
-    (["-e", "showServers()"], "Fatal error: -e: the console is not supported yet"),
+    (["-e", "1", "-k", "x", "-C", "/nonexistent"], "Fatal error: --setkey: expected 32 bytes in "
+                                                   "base64"),
+    (["-c", "localhost"], "Fatal error: --client 'localhost': expected an IP address"),
+    (["-e", "1", "-C", "/nonexistent"], "Fatal Lua error: /nonexistent: No such file"),
     (["-C", "/nonexistent"], "Fatal error: Unable to read configuration from '/nonexistent': "
                              "No such file or directory"),
 ])

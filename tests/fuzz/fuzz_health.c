@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The health core under a script: the input's bytes choose the configuration, pauses, answers to
- * probes with or without damage, on their own socket or another's, refusals. Invariants are
+ * probes with or without damage, on their own socket or another's, refusals, and what a console
+ * commands. Invariants are
  * asserted after every step; only the answer to a probe that is waited for may count, and it must
  * have its ID and question. The bug that EK_PLANT plants takes answers from any socket.
  */
@@ -111,6 +112,19 @@ static void answer(struct state *st, struct script *s, const struct dgram *probe
 	free(exact);
 }
 
+/* What a console says: setUp, setDown, setAuto(bool). */
+static void command(struct state *st, unsigned server, enum bal_check_mode mode)
+{
+	bool up = st->rig.now_ns & 1;
+
+	health_set_mode(st->h, st->rig.now_ns, server, mode);
+	if (mode != BAL_CHECK_AUTO)
+		up = mode == BAL_CHECK_UP;
+	else
+		health_set_state(st->h, st->rig.now_ns, server, up);
+	MUST(bal_shared_up(st->rig.shared, server) == up);
+}
+
 static void step(struct state *st, struct script *s)
 {
 	struct health_change change;
@@ -123,6 +137,8 @@ static void step(struct state *st, struct script *s)
 		answer(st, s, probe, op % 8 != 3);
 	else if (op % 8 == 6)
 		health_refused(st->h, st->rig.now_ns, probe->port - 1u, probe->conn);
+	else if (op >= 128)
+		command(st, op / 8 % 3, (enum bal_check_mode)(1 + op / 24 % 3));
 	else
 		while (health_next_change(st->h, &change))
 			MUST(change.up == bal_shared_up(st->rig.shared, change.server));

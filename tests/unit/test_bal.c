@@ -409,6 +409,37 @@ static void verdicts_have_names_and_say_whether_they_are_sent(void **state)
 	}
 }
 
+static void answers_are_counted_by_server_rcode_and_time(void **state)
+{
+	static struct rig r;
+	uint8_t buf[RIG_BYTES];
+	static const struct { int64_t took_ns; unsigned rcode, bucket; } rows[] = {
+		{ 999999, DNS_NOERROR, 0 }, { 1000000, DNS_NXDOMAIN, 1 },
+		{ 10000000, DNS_SERVFAIL, 2 }, { 99000000, DNS_SERVFAIL, 3 },
+		{ 999000000, DNS_NOERROR, 4 }, { 1000000000, DNS_NOERROR, 5 },
+	};
+
+	(void)state;
+	rig_conf(&r, 1);
+	rig_start(&r, 1);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct dgram d = rig_query(buf, 1, 1, "www.example.", false);
+		assert_int_equal(rig_rx(&r, &d), BAL_FORWARD);
+		rig_turn(&d, rows[i].rcode);
+		r.now_ns += rows[i].took_ns;
+		assert_int_equal(rig_rx(&r, &d), BAL_ANSWER);
+		assert_int_equal(bal_counts(r.b)->took[rows[i].bucket], 1);
+	}
+	assert_int_equal(bal_counts(r.b)->rcode[DNS_NOERROR], 3);
+	assert_int_equal(bal_counts(r.b)->rcode[DNS_NXDOMAIN], 1);
+	assert_int_equal(bal_counts(r.b)->servfail_responses, 2);
+	assert_int_equal(bal_counts(r.b)->rd_queries, COUNT_OF(rows));
+	assert_int_equal(bal_counts(r.b)->took_us, 999 + 1000 + 10000 + 99000 + 999000 + 1000000);
+	assert_int_equal(bal_server_counts(r.b, 0)->queries, COUNT_OF(rows));
+	assert_int_equal(bal_server_counts(r.b, 0)->timeouts, 0);
+	rig_stop(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +458,7 @@ int main(void)
 		cmocka_unit_test(latency_moves_a_128th_of_the_way),
 		cmocka_unit_test(ports_number_the_servers_sockets_in_order),
 		cmocka_unit_test(verdicts_have_names_and_say_whether_they_are_sent),
+		cmocka_unit_test(answers_are_counted_by_server_rcode_and_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -454,6 +454,62 @@ static void a_missing_file_is_said_by_name(void **state)
 	assert_string_equal(error, "tests: Is a directory");
 }
 
+static void console_and_web_server_are_read(void **state)
+{
+	static const uint8_t key[ADMIN_KEY] = { 0, 1, 2 };
+	struct config *c = good(
+		"setKey('AAECAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=')\n"
+		"controlSocket('127.0.0.1:99')\n"
+		"setConsoleACL{'192.0.2.0/24'} addConsoleACL('::1')\n"
+		"setConsoleMaximumConcurrentConnections(7) webserver('[::1]:8080')\n"
+		"setWebserverConfig{password='p', apiKey='k', acl='127.0.0.1, ::1,10.0.0.0/8',\n"
+		"  customHeaders={['X-B']='2', ['X-A']='1'}, statsRequireAuthentication=false,\n"
+		"  maxConcurrentConnections=8}");
+	const struct admin_console *k = &c->admin.console;
+	const struct admin_web *w = &c->admin.web;
+
+	(void)state;
+	assert_true(k->on && k->keyed && w->on && !w->stats_need_auth);
+	assert_memory_equal(k->key, key, ADMIN_KEY);
+	assert_int_equal(k->listen.port, 99);
+	assert_int_equal(w->listen.port, 8080);
+	assert_int_equal(k->acl.n, 2);
+	assert_int_equal(w->acl.n, 3);
+	assert_int_equal(k->connections, 7);
+	assert_int_equal(w->connections, 8);
+	assert_string_equal(w->password, "p");
+	assert_string_equal(w->api_key, "k");
+	assert_int_equal(w->header_n, 2);
+	assert_string_equal(w->header[0].name, "X-A");
+	config_free(c);
+	c = good("");
+	assert_false(c->admin.console.on || c->admin.console.keyed || c->admin.web.on);
+	assert_int_equal(c->admin.console.listen.port, 5199);
+	assert_int_equal(c->admin.console.connections, 100);
+	assert_true(c->admin.web.stats_need_auth);
+	config_free(c);
+}
+
+/* What it can't use it passes over, so that it reads the file of a real dnsdist. */
+static void a_consoles_client_reads_the_consoles_settings_alone(void **state)
+{
+	static const struct config_options client = { .mode = CONFIG_FOREIGN, .client = true };
+	static const char text[] =
+		"controlSocket('192.0.2.1') nosuch(1) setServerPolicyLua('a', function() end)\n"
+		"includeDirectory('/etc/x') setKey('AAECAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=')";
+	struct config *c = parse(text, &client);
+
+	(void)state;
+	assert_non_null(c);
+	assert_true(c->admin.console.keyed);
+	assert_int_equal(c->admin.console.listen.port, 5199);
+	config_free(c);
+	assert_null(parse(text, &foreign_mode));
+	assert_null(parse("setKey('AAEC')", &client));
+	assert_string_equal(error, "f.conf:1: setKey: expected 32 bytes in base64, as makeKey() "
+	                    "prints them");
+}
+
 static void foreign_mode_notes_what_it_does_not_know(void **state)
 {
 	struct config *c = foreign(
@@ -517,6 +573,8 @@ int main(void)
 		cmocka_unit_test(what_real_files_compute_works),
 		cmocka_unit_test(what_is_unknown_cannot_be_given_a_finalizer),
 		cmocka_unit_test(a_missing_file_is_said_by_name),
+		cmocka_unit_test(console_and_web_server_are_read),
+		cmocka_unit_test(a_consoles_client_reads_the_consoles_settings_alone),
 		cmocka_unit_test(foreign_mode_notes_what_it_does_not_know),
 		cmocka_unit_test(foreign_mode_refuses_what_would_change_the_choice),
 	};

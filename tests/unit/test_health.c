@@ -427,6 +427,106 @@ static void pending_probes_are_bounded(void **state)
 	stop(&c);
 }
 
+/* Exactly one change, of server 0, waits to be told. */
+static void told(struct clinic *c, bool up, bool initial)
+{
+	struct health_change change;
+
+	assert_true(health_next_change(c->h, &change));
+	assert_int_equal(change.up, up);
+	assert_int_equal(change.initial, initial);
+	assert_false(health_next_change(c->h, &change));
+	assert_int_equal(bal_shared_up(c->rig.shared, 0), up);
+	health_check(c->h);
+}
+
+static void a_console_stops_the_probes_and_starts_them_again(void **state)
+{
+	static struct clinic c;
+	struct health_change change;
+
+	(void)state;
+	conf(&c, 1);
+	start(&c, 12);
+	next_probe(&c);
+	answer_with(&c, 10, DNS_NOERROR);
+	told(&c, true, true);
+	int64_t t_ns = next_probe(&c);
+	health_set_mode(c.h, t_ns, 0, BAL_CHECK_DOWN);
+	told(&c, false, false);
+	assert_int_equal(health_deadline(c.h), INT64_MAX);
+	assert_int_equal(answer_with(&c, t_ns, DNS_NOERROR), HEALTH_IGNORED);
+	assert_false(health_waits(c.h, 0, c.d[0].conn));
+	health_set_mode(c.h, t_ns + SECOND, 0, BAL_CHECK_AUTO);
+	assert_false(health_next_change(c.h, &change)); /* it keeps the last status */
+	assert_false(bal_shared_up(c.rig.shared, 0));
+	assert_int_equal(next_probe(&c), t_ns + SECOND);
+	answer_with(&c, t_ns + SECOND + 5, DNS_NOERROR);
+	told(&c, true, false);
+	assert_int_equal(bal_shared_down_ns(c.rig.shared, 0, t_ns + 9 * SECOND), SECOND + 5);
+	assert_int_equal(c.rig.shared->server[0].transitions, 2);
+	health_set_state(c.h, t_ns + 2 * SECOND, 0, false);
+	told(&c, false, false);
+	assert_int_equal(bal_shared_down_ns(c.rig.shared, 0, t_ns + 3 * SECOND), 2 * SECOND + 5);
+	health_set_mode(c.h, t_ns + 3 * SECOND, 0, BAL_CHECK_UP);
+	told(&c, true, false);
+	assert_int_equal(c.rig.shared->server[0].transitions, 4);
+	stop(&c);
+}
+
+static void a_console_may_come_before_the_first_result(void **state)
+{
+	static struct clinic c;
+
+	(void)state;
+	conf(&c, 1);
+	start(&c, 13);
+	assert_false(health_ready(c.h));
+	health_set_mode(c.h, 5, 0, BAL_CHECK_DOWN);
+	assert_true(health_ready(c.h));
+	told(&c, false, true);
+	health_set_mode(c.h, 7, 0, BAL_CHECK_AUTO);
+	assert_true(health_ready(c.h));
+	assert_int_equal(next_probe(&c), 7);
+	assert_int_equal(c.rig.shared->server[0].transitions, 0);
+	stop(&c);
+}
+
+/* However often: timers of the past are taken out, so that there is room for those of now. */
+static void a_console_that_toggles_leaves_no_timers_behind(void **state)
+{
+	static struct clinic c;
+
+	(void)state;
+	conf(&c, 2);
+	start(&c, 14);
+	for (int64_t t_ns = 0; t_ns < 1000; t_ns++) {
+		health_set_mode(c.h, t_ns, 0, BAL_CHECK_DOWN);
+		health_set_mode(c.h, t_ns, 0, BAL_CHECK_AUTO);
+		health_poll(c.h, t_ns, c.d, PROBES);
+		health_check(c.h);
+	}
+	assert_true(health_waits(c.h, 1, 1)); /* the other server's probe is untouched */
+	stop(&c);
+}
+
+static void a_server_that_was_down_from_the_start_can_be_checked(void **state)
+{
+	static struct clinic c;
+
+	(void)state;
+	conf(&c, 1);
+	c.rig.server[0].check.mode = BAL_CHECK_DOWN;
+	start(&c, 15);
+	assert_int_equal(bal_shared_down_ns(c.rig.shared, 0, 50), 50);
+	health_set_mode(c.h, 100, 0, BAL_CHECK_AUTO);
+	assert_int_equal(next_probe(&c), 100);
+	answer_with(&c, 200, DNS_NOERROR);
+	told(&c, true, false);
+	assert_int_equal(bal_shared_down_ns(c.rig.shared, 0, 900), 200);
+	stop(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +543,10 @@ int main(void)
 		cmocka_unit_test(a_timeout_above_the_interval_leaves_slow_servers_up),
 		cmocka_unit_test(a_good_answer_settles_the_older_probes),
 		cmocka_unit_test(pending_probes_are_bounded),
+		cmocka_unit_test(a_console_stops_the_probes_and_starts_them_again),
+		cmocka_unit_test(a_console_may_come_before_the_first_result),
+		cmocka_unit_test(a_console_that_toggles_leaves_no_timers_behind),
+		cmocka_unit_test(a_server_that_was_down_from_the_start_can_be_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
