@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rule.h"
+#include "stale.h"
 
 static const uint64_t PROBE_BIT = 1ull << 63;
 static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come this late */

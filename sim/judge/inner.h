@@ -308,15 +308,6 @@ const char *server_asked(const struct judge *j, uint64_t key);
 struct draw front_draw(const struct front *f);
 struct draw lone_draw(const struct lone *l);
 
-/* stale.c: a query leaves for a server, its answer comes, an answer leaves for a client. */
-void stale_init(struct balancer *b);
-void stale_free(struct balancer *b);
-void stale_forward(struct balancer *b, int64_t t_ns, const struct front *f);
-void stale_answer(const struct judge *j, struct balancer *b, int64_t t_ns, uint64_t draw);
-void stale_relay(struct judge *j, struct balancer *b, const struct judge_tap *t, uint64_t key);
-/* A balancer has given a query up so long after it left, at the latest, without slack. */
-int64_t expiry_most_ns(const struct judge *j, const struct balancer *b);
-
 /* health.c: servers that aren't checked. */
 void epochs_init(struct balancer *b);
 void epochs_free(struct balancer *b);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rule.h"
+#include "stale.h"
 
 void least_init(struct least *l, const struct judge *j, const struct balancer *b)
 {

@@ -6,7 +6,7 @@
  * balancer took with the answer doesn't matter. A query that waited beside another one with the
  * same question isn't looked at: which answer was whose can't be told.
  */
-#include "inner.h"
+#include "stale.h"
 
 static const int64_t KEEP_NS = 10000000000; /* later answers aren't looked at */
 /* dnsdist looks for queries whose time is up once a second, and counts whole seconds. */

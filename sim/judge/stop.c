@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * detect: when did each balancer stop asking a dead recursor, and not before it could know? Every time is an interval: a fault's
- * instant is what the engine saw of it, and a balancer that sends at random shows a switch only
- * with its next queries, so each measure comes with its censoring.
+ * detect: when did each balancer stop asking a dead recursor, and not before it could know? Every
+ * time is an interval: a fault's instant is what the engine saw of it, and a balancer that sends at
+ * random shows a switch only with its next queries, so each measure comes with its censoring.
  */
 #include <stdlib.h>
 
