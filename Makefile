@@ -8,6 +8,8 @@
 #   make fidelity   virtual time against namespaces: half an hour; FIDELITY="--netns 3 hang" for less
 #   make matrix     fault by policy by expectation, right and wrong, over 1,000 seeds: an hour of a
 #                   processor; MATRIX="--seeds 100 --only kill" for less
+#   make defects    what dnsdist once did wrong: each found by a scenario, most by search, too;
+#                   DEFECTS="--seeds 10 --only expiry" for less
 #   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
 #   make lint       clang's warnings, cppcheck, style
 #   make deps       install what is missing through apt (make deps FOR=build: only for the demo)
@@ -134,7 +136,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 .PHONY: all help demo check unit unit-run defects-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
-        bench-programs matrix fidelity lint deps install golden golden-check clean e2e
+        bench-programs matrix defects fidelity lint deps install golden golden-check clean e2e
 .SECONDARY:
 
 help:
@@ -228,6 +230,10 @@ bench: bench-programs
 matrix: all
 	$(Q)$(MAKE) --no-print-directory MODE=defects all
 	$(Q)$(PYTHON) tests/matrix.py $(MATRIX)
+
+defects: all
+	$(Q)$(MAKE) --no-print-directory MODE=defects all
+	$(Q)$(PYTHON) tests/defects.py $(DEFECTS)
 
 fidelity: all
 	$(Q)$(PYTHON) tests/fidelity.py $(FIDELITY)

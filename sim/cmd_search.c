@@ -478,14 +478,12 @@ static int set_up_again(struct search *s)
 	int status = -1;
 	for (size_t i = 0; i < json_array_size(given); i++) {
 		set[n] = json_string_value(json_array_get(given, i));
-		if (!search_is_defect(set[n])) {
+		if (!seeds_is_defect(set[n])) {
 			n++;
 			continue;
 		}
 #ifdef EK_DEFECTS
-		char defect[SEARCH_SENTENCE];
-		search_defect(set[n], defect);
-		if (defects_choose(defect + strlen("--defect ")) != 0)
+		if (defects_choose(set[n] + strlen("--defect ")) != 0)
 			status = EXIT_USAGE;
 #endif
 	}

@@ -42,7 +42,8 @@ json_t *defects_virtual_run(const struct plan *p, const struct virtual_options *
 
 const char *const *defects_told(const char *const *set)
 {
-	static char text[DEFECTS][64];
+	static char text[DEFECTS][DEFECT_TEXT + 16];
+	char own[DEFECT_TEXT];
 	static const char **all;
 	size_t n = 0;
 
@@ -55,8 +56,8 @@ const char *const *defects_told(const char *const *set)
 		all[i] = set[i];
 	for (unsigned d = 0; d < DEFECTS; d++)
 		if ((chosen.on >> d & 1) != 0) {
-			snprintf(text[d], sizeof(text[d]), "--defect %s=%u",
-			         defect_name((enum defect)d), chosen.value[d]);
+			defect_text(&chosen, (enum defect)d, own);
+			snprintf(text[d], sizeof(text[d]), "--defect %s", own);
 			all[n++] = text[d];
 		}
 	return all;

@@ -130,6 +130,17 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
+/* The server that the policy says; -1: none. */
+static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
+{
+	if (!b->policy_fresh) {
+		policy_refresh(&b->policy);
+		b->policy_fresh = true;
+	}
+	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
+	                   question->name_len);
+}
+
 /* Over TCP, later tries included, all else is tcp_server.c's. */
 static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
                                     const struct dns_question *question)
@@ -145,14 +156,9 @@ static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsign
 	return BAL_TCP_FORWARD;
 }
 
-static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question)
+static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
+                                int server)
 {
-	if (!b->policy_fresh) {
-		policy_refresh(&b->policy);
-		b->policy_fresh = true;
-	}
-	int server = policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
-	                         question->name_len);
 	if (server < 0)
 		return no_server(b, d, question);
 	if (d->proto == DGRAM_TCP)
@@ -173,6 +179,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 {
 	struct dns_question question;
+	int server = -1;
 
 	if (!prefix_any(b->conf->acl, b->conf->acl_n, &d->peer.ip))
 		return BAL_DROP_ACL;
@@ -188,9 +195,13 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	if (dns_question(&question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
 	/* before the policy: a hit takes no turn and uses up no qps */
+	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
+		server = choose(b, d, &question);
 	if (cache_answer(&b->cache, b->now_ns, d, &question))
 		return BAL_CACHE_HIT;
-	return forward(b, d, &question);
+	if (!HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
+		server = choose(b, d, &question);
+	return forward(b, d, &question, server);
 }
 
 /* True when the message has q's question: its name without regard to case, its type and class. */

@@ -153,6 +153,14 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 	text_count(&f->why, error);
 	text_add(&f->why, " with an error rcode");
 	tell_errors(e, f);
+	if (a->stale > 0) {
+		text_add(&f->why, "; ");
+		text_count(&f->why, a->stale);
+		text_add(&f->why, " came later than setUDPTimeout after their query and were "
+		         "passed on (%s)", node_name(j, (int)a->stale_node));
+		finding_frame(f, j, a->stale_node, a->stale_frame, a->stale_ns,
+		              "first answer that was passed on after its query's time");
+	}
 	if (a->truncated > 0) {
 		text_add(&f->why, "; ");
 		text_count(&f->why, a->truncated);
@@ -172,7 +180,7 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 static enum verdict decide_answers(const struct answers *a)
 {
 	const struct plan_expect *e = a->e;
-	bool right = a->wrong <= e->wrong && a->duplicate <= e->duplicate &&
+	bool right = a->stale == 0 && a->wrong <= e->wrong && a->duplicate <= e->duplicate &&
 	             a->error >= e->error_least &&
 	             (e->error < 0 || a->error <= (uint64_t)e->error);
 
@@ -207,6 +215,7 @@ void expect_answers(struct judge *j, const struct answers *a, struct finding *f)
 	count(f->measured, "wrong", a->wrong);
 	count(f->measured, "duplicate", a->duplicate);
 	count(f->measured, "error", a->error);
+	count(f->measured, "stale", a->stale);
 	count(f->measured, "truncated", a->truncated);
 	count(f->measured, "truncated_answered", a->over_tcp);
 	count(f->bound, "wrong", e->wrong);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rule.h"
+#include "stale.h"
 
 static const uint64_t PROBE_BIT = 1ull << 63;
 static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come this late */
@@ -72,6 +73,7 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsi
 	ring_init(&b->front, sizeof(struct front));
 	ring_init(&b->lone, sizeof(struct lone));
 	ring_init(&b->probe, sizeof(struct probe));
+	stale_init(b);
 	table_init(&b->servers, conf->server_n * 2);
 	table_init(&b->waiting, 0);
 	aging_init(&b->backs, BACK_KEEP_NS);
@@ -98,6 +100,7 @@ void balancer_free(struct balancer *b)
 	ring_free(&b->front);
 	ring_free(&b->lone);
 	ring_free(&b->probe);
+	stale_free(b);
 	table_free(&b->servers);
 	table_free(&b->waiting);
 	aging_free(&b->backs);
@@ -205,7 +208,7 @@ static bool pay(struct balancer *b, uint64_t question)
  * question hasn't been given on yet this may be it, the queries taken for one another; all others
  * are out of the cache.
  */
-static void front_answer(struct balancer *b, const struct judge_tap *t,
+static void front_answer(struct judge *j, struct balancer *b, const struct judge_tap *t,
                          const struct judge_message *m)
 {
 	const struct ep *client = &t->frame->dst;
@@ -214,6 +217,7 @@ static void front_answer(struct balancer *b, const struct judge_tap *t,
 	uint64_t key = key_of(&client->ip, client->port, m->id, m->question);
 	bool owed = pay(b, m->question);
 
+	stale_relay(j, b, t, key);
 	if (b->track != NULL)
 		track_relay(b, t->t_ns, key);
 	if (s == NULL)
@@ -365,6 +369,7 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		                                                     (uint16_t)server };
 	}
 	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT | b->draws);
+	stale_forward(b, t->t_ns, f);
 	if (b->track != NULL)
 		track_forward(b, t, f, server);
 	b->draws++;
@@ -405,9 +410,11 @@ static void back_answer(struct judge *j, struct balancer *b, const struct judge_
 	unsigned server = (unsigned)((back & ~PROBE_BIT) >> SERVER_SHIFT);
 	gones_answer(j, b->conf->server_node[server], t->t_ns);
 	if ((back & PROBE_BIT) == 0) {
+		uint64_t draw = back & ((1ull << SERVER_SHIFT) - 1);
 		owe(b, t->t_ns, m->question);
+		stale_answer(j, b, t->t_ns, draw);
 		if (b->track != NULL)
-			track_answer(j, b, t->t_ns, back & ((1ull << SERVER_SHIFT) - 1));
+			track_answer(j, b, t->t_ns, draw);
 	}
 	if (p == NULL)
 		return;
@@ -447,7 +454,7 @@ static void message(struct judge *j, struct balancer *b, const struct judge_tap 
 	else if (server < 0 && !out && !m->answer)
 		front_query(b, t, m);
 	else if (server < 0 && out && m->answer)
-		front_answer(b, t, m);
+		front_answer(j, b, t, m);
 }
 
 struct over_tcp {

@@ -86,6 +86,7 @@ static double flake_spent(const struct plan_expect *e)
 		return 2 * expect_flake(e);
 	case PLAN_LOST:
 		return e->at_most == PLAN_MODEL ? expect_flake(e) : 0;
+	case PLAN_DETECT:
 	case PLAN_BACK:
 	case PLAN_CACHE:
 	case PLAN_LATENCY:
@@ -95,7 +96,6 @@ static double flake_spent(const struct plan_expect *e)
 	case PLAN_OVERSHOOT:
 	case PLAN_FAILOVER:
 		return expect_flake(e);
-	case PLAN_DETECT:
 	case PLAN_ANSWERS:
 		break;
 	}

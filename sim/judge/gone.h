@@ -22,6 +22,9 @@ struct stop {
 	int64_t censored_ns;     /* the switch happened before this; NEVER: not seen to */
 	int64_t check_lo_ns, check_hi_ns; /* its probes say down; NEVER */
 	unsigned check_server;   /* by this server's */
+	uint64_t early;          /* draws elsewhere in a row, the last while they surely say up */
+	uint64_t early_frame;    /* of the first of them */
+	int64_t early_ns;
 };
 
 enum { HERD_WINDOW = 50 };
@@ -121,6 +124,12 @@ void stop_change(const struct gone *g, struct stop *o, unsigned server, int64_t 
 void start_init(struct judge *j, struct gone *g, struct watch *w);
 /* The return is told. */
 void start_back(const struct judge *j, const struct gone *g, struct watch *w);
+/*
+ * early.c: whether the balancer turned away from the dead before its checks can have told it; only
+ * when all draws are settled.
+ */
+bool stop_early(const struct judge *j, const struct gone *g, const struct watch *w,
+                const struct balancer *b);
 /*
  * A query that came in at t_ns and went nowhere, while every other server is silent: a balancer
  * that used this one would have sent it there.

@@ -17,11 +17,11 @@
 #include "lib/stats.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/judge/tap.h"
+#include "health.h"
 #include "spread.h"
 #include "table.h"
 #include "text.h"
 
-#define NEVER INT64_MIN /* a time that hasn't come */
 
 /* What the tap's UDP payload says: as it came with the tap, or read into space; NULL: no DNS. */
 const struct judge_message *tap_message(const struct judge_tap *t, struct judge_message *space);
@@ -197,57 +197,13 @@ struct probe {
 	bool good;
 };
 
-/* ---- health.c: what probes tell of a server's state ---- */
-
-enum server_state { SERVER_DOWN, SERVER_UP, SERVER_UNKNOWN };
-
-/* The configured state machine. */
-struct machine {
-	bool known, up;
-	unsigned fails, goods;
-};
-
-/* What a probe comes to. */
-struct outcome {
-	int64_t lo_ns, hi_ns;   /* when the program learns it */
-	uint64_t frame;
-	int64_t sent_ns;
-	uint16_t server;
-	bool restart;           /* no probe: the program begins anew */
-	bool may_succeed, may_fail;
-	uint8_t fails_most;     /* how many failures a program may count for it */
-};
-
-/* A server's state from t_ns on. */
-struct edge {
-	int64_t t_ns;
-	uint16_t server;
-	uint8_t state;          /* enum server_state */
-};
-
-struct server {
-	struct machine hope, fear;
-	enum server_state told;     /* by all outcomes so far */
-	int64_t told_ns;            /* from then on */
-	enum server_state state;    /* at the time that draws are settled to */
-};
-
-struct health {
-	struct outcome *outcome;    /* by time, not counted yet */
-	size_t outcome_n, outcome_cap;
-	struct edge *edge;          /* by time, from edge_at on */
-	size_t edge_at, edge_n, edge_cap;
-	unsigned unknown_n;         /* servers whose state isn't certain */
-	uint64_t epoch;             /* grows with each edge */
-	int64_t epoch_ns;           /* of the last one */
-	int64_t restart_ns;         /* what was sent before doesn't count; NEVER */
-};
-
 struct balancer {
 	unsigned node, index;
 	const struct plan_conf *conf;
 	struct ring front, lone, probe;
 	struct ring name;           /* struct name of each front; or empty */
+	struct ring sent;           /* stale.c: when each draw left, by its number */
+	struct aging stale;         /* queries whose answer came after their time; by key */
 	struct track *track;        /* for policies that go by what is outstanding; or NULL */
 	/* below these draws are settled; they are kept to be looked back at */
 	uint64_t front_settled, lone_settled;
@@ -274,6 +230,7 @@ struct balancer {
 	size_t bin;                 /* of the last draw, in the series */
 	int64_t bin_end_ns;
 	int64_t gone_next_ns;       /* when gone has to be looked through again */
+	size_t gone_over;           /* silences before are over for draws that settle */
 	uint32_t *gone, *gone_active; /* silences that aren't over; those of them that are on */
 	size_t gone_n, gone_cap, gone_active_n, gone_active_cap;
 };
@@ -420,6 +377,9 @@ struct answers {
 	const struct plan_expect *e;
 	int64_t from_ns, to_ns;       /* its window; of the whole run, all time */
 	uint64_t answered, wrong, duplicate, error;
+	uint64_t stale, stale_frame;  /* passed on after their time; of the first: */
+	int64_t stale_ns;
+	unsigned stale_node;
 	uint64_t truncated, over_tcp; /* by UDP answers; of those, with an answer over TCP */
 };
 
@@ -495,6 +455,8 @@ void gones_end_known(struct judge *j, unsigned fault);
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* early.c: a settled draw, while the servers' states are those of then. */
+void gones_settled(struct judge *j, struct balancer *b, const struct draw *d);
 /* A query that came in at t_ns and that wasn't forwarded. */
 void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
 /* A query planned then got no answer in time. */
@@ -519,6 +481,8 @@ void gones_query(struct judge *j, unsigned client, int node, const struct query 
 uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
 /* Answers of the dead. */
 uint64_t fault_answers(const struct judge *j, unsigned fault);
+/* early.c: some detect fails because a balancer turned away before its checks could tell. */
+bool fault_left_early(const struct judge *j, unsigned fault);
 
 /* ---- expectations: what each fills in ---- */
 

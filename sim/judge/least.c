@@ -11,9 +11,7 @@
 #include <string.h>
 
 #include "rule.h"
-
-/* dnsdist looks for queries whose time is up once a second, and counts whole seconds. */
-static const int64_t FOREIGN_TIMEOUT_NS = 2000000000;
+#include "stale.h"
 
 void least_init(struct least *l, const struct judge *j, const struct balancer *b)
 {
@@ -30,9 +28,7 @@ void least_init(struct least *l, const struct judge *j, const struct balancer *b
 	l->over = l->maybe_over + n;
 	l->soon = l->over + n;
 	l->maybe_ns = b->conf->udp_timeout_ns - j->plan->limits.slack_ns;
-	l->over_ns = b->conf->udp_timeout_ns;
-	if (j->plan->balancer.checks != PLAN_CHECKS_EXACT)
-		l->over_ns += FOREIGN_TIMEOUT_NS;
+	l->over_ns = expiry_most_ns(j, b);
 }
 
 void least_free(struct least *l)

@@ -41,6 +41,7 @@ static void tell(struct judge *j, struct balancer *b, const struct draw *d)
 		even_draw(j->even[i], b, d);
 	if (j->rule_n > 0)
 		rules_draw(j, b, d);
+	gones_settled(j, b, d);
 }
 
 static void settle_front(struct judge *j, struct balancer *b)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * detect: when did each balancer stop asking a dead recursor? Every time is an interval: a fault's
- * instant is what the engine saw of it, and a balancer that sends at random shows a switch only
- * with its next queries, so each measure comes with its censoring.
+ * detect: when did each balancer stop asking a dead recursor, and not before it could know? Every
+ * time is an interval: a fault's instant is what the engine saw of it, and a balancer that sends at
+ * random shows a switch only with its next queries, so each measure comes with its censoring.
  */
 #include <stdlib.h>
 
@@ -121,6 +121,7 @@ struct stops {
 	struct stop worst;       /* the one whose last query came latest */
 	const struct balancer *by;
 	uint64_t misrouted, late, elsewhere;
+	const struct balancer *early; /* one that turned away before its checks told; or NULL */
 	bool enough;
 };
 
@@ -136,6 +137,8 @@ static struct stops stops_measure(struct judge *j, const struct gone *s,
 		all.misrouted += o.misrouted;
 		all.late += o.late;
 		all.elsewhere += o.elsewhere;
+		if (all.early == NULL && stop_early(j, s, w, b))
+			all.early = b;
 		if (!balancer_away(j, b, w->bound_ns, s->back_from_ns - 1))
 			all.enough &= enough_elsewhere(plan_share(b->conf, e->node[0]),
 			                               o.elsewhere,
@@ -182,6 +185,22 @@ static void tell_stops(struct judge *j, const struct gone *s, const struct stops
 	text_add(&f->why, " elsewhere after the bound");
 }
 
+/* Not by its health checks: they said up all the while. */
+static void tell_early(struct judge *j, const struct gone *s, const struct watch *w,
+                       const struct balancer *b, struct finding *f)
+{
+	const struct stop *o = &w->stop[b->index];
+
+	text_add(&f->why, ", and %s turned away too early: from ", node_name(j, (int)b->node));
+	text_time(&f->why, o->early_ns - s->from_ns);
+	text_add(&f->why, " after it on ");
+	text_count(&f->why, o->early);
+	text_add(&f->why, " queries in a row went elsewhere while fewer checks had failed than "
+	         "maxCheckFailures says");
+	finding_frame(f, j, b->node, o->early_frame, o->early_ns,
+	              "first query that went elsewhere although its checks said up");
+}
+
 void expect_detect(struct judge *j, const struct plan_expect *e, struct finding *f)
 {
 	bool unchecked, all_enough = true;
@@ -205,6 +224,10 @@ void expect_detect(struct judge *j, const struct plan_expect *e, struct finding 
 			text_count(&f->why, a.late);
 			text_add(&f->why, " to it%s", unchecked ?
 			         ": its health isn't checked, by configuration" : "");
+		}
+		if (a.early != NULL) {
+			f->verdict = VERDICT_FAIL;
+			tell_early(j, s, gone_watch(s, e), a.early, f);
 		}
 		all_enough &= a.enough;
 	}

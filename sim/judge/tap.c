@@ -311,7 +311,7 @@ size_t judge_retained(const struct judge *j)
 		const struct balancer *b = &j->balancer[i];
 		n += b->front.next - b->front.base + b->lone.next - b->lone.base +
 		     b->probe.next - b->probe.base + b->waiting.n + aging_n(&b->backs) +
-		     aging_n(&b->owed) +
+		     aging_n(&b->owed) + b->sent.next - b->sent.base + aging_n(&b->stale) +
 		     b->health.outcome_n + b->health.edge_n + b->gone_n;
 	}
 	for (unsigned i = 0; i < j->recursor_n; i++)

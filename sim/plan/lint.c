@@ -300,7 +300,8 @@ static void lint_overshoot(struct lint *l, const struct plan *p, const struct pl
 	for (unsigned i = 0; i < p->conf_n; i++)
 		if (p->conf[i].policy != BAL_WRANDOM && p->conf[i].policy != BAL_ROUNDROBIN) {
 			lint_add(l, false, NULL, e->line, "expect.overshoot: %s doesn't draw by "
-			         "weight: nothing says what a right system stays below",
+			         "weight: nothing says what a right system stays below, so no "
+			         "rate of false alarms is declared",
 			         plan_policy_names[p->conf[i].policy]);
 			return;
 		}

@@ -7,21 +7,6 @@
 #include "sim/report/fmt.h"
 #include "sim/seeds/sum.h"
 
-bool search_is_defect(const char *word)
-{
-	static const char option[] = "--defect ";
-
-	return strncmp(word, option, strlen(option)) == 0;
-}
-
-void search_defect(const char *word, char out[SEARCH_SENTENCE])
-{
-	size_t n = strlen(word);
-
-	n -= n > 2 && strcmp(word + n - 2, "=0") == 0 ? 2 : 0;
-	snprintf(out, SEARCH_SENTENCE, "%.*s", n < SEARCH_SENTENCE ? (int)n : 0, word);
-}
-
 char *search_words(const json_t *list)
 {
 	char *text = NULL;
@@ -36,21 +21,6 @@ char *search_words(const json_t *list)
 	return text;
 }
 
-/* What a test-only build was told to do wrong, as it is told again. */
-static void put_defects(FILE *to, const json_t *head)
-{
-	const json_t *set = js_get(head, "set");
-	char text[SEARCH_SENTENCE];
-
-	for (size_t i = 0; i < json_array_size(set); i++) {
-		const char *word = json_string_value(json_array_get(set, i));
-		if (!search_is_defect(word))
-			continue;
-		search_defect(word, text);
-		fprintf(to, " %s", text);
-	}
-}
-
 char *search_again(const json_t *head, const char *name)
 {
 	char *text = NULL;
@@ -59,7 +29,7 @@ char *search_again(const json_t *head, const char *name)
 
 	MUST(to != NULL);
 	fputs("evenkeel run --engine virtual --invariants", to);
-	put_defects(to, head);
+	seeds_put_given(to, head, true);
 	fprintf(to, " %s", name);
 	MUST(fclose(to) == 0);
 	return text;
@@ -67,7 +37,7 @@ char *search_again(const json_t *head, const char *name)
 
 char *search_repeat(const json_t *head, uint64_t seed)
 {
-	const json_t *what = js_get(head, "search"), *set = js_get(head, "set");
+	const json_t *what = js_get(head, "search");
 	char *faults = search_words(js_get(what, "faults"));
 	char *nodes = search_words(js_get(what, "nodes"));
 	const char *path = js_str(head, "path", "");
@@ -80,14 +50,7 @@ char *search_repeat(const json_t *head, uint64_t seed)
 	        faults, nodes, (long long)js_int(what, "max_faults", 0), (unsigned long long)seed);
 	if (js_get(what, "keep") != NULL && json_is_string(js_get(what, "keep")))
 		fprintf(to, " --keep %s", js_str(what, "keep", ""));
-	for (size_t i = 0; i < json_array_size(set); i++) {
-		const char *word = json_string_value(json_array_get(set, i));
-		if (search_is_defect(word))
-			continue;
-		fputs(" --set ", to);
-		seeds_put_word(to, word);
-	}
-	put_defects(to, head);
+	seeds_put_given(to, head, false);
 	fputs(path[0] == '-' ? " ./" : " ", to);
 	seeds_put_word(to, path);
 	MUST(fclose(to) == 0);

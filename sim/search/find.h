@@ -67,10 +67,6 @@ void search_write(FILE *to, const struct search_found *f, const char *signature,
  * reference.
  */
 json_t *search_sum(const struct seeds_result *r);
-/* Whether a word of the first line's "set" is a --defect: what a test-only build did wrong. */
-bool search_is_defect(const char *word);
-/* The same as the option takes it: a value of 0 is none. */
-void search_defect(const char *word, char out[SEARCH_SENTENCE]);
 /* A list of the first line as an option says it: "kill,hang". The caller frees. */
 char *search_words(const json_t *list);
 /* The commands that make the run of seed again, and that run the scenario name. Freed by you. */

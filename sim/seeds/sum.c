@@ -397,9 +397,31 @@ void seeds_put_word(FILE *to, const char *word)
 	fputc('\'', to);
 }
 
-char *seeds_repeat(const json_t *head, uint64_t seed)
+bool seeds_is_defect(const char *word)
+{
+	static const char option[] = "--defect ";
+
+	return strncmp(word, option, strlen(option)) == 0;
+}
+
+void seeds_put_given(FILE *to, const json_t *head, bool defects_only)
 {
 	const json_t *set = js_get(head, "set");
+
+	for (size_t i = 0; i < json_array_size(set); i++) {
+		const char *word = json_string_value(json_array_get(set, i));
+		if (word == NULL || (defects_only && !seeds_is_defect(word)))
+			continue;
+		fputs(seeds_is_defect(word) ? " " : " --set ", to);
+		if (seeds_is_defect(word))
+			fputs(word, to);
+		else
+			seeds_put_word(to, word);
+	}
+}
+
+char *seeds_repeat(const json_t *head, uint64_t seed)
+{
 	const char *path = js_str(head, "path", "");
 	char *text = NULL;
 	size_t len;
@@ -407,11 +429,7 @@ char *seeds_repeat(const json_t *head, uint64_t seed)
 
 	MUST(to != NULL);
 	fprintf(to, "evenkeel run --engine virtual --seed %llu", (unsigned long long)seed);
-	for (size_t i = 0; i < json_array_size(set); i++) {
-		const char *word = json_string_value(json_array_get(set, i));
-		fputs(" --set ", to);
-		seeds_put_word(to, word != NULL ? word : "");
-	}
+	seeds_put_given(to, head, false);
 	fputs(path[0] == '-' ? " ./" : " ", to);
 	seeds_put_word(to, path);
 	MUST(fclose(to) == 0);

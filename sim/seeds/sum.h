@@ -30,6 +30,10 @@ json_t *seeds_sum(const struct seeds_result *r);
 enum verdict seeds_sum_verdict(const json_t *summary);
 /* A word of a command as a shell takes it. */
 void seeds_put_word(FILE *to, const char *word);
+/* Whether a word of the first line's "set" is a --defect: what a test-only build did wrong. */
+bool seeds_is_defect(const char *word);
+/* What "set" says, as options of a command, each with a space before; or its defects alone. */
+void seeds_put_given(FILE *to, const json_t *head, bool defects_only);
 /* The command that runs a seed again, as a shell takes it; the caller frees. */
 char *seeds_repeat(const json_t *head, uint64_t seed);
 

@@ -14,7 +14,7 @@
 #include "lib/host/closest.h"
 #include "sabotage.h"
 
-enum where { CORE, HOOK, TO_COME };
+enum where { CORE, HOOK };
 enum { PORTS = 64, IDS_MAX = 64, LATE_EACH = 100 };
 static const int64_t MS = 1000000;
 
@@ -245,6 +245,15 @@ const char *defect_name(enum defect d)
 	return table[d].name;
 }
 
+void defect_text(const struct defects *set, enum defect d, char out[DEFECT_TEXT])
+{
+	MUST(d < DEFECTS);
+	if (table[d].high > 0)
+		snprintf(out, DEFECT_TEXT, "%s=%u", table[d].name, set->value[d]);
+	else
+		snprintf(out, DEFECT_TEXT, "%s", table[d].name);
+}
+
 void defects_list(FILE *to)
 {
 	for (unsigned d = 0; d < DEFECTS; d++) {
@@ -252,8 +261,7 @@ void defects_list(FILE *to)
 		if (table[d].high > 0)
 			snprintf(value, sizeof(value), "=%u (%u...%u)", table[d].value,
 			         table[d].low, table[d].high);
-		fprintf(to, "%s%s%s\n    %s\n", table[d].name, value,
-		        table[d].where == TO_COME ? " (to come)" : "", table[d].prose);
+		fprintf(to, "%s%s\n    %s\n", table[d].name, value, table[d].prose);
 	}
 }
 
@@ -304,7 +312,8 @@ static int read_value(uint32_t *out, unsigned d, const char *text, char error[DE
 static bool is_built(enum where where)
 {
 #ifdef EK_DEFECTS
-	return where != TO_COME;
+	(void)where;
+	return true;
 #else
 	return where == HOOK;
 #endif
@@ -319,9 +328,8 @@ int defects_parse(struct defects *set, const char *text, char error[DEFECT_TEXT]
 	if (d < 0)
 		return no_such(text, len, error);
 	if (!is_built(table[d].where)) {
-		snprintf(error, DEFECT_TEXT, "--defect %s: %s", table[d].name,
-		         table[d].where == TO_COME ? "isn't there yet"
-		                                   : "expected a build with MODE=defects");
+		snprintf(error, DEFECT_TEXT, "--defect %s: expected a build with MODE=defects",
+		         table[d].name);
 		return -EINVAL;
 	}
 	int err = read_value(&set->value[d], (unsigned)d, equals != NULL ? equals + 1 : NULL,

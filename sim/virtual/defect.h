@@ -23,6 +23,8 @@ int defects_parse(struct defects *set, const char *text, char error[DEFECT_TEXT]
 /* The table: name, value with its range, prose. */
 void defects_list(FILE *to);
 const char *defect_name(enum defect d);
+/* The text that switches it on as it is in set: what defects_parse takes. */
+void defect_text(const struct defects *set, enum defect d, char out[DEFECT_TEXT]);
 /* virtual_run with the defects of set. Nothing is kept from one run to the next. */
 json_t *defects_run(const struct defects *set, const struct plan *p,
                     const struct virtual_options *o, char error[VIRTUAL_ERROR_TEXT])

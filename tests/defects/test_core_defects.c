@@ -251,6 +251,39 @@ static void outstanding_drifts_by_one_each_time_out(void **state)
 	assert_int_equal(drift_with("outstanding-drift"), 1);
 }
 
+/* Under roundrobin: whether two misses with a hit in between go to two servers. */
+static bool turns_stay_with(const char *defect)
+{
+	static const char *const names[] = { "one.example.", "one.example.", "two.example." };
+	static const enum bal_verdict fate[] = { BAL_FORWARD, BAL_CACHE_HIT, BAL_FORWARD };
+	uint8_t buf[RIG_BYTES];
+	struct ep asked[3];
+
+	conf_with(2, defect);
+	rig.conf.policy = BAL_ROUNDROBIN;
+	rig.conf.cache.entries = 100;
+	bal_cache_defaults(&rig.conf.cache);
+	rig_start(&rig, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		struct dgram d = rig_query(buf, 1, (uint16_t)i, names[i], false);
+		assert_int_equal(rig_rx(&rig, &d), fate[i]);
+		asked[i] = d.peer;
+		rig_turn(&d, DNS_NOERROR);
+		rig_record(&d, 300);
+		if (fate[i] == BAL_FORWARD)
+			assert_int_equal(rig_rx(&rig, &d), BAL_ANSWER);
+	}
+	rig_stop(&rig);
+	return !ep_eq(&asked[0], &asked[2]);
+}
+
+static void a_hit_takes_a_turn(void **state)
+{
+	(void)state;
+	assert_true(turns_stay_with(NULL));
+	assert_false(turns_stay_with("policy-before-cache"));
+}
+
 /* ---- policies ---- */
 
 static struct policy policy;
@@ -422,7 +455,7 @@ static void a_server_that_is_back_gets_all_for_a_while(void **state)
 
 static void every_defect_of_the_cores_is_tested_here(void **state)
 {
-	enum { CORE, HOOK, TO_COME };
+	enum { CORE, HOOK };
 	static const int where[] = {
 #define DEFECT(id, name, where, value, low, high, prose) [id] = where,
 #include "lib/defect.def"
@@ -445,6 +478,7 @@ int main(void)
 		cmocka_unit_test(latency_is_forgotten_when_a_server_goes_down),
 		cmocka_unit_test(queries_expire_at_ticks_of_the_check_interval),
 		cmocka_unit_test(outstanding_drifts_by_one_each_time_out),
+		cmocka_unit_test(a_hit_takes_a_turn),
 		cmocka_unit_test(names_forget_their_server_now_and_then),
 		cmocka_unit_test(every_name_moves_while_a_server_is_down),
 		cmocka_unit_test(first_available_forgets_order_or_qps),

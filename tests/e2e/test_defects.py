@@ -3,12 +3,17 @@
 verdict and reports, and repeats; other builds know nothing of it."""
 import json
 import pathlib
+import shlex
 import subprocess
+import sys
 
 import pytest
 
 import ek
 import test_virtual
+
+sys.path.insert(0, str(ek.ROOT / "tests"))
+import defects  # noqa: E402  pylint: disable=wrong-import-position
 
 CORE_NAME = b"refused-thrice"  # of a defect that only that build has
 
@@ -71,7 +76,7 @@ def test_list_prints_each_with_its_prose(defective):
     lines = done.stdout.splitlines()
     assert len(lines) % 2 == 0 and "weights=55 (1...99)" in lines
     assert all(line.startswith("    ") for line in lines[1::2])
-    assert "policy-before-cache (to come)" in lines
+    assert "policy-before-cache" in lines
 
 
 @pytest.mark.parametrize("args, message", [
@@ -124,6 +129,58 @@ def test_a_sweep_tells_its_defect(defective, tmp_path):
     assert done.returncode == ek.FAIL, done.stderr
     head = json.loads((tmp_path / "out" / "seeds.json").read_text())
     assert "--defect answer-twice=1000" in json.dumps(head)
+
+
+def test_the_command_that_a_sweep_prints_repeats_its_run(defective, tmp_path):
+    out, again = tmp_path / "out", tmp_path / "again"
+    subprocess.run([defective, "seeds", "--seeds", "2..2", "--defect", "never-back",
+                    "--set", "load.rate=900", "--defect", "answer-twice=500",
+                    "--out", out, ek.SCENARIOS / "blog.lua"], check=False, timeout=120)
+    sweep = json.loads((out / "seeds.json").read_text())
+    assert sweep["verdicts"]["FAIL"] == 1
+    words = shlex.split(sweep["not_pass"][0]["repeat"])
+    assert words[words.index("--defect"):-1] == ["--defect", "never-back",
+                                                 "--defect", "answer-twice=500"]
+    done = subprocess.run([defective, *words[1:], "--out", again], text=True, capture_output=True,
+                          timeout=120)
+    assert done.returncode == ek.FAIL, done.stderr
+    doc = json.loads((again / "verdict.json").read_text())
+    assert {e["kind"] for e in doc["expectations"] if e["verdict"] == "FAIL"} == {"back", "answers"}
+    assert doc["seed"] == 2
+
+
+def test_what_dnsdist_did_wrong_is_found_by_scenarios(defective, tmp_path):
+    done = subprocess.run([sys.executable, ek.ROOT / "tests" / "defects.py", "--seeds", "4",
+                           "--no-search", "--jobs", "1", "--out", tmp_path], text=True,
+                          capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "defects.json").read_text())
+    assert found["missing"] == []
+    assert {row["defect"] for row in found["defects"]} == set(defects.historical())
+    assert all(row["found"] > 0 and row["right"]["PASS"] == 4 for row in found["defects"])
+
+
+def test_one_of_them_is_found_by_search_and_made_small(defective, tmp_path):
+    done = subprocess.run([sys.executable, ek.ROOT / "tests" / "defects.py", "--seeds", "1",
+                           "--only", "expiry-ticks", "--runs", "10", "--jobs", "1", "--out",
+                           tmp_path], text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    search = json.loads((tmp_path / "defects.json").read_text())["defects"][0]["search"]
+    assert search["events"] > search["shrunk"] == 1
+    assert (search["again"], search["right_again"]) == ("FAIL", "PASS")
+    assert "slow" in (ek.ROOT / search["file"]).read_text()
+
+
+@pytest.mark.parametrize("change, holds", [
+    ({}, True), ({"found": 0}, False), ({"right_fails": 1}, False),
+    ({"search": {"found": 0, "right_fails": 0}}, False),
+    ({"search": {"found": 1, "right_fails": 1, "again": "FAIL", "right_again": "PASS"}}, False),
+    ({"search": {"found": 1, "right_fails": 0, "again": "PASS", "right_again": "PASS"}}, False),
+    ({"search": {"found": 1, "right_fails": 0, "again": "FAIL", "right_again": "FAIL"}}, False),
+    ({"search": {"found": 1, "right_fails": 0, "again": "FAIL", "right_again": "PASS"}}, True),
+])
+def test_a_defect_that_nothing_finds_or_a_right_run_that_fails_doesnt_hold(change, holds):
+    assert defects.holds({"found": 3, "right_fails": 0, **change}) is holds
 
 
 @pytest.mark.parametrize("defect, faults, tries, claim, kind", [

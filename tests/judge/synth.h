@@ -39,12 +39,15 @@ struct synth_knobs {
 	bool no_cache;            /* every answer takes the miss's time */
 	bool down_ignored_once;   /* one query to a server that is known to be down */
 	unsigned wrong_each, swap_each, twice_each, lose_each, error_each, slow_each; /* 0: none */
+	unsigned stale_each;      /* answers that a server gives after stale_ns more */
+	int64_t stale_ns;
 	unsigned stray;           /* answers that nobody asked for */
 	int64_t late_ns;          /* each hundredth query is sent this much late */
 	int64_t loop_gap_us, clock_step_us, drops;
 	unsigned unsent;          /* queries left out */
 	bool unverified, fault_untold, no_end, trouble;
 	int64_t notice_late_ns;   /* dead servers are used this much too long */
+	int64_t struck_early_ns;  /* silences begin before they are told */
 	int64_t batch_ns;         /* right: balancers send once in this time, server by server */
 	int64_t worker_lag_ns;    /* right: a balancer's other worker is this much behind */
 	bool front_cache;         /* right: balancers answer from caches of their own */
@@ -134,7 +137,7 @@ static inline void synth_silence(const struct synth *s, unsigned server, int64_t
 		if (p->fault[i].node != p->conf[0].server_node[server])
 			continue;
 		if (plan_fault_silences(p->fault[i].kind))
-			*from = p->fault[i].at_ns;
+			*from = p->fault[i].at_ns - s->knob.struck_early_ns;
 		if (plan_fault_returns(p->fault[i].kind))
 			*to = p->fault[i].at_ns;
 	}
@@ -393,6 +396,7 @@ static inline bool synth_try(struct synth *s, const struct load_query *q, int64_
 	t += synth_cost(s, q, (unsigned)server);
 	if (synth_dead(s, (unsigned)server, t))
 		return false;
+	t += synth_each(s->queries, s->knob.stale_each) ? s->knob.stale_ns : 0;
 	size_t got = synth_answer(s, answer, query, (size_t)len);
 	return synth_way_back(s, q, b, (unsigned)server, t, &back, &client, answer, got);
 }

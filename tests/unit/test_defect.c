@@ -26,7 +26,6 @@ static void what_is_wrong_with_a_defect_is_said(void **state)
 		{ "weights=5x", "--defect weights=5x: expected a whole number from 1 to 99" },
 		{ "weights=-1", "--defect weights=-1: expected a whole number from 1 to 99" },
 		{ "equal-seeds=1", "--defect equal-seeds=1: expected no value" },
-		{ "policy-before-cache", "--defect policy-before-cache: isn't there yet" },
 #ifndef EK_DEFECTS
 		{ "health-off", "--defect health-off: expected a build with MODE=defects" },
 #endif
@@ -55,6 +54,10 @@ static void defects_add_up_with_their_values(void **state)
 	                       (uint64_t)1 << DEFECT_EQUAL_SEEDS));
 	assert_int_equal(set.value[DEFECT_WEIGHTS], 55);
 	assert_int_equal(set.value[DEFECT_ASKS_DEAD], 7);
+	defect_text(&set, DEFECT_ASKS_DEAD, error);
+	assert_string_equal(error, "asks-dead=7");
+	defect_text(&set, DEFECT_EQUAL_SEEDS, error);
+	assert_string_equal(error, "equal-seeds"); /* it takes no value, so none is told */
 }
 
 static void names_are_unique_and_defaults_lie_in_their_range(void **state)

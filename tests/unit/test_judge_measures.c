@@ -52,6 +52,7 @@ struct row {
 #define ERRORS(from, to, most, least) E(PLAN_ANSWERS), .e.during_from_ns = (from) * SECOND, \
 	.e.during_to_ns = (to) * SECOND, .e.error = most, .e.error_least = least
 #define SECOND INT64_C(1000000000)
+#define MS INT64_C(1000000)
 #define RIGHT .k = { .stray = 0 }
 
 static const char blog[] = "scenarios/blog.lua", second[] = "scenarios/second-failure.lua",
@@ -119,6 +120,10 @@ static const struct row rows[] = {
 	  "PASS", "elsewhere after the bound" },
 	{ "the second is used on", second, DETECT("DNS3"), .k = { .dead_still_used = true }, 0,
 	  "FAIL", "" },
+	{ "it turns away before its checks tell", blog, DETECT("DNS1"),
+	  .k = { .notice_late_ns = -900 * MS }, 0, "FAIL", "turned away too early: from" },
+	{ "hardly before", blog, DETECT("DNS1"), .k = { .notice_late_ns = -10 * MS }, 0, "PASS",
+	  "" },
 	{ "the second returns alone", second, BACK("DNS3"), RIGHT, 0, "PASS", "" },
 	{ "and is left alone", second, BACK("DNS3"), .k = { .never_back = true }, 0, "FAIL",
 	  "never asked it again" },
@@ -132,6 +137,13 @@ static const struct row rows[] = {
 	{ "as many, but in a second only", blog, ERRORS(1, 2, -1, 5),
 	  .k = { .error_each = 1000 }, 0,
 	  "FAIL", "(at least 5)" },
+	{ "passed on after its query's time", blog, ERRORS(0, 4, -1, 0),
+	  .k = { .stale_each = 500, .stale_ns = 2200 * MS }, 0, "FAIL",
+	  "3 came later than setUDPTimeout after their query and were passed on (LB" },
+	{ "just before its query's time", blog, ERRORS(0, 4, -1, 0),
+	  .k = { .stale_each = 500, .stale_ns = 1970 * MS }, 0, "PASS", "" },
+	{ "a balancer that takes long with what came in time", blog, ERRORS(0, 4, -1, 0),
+	  .k = { .slow_each = 500 }, 0, "PASS", "" },
 	{ "nobody answered", blog, ERRORS(14, 15, 0, 0), RIGHT, 10, "INCONCLUSIVE", "" },
 };
 
