@@ -36,7 +36,7 @@ enum dns_rcode {
 enum dns_type {
 	DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
 	DNS_AAAA = 28, DNS_SRV = 33, DNS_OPT = 41, DNS_DS = 43, DNS_DNSKEY = 48, DNS_HTTPS = 65,
-	DNS_AXFR = 252, DNS_ANY = 255, DNS_CAA = 257,
+	DNS_IXFR = 251, DNS_AXFR = 252, DNS_ANY = 255, DNS_CAA = 257,
 };
 
 enum { DNS_IN = 1, DNS_CH = 3 };

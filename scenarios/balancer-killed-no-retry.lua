@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A balancer dies, and clients know no second try. Whoever asks it is lost while it is away: is it
--- half of all queries, and not one more?
+-- A balancer dies, and clients know no second try. Whoever asks it is lost while it is away: is
+-- it half of all queries, and not one more?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

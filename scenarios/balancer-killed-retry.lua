@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A balancer dies, and clients that get no answer within half a second ask the other one. Does
--- everybody get an answer all the same, how much later, and is the balancer used again when it is
--- back?
+-- everybody get an answer all the same, how much later, and is the balancer used again when it
+-- is back?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- The network to a recursor drops every packet, both ways, while its process is in perfect health:
--- a dead switch port, a wrong route, a firewall. No ICMP, no refusal, only silence. Clients try a
--- second time after a second: how many of them get their answer all the same?
+-- The network to a recursor drops every packet, both ways, while its process is in perfect
+-- health: a dead switch port, a wrong route, a firewall. No ICMP, no refusal, only silence.
+-- Clients try a second time after a second: how many of them get their answer all the same?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- Two balancers, two recursors; one recursor is killed and comes back. Is the load even, is the
--- failure noticed, does the recursor return to service, and do most answers come from its packet
--- cache within 1 ms?
+-- failure noticed, does the recursor return to service, and do most answers come from its
+-- packet cache within 1 ms?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Both recursors die, and the balancers are told to say so (setServFailWhenNoServer). Are clients
--- told at once, with SERVFAIL, from the moment on at which the balancers know; and is what they
--- aren't told no more than the time until then explains?
+-- Both recursors die, and the balancers are told to say so (setServFailWhenNoServer). Are
+-- clients told at once, with SERVFAIL, from the moment on at which the balancers know; and is
+-- what they aren't told no more than the time until then explains?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
     LB2 = { "192.160.102.3", "2605:e200:d000::3" },
-    config = "servfail/dnsdist.conf",
+    config = "conf/servfail.conf",
   },
-  recursors = { "DNS1", "DNS3", config = "servfail/recursor.conf", miss = "20ms" },
+  recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
   clients = { net = "192.160.102.128/25", count = 50, choose = "per_query" },
   links = { delay = "50us" },
 }

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Both recursors die at once and come back one after the other. How long is nobody answered, are
--- all queries of that time lost and none beyond it, and does the first one that returns end it?
+-- Both recursors die at once and come back one after the other. How long is nobody answered,
+-- are all queries of that time lost and none beyond it, and does the first one that returns end
+-- it?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A recursor that answers health checks but not clients. Nobody takes it out, so half of all
--- queries get no answer for as long as it lasts: is it that half and not more, do the checks really
--- see nothing, and is somebody always answered all the same?
+-- queries get no answer for as long as it lasts: is it that half and not more, do the checks
+-- really see nothing, and is somebody always answered all the same?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

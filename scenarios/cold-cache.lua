@@ -25,5 +25,8 @@ expect {
   cache   { hits = 0.85, within = "1ms", during = { "5s", "10s" } },
   cache   { hits = 0.60, within = "1ms", during = { "15s", "20s" } },
   latency { quantile = 0.80, within = "5ms", during = { "5s", "10s" } },
-  answers { wrong = 0, duplicate = 0 },
+  latency { quantile = 0.60, within = "5ms", during = { "15s", "20s" } },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

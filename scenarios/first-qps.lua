@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A first server that takes what it is paid for, 300 queries a second, and a second one for what
--- spills over. Does the first one get as much as it may, and never more; and what does the
--- second one get when the first is away?
+-- A first server that takes what it is paid for, 300 queries a second, and a second one for
+-- what spills over. Balancers count each for itself, so each of two is told 150. Does the first
+-- one get as much as it may, and never more; and does the second one get all while the first is
+-- away?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
@@ -22,5 +23,7 @@ expect {
   policy  {},
   detect  { "DNS1", within = "model" },
   back    { "DNS1", within = "2s" },
-  answers { wrong = 0, duplicate = 0 },
+  lost    { at_most = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

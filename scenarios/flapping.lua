@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A recursor that dies and comes back ten times, each time for as long as it takes to be noticed
--- and a little more. Is each death noticed and each return, does nothing else flap, and does the
--- whole cost no more than ten times a single failure?
+-- A recursor that dies and comes back ten times, each time for as long as it takes to be
+-- noticed and a little more. Is each death noticed and each return, does nothing else flap, and
+-- does the whole cost no more than ten times a single failure?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

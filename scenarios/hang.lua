@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A recursor hangs: its process is stopped, its port stays open, nothing refuses a query and
--- nothing answers one. Do the balancers notice a server that is silent instead of gone, how many
--- queries does it swallow, and what becomes of those that wait in its socket when it goes on?
+-- nothing answers one. Do the balancers notice a server that is silent instead of gone, how
+-- many queries does it swallow, and what becomes of those that wait in its socket when it goes
+-- on?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Ten balancers, a hundred recursors, a hundred thousand queries a second for a minute, while an
--- upgrade rolls through: every second from the tenth on one recursor is killed, and comes back five
--- seconds later with a cold cache. Is the load even among a hundred, and what does such an upgrade
--- cost? In virtual time only.
+-- Ten balancers, a hundred recursors, a hundred thousand queries a second for a minute, while
+-- an upgrade rolls through: every second from the tenth on one recursor is killed, and comes
+-- back five seconds later with a cold cache. Is the load even among a hundred, and what does
+-- such an upgrade cost? In virtual time only.
 engines = { "virtual" }
-local names, balancers = {}, { config = "hundred/dnsdist.conf" }
+local names, balancers = {}, { config = "conf/hundred.conf" }
 for i = 1, 100 do names[i] = ("R%03d"):format(i) end
 for i = 1, 10 do balancers[("LB%02d"):format(i)] = { ("192.160.102.%d"):format(i + 1) } end
 
-local recursors = { config = "hundred/recursor.conf", miss = "20ms" }
+local recursors = { config = "conf/hundred-recursor.conf", miss = "20ms" }
 local evenly = { during = { "0s", "10s" }, catch = 0.003 }
 for i, name in ipairs(names) do recursors[i], evenly[i] = name, name end
 
@@ -32,6 +32,7 @@ expect {
   detect  { "R040", within = "model" },
   back    { "R001", to = "share", within = "3s", catch = 0.003 },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
+  outage  { within = "model" },
   cache   { hits = 0.5, within = "1ms" },
 }

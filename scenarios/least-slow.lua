@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- Least outstanding, and one recursor becomes slow. Its queries pile up, so it is given fewer:
--- the load moves away from it by itself, without a health check that fails. How fast are answers
--- then?
+-- the load moves away from it by itself, without a health check that fails. How fast are
+-- answers then?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
@@ -22,5 +22,6 @@ expect {
   policy  {},
   latency { quantile = 0.80, within = "50ms", during = { "5s", "10s" } },
   lost    { at_most = 0 },
-  answers { wrong = 0, duplicate = 0 },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

@@ -19,5 +19,5 @@ expect {
   policy  {},
   cache   { hits = 0.81, within = "1ms" },
   lost    { at_most = 0 },
-  answers { wrong = 0, duplicate = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- An upgrade goes round: one recursor is taken down and brought back, then the other one. At no
--- time are both away, so no query needs to be lost but those that each failure costs until it is
--- noticed.
+-- time are both away, so no query needs to be lost but those that each failure costs until it
+-- is noticed.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
@@ -27,5 +27,9 @@ expect {
   back    { "DNS1", to = "share", within = "3s", catch = 0.10 },
   back    { "DNS3", to = "share", within = "3s", catch = 0.10 },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  overshoot { "DNS1", at_most = 0.98 },
+  overshoot { "DNS3", at_most = 0.98 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

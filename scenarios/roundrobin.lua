@@ -22,5 +22,7 @@ expect {
   detect  { "DNS1", within = "model" },
   back    { "DNS1", within = "3s" },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

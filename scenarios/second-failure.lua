@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A second failure while the first lasts: DNS1 dies, later DNS3 too, DNS3 comes back first. What
--- does the second failure cost, when nobody is left to answer; is each of the two noticed, and
--- does each get its queries again, though the other one is still away?
+-- A second failure while the first lasts: DNS1 dies, later DNS3 too, DNS3 comes back first.
+-- What does the second failure cost, when nobody is left to answer; is each of the two noticed,
+-- and does each get its queries again, though the other one is still away?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- One recursor says SERVFAIL to everything, health checks too. Are clients told so only until the
--- checks have taken it out, does it stay out until it is right again, and is nothing lost?
+-- One recursor says SERVFAIL to everything, health checks too. Are clients told so only until
+-- the checks have taken it out, does it stay out until it is right again, and is nothing lost?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A recursor restarts in 300 ms, faster than health checks look. Mostly no balancer notices:
 -- nothing is logged, no counter of outages moves, and every query that was sent to it meanwhile
--- is lost. How many is that? A restart costs less with a balancer that retries, or that was told
--- before.
+-- is lost. How many is that? A restart costs less with a balancer that retries, or that was
+-- told before.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
@@ -23,5 +23,7 @@ expect {
   even    { "DNS1", "DNS3", during = { "0s", "5s" }, catch = 0.10 },
   back    { "DNS3", to = "share", within = "3s", catch = 0.10 },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

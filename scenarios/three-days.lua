@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- The reference set-up as its operator ran it: three days at sixteen queries a second, and each
--- recursor taken down once a day for ten minutes. Do both get an equal eight a second, to half a
--- point; is every single failure noticed, and every return; does the cache pay at so low a rate?
--- In virtual time only: nobody waits three days for a test.
+-- recursor taken down once a day for ten minutes. Do both get an equal eight a second, to half
+-- a point; is every single failure noticed, and every return; does the cache pay at so low a
+-- rate? In virtual time only: nobody waits three days for a test.
 engines = { "virtual" }
 lab {
   balancers = {
@@ -31,6 +31,8 @@ expect {
   back    { "DNS1", within = "3s" },
   back    { "DNS3", within = "3s" },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
+  outage  { within = "model" },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
   cache   { hits = 0.5, within = "1ms" },
 }

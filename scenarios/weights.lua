@@ -17,6 +17,7 @@ load {
 }
 expect {
   even    { "DNS1", "DNS3", catch = 0.05 },
+  policy  {},
   lost    { at_most = 0 },
-  answers { wrong = 0, duplicate = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

@@ -23,5 +23,6 @@ expect {
   detect  { "DNS3", within = "model" },
   back    { "DNS3", within = "3s" },
   lost    { at_most = "model" },
-  answers { wrong = 0, duplicate = 0 },
+  flaps   { "DNS1", "DNS3", at_most = 0 },
+  answers { wrong = 0, duplicate = 0, error = 0 },
 }

@@ -104,7 +104,8 @@ FAULTS = {
     "slow": (['at "3s" { slow = "DNS1", by = "100ms" }',
               'at "10s" { slow = "DNS1", ratio = 0, by = "100ms" }'],
              [LOST_0, ANSWERS, FLAPS], True),
-    "deaf": (['at "3s" { drop = "DNS1", spare = "checks" }', 'at "10s" { drop = "DNS1", ratio = 0 }'],
+    "deaf": (['at "3s" { drop = "DNS1", spare = "checks" }',
+              'at "10s" { drop = "DNS1", ratio = 0 }'],
              [ANSWERS, FLAPS], False),
     "blip": (['at "3s" { kill = "DNS1" }', 'at "3300ms" { start = "DNS1" }'],
              [ANSWERS], True),
@@ -156,7 +157,8 @@ def write(policy, fault):
                 '  recursors = { "DNS1", "DNS3", config = "matrix.recursor", miss = "20ms" },\n'
                 '  clients = { net = "192.160.102.128/25", count = 50, choose = "per_query" },\n'
                 '  links = { delay = "50us" },\n}\n'
-                'load { rate = 200, to = "14s", names = zipf(300), timeout = "500ms", tries = %d }\n'
+                'load { rate = 200, to = "14s", names = zipf(300),\n'
+                '       timeout = "500ms", tries = %d }\n'
                 % (2 if retry else 1))
         f.write("\n".join(FAULTS[fault][0]) + "\nexpect {\n")
         f.write("".join("  %s,\n" % text for _, text, _ in cells(policy, fault)) + "}\n")

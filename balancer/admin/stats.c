@@ -54,8 +54,8 @@ static uint64_t queries(const struct stats *s)
 {
 	const uint64_t *v = s->verdict;
 
-	return v[BAL_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] + v[BAL_DROP_FULL] +
-	       v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + s->cache_hits;
+	return v[BAL_FORWARD] + v[BAL_TCP_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] +
+	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + s->cache_hits;
 }
 
 static void list_messages(struct list *l, const struct stats *s)
@@ -66,7 +66,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "queries", queries(s), "Number of received queries");
 	count(l, "rdqueries", c->rd_queries,
 	      "Number of received queries with the recursion desired bit set");
-	count(l, "responses", v[BAL_ANSWER], "Number of responses received from backends");
+	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER],
+	      "Number of responses received from backends");
 	count(l, "servfail-responses", c->servfail_responses,
 	      "Number of SERVFAIL answers received from backends");
 	count(l, "frontend-noerror", c->rcode[DNS_NOERROR],

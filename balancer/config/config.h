@@ -25,6 +25,7 @@ enum {
 	CONFIG_MEMORY_MAX = 64 << 20,         /* bytes that its evaluation may hold */
 	CONFIG_INSTRUCTIONS_MAX = 20000000,   /* steps of Lua's machine */
 	CONFIG_NOTES_MAX = 1000,
+	CONFIG_LISTEN_QUEUE = 4096,           /* the kernel takes no more than its somaxconn */
 	CONFIG_SOCKETS_MAX = 16384,           /* of all servers, in one worker */
 };
 

@@ -19,11 +19,6 @@ static const struct { const char *name; enum bal_policy policy; } policies[] = {
 	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
 };
 
-static const char *const bind_options[] = {
-	"reusePort", "tcpListenQueueSize", "tcpFastOpenQueueSize", "maxInFlight",
-	"maxConcurrentTCPConnections", "doTCP",
-};
-
 static int set_server_policy(lua_State *l)
 {
 	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
@@ -41,28 +36,6 @@ static int set_server_policy(lua_State *l)
 	return 0;
 }
 
-/* setLocal's and addLocal's table: known keys, none of which matters for UDP. */
-static void read_bind_options(lua_State *l, const char *function)
-{
-	if (lua_isnoneornil(l, 2))
-		return;
-	if (!lua_istable(l, 2))
-		cf_fail(l, "%s: '%s': expected a table of options", function, cf_show(l, 2));
-	for (lua_pushnil(l); lua_next(l, 2) != 0; lua_pop(l, 1)) {
-		bool known = false;
-		char text[CONFIG_NOTE_TEXT];
-		const char *name = cf_show(l, -2);
-		for (size_t i = 0; i < COUNT_OF(bind_options); i++)
-			known |= strcmp(name, bind_options[i]) == 0;
-		snprintf(text, sizeof(text), "%s: %s", function, name);
-		if (!known && cf_loader(l)->mode == CONFIG_STRICT)
-			cf_fail(l, "%s: unknown option '%s': expected reusePort, "
-			        "tcpListenQueueSize, maxInFlight...", function, name);
-		cf_note(cf_loader(l), known ? CONFIG_NO_EFFECT : CONFIG_UNKNOWN, cf_line(l), text);
-		lua_pop(l, 1);
-	}
-}
-
 static void add_front(lua_State *l, const char *function)
 {
 	struct loader *ld = cf_loader(l);
@@ -72,11 +45,13 @@ static void add_front(lua_State *l, const char *function)
 
 	if (ep_parse(&ep, text, 53) < 0)
 		cf_fail(l, "%s: '%s': expected an IP address, or one with a port", function, text);
-	read_bind_options(l, function);
+	struct bal_listen listen = cf_tcp_listen(l, function);
 	if (ld->front_n >= LOADER_LIST_MAX)
 		cf_fail(l, "%s: more than %d addresses", function, LOADER_LIST_MAX);
 	ld->front = cf_list_add(ld->front, &ld->front_n, sizeof(ep), &new);
 	memcpy(new, &ep, sizeof(ep));
+	ld->listen = cf_list_add(ld->listen, &ld->listen_n, sizeof(listen), &new);
+	memcpy(new, &listen, sizeof(listen));
 }
 
 static int set_local(lua_State *l)
@@ -84,8 +59,10 @@ static int set_local(lua_State *l)
 	struct loader *ld = cf_loader(l);
 
 	free(ld->front);
+	free(ld->listen);
 	ld->front = NULL;
-	ld->front_n = 0;
+	ld->listen = NULL;
+	ld->front_n = ld->listen_n = 0;
 	add_front(l, "setLocal");
 	return 0;
 }
@@ -208,14 +185,14 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 };
 
 /*
- * What changes nothing that a client of ours could see: TCP's limits (there is no TCP yet), what
- * is logged or looked up on the side, and how dnsdist batches; its random IDs are always on here.
+ * What changes nothing that a client of ours could see: how many threads serve TCP (every worker
+ * does), what is logged or looked up on the side, and how dnsdist batches; its random IDs are
+ * always on here.
  */
 static const char *const no_effect[] = {
 	"setVerboseHealthChecks", "setMaxTCPClientThreads", "setMaxTCPQueuedConnections",
-	"setMaxTCPConnectionsPerClient", "setMaxTCPQueriesPerConnection",
-	"setMaxTCPConnectionDuration", "setTCPRecvTimeout", "setTCPSendTimeout",
-	"setTCPUseSinglePipe", "setRingBuffersSize", "setRingBuffersLockRetries",
+	"setTCPUseSinglePipe", "setTCPDownstreamCleanupInterval",
+	"setRingBuffersSize", "setRingBuffersLockRetries",
 	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
 	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
 	"setRandomizedOutgoingSockets", "setCacheCleaningDelay", "setCacheCleaningPercentage",
@@ -245,8 +222,9 @@ static int ignored(lua_State *l)
 /* All names that do something, for "did you mean". */
 static const char *near_name(const char *word)
 {
-	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect)];
-	size_t n = 0;
+	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
+	                  CF_TCP_NAMES];
+	size_t n = cf_tcp_names(names);
 
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
@@ -326,6 +304,7 @@ void cf_global_register(lua_State *l)
 		lua_pushcclosure(l, ignored, 1);
 		lua_setglobal(l, no_effect[i]);
 	}
+	cf_tcp_register(l);
 	register_policies(l);
 	register_numbers(l, "DNSClass");
 	register_numbers(l, "DNSQType");

@@ -31,6 +31,9 @@ struct loader {
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition */
 	struct ep *front;
+	struct bal_listen *listen;          /* of each front */
+	unsigned listen_n;
+	struct bal_tcp_conf tcp;
 	struct prefix *acl;
 	struct config_note *note;
 	bool client;                        /* config_options.client */
@@ -64,6 +67,13 @@ bool cf_is_int(lua_State *l, int index, int64_t *out);
 /* server.c: newServer and the methods of what it returns. */
 int cf_server_new(lua_State *l);
 void cf_server_register(lua_State *l);
+
+/* tcp.c: functions about TCP; and setLocal's and addLocal's options, at index 2. */
+void cf_tcp_register(lua_State *l);
+struct bal_listen cf_tcp_listen(lua_State *l, const char *function);
+/* Writes their names, CF_TCP_NAMES at most; how many there are. */
+enum { CF_TCP_NAMES = 16 };
+size_t cf_tcp_names(const char **out);
 
 /* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
 int cf_cache_new(lua_State *l);

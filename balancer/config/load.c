@@ -34,6 +34,7 @@ static void set_defaults(struct loader *ld)
 	ld->policy = BAL_LEAST_OUTSTANDING;
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
+	bal_tcp_defaults(&ld->tcp);
 	cf_admin_defaults(&ld->admin);
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
 		ld->acl = cf_list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
@@ -51,6 +52,21 @@ static void sort_servers(struct bal_server *s, unsigned n)
 			s[j] = s[j - 1];
 		s[j] = moving;
 	}
+}
+
+/* How each of n addresses listens: those of the command line, and the default one, by default. */
+static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool replaced)
+{
+	const bool own = !replaced && ld->listen_n == n;
+	struct bal_listen *to = copy(own ? ld->listen : NULL, own ? n : 0, sizeof(*to));
+
+	if (own)
+		return to;
+	to = realloc(to, n * sizeof(*to));
+	MUST(to != NULL);
+	for (unsigned i = 0; i < n; i++)
+		to[i] = (struct bal_listen){ .queue = CONFIG_LISTEN_QUEUE };
+	return to;
 }
 
 /* chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
@@ -107,6 +123,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 		c->conf.front_n = 1;
 	}
 	c->conf.front = copy(front, c->conf.front_n, sizeof(*front));
+	c->conf.listen = listeners(ld, c->conf.front_n, o->front_n > 0);
+	c->conf.tcp = ld->tcp;
 	const struct prefix *acl = o->acl_n > 0 ? o->acl : ld->acl;
 	c->conf.acl_n = o->acl_n > 0 ? o->acl_n : ld->acl_n;
 	c->conf.acl = copy(acl, c->conf.acl_n, sizeof(*acl));
@@ -212,6 +230,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 		lua_close(l);
 	free(ld.server);
 	free(ld.front);
+	free(ld.listen);
 	free(ld.acl);
 	free(ld.note);
 	return c;
@@ -239,6 +258,7 @@ void config_free(struct config *c)
 		return;
 	free((void *)(uintptr_t)c->conf.server);
 	free((void *)(uintptr_t)c->conf.front);
+	free((void *)(uintptr_t)c->conf.listen);
 	free((void *)(uintptr_t)c->conf.acl);
 	free(c->note);
 	free(c);

@@ -33,13 +33,16 @@ static const struct number_key numbers[] = {
 	{ "rise", UINT32, AT(check.rise), 1, 255, 0 },
 	{ "mustResolve", BOOL, AT(check.must_resolve), 0, 1, 0 },
 	{ "setCD", BOOL, AT(check.set_cd), 0, 1, 0 },
+	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
+	{ "tcpConnectTimeout", NS, AT(tcp.connect_timeout_ns), 1, 3600, 1000000000 },
+	{ "tcpSendTimeout", NS, AT(tcp.send_timeout_ns), 1, 3600, 1000000000 },
+	{ "tcpRecvTimeout", NS, AT(tcp.recv_timeout_ns), 1, 3600, 1000000000 },
+	{ "maxInFlight", UINT32, AT(tcp.max_in_flight), 0, BAL_TCP_IN_FLIGHT, 0 },
+	{ "maxConcurrentTCPConnections", UINT32, AT(tcp.max_conns), 0, UINT32_MAX, 0 },
 };
 
-/* Keys of dnsdist that say something about TCP only: accepted, without effect. */
-static const char *const no_effect[] = {
-	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout", "tcpFastOpen",
-	"maxInFlight", "maxConcurrentTCPConnections",
-};
+/* Keys of dnsdist that change nothing here: accepted. */
+static const char *const no_effect[] = { "tcpFastOpen" };
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
@@ -55,7 +58,8 @@ static const char *const unsupported[] = {
 static const char *const known[] = {
 	"address", "id", "name", "order", "weight", "qps", "pool", "sockets", "checkName",
 	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
-	"mustResolve", "setCD",
+	"mustResolve", "setCD", "retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
+	"maxInFlight", "maxConcurrentTCPConnections",
 };
 
 static const char meta_name[] = "evenkeel.server";

@@ -12,6 +12,7 @@
 #include "idtable.h"
 #include "lib/drbg.h"
 #include "policy.h"
+#include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
 
@@ -31,12 +32,13 @@ struct bal {
 	uint64_t timeouts;
 	struct bal_counts counts;
 	struct bal_server_counts *server;
+	struct tcp *tcp;           /* NULL: none */
 };
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
-	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) +
-	       idt_arena_size(conf) + cache_arena_size(conf) +
+	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
+	       cache_arena_size(conf) + btcp_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
 }
 
@@ -54,6 +56,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	cache_init(&b->cache, a, conf, shared);
 	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
+	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
 	return b;
 }
 
@@ -127,6 +130,21 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
+/* Over TCP, later tries included, all else is tcp_server.c's. */
+static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
+                                    const struct dns_question *question)
+{
+	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
+	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
+
+	if (q == NULL)
+		return BAL_DROP_FULL;
+	remember(b, &q->q, d, question);
+	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
+	b->server[server].queries++;
+	return BAL_TCP_FORWARD;
+}
+
 /* The server that the policy says; -1: none. */
 static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
 {
@@ -143,6 +161,8 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 {
 	if (server < 0)
 		return no_server(b, d, question);
+	if (d->proto == DGRAM_TCP)
+		return forward_tcp(b, d, (unsigned)server, question);
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -292,6 +312,52 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	return v;
 }
 
+/* A message of a client over TCP; what becomes of it decides what becomes of its connection. */
+static enum bal_verdict judge_tcp_query(struct bal *b, struct dgram *d)
+{
+	uint32_t conn = d->conn;
+
+	if (!btcp_heard(b->tcp, conn))
+		return BAL_TCP_GONE;
+	enum bal_verdict v = judge_query(b, d);
+	if (bal_verdict_sends(v))
+		btcp_served(b->tcp, conn);
+	else if (v != BAL_TCP_FORWARD)
+		btcp_refused(b->tcp, conn);
+	return v;
+}
+
+/* A message of a server over TCP. Those of a transfer after its first may be without a question. */
+static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
+{
+	if (d->len < DNS_HEADER || (dns_flags(d->data) & DNS_QR) == 0)
+		return BAL_DROP_BROKEN_ANSWER;
+	struct tcp_query *q = btcp_find(b->tcp, d->conn, dns_id(d->data));
+	if (q == NULL)
+		return BAL_DROP_UNMATCHED;
+	enum bal_verdict v = q->begun ? BAL_ANSWER : match(&q->q, d->data, d->len);
+	if (v != BAL_ANSWER)
+		return v;
+	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
+	unsigned server = q->server;
+	give_back(d, &q->q);
+	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
+	                (size_t)DNS_HEADER + q->q.name_len + 4);
+	d->conn = btcp_take_answer(b->tcp, q, over);
+	if (d->conn == 0)
+		return BAL_TCP_GONE;
+	b->counts.servfail_responses += over && (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
+	b->server[server].responses += over;
+	return over ? BAL_TCP_ANSWER : BAL_TCP_PART;
+}
+
+static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
+{
+	MUST(b->tcp != NULL);
+	btcp_begin(b->tcp, b->now_ns);
+	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
+}
+
 /* When query q's time is over. */
 static int64_t until_ns(const struct bal *b, const struct idt_query *q)
 {
@@ -336,8 +402,9 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
 			__builtin_prefetch(d[i + 1].data);
-		enum bal_verdict v = d[i].port == 0 ? judge_query(b, &d[i])
-		                                    : judge_answer(b, &d[i]);
+		enum bal_verdict v = d[i].proto == DGRAM_TCP ? judge_tcp(b, &d[i])
+		                     : d[i].port == 0 ? judge_query(b, &d[i])
+		                                      : judge_answer(b, &d[i]);
 		d[i].verdict = (uint8_t)v;
 		b->count[v]++;
 		if (d[i].port == 0 && bal_verdict_sends(v))
@@ -414,6 +481,16 @@ void bal_check(const struct bal *b)
 		sum.responses += b->server[i].responses;
 		sum.timeouts += b->server[i].timeouts;
 	}
-	MUST(sum.queries == b->count[BAL_FORWARD] && sum.responses == b->count[BAL_ANSWER]);
+	MUST(sum.queries == b->count[BAL_FORWARD] + b->count[BAL_TCP_FORWARD]);
+	MUST(sum.responses == b->count[BAL_ANSWER] + b->count[BAL_TCP_ANSWER]);
 	MUST(sum.timeouts == b->timeouts);
+	if (b->tcp == NULL)
+		return;
+	MUST(b->count[BAL_TCP_FORWARD] == b->count[BAL_TCP_ANSWER] + btcp_unanswered(b->tcp));
+	btcp_check(b->tcp);
+}
+
+struct tcp *btcp_of(const struct bal *b)
+{
+	return b->tcp;
 }

@@ -78,7 +78,10 @@ uint32_t bal_outstanding(const struct bal *b);
 /* Queries that were looked up in the packet cache and not found; answers that it didn't take. */
 uint64_t bal_cache_misses(const struct bal *b);
 uint64_t bal_not_cached(const struct bal *b);
-/* What a worker counts of one server: what it was sent, answered, and didn't answer in time. */
+/*
+ * What a worker counts of one server: what it was sent (over TCP: first tries), answered, and
+ * didn't answer in time (over UDP).
+ */
 struct bal_server_counts {
 	uint64_t queries, responses, timeouts;
 };

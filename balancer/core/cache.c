@@ -6,11 +6,16 @@
 
 enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
 
+/* Queries that may be out: over UDP server by server, then over TCP. */
+static size_t places(const struct bal_conf *conf)
+{
+	return (size_t)conf->server_n * conf->max_outstanding + conf->tcp.conns;
+}
+
 size_t cache_arena_size(const struct bal_conf *conf)
 {
 	return conf->cache.entries == 0 ? 0 :
-	       arena_need((size_t)conf->server_n * conf->max_outstanding,
-	                  sizeof(struct cache_kept));
+	       arena_need(places(conf), sizeof(struct cache_kept));
 }
 
 void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
@@ -23,7 +28,8 @@ void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
 	c->conf = &conf->cache;
 	c->stale_ns = (int64_t)conf->stale_s * SECOND;
 	c->kept_each = conf->max_outstanding;
-	c->kept = arena_take(a, (size_t)conf->server_n * conf->max_outstanding, sizeof(*c->kept));
+	c->kept = arena_take(a, places(conf), sizeof(*c->kept));
+	c->kept_tcp = c->kept + (size_t)conf->server_n * conf->max_outstanding;
 }
 
 static bool has_option(const uint8_t *p, size_t n, uint16_t code)
@@ -105,15 +111,24 @@ bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d, const struct
 	return found;
 }
 
-void cache_keep(struct cache *c, unsigned server, uint32_t slot)
+static void keep(const struct cache *c, struct cache_kept *k)
 {
-	if (c->packets == NULL)
-		return;
-	struct cache_kept *k = &c->kept[(size_t)server * c->kept_each + slot];
 	k->key.hash = c->key.hash;
 	k->key.len = c->key.len;
 	k->cookie = c->cookie;
 	memcpy(k->key.b, c->key.b, c->key.len);
+}
+
+void cache_keep(struct cache *c, unsigned server, uint32_t slot)
+{
+	if (c->packets != NULL)
+		keep(c, &c->kept[(size_t)server * c->kept_each + slot]);
+}
+
+void cache_keep_tcp(struct cache *c, uint32_t slot)
+{
+	if (c->packets != NULL)
+		keep(c, &c->kept_tcp[slot]);
 }
 
 /* What an answer's records say about how long it may be kept. */
@@ -175,14 +190,11 @@ static uint32_t keep_s(const struct bal_cache_conf *conf, const uint8_t *m,
 	return ttl >= conf->min_ttl ? ttl : 0;
 }
 
-void cache_learn(struct cache *c, int64_t now_ns, unsigned server, uint32_t slot,
-                 const struct dgram *d, size_t q_end)
+static void learn(struct cache *c, int64_t now_ns, const struct cache_kept *k,
+                  const struct dgram *d, size_t q_end)
 {
 	struct records r;
 
-	if (c->packets == NULL)
-		return;
-	const struct cache_kept *k = &c->kept[(size_t)server * c->kept_each + slot];
 	if (k->key.len == 0 || (dns_flags(d->data) & DNS_TC) != 0 || dns_qdcount(d->data) != 1 ||
 	    !read_records(&r, d->data, d->len, q_end) || (k->cookie && r.cookie))
 		return;
@@ -191,4 +203,18 @@ void cache_learn(struct cache *c, int64_t now_ns, unsigned server, uint32_t slot
 		return;
 	c->not_cached += pcache_put(c->packets, &k->key, now_ns, (int64_t)ttl_s * SECOND, d->data,
 	                            d->len) > PCACHE_EVICTED;
+}
+
+void cache_learn(struct cache *c, int64_t now_ns, unsigned server, uint32_t slot,
+                 const struct dgram *d, size_t q_end)
+{
+	if (c->packets != NULL)
+		learn(c, now_ns, &c->kept[(size_t)server * c->kept_each + slot], d, q_end);
+}
+
+void cache_learn_tcp(struct cache *c, int64_t now_ns, uint32_t slot, const struct dgram *d,
+                     size_t q_end)
+{
+	if (c->packets != NULL)
+		learn(c, now_ns, &c->kept_tcp[slot], d, q_end);
 }

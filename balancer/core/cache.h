@@ -29,6 +29,7 @@ struct cache {
 	const struct bal_cache_conf *conf;
 	int64_t stale_ns;             /* answers are of use so long after they expired */
 	struct cache_kept *kept;      /* by server and place in the ID table */
+	struct cache_kept *kept_tcp;  /* behind those: by place among the queries over TCP */
 	uint32_t kept_each;           /* of one server */
 	bool cookie;                  /* of the query at hand, as in struct cache_kept */
 	uint64_t misses, not_cached;
@@ -53,6 +54,8 @@ bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d,
                   const struct dns_question *q) MUST_CHECK;
 /* The query that cache_answer was called for last has gone out, in that place. */
 void cache_keep(struct cache *c, unsigned server, uint32_t slot);
+/* The same over TCP, where the place stays the query's at later tries. */
+void cache_keep_tcp(struct cache *c, uint32_t slot);
 /*
  * The query in that place was answered: d is what its client gets, whose question ends at q_end.
  * Not cached: TC, no question, records that can't be read, TTLs that the configuration refuses,
@@ -60,5 +63,7 @@ void cache_keep(struct cache *c, unsigned server, uint32_t slot);
  */
 void cache_learn(struct cache *c, int64_t now_ns, unsigned server, uint32_t slot,
                  const struct dgram *d, size_t q_end);
+void cache_learn_tcp(struct cache *c, int64_t now_ns, uint32_t slot, const struct dgram *d,
+                     size_t q_end);
 
 #endif

@@ -18,6 +18,8 @@ enum {
 	BAL_SERVERS_MAX = 1024,
 	BAL_NAME_TEXT = 64,       /* a server's name, NUL included */
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
+	BAL_TCP_CONNS = 16384,    /* connections of a worker unless made by hand */
+	BAL_TCP_IN_FLIGHT = 16384, /* at most, on one connection */
 	BAL_SERVER_ID = BAL_NAME_TEXT + EP_TEXT + 3, /* room for bal_server_id, NUL included */
 	BAL_POINTS_MAX = 1 << 20, /* of chashed's ring: the sum of the weights */
 };
@@ -49,6 +51,16 @@ struct bal_check {
 	uint32_t rise;                 /* 1; successes in a row that bring it back */
 };
 
+/* How queries go to a server over TCP. */
+struct bal_server_tcp {
+	int64_t connect_timeout_ns;    /* 5 s */
+	int64_t send_timeout_ns;       /* 30 s without a byte taken; the shell's */
+	int64_t recv_timeout_ns;       /* 30 s from a query to its answer */
+	uint32_t retries;              /* 5 tries after the first */
+	uint32_t max_in_flight;        /* 0, as 1: one query at a time on a connection */
+	uint32_t max_conns;            /* 0: as many as needed; of each worker */
+};
+
 struct bal_server {
 	struct ep addr;                /* port 53 */
 	char name[BAL_NAME_TEXT];      /* "" */
@@ -58,7 +70,28 @@ struct bal_server {
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
 	struct bal_check check;
+	struct bal_server_tcp tcp;
 	unsigned line;                 /* of its newServer, for messages */
+};
+
+/* How one of our addresses listens over TCP. */
+struct bal_listen {
+	uint32_t max_in_flight;        /* 0, as 1: a client's queries are answered one by one */
+	uint32_t max_conns;            /* 0: no limit; of all workers */
+	int32_t queue;                 /* connections that wait to be accepted; 4096 */
+	bool udp_only;                 /* false */
+};
+
+/* TCP for all. conns 0: no TCP at all, and nothing is allocated for it. */
+struct bal_tcp_conf {
+	uint32_t conns;                /* of one worker, clients' and servers' together */
+	int64_t recv_timeout_ns;       /* 2 s; a client has as long for a whole query */
+	int64_t send_timeout_ns;       /* 2 s without a byte taken; the shell's */
+	int64_t duration_ns;           /* 0: no limit; then a client's connection ends */
+	int64_t idle_ns;               /* 10 s; an unused connection to a server is kept so long */
+	uint32_t per_client;           /* 0: no limit; connections of one address, all workers */
+	uint32_t queries;              /* 0: no limit; on one connection of a client */
+	uint32_t cached;               /* 20 unused connections to a server, of each worker */
 };
 
 /* The packet cache. Times in seconds. */
@@ -87,6 +120,8 @@ struct bal_conf {
 	const struct bal_server *server;   /* in order of (order, definition) */
 	unsigned front_n;
 	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
+	const struct bal_listen *listen;   /* front_n of them; NULL: all are the default */
+	struct bal_tcp_conf tcp;
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */
@@ -106,5 +141,6 @@ void bal_cache_defaults(struct bal_cache_conf *c);
 
 /* Fills in the defaults of one server: everything but its address. */
 void bal_server_defaults(struct bal_server *s);
+void bal_tcp_defaults(struct bal_tcp_conf *t);
 
 #endif

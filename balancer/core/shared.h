@@ -28,10 +28,14 @@ struct bal_shared_server {
 	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
 };
 
+enum { BAL_SHARED_CLIENTS = 1 << 16 };         /* places of the table of clients */
+
 struct bal_shared {
 	_Alignas(64) _Atomic uint32_t turn;    /* roundrobin's counter */
 	unsigned server_n;
 	struct bal_shared_server *server;
+	_Atomic uint32_t *front;               /* TCP connections by address that listens */
+	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
 	struct pcache *packets;                /* the packet cache; NULL: there is none */
 };
 

@@ -155,6 +155,11 @@ static void print_counters(struct balancer *b)
 		WORKER_COUNTS(X)
 #undef X
 	};
+	static const struct { const char *name, *prose; } tcp[] = {
+#define X(id, name, prose) { name, prose },
+		BAL_TCP_COUNTS(X)
+#undef X
+	};
 	struct worker_counts c;
 
 	memset(&c, 0, sizeof(c));
@@ -168,6 +173,12 @@ static void print_counters(struct balancer *b)
 	print_count("cache-not-inserted", c.not_cached, "answer that the cache had no room for");
 	print_count("cache-entries", b->shared->packets == NULL ? 0 :
 	            pcache_count(b->shared->packets), "answer in the packet cache");
+	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
+		print_count(tcp[i].name, c.tcp[i], tcp[i].prose);
+	print_count("tcp-outstanding", c.tcp_outstanding, "query over TCP on its way");
+	print_count("tcp-clients", c.tcp_clients, "connection of a client that is open");
+	print_count("tcp-servers", c.tcp_servers, "connection to a server that is open");
+	print_count("tcp-stuck", c.tcp_stuck, "connection closed: its peer took too little");
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		print_count(own[i].name, c.own[i], own[i].prose);
 	fflush(stdout);
@@ -184,6 +195,11 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 		if (fd < 0)
 			return fd;
 		close(fd);
+		fd = conf->listen[i].udp_only ? 0 : socket_listen(&conf->front[i], 1, false);
+		if (fd < 0)
+			return fd;
+		if (fd > 0)
+			close(fd);
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "lib/host/host.h"
@@ -26,6 +27,13 @@ static void widen(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+static int open_tcp(const struct ep *ep)
+{
+	int family = ip_is4(&ep->ip) ? AF_INET : AF_INET6;
+
+	return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 }
 
 static int open_udp(const struct ep *ep)
@@ -74,6 +82,55 @@ int socket_back(const struct ep *ep)
 		return -errno;
 	widen(fd);
 	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
+		return fd;
+	int err = -errno;
+	close(fd);
+	return err;
+}
+
+void socket_prompt(int fd)
+{
+	(void)turn_on(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
+static int prepare_listen(int fd, const struct ep *ep, int queue, bool share)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = host_sockaddr(ep, &ss);
+
+	if (turn_on(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
+	    (share && turn_on(fd, SOL_SOCKET, SO_REUSEPORT) < 0))
+		return -errno;
+	if (!ip_is4(&ep->ip) && turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0 || listen(fd, queue) < 0)
+		return -errno;
+	return 0;
+}
+
+int socket_listen(const struct ep *ep, int queue, bool share)
+{
+	int fd = open_tcp(ep);
+
+	if (fd < 0)
+		return -errno;
+	int err = prepare_listen(fd, ep, queue, share);
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int socket_connect(const struct ep *ep)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = host_sockaddr(ep, &ss);
+	int fd = open_tcp(ep);
+
+	if (fd < 0)
+		return -errno;
+	socket_prompt(fd);
+	if (connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS)
 		return fd;
 	int err = -errno;
 	close(fd);

@@ -16,4 +16,14 @@ int socket_front(const struct ep *ep, bool share);
 /* A UDP socket from a fresh port, connected to ep. Returns the descriptor or -errno. */
 int socket_back(const struct ep *ep);
 
+/*
+ * A TCP socket that listens at ep, queue connections waiting at most; share as above. Returns the
+ * descriptor or -errno.
+ */
+int socket_listen(const struct ep *ep, int queue, bool share);
+/* A TCP socket on its way to ep. Returns the descriptor or -errno. */
+int socket_connect(const struct ep *ep);
+/* Makes a TCP socket send at once what it is given. */
+void socket_prompt(int fd);
+
 #endif

@@ -18,6 +18,7 @@
 #include "lib/host/host.h"
 #include "lib/host/net.h"
 #include "socket.h"
+#include "tcp.h"
 
 enum {
 	POOL = 4 * DGRAM_BATCH,     /* datagrams of one pass */
@@ -43,6 +44,7 @@ struct out {
 struct worker {
 	const struct bal_conf *conf;
 	struct bal *bal;
+	struct tcp_shell *tcp;
 	struct arena arena;
 	int epoll, asked;
 	pthread_t thread;
@@ -301,11 +303,24 @@ static void answer_counts(struct worker *w)
 	w->snapshot.cache_misses = bal_cache_misses(w->bal);
 	w->snapshot.not_cached = bal_not_cached(w->bal);
 	memcpy(w->snapshot.own, w->own, sizeof(w->own));
+	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
+		w->snapshot.tcp[i] = bal_tcp_count(w->bal, i);
+	w->snapshot.tcp_outstanding = bal_tcp_outstanding(w->bal);
+	w->snapshot.tcp_clients = bal_tcp_open(w->bal, false);
+	w->snapshot.tcp_servers = bal_tcp_open(w->bal, true);
+	w->snapshot.tcp_stuck = tcp_shell_stuck(w->tcp);
 	w->snapshot.back_failed = w->back_failed;
 	w->snapshot.counts = *bal_counts(w->bal);
 	for (unsigned i = 0; i < w->conf->server_n; i++)
 		w->snapshot.server[i] = *bal_server_counts(w->bal, i);
 	sem_post(&w->answered);
+}
+
+static int64_t next_ns(const struct worker *w)
+{
+	int64_t udp = bal_deadline(w->bal), tcp = tcp_shell_deadline(w->tcp);
+
+	return udp < tcp ? udp : tcp;
 }
 
 static void *run(void *arg)
@@ -315,7 +330,7 @@ static void *run(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	for (;;) {
-		int n = net_wait(w->epoll, events, EVENTS, bal_deadline(w->bal));
+		int n = net_wait(w->epoll, events, EVENTS, next_ns(w));
 		w->n = 0;
 		w->own[WORKER_PASSES]++;
 		for (int i = 0; i < n && w->n < POOL; i++) {
@@ -324,10 +339,13 @@ static void *run(void *arg)
 				answer_counts(w);
 			else if (what < w->front_n)
 				receive_front(w, &w->out[what]);
+			else if (what >= TCP_EVENT_LISTEN)
+				tcp_shell_event(w->tcp, what, events[i].events, host_mono_ns());
 			else
 				receive_back(w, (unsigned)what);
 		}
 		judge_and_send(w);
+		tcp_shell_pass(w->tcp, w->now_ns);
 	}
 	return NULL;
 }
@@ -343,6 +361,19 @@ static bool front_known(const struct worker *w, const struct ep *ep)
 	return false;
 }
 
+static int listen_at(struct worker *w, unsigned front)
+{
+	const struct bal_listen *l = &w->conf->listen[front];
+
+	if (l->udp_only || w->conf->tcp.conns == 0)
+		return 0;
+	int fd = socket_listen(&w->conf->front[front], l->queue, true);
+	if (fd < 0)
+		return fd;
+	tcp_shell_listen(w->tcp, fd, front);
+	return 0;
+}
+
 static int open_fronts(struct worker *w, unsigned *bad)
 {
 	for (unsigned i = 0; i < w->conf->front_n; i++) {
@@ -350,9 +381,10 @@ static int open_fronts(struct worker *w, unsigned *bad)
 		if (front_known(w, ep))
 			continue;
 		int fd = socket_front(ep, true);
-		if (fd < 0) {
+		int err = fd < 0 ? fd : listen_at(w, i);
+		if (err < 0) {
 			*bad = i;
-			return fd;
+			return err;
 		}
 		net_watch(w->epoll, fd, w->front_n);
 		w->out[w->front_n++] = (struct out){ .fd = fd, .wildcard = ip_is_any(&ep->ip),
@@ -415,6 +447,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	w->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
 	net_watch(w->epoll, w->asked, ASKED);
+	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
 	*err = open_fronts(w, bad);
 	if (*err < 0)
 		return NULL; /* the program ends: nothing to give back */
@@ -470,6 +503,12 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 	c->not_cached += w->snapshot.not_cached;
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		c->own[i] += w->snapshot.own[i];
+	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
+		c->tcp[i] += w->snapshot.tcp[i];
+	c->tcp_outstanding += w->snapshot.tcp_outstanding;
+	c->tcp_clients += w->snapshot.tcp_clients;
+	c->tcp_servers += w->snapshot.tcp_servers;
+	c->tcp_stuck += w->snapshot.tcp_stuck;
 	c->back_failed += w->snapshot.back_failed;
 	add_message_counts(&c->counts, &w->snapshot.counts);
 	for (unsigned i = 0; c->server != NULL && i < w->conf->server_n; i++) {

@@ -4,6 +4,7 @@
  * shares out the clients) and its own connected sockets to every server. Each pass waits, reads
  * every ready socket in batches of 64, lets the core judge all of it at once, and sends what came
  * out, in batches of 64 for each socket. Nothing blocks: what a full socket refuses is counted.
+ * TCP is served beside (tcp.h): the kernel shares out the clients' connections in the same way.
  */
 #ifndef EK_BALANCER_WORKER_H
 #define EK_BALANCER_WORKER_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "balancer/core/bal.h"
+#include "balancer/core/tcp.h"
 
 /* What a worker counts besides the core's verdicts. */
 #define WORKER_COUNTS(X) \
@@ -32,6 +34,8 @@ struct worker_counts {
 	uint64_t timeouts, outstanding, cache_misses, not_cached;
 	uint64_t back_failed;              /* of WORKER_SEND_FAILED, those towards servers */
 	uint64_t own[WORKER_COUNT_N];
+	uint64_t tcp[BAL_TCP_COUNT_N];
+	uint64_t tcp_outstanding, tcp_clients, tcp_servers, tcp_stuck;
 	struct bal_counts counts;
 	struct bal_server_counts *server;  /* the configuration's servers; NULL: not wanted */
 };

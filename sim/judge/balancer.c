@@ -16,6 +16,7 @@
 static const uint64_t PROBE_BIT = 1ull << 63;
 static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come this late */
 enum { SERVER_SHIFT = 47 };                      /* a back's server, above the probe's number */
+enum { TCP_RST = 4 };                            /* without a sequence number: to a SYN */
 
 static uint64_t endpoint_key(const struct ep *e)
 {
@@ -63,7 +64,8 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsi
 	const struct plan_conf *conf = &p->conf[p->node[node].conf];
 
 	*b = (struct balancer){ .node = node, .index = index, .conf = conf,
-	                        .bin_end_ns = NEVER, .gone_next_ns = INT64_MAX };
+	                        .bin_end_ns = NEVER, .gone_next_ns = INT64_MAX,
+	                        .tcp_refused_ns = NEVER };
 	b->server = zeroed(conf->server_n, sizeof(*b->server));
 	b->check = zeroed(conf->server_n, sizeof(*b->check));
 	b->cache = zeroed(p->expect_n, sizeof(*b->cache));
@@ -103,6 +105,7 @@ void balancer_free(struct balancer *b)
 	table_free(&b->waiting);
 	aging_free(&b->backs);
 	aging_free(&b->owed);
+	tcp_free(b->tcp);
 }
 
 static void front_query(struct balancer *b, const struct judge_tap *t,
@@ -225,6 +228,12 @@ static void front_answer(struct judge *j, struct balancer *b, const struct judge
 		         (dns_flags(m->m) & DNS_TC) == 0;
 }
 
+uint64_t balancer_tcp_unsure(const struct balancer *b)
+{
+	return b->tcp_again + b->tcp_unfollowed + b->tcp_refused +
+	       (b->track != NULL ? b->track->least.tcp_slow : 0);
+}
+
 void balancer_count(const struct judge *j, struct balancer *b, const struct front *f)
 {
 	b->queries++;
@@ -273,8 +282,8 @@ bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns
 		const struct plan_fault *f = &j->plan->fault[i];
 		const struct fault_seen *s = &j->events.fault[i];
 		int64_t at = s->told && s->to_ns > f->at_ns ? s->to_ns : f->at_ns;
-		if (f->kind == PLAN_START && f->node == (int)b->node && t_ns >= f->at_ns &&
-		    t_ns < at + forgets)
+		if (f->kind == PLAN_START && f->node == (int)b->node &&
+		    t_ns >= plan_fault_earliest(f) && t_ns < at + forgets)
 			return true;
 	}
 	return false;
@@ -287,8 +296,9 @@ unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_
 
 	for (unsigned i = 0; i < j->plan->fault_n && j->restarts; i++) {
 		const struct plan_fault *f = &j->plan->fault[i];
-		n += f->kind == PLAN_START && f->node == (int)b->node && f->at_ns >= from_ns &&
-		     f->at_ns <= t_ns;
+		int64_t at = fault_strikes(j, i);
+		n += f->kind == PLAN_START && f->node == (int)b->node && at >= from_ns &&
+		     at <= t_ns;
 	}
 	return n;
 }
@@ -309,13 +319,13 @@ const char *server_asked(const struct judge *j, uint64_t key)
 struct draw front_draw(const struct front *f)
 {
 	return (struct draw){ f->t_ns, f->since_ns, f->draw_ns, f->frame, f->server, false,
-	                      f->shared, NULL };
+	                      f->shared, f->unsure, NULL };
 }
 
 struct draw lone_draw(const struct lone *l)
 {
 	return (struct draw){ l->t_ns, NEVER, l->t_ns, l->frame, l->server, true, false,
-	                      NULL };
+	                      false, NULL };
 }
 
 /* Our side of a back link: the server's address, our port, the ID and the question. */
@@ -351,12 +361,15 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		f->server = (uint16_t)server;
 		f->draw_ns = t->t_ns;
 		f->frame = t->number;
+		f->unsure = t->frame->kind == FRAME_TCP && b->tcp_refused_ns >= f->since_ns;
+	} else if (t->frame->kind == FRAME_TCP) {
+		b->tcp_again++; /* a later try isn't a draw */
 	} else {
 		*(struct lone *)ring_push(&b->lone) = (struct lone){ t->t_ns, t->number,
 		                                                     (uint16_t)server };
 	}
 	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT | b->draws);
-	stale_forward(b, t->t_ns, f);
+	stale_forward(b, t->t_ns, t->frame->kind == FRAME_TCP ? NULL : f);
 	if (b->track != NULL)
 		track_forward(b, t, f, server);
 	b->draws++;
@@ -428,20 +441,12 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 		p->refused_ns = t->t_ns;
 }
 
-void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
+/* A message that b's interface saw, from or to a server, or from a client. */
+static void message(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out,
+                    const struct judge_message *m)
 {
-	const struct frame *f = t->frame;
-	struct judge_message space;
+	int server = server_of(b, out ? &t->frame->dst : &t->frame->src);
 
-	if (f->kind == FRAME_ICMP && !out)
-		back_refused(b, t);
-	int server = server_of(b, out ? &f->dst : &f->src);
-	b->tcp_sent += f->kind == FRAME_TCP && f->payload_len > 0 && out && server >= 0;
-	if (f->kind != FRAME_UDP)
-		return;
-	const struct judge_message *m = tap_message(t, &space);
-	if (m == NULL)
-		return;
 	if (server >= 0 && out && !m->answer)
 		back_query(j, b, t, m, (unsigned)server);
 	else if (server >= 0 && !out && m->answer)
@@ -450,4 +455,51 @@ void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t
 		front_query(b, t, m);
 	else if (server < 0 && out && m->answer)
 		front_answer(j, b, t, m);
+}
+
+struct over_tcp {
+	struct judge *j;
+	struct balancer *b;
+	const struct judge_tap *t;
+	bool out;
+};
+
+static void tcp_message(void *of, const uint8_t *bytes, size_t len)
+{
+	const struct over_tcp *o = of;
+	struct judge_message m;
+
+	if (judge_message_read(&m, bytes, len))
+		message(o->j, o->b, o->t, o->out, &m);
+}
+
+static void balancer_tcp(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
+{
+	struct over_tcp o = { j, b, t, out };
+	int server = server_of(b, out ? &t->frame->dst : &t->frame->src);
+
+	if (b->tcp == NULL)
+		b->tcp = tcp_new();
+	if (!out && server >= 0 && (t->frame->tcp_flags & TCP_RST) != 0 && t->frame->tcp_seq == 0) {
+		b->tcp_refused++;
+		b->tcp_refused_ns = t->t_ns;
+	}
+	if (!tcp_segment(b->tcp, t->frame, tcp_message, &o) && out && server >= 0)
+		b->tcp_unfollowed++;
+}
+
+void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t, bool out)
+{
+	const struct frame *f = t->frame;
+	struct judge_message space;
+
+	if (f->kind == FRAME_ICMP && !out)
+		back_refused(b, t);
+	if (f->kind == FRAME_TCP)
+		balancer_tcp(j, b, t, out);
+	if (f->kind != FRAME_UDP)
+		return;
+	const struct judge_message *m = tap_message(t, &space);
+	if (m != NULL)
+		message(j, b, t, out, m);
 }

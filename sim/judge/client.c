@@ -72,7 +72,8 @@ static int64_t longest_hang(const struct plan *p)
 		if (f->kind != PLAN_HANG || p->node[f->node].role != PLAN_BALANCER)
 			continue;
 		int end = plan_fault_end(p, i);
-		int64_t t = (end != PLAN_NONE ? p->fault[end].at_ns : p->end_ns) - f->at_ns;
+		int64_t t = (end != PLAN_NONE ? p->fault[end].at_ns : p->end_ns) -
+		            plan_fault_earliest(f);
 		most = t > most ? t : most;
 	}
 	return most;
@@ -537,7 +538,7 @@ static void client_tcp(const struct judge *j, struct client *c, const struct jud
 
 	if (c->tcp == NULL)
 		c->tcp = tcp_new();
-	tcp_segment(c->tcp, t->frame, tcp_answer, &o);
+	(void)tcp_segment(c->tcp, t->frame, tcp_answer, &o); /* what is given up is counted */
 }
 
 void client_tap(struct judge *j, struct client *c, const struct judge_tap *t, bool out)

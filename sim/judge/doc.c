@@ -169,6 +169,7 @@ static json_t *harness(const struct judge *j)
 	for (unsigned i = 0; i < j->balancer_n; i++) {
 		repeated += j->balancer[i].repeated;
 		unmatched += j->balancer[i].answers_unmatched;
+		given_up += j->balancer[i].tcp != NULL ? tcp_given_up(j->balancer[i].tcp) : 0;
 	}
 	json_object_set_new(h, "setup_ms", json_real((double)e->setup_us / 1000));
 	json_object_set_new(h, "ready_ms", json_real((double)e->ready_us / 1000));

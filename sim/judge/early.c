@@ -5,16 +5,16 @@
  * share, dead or not; so each draw elsewhere is chance, and a long run of them up to the moment at
  * which the checks change their mind isn't. Only policies whose draws have a share are looked at.
  */
-#include "gone.h"
+#include "early.h"
 #include "sim/plan/bounds.h"
 
-/* Draws are by share, whatever else the balancer knows. Turns over TCP aren't seen. */
+/* Draws are by share, whatever else the balancer knows. Turns over TCP may not be seen. */
 static bool by_share(const struct balancer *b)
 {
 	enum bal_policy policy = b->conf->policy;
 
 	return b->conf->factor_ppm == 0 &&
-	       (policy == BAL_WRANDOM || (policy == BAL_ROUNDROBIN && b->tcp_sent == 0));
+	       (policy == BAL_WRANDOM || (policy == BAL_ROUNDROBIN && balancer_tcp_unsure(b) == 0));
 }
 
 /* Every server of the node's is surely up from before the draw's query came in until it left. */
@@ -64,7 +64,7 @@ void gones_settled(struct judge *j, struct balancer *b, const struct draw *d)
 
 	while (b->gone_over < all->n && all->gone[b->gone_over].back_from_ns < d->in_ns)
 		b->gone_over++;
-	if (b->gone_over == all->n || d->lone || d->shared)
+	if (b->gone_over == all->n || d->lone || d->shared || d->unsure)
 		return;
 	for (size_t i = b->gone_over; i < all->n && all->gone[i].from_ns <= d->in_ns; i++) {
 		struct gone *g = &all->gone[i];

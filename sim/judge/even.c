@@ -202,8 +202,9 @@ static uint8_t take_draw(struct even *v, const struct balancer *b, const struct 
 		draw_ineligible(v, b, d);
 		return LEFT_OUT;
 	}
-	v->left_out += o == NULL;
-	if (o == NULL || kind == v->kind_n || (v->names != NULL && !new_name(v, b, d)))
+	v->left_out += o == NULL || d->unsure;
+	v->unsure += d->unsure;
+	if (o == NULL || d->unsure || kind == v->kind_n || (v->names != NULL && !new_name(v, b, d)))
 		return LEFT_OUT;
 	double ratio = set_ratio(&o->all, o->p[kind], kind);
 	stat_e_take(&o->e, ratio);

@@ -79,6 +79,7 @@ struct even {
 	struct ineligible *ineligible;
 	struct names *names;     /* whashed: names are what is drawn; or NULL */
 	uint64_t left_out, spread_max;
+	uint64_t unsure;         /* of those left out: struct draw */
 	unsigned spread_balancer;
 	struct share *share;     /* by kind, of share_set */
 	const struct set *share_set;

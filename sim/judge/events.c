@@ -69,6 +69,25 @@ static void event_setup(struct judge *j, const json_t *e)
 	j->events.ready_us = number(e, "ready_us", 0);
 }
 
+int64_t fault_strikes(const struct judge *j, unsigned fault)
+{
+	const struct plan_fault *f = &j->plan->fault[fault];
+	const struct fault_seen *s = &j->events.fault[fault];
+
+	if (f->when == PLAN_AT)
+		return f->at_ns;
+	return (s->told || s->begun) && !s->skipped ? s->from_ns : INT64_MAX;
+}
+
+/* Some fault up to this one waits for a trigger: or none can have been passed over. */
+static bool triggers_until(const struct plan *p, unsigned fault)
+{
+	for (unsigned i = 0; i <= fault; i++)
+		if (p->fault[i].when != PLAN_AT)
+			return true;
+	return false;
+}
+
 /*
  * Faults are told in the plan's order for one node and kind: the first untold one that fits. Who
  * judges as he goes tells a fault twice: pending when it strikes, and again when it is proven.
@@ -84,14 +103,24 @@ static void event_fault(struct judge *j, const json_t *e)
 		    f->at_ns != number(e, "at_ns", NEVER) ||
 		    strcmp(plan_fault_name(f->kind), string(e, "kind")) != 0)
 			continue;
+		if (json_is_true(json_object_get(e, "begun"))) {
+			s->begun = true;
+			s->from_ns = number(e, "from_ns", f->at_ns);
+			gones_end_known(j, i);
+			return;
+		}
 		bool first = !s->told;
 		s->told = true;
+		s->skipped = triggers_until(j->plan, i) &&
+		             json_is_false(json_object_get(e, "triggered"));
 		s->pending = json_is_true(json_object_get(e, "pending"));
 		s->verified = json_is_true(json_object_get(e, "verified"));
 		s->from_ns = number(e, "from_ns", f->at_ns);
 		s->to_ns = number(e, "to_ns", f->at_ns);
 		copy(s->evidence, sizeof(s->evidence), string(e, "evidence"));
-		if (first)
+		if (s->skipped)
+			gones_end_known(j, i);
+		else if (first)
 			gones_fault(j, i);
 		return;
 	}

@@ -51,9 +51,9 @@ static bool impaired(const struct judge *j, int node, int64_t t_ns, int64_t time
 	const struct plan *p = j->plan;
 	bool on = false;
 
-	for (unsigned i = 0; i < p->fault_n && p->fault[i].at_ns <= t_ns; i++) {
+	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
-		if (f->node != node || plan_fault_silences(f->kind))
+		if (f->node != node || fault_strikes(j, i) > t_ns || plan_fault_silences(f->kind))
 			continue;
 		on = fails_checks(f, timeout_ns) || (on && f->kind != PLAN_HEAL &&
 		     f->value_ppm != 0);

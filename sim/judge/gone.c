@@ -172,24 +172,23 @@ static void add_to_node(struct gones *s, int node, uint32_t index)
 
 /*
  * When the silence ends, as long as nobody has told: at its planned instant, since an engine that
- * is judged as it goes strikes exactly then, but tells of a start when the program is ready.
+ * is judged as it goes strikes exactly then, but tells of a start when the program is ready. Where
+ * it waits for a trigger, not before it comes.
  */
-static int64_t planned_back(const struct plan *p, unsigned fault)
+static int64_t planned_back(const struct judge *j, unsigned fault)
 {
-	int end = plan_fault_end(p, fault);
+	int end = plan_fault_end(j->plan, fault);
 
-	return end != PLAN_NONE ? p->fault[end].at_ns : INT64_MAX;
+	return end != PLAN_NONE && !j->events.fault[end].skipped ? fault_strikes(j, (unsigned)end)
+	                                                         : INT64_MAX;
 }
 
 /* From when on all others are in use, if they aren't when it returns; by the plan alone. */
-static int64_t full_from(const struct judge *j, unsigned fault)
+static int64_t full_from(const struct judge *j, int node, int64_t back)
 {
-	const struct plan *p = j->plan;
-	int64_t back = planned_back(p, fault);
-	int64_t up = back < INT64_MAX ? downs_others_up(j->gones->downs, p->fault[fault].node,
-	                                                back) : back;
+	int64_t up = back < INT64_MAX ? downs_others_up(j->gones->downs, node, back) : back;
 
-	return up == back ? INT64_MIN : up < INT64_MAX ? up + p->limits.slack_ns : up;
+	return up == back ? INT64_MIN : up < INT64_MAX ? up + j->plan->limits.slack_ns : up;
 }
 
 static void gone_begins(struct judge *j, unsigned fault)
@@ -202,10 +201,10 @@ static void gone_begins(struct judge *j, unsigned fault)
 	struct gone *g = &s->gone[s->n];
 	*g = (struct gone){ .fault = fault, .end = PLAN_NONE, .node = f->node,
 	                    .from_ns = seen->from_ns, .to_ns = seen->to_ns,
-	                    .back_from_ns = planned_back(j->plan, fault),
+	                    .back_from_ns = planned_back(j, fault),
 	                    .back_to_ns = INT64_MAX,
 	                    .over_ns = load_end(j->plan),
-	                    .full_ns = full_from(j, fault),
+	                    .full_ns = full_from(j, f->node, planned_back(j, fault)),
 	                    .counted = zeroed(j->balancer_n, sizeof(bool)),
 	                    .up_wanted = balancers_checking(j, f->node) };
 	s->of_fault[fault] = (int)s->n;
@@ -225,6 +224,16 @@ static void gone_begins(struct judge *j, unsigned fault)
 	s->n++;
 }
 
+/* Silence k, if it is one, may end the time in which g's return is watched. */
+static void over_by(const struct judge *j, struct gone *g, unsigned k)
+{
+	int64_t at = fault_strikes(j, k);
+
+	if (plan_fault_silences(j->plan->fault[k].kind) && k > g->fault && at > g->back_to_ns &&
+	    at < g->over_ns)
+		g->over_ns = at;
+}
+
 static void gone_ends(struct judge *j, struct gone *g, int end)
 {
 	const struct plan *p = j->plan;
@@ -232,10 +241,10 @@ static void gone_ends(struct judge *j, struct gone *g, int end)
 	g->end = end;
 	g->back_from_ns = j->events.fault[end].from_ns;
 	g->back_to_ns = j->events.fault[end].to_ns;
+	if (p->fault[end].when != PLAN_AT)
+		g->full_ns = full_from(j, g->node, g->back_from_ns);
 	for (unsigned k = g->fault + 1; k < p->fault_n; k++)
-		if (plan_fault_silences(p->fault[k].kind) && p->fault[k].at_ns > g->back_to_ns &&
-		    p->fault[k].at_ns < g->over_ns)
-			g->over_ns = p->fault[k].at_ns;
+		over_by(j, g, k);
 	for (size_t i = 0; i < g->watch_n; i++) {
 		struct watch *w = &g->watch[i];
 		if (w->start != NULL)
@@ -247,14 +256,29 @@ static void gone_ends(struct judge *j, struct gone *g, int end)
 	}
 }
 
+void gones_end_known(struct judge *j, unsigned fault)
+{
+	for (size_t i = 0; i < j->gones->of_node[j->plan->fault[fault].node].n; i++) {
+		struct gone *g = gone_of_node(j, j->plan->fault[fault].node, i);
+		if (g->end != PLAN_NONE || plan_fault_end(j->plan, g->fault) != (int)fault)
+			continue;
+		g->back_from_ns = planned_back(j, g->fault);
+		g->full_ns = full_from(j, g->node, g->back_from_ns);
+	}
+}
+
 void gones_fault(struct judge *j, unsigned fault)
 {
 	const struct plan *p = j->plan;
 
 	if (plan_fault_silences(p->fault[fault].kind)) {
+		for (size_t i = 0; i < j->gones->n; i++)
+			if (j->gones->gone[i].end != PLAN_NONE)
+				over_by(j, &j->gones->gone[i], fault);
 		gone_begins(j, fault);
 		int end = plan_fault_end(p, fault);
-		if (end != PLAN_NONE && j->events.fault[end].told)
+		if (end != PLAN_NONE && j->events.fault[end].told &&
+		    !j->events.fault[end].skipped)
 			gone_ends(j, &j->gones->gone[j->gones->n - 1], end);
 	}
 	for (size_t i = 0; i < j->gones->of_node[p->fault[fault].node].n; i++) {
@@ -327,12 +351,12 @@ bool balancer_away(const struct judge *j, const struct balancer *b, int64_t from
 	       downs_returned(d, (int)b->node, to_ns) > from_ns;
 }
 
-/* Every server but the node's is silent. */
+/* Every server but the node's is silent, surely. */
 static bool alone(const struct judge *j, const struct balancer *b, int node, int64_t t_ns)
 {
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
 		int other = b->conf->server_node[i];
-		if (other != node && downs_silent_until(j->gones->downs, other, t_ns) == t_ns)
+		if (other != node && !downs_surely_silent(j->gones->downs, other, t_ns))
 			return false;
 	}
 	return true;

@@ -49,9 +49,9 @@ void tcp_free(struct tcp *t);
  * One segment, in the order of the capture. Calls message for every DNS message that it completes
  * (RFC 1035, 4.2.2); m is good until it returns. A segment that comes twice or out of order is put
  * in its place. Streams, and what they hold, are bounded: one too many is not followed on, nor is
- * one that breaks the bounds.
+ * one that breaks the bounds. False: it has data of a stream that isn't followed.
  */
-void tcp_segment(struct tcp *t, const struct frame *f,
+bool tcp_segment(struct tcp *t, const struct frame *f,
                  void (*message)(void *of, const uint8_t *m, size_t len), void *of);
 /* Streams that were given up: their answers are missing. */
 uint64_t tcp_given_up(const struct tcp *t);
@@ -163,6 +163,7 @@ struct front {
 	uint16_t server;    /* UINT16_MAX: not forwarded */
 	bool shared;        /* one of several that wait with one question: a guess */
 	bool hit;           /* answered from the balancer's cache: never forwarded */
+	bool unsure;        /* as in struct draw */
 };
 
 STATIC_MUST(sizeof(struct front) == 64);
@@ -263,7 +264,11 @@ struct balancer {
 	struct aging owed;          /* question to servers' answers that no client has yet */
 	uint64_t repeated;          /* forwards matched first-in first-out */
 	uint64_t answers_unmatched; /* of servers */
-	uint64_t tcp_sent;          /* segments with data to servers, which nobody follows */
+	struct tcp *tcp;            /* queries and answers over TCP, once there are any */
+	/* forwards over TCP that no query explains: tries after the first; segments with data to
+	 * servers that aren't followed; connections that servers refused */
+	uint64_t tcp_again, tcp_unfollowed, tcp_refused;
+	int64_t tcp_refused_ns;     /* the last one */
 	uint64_t queries, hits;     /* clients' that are settled; those that weren't forwarded */
 	struct cache_count *cache;  /* the same for each of the judge's caches, in its window */
 	uint64_t draws;             /* and to each server */
@@ -284,6 +289,7 @@ struct draw {
 	uint64_t frame;
 	uint16_t server;
 	bool lone, shared;
+	bool unsure;        /* over TCP: another server may have been chosen, which refused */
 	const struct name *name; /* NULL: not known */
 };
 
@@ -300,6 +306,8 @@ bool balancer_anew(const struct judge *j, const struct balancer *b, int64_t t_ns
 /* How often it was started until t_ns, or from from_ns on. */
 unsigned balancer_starts(const struct judge *j, const struct balancer *b, int64_t from_ns,
                          int64_t t_ns);
+/* What there was over TCP that may have been a choice and isn't known as one. */
+uint64_t balancer_tcp_unsure(const struct balancer *b);
 /* Counts a query at the front that is settled. */
 void balancer_count(const struct judge *j, struct balancer *b, const struct front *f);
 /* The server that a query was forwarded to, by its key at the front; NULL: not known. */
@@ -344,6 +352,8 @@ void recursor_tap(struct judge *j, struct recursor *r, const struct judge_tap *t
 struct fault_seen {
 	bool told, verified;
 	bool pending;               /* it has struck, and isn't proven yet */
+	bool begun;                 /* it has struck at from_ns, and is told later */
+	bool skipped;               /* its trigger didn't come: it wasn't carried out */
 	int64_t from_ns, to_ns;
 	char evidence[200];
 };
@@ -485,12 +495,12 @@ void gates(struct judge *j);
 
 void gones_init(struct judge *j);
 void gones_free(struct judge *j);
+/* A fault that may end a silence has begun, or won't happen. */
+void gones_end_known(struct judge *j, unsigned fault);
 /* A fault was told: a silence begins, or ends. */
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
-/* early.c: a settled draw, while the servers' states are those of then. */
-void gones_settled(struct judge *j, struct balancer *b, const struct draw *d);
 /* A query that came in at t_ns and that wasn't forwarded. */
 void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
 /* A query planned then got no answer in time. */
@@ -506,17 +516,9 @@ void gones_probe(struct judge *j, struct balancer *b, const struct probe *p);
 /* A server's health checks say something else, somewhere from lo_ns on until hi_ns. */
 void gones_change(struct judge *j, struct balancer *b, unsigned server, enum server_state state,
                   int64_t lo_ns, int64_t hi_ns);
-/* Client queries that went to fault's recursor from its death to its return. */
-uint64_t fault_misrouted(const struct judge *j, unsigned fault);
 /* away.c: a query that is settled, and that went to the balancer node first. */
 void gones_query(struct judge *j, unsigned client, int node, const struct query *q, bool answered,
                  bool first);
-/* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
-uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
-/* Answers of the dead. */
-uint64_t fault_answers(const struct judge *j, unsigned fault);
-/* early.c: some detect fails because a balancer turned away before its checks could tell. */
-bool fault_left_early(const struct judge *j, unsigned fault);
 
 /* ---- expectations: what each fills in ---- */
 
@@ -586,6 +588,8 @@ double expect_miss(const struct plan_expect *e);
 
 /* The engine lives in virtual time: there is no clock to step, and captures are optional. */
 bool engine_is_virtual(const struct judge *j);
+/* When a fault is planned to strike, or has, where it waits for a trigger; INT64_MAX: not yet. */
+int64_t fault_strikes(const struct judge *j, unsigned fault);
 
 /* The name of a node. */
 static inline const char *node_name(const struct judge *j, int node)

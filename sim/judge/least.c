@@ -54,7 +54,8 @@ void track_forward(struct balancer *b, const struct judge_tap *t, const struct f
 	if (f != NULL && t->t_ns - f->since_ns > l->lag_most)
 		l->lag_most = t->t_ns - f->since_ns;
 	*(struct flight *)ring_push(&l->flight) = (struct flight){ t->t_ns, key, (uint16_t)server,
-	                                                           false, false };
+	                                                           false, false,
+	                                                           t->frame->kind == FRAME_TCP };
 }
 
 static void over_push(struct ring *r, int64_t t_ns, uint64_t flight)
@@ -156,6 +157,7 @@ static void sweep_over(struct least *l, int64_t t_ns, int64_t slack_ns)
 		surely_over(l, o->flight);
 	for (; (f = flight_before(l, l->over_at, l->over_ns + slack_ns, t_ns)) != NULL;
 	     l->over_at++) {
+		l->tcp_slow += l->over_at >= l->flight.base && f->tcp && !f->over;
 		surely_over(l, l->over_at);
 		forget_key(l, l->over_at, f->key);
 	}

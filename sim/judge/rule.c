@@ -225,7 +225,7 @@ static void rule_draw(struct rule *r, const struct balancer *b, const struct dra
 	if (d->in_ns < r->e->during_from_ns || d->in_ns >= r->e->during_to_ns)
 		return;
 	c->draws++;
-	if (b->health.unknown_n > 0 || balancer_anew(r->j, b, d->t_ns))
+	if (d->unsure || b->health.unknown_n > 0 || balancer_anew(r->j, b, d->t_ns))
 		c->left_out++;
 	else if (b->server[d->server].state != SERVER_UP)
 		take_down(r, b, d);

@@ -32,6 +32,7 @@ struct flight {
 	uint64_t key;          /* of its query at the front; 0: it may be another's */
 	uint16_t server;
 	bool maybe_over, over; /* counted as such */
+	bool tcp;              /* its time may be a longer one */
 };
 
 /* A flight is over, or may be. */
@@ -48,6 +49,7 @@ struct least {
 	uint64_t sent_at, maybe_at, over_at; /* flights looked at: as sent, as timed out */
 	uint64_t *told, *sent, *maybe_over, *over, *soon; /* by server */
 	struct table by_key;   /* key at the front to flight */
+	uint64_t tcp_slow;     /* flights over TCP that were out longer than UDP's time */
 	int64_t lag_most;      /* longest that a query was in the balancer */
 	int64_t maybe_ns, over_ns; /* after a flight left it may be, is timed out */
 };

@@ -73,12 +73,12 @@ static void tell_offences(const struct rule *r, struct finding *f)
 	}
 }
 
-static uint64_t tcp_sent(const struct judge *j)
+static uint64_t tcp_unsure(const struct judge *j)
 {
 	uint64_t n = 0;
 
 	for (unsigned b = 0; b < j->balancer_n; b++)
-		n += j->balancer[b].tcp_sent;
+		n += balancer_tcp_unsure(&j->balancer[b]);
 	return n;
 }
 
@@ -94,9 +94,10 @@ static void tell_wrong(const struct rule *r, const struct rule_count *all, struc
 	         plan_policy_names[r->policy]);
 	text_time(&f->why, o->t_ns);
 	text_add(&f->why, " from %s: %s", node_name(r->j, (int)o->node), o->what.s);
-	if (r->names == NULL && all->down == 0 && tcp_sent(r->j) > 0) {
+	if (r->names == NULL && all->down == 0 && tcp_unsure(r->j) > 0) {
 		f->verdict = VERDICT_INCONCLUSIVE;
-		text_add(&f->why, "; but queries over TCP count too and aren't followed");
+		text_add(&f->why, "; but queries over TCP count too, and not all could be "
+		         "followed");
 	}
 }
 

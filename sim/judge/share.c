@@ -214,18 +214,33 @@ static bool fail_share(struct even *v, struct finding *f)
 	return false;
 }
 
+/* Queries over TCP that a server refused were drawn, and are seen at another one or nowhere. */
+static void fail_unless_unsure(const struct even *v, struct finding *f)
+{
+	f->verdict = v->unsure > 0 ? VERDICT_INCONCLUSIVE : VERDICT_FAIL;
+	if (v->unsure == 0)
+		return;
+	text_add(&f->why, "; but ");
+	text_count(&f->why, v->unsure);
+	text_add(&f->why, " queries over TCP may have been refused by another server before");
+}
+
 static void decide_random(struct even *v, struct finding *f)
 {
 	struct pool *o = full_pool(v);
 
 	fill_measured(v, o, f);
-	if (even_ineligible(v, f) || fail_share(v, f))
+	if (even_ineligible(v, f))
 		return;
+	if (fail_share(v, f)) {
+		fail_unless_unsure(v, f);
+		return;
+	}
 	if (v->names != NULL)
 		json_object_set_new(f->measured, "names",
 		                    json_integer((json_int_t)v->names->n));
 	if (v->names == NULL && !even_independent(v, o, &f->why)) {
-		f->verdict = VERDICT_FAIL;
+		fail_unless_unsure(v, f);
 		return;
 	}
 	f->verdict = VERDICT_INCONCLUSIVE;
@@ -273,7 +288,7 @@ static void decide_roundrobin(struct even *v, struct finding *f)
 	for (size_t i = 0; i < v->pool_n; i++)
 		n += v->pool[i]->all.total;
 	for (unsigned b = 0; b < v->j->balancer_n; b++)
-		tcp += v->j->balancer[b].tcp_sent;
+		tcp += balancer_tcp_unsure(&v->j->balancer[b]);
 	if (v->e->kind == PLAN_EVEN)
 		fill_measured(v, full_pool(v), f);
 	else
@@ -294,7 +309,7 @@ static void decide_roundrobin(struct even *v, struct finding *f)
 	text_count(&f->why, v->spread_max);
 	text_add(&f->why, " at %s%s",
 	         node_name(v->j, (int)v->j->balancer[v->spread_balancer].node), tcp == 0 ? "" :
-	         "; queries over TCP take turns too and aren't counted");
+	         "; queries over TCP take turns too, and not all could be followed");
 }
 
 /* What even measures of shares isn't what policy asks: only who was chosen, and how. */
@@ -313,9 +328,10 @@ void expect_chance(struct even *v, struct finding *f)
 	fill_chosen(v, n, f);
 	if (even_ineligible(v, f))
 		return;
-	f->verdict = VERDICT_FAIL;
-	if (!even_independent(v, full_pool(v), &f->why))
+	if (!even_independent(v, full_pool(v), &f->why)) {
+		fail_unless_unsure(v, f);
 		return;
+	}
 	text_add(&f->why, "none of ");
 	text_count(&f->why, n);
 	text_add(&f->why, " queries went to a server that wasn't to be chosen, and draws are "

@@ -24,8 +24,8 @@ static double start_share(const struct plan_conf *c, int node)
 	             c->server_node[0] == node && c->server[0].qps == 0;
 
 	if (c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN ||
-	    c->policy == BAL_ORDERED_WRANDOM) /* of the lowest order; 0 of a higher one */
-		return plan_share(c, node);
+	    c->policy == BAL_ORDERED_WRANDOM)
+		return plan_share(c, node); /* 0 of a higher order's */
 	return first ? 1 : 0;
 }
 

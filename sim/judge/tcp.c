@@ -188,7 +188,7 @@ static bool stream_data(struct tcp *t, struct stream *s, uint32_t seq, const uin
 	return true;
 }
 
-void tcp_segment(struct tcp *t, const struct frame *f,
+bool tcp_segment(struct tcp *t, const struct frame *f,
                  void (*message)(void *of, const uint8_t *m, size_t len), void *of)
 {
 	uint64_t key = stream_key(&f->src, &f->dst);
@@ -197,12 +197,12 @@ void tcp_segment(struct tcp *t, const struct frame *f,
 		stream_open(t, key, f->tcp_seq + 1);
 	struct stream *s = stream_find(t, key);
 	if (s == NULL)
-		return;
+		return f->payload_len == 0;
 	uint32_t seq = f->tcp_seq + ((f->tcp_flags & SYN) != 0);
 	if (!stream_data(t, s, seq, f->payload, f->payload_len)) {
 		t->given_up++;
 		stream_drop(t, s);
-		return;
+		return false;
 	}
 	while (whole(s) >= 2 && whole(s) >= 2u + dns_get16(s->buf)) {
 		uint32_t len = dns_get16(s->buf);
@@ -212,4 +212,5 @@ void tcp_segment(struct tcp *t, const struct frame *f,
 	bool over = (f->tcp_flags & FIN) != 0 && s->span_n == 0;
 	if (over || (f->tcp_flags & RST) != 0)
 		stream_drop(t, s);
+	return true;
 }

@@ -146,7 +146,8 @@ int lab_until(struct lab *l, bool (*done)(struct lab *), int64_t until_ns)
 {
 	for (;;) {
 		int64_t now = host_mono_ns(), ns = until_ns - now;
-		int64_t tick = atomic_load(&l->wire->watching) ? WATCH_TICK_NS : TICK_NS;
+		bool watch = atomic_load(&l->wire->watching) || done == lab_when_look;
+		int64_t tick = watch ? WATCH_TICK_NS : TICK_NS;
 		if (done != NULL && done(l))
 			return 0;
 		if (l->stopped)
@@ -289,21 +290,54 @@ static bool loads_done(struct lab *l)
 	return true;
 }
 
+/* When fault i is to be seen to: as far as is known, or its latest instant. */
+static int64_t due_ns(const struct lab *l, unsigned i)
+{
+	int64_t due = whens_due(l->whens, i);
+
+	return l->t0_ns + (due != INT64_MAX ? due : l->plan->fault[i].at_ns);
+}
+
+/* The fault that comes next, in the plan's order where several do; -1: none is left. */
+static int next_fault(const struct lab *l)
+{
+	int next = -1;
+
+	for (unsigned i = 0; i < l->plan->fault_n; i++)
+		if (l->fault[i].state == LAB_TO_COME &&
+		    (next < 0 || due_ns(l, i) < due_ns(l, (unsigned)next)))
+			next = (int)i;
+	return next;
+}
+
+/* Its instant has come. */
+static void see_to(struct lab *l, unsigned i)
+{
+	int64_t at = due_ns(l, i);
+
+	if (whens_due(l->whens, i) == INT64_MAX) {
+		lab_fault_skip(l, i);
+		return;
+	}
+	lab_fault(l, i);
+	if (l->fault[i].from_ns - at > LATE_NS)
+		lab_trouble(l, "a fault was %lld ms late: the lab was starved",
+		            (long long)((l->fault[i].from_ns - at) / 1000000));
+}
+
 /* From t = 0 to the end: faults at their times, then until the clients are done. */
 static int timeline(struct lab *l)
 {
 	int err = -ETIME;
 
-	for (unsigned i = 0; i < l->plan->fault_n && err == -ETIME; i++) {
-		int64_t at = l->t0_ns + l->plan->fault[i].at_ns;
-		err = lab_until(l, NULL, at);
-		if (err == -ETIME) {
-			lab_fault(l, i);
-			if (l->fault[i].from_ns - at > LATE_NS)
-				lab_trouble(l, "a fault was %lld ms late: the lab was starved",
-				            (long long)((l->fault[i].from_ns - at) / 1000000));
-		}
+	for (int i; (err == -ETIME || err == 0) && (i = next_fault(l)) >= 0;) {
+		bool listen = whens_listen(l->whens);
+		err = lab_until(l, listen ? lab_when_look : NULL, due_ns(l, (unsigned)i));
+		if (err == -ETIME)
+			see_to(l, (unsigned)i);
 	}
+	if (err == 0)
+		err = -ETIME;
 	if (err == -ETIME)
 		err = lab_until(l, NULL, l->t0_ns + l->plan->end_ns);
 	if (err == -ETIME)

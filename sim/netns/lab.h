@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "sim/net/events.h"
+#include "sim/net/when.h"
 #include "layout.h"
 #include "netns.h"
 #include "proc.h"
@@ -34,9 +35,10 @@ struct lab_shared {
 
 /* A fault that has been set off and isn't proven yet. */
 struct lab_fault {
-	enum { LAB_TO_COME = 0, LAB_PENDING, LAB_DONE } state;
+	enum { LAB_TO_COME = 0, LAB_STRUCK, LAB_PENDING, LAB_DONE } state;
 	int64_t from_ns, to_ns;      /* CLOCK_MONOTONIC */
 	struct link_counts was[2];   /* the link's, until then */
+	bool skipped;                /* not carried out: its trigger didn't come */
 	int64_t stub_was;            /* answers of the stub that it had befallen until then */
 };
 
@@ -57,6 +59,8 @@ struct lab {
 	struct proc *proc;           /* of each node; name NULL where there is none */
 	pid_t *load_pid;             /* of each load; 0: has ended */
 	struct lab_fault *fault;     /* of each of the plan's */
+	struct whens *whens;
+	struct lab_log *log;         /* lab_when.c: of each node; NULL: not read yet */
 	int64_t begun_ns, setup_ns, t0_ns;
 	int64_t t0_real_ns;
 	int64_t gap_max_ns;          /* longest time that its own loop was late, from t = 0 on */
@@ -85,9 +89,17 @@ int lab_start_loads(struct lab *l) MUST_CHECK;
 /* Sends a datagram over the wire to and from each node. 0 or -errno. */
 int lab_prove_wire(struct lab *l) MUST_CHECK;
 
+/* -- lab_when.c */
+/* Reads what balancers have written since. True when a fault has become due by it. */
+bool lab_when_look(struct lab *l);
+/* Whether a line of a balancer node's log says that it marked a recursor node, and how. */
+bool lab_when_read(const struct plan *p, unsigned node, const char *line, int *server, bool *up);
+
 /* -- lab_fault.c, lab_stub.c */
 /* Sets off fault i of the plan. */
 void lab_fault(struct lab *l, unsigned i);
+/* Fault i isn't carried out: its trigger hasn't come. */
+void lab_fault_skip(struct lab *l, unsigned i);
 /* The program of a node has come to READY=1: a start is proven. */
 void lab_fault_ready(struct lab *l, unsigned node);
 /* Proves what only a running program can: before the programs end. */

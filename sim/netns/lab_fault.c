@@ -18,6 +18,15 @@ static const char *name_of(const struct lab *l, const struct plan_fault *f)
 	return l->plan->node[f->node].name;
 }
 
+/* An earlier one of its node was skipped: it may find the node in another state than planned. */
+static bool astray(const struct lab *l, unsigned i)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (l->fault[k].skipped && l->plan->fault[k].node == l->plan->fault[i].node)
+			return true;
+	return false;
+}
+
 /* Writes fault i down; it is over with. */
 static void tell(struct lab *l, unsigned i, bool verified, const char *evidence)
 {
@@ -25,12 +34,25 @@ static void tell(struct lab *l, unsigned i, bool verified, const char *evidence)
 	struct lab_fault *s = &l->fault[i];
 	int64_t from = s->from_ns - l->t0_ns, to = s->to_ns - l->t0_ns;
 
+	s->skipped = s->skipped || (!verified && astray(l, i));
 	s->state = LAB_DONE;
-	events_add(&l->events, "fault", s->from_ns,
-	           json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:s}", "kind",
-	                     plan_fault_name(f->kind), "node", name_of(l, f), "at_ns",
-	                     (json_int_t)f->at_ns, "from_ns", (json_int_t)from, "to_ns",
-	                     (json_int_t)to, "verified", verified, "evidence", evidence));
+	json_t *e = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:s}", "kind",
+	                      plan_fault_name(f->kind), "node", name_of(l, f), "at_ns",
+	                      (json_int_t)f->at_ns, "from_ns", (json_int_t)from, "to_ns",
+	                      (json_int_t)to, "verified", verified, "evidence", evidence);
+	if (s->skipped)
+		json_object_set_new(e, "triggered", json_false());
+	events_add(&l->events, "fault", s->from_ns, e);
+}
+
+void lab_fault_skip(struct lab *l, unsigned i)
+{
+	char why[FAULT_EVIDENCE];
+
+	whens_missing(l->whens, i, why, sizeof(why));
+	l->fault[i].from_ns = l->fault[i].to_ns = host_mono_ns();
+	l->fault[i].skipped = true;
+	tell(l, i, false, why);
 }
 
 static void fault_kill(struct lab *l, unsigned i)
@@ -185,7 +207,11 @@ void lab_fault(struct lab *l, unsigned i)
 	lab_phase(l, "%s %s", plan_fault_name(f->kind), name_of(l, f));
 	for (int k = PLAN_SERVFAIL; f->kind == PLAN_KILL && k <= PLAN_DROP; k++)
 		end_stub_faults(l, f->node, (enum plan_fault_kind)k); /* they end with it */
+	if (whens_any(l->whens))
+		(void)lab_when_look(l); /* marks of before don't count */
 	l->fault[i].from_ns = host_mono_ns();
+	l->fault[i].state = LAB_STRUCK;
+	whens_struck(l->whens, i);
 	if (f->kind == PLAN_KILL)
 		fault_kill(l, i);
 	else if (f->kind == PLAN_START)

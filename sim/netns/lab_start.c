@@ -212,6 +212,7 @@ static void make_tables(struct lab *l)
 	l->proc = calloc(p->node_n, sizeof(*l->proc));
 	l->load_pid = calloc(p->load_n + 1, sizeof(*l->load_pid));
 	l->fault = calloc(p->fault_n + 1, sizeof(*l->fault));
+	l->whens = whens_new(p);
 	MUST(l->proc != NULL && l->load_pid != NULL && l->fault != NULL);
 	for (unsigned i = 0; i < p->node_n; i++)
 		l->proc[i] = (struct proc){ .node = i, .notify = -1 };

@@ -323,9 +323,14 @@ static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct p
 int64_t plan_notice_ns(const struct plan *p, unsigned fault)
 {
 	const struct plan_fault *f = &p->fault[fault];
-	int64_t next = fault + 1 < p->fault_n ? p->fault[fault + 1].at_ns : p->end_ns;
+	int64_t next = p->end_ns;
+	for (unsigned i = fault + 1; i < p->fault_n; i++)
+		if (plan_fault_earliest(&p->fault[i]) < next)
+			next = plan_fault_earliest(&p->fault[i]);
 	int64_t least = next > f->at_ns ? next - f->at_ns : 0;
 
+	if (f->when != PLAN_AT) /* nobody can tell in what state it finds the others */
+		return 0;
 	if (!plan_fault_silences(f->kind) || p->node[f->node].role != PLAN_RECURSOR ||
 	    disturbed(p, fault))
 		return 0;

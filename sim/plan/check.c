@@ -122,12 +122,23 @@ static int check_fault_values(const struct plan_fault *f, unsigned i, char *erro
 	return 0;
 }
 
+static bool trigger_ok(const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+
+	return role_is(p, f->when_node, PLAN_RECURSOR) && f->after >= 1 && f->after <= i &&
+	       f->plus_ns <= f->at_ns && f->earliest_ns <= f->at_ns;
+}
+
 static int check_fault(const struct plan *p, unsigned i, char *error)
 {
 	if ((unsigned)p->fault[i].node >= p->node_n)
 		return wrong(error, "fault[%u].node %d: no such node", i, p->fault[i].node);
 	if (i > 0 && p->fault[i - 1].at_ns > p->fault[i].at_ns)
 		return wrong(error, "fault[%u].at_ns: expected faults in the order of time", i);
+	if (p->fault[i].when != PLAN_AT && !trigger_ok(p, i))
+		return wrong(error, "fault[%u].when: expected a recursor, after an earlier fault, "
+		             "and earliest_ns and plus_ns of at_ns at most", i);
 	return check_fault_values(&p->fault[i], i, error);
 }
 

@@ -16,7 +16,8 @@ static const int64_t FAR = INT64_MAX / 4;
 /* A time in which a node is impaired. */
 struct span {
 	int node;
-	int64_t from_ns, to_ns;    /* FAR: for good */
+	int64_t from_ns, to_ns;    /* FAR: for good; of triggers, the longest that it may be */
+	int64_t sure_from_ns, sure_to_ns; /* and the shortest: empty unless from < to */
 	int64_t before_ns;         /* what was on its way at that time is lost with it */
 	int64_t known_ns, back_ns; /* silent recursor: surely out; surely in use again */
 	double fail;               /* of queries to it */
@@ -102,7 +103,8 @@ static void recursor_span(const struct plan *p, struct span *s)
 	int64_t back = after(plan_back_ns(p, s->node), check_timeout(p, s->node));
 
 	s->before_ns = s->from_ns - way_ns(p, s->node);
-	s->known_ns = s->silent ? after(s->from_ns, plan_detect_ns(p, s->node)) : FAR;
+	s->known_ns = s->silent ? after(s->sure_from_ns, plan_detect_ns(p, s->node)) :
+	                          FAR;
 	s->back_ns = after(s->to_ns, back);
 }
 
@@ -189,18 +191,20 @@ static void add_span(struct downs *d, unsigned fault)
 {
 	const struct plan *p = d->p;
 	const struct plan_fault *f = &p->fault[fault];
-	struct span s = { .node = f->node, .from_ns = f->at_ns, .unsure = true };
+	struct span s = { .node = f->node, .from_ns = plan_fault_earliest(f),
+	                  .sure_from_ns = f->at_ns, .unsure = true };
 
 	if (plan_fault_returns(f->kind))
 		return;
 	if (plan_fault_silences(f->kind)) {
 		int end = plan_fault_end(p, fault);
 		s.to_ns = end != PLAN_NONE ? p->fault[end].at_ns : FAR;
+		s.sure_to_ns = end != PLAN_NONE ? plan_fault_earliest(&p->fault[end]) : FAR;
 		s.restarts = f->kind == PLAN_KILL;
 		s.silent = true;
 		s.fail = 1;
 	} else {
-		s.to_ns = impaired_until(p, fault);
+		s.to_ns = s.sure_to_ns = impaired_until(p, fault);
 		s.fail = impaired(p, f, d->ask);
 		s.unsure = f->kind != PLAN_WRONG && f->kind != PLAN_TRUNCATE &&
 		           !f->spares_checks;
@@ -265,16 +269,17 @@ struct seen {
 	bool out, sure; /* surely not used; surely used */
 };
 
-static void see_span(struct seen *s, const struct span *o, int64_t t_ns)
+static void see_span(struct seen *s, const struct span *o, bool checked, int64_t t_ns)
 {
 	if (t_ns < o->before_ns || t_ns >= o->back_ns)
 		return;
 	s->sure = s->sure && !o->unsure;
 	if (t_ns >= o->to_ns)
 		return;
-	if (o->silent && t_ns >= o->known_ns)
-		s->out = true;
-	s->fail = o->fail > s->fail ? o->fail : s->fail;
+	bool known = checked && o->silent && t_ns >= o->known_ns;
+	s->out = s->out || (known && t_ns < o->sure_to_ns);
+	if (!known) /* else it isn't used, or is back already */
+		s->fail = o->fail > s->fail ? o->fail : s->fail;
 }
 
 static struct seen see(const struct downs *d, const struct plan_conf *c, unsigned server,
@@ -285,7 +290,7 @@ static struct seen see(const struct downs *d, const struct plan_conf *c, unsigne
 	enum bal_check_mode mode = c->server[server].check.mode;
 
 	for (unsigned i = d->first[node]; i < d->first[node + 1]; i++)
-		see_span(&s, &d->span[i], t_ns);
+		see_span(&s, &d->span[i], mode == BAL_CHECK_AUTO, t_ns);
 	if (mode != BAL_CHECK_AUTO) {
 		s.out = mode == BAL_CHECK_DOWN;
 		s.sure = true;
@@ -413,12 +418,13 @@ static void add_moments(struct downs *d)
 {
 	size_t n = 0;
 
-	d->moment = zeroed(1 + 5 * (size_t)d->span_n, sizeof(*d->moment));
+	d->moment = zeroed(1 + 6 * (size_t)d->span_n, sizeof(*d->moment));
 	d->moment[n++] = INT64_MIN;
 	for (unsigned i = 0; i < d->span_n; i++) {
 		const struct span *s = &d->span[i];
 		d->moment[n++] = s->before_ns;
 		d->moment[n++] = s->from_ns;
+		d->moment[n++] = s->sure_to_ns;
 		d->moment[n++] = s->to_ns;
 		d->moment[n++] = s->known_ns;
 		d->moment[n++] = s->back_ns;
@@ -522,6 +528,16 @@ int64_t downs_silent_until(const struct downs *d, int node, int64_t t_ns)
 	return t_ns;
 }
 
+bool downs_surely_silent(const struct downs *d, int node, int64_t t_ns)
+{
+	for (unsigned i = d->first[node]; i < d->first[node + 1]; i++) {
+		const struct span *s = &d->span[i];
+		if (s->silent && t_ns >= s->sure_from_ns && t_ns < s->sure_to_ns)
+			return true;
+	}
+	return false;
+}
+
 bool downs_surely_up(const struct downs *d, int node, int64_t t_ns)
 {
 	for (unsigned i = d->first[node]; i < d->first[node + 1]; i++) {
@@ -538,8 +554,9 @@ int64_t downs_returned(const struct downs *d, int node, int64_t t_ns)
 
 	for (unsigned i = d->first[node]; i < d->first[node + 1]; i++) {
 		const struct span *s = &d->span[i];
-		if (s->silent && s->to_ns <= t_ns && s->to_ns > last)
-			last = s->to_ns;
+		int64_t to = s->to_ns < t_ns ? s->to_ns : t_ns;
+		if (s->silent && s->sure_to_ns <= t_ns && to > last)
+			last = to;
 	}
 	return last;
 }

@@ -3,7 +3,7 @@
  * What the timeline does to service, as steps over time: which share of a balancer's queries gets
  * no answer at most, whatever a right system may know at that moment. Out of the plan alone, like
  * bounds.h: failures that overlap, the death of the last recursor, of a balancer, and what clients
- * get by trying again are all in it.
+ * get by trying again are all in it. A trigger comes at any moment from its earliest to its latest.
  */
 #ifndef EK_PLAN_DOWNS_H
 #define EK_PLAN_DOWNS_H
@@ -27,11 +27,16 @@ void downs_free(struct downs *take_d);
 double downs_share(const struct downs *d, int balancer, int64_t t_ns);
 /* The next moment after t_ns at which some share may change; INT64_MAX: never. */
 int64_t downs_next(const struct downs *d, int64_t t_ns);
-/* How long some silence of the node's lasts from t_ns on: its end, or t_ns when it isn't silent. */
+/*
+ * How long some silence of the node's lasts from t_ns on, at most: its end, or t_ns when it isn't
+ * silent.
+ */
 int64_t downs_silent_until(const struct downs *d, int node, int64_t t_ns);
+/* Whether it is silent, whenever triggers come. */
+bool downs_surely_silent(const struct downs *d, int node, int64_t t_ns);
 /* False from the beginning of a failure of the recursor until it must be in use again. */
 bool downs_surely_up(const struct downs *d, int node, int64_t t_ns);
-/* When the node's latest silence until t_ns ended; INT64_MIN: it had none. */
+/* When the node's latest silence until t_ns ended, at the latest; INT64_MIN: it had none. */
 int64_t downs_returned(const struct downs *d, int node, int64_t t_ns);
 /*
  * From when on after t_ns every recursor but node is up again, and used by whoever knows: t_ns

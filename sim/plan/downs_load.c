@@ -34,17 +34,18 @@ static double lost_at_client(const struct plan *p, int node, int64_t t_ns)
 {
 	double lost = 0;
 
-	for (unsigned i = 0; i < p->fault_n && p->fault[i].at_ns <= t_ns; i++) {
+	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
-		if (f->node != node)
+		if (f->node != node || plan_fault_earliest(f) > t_ns)
 			continue;
-		double stays = 1 - f->value_ppm / 1e6;
+		double stays = 1 - f->value_ppm / 1e6, now = lost;
 		if (f->kind == PLAN_LOSS)
-			lost = 1 - stays * stays;
+			now = 1 - stays * stays;
 		else if (f->kind == PLAN_HEAL)
-			lost = 0;
+			now = 0;
 		else if (f->kind == PLAN_BLACKHOLE)
-			lost = 1;
+			now = 1;
+		lost = f->at_ns <= t_ns || now > lost ? now : lost;
 	}
 	return lost;
 }
@@ -177,10 +178,13 @@ static int64_t ask_next(const struct ask *a, int64_t t_ns)
 	for (unsigned k = 0; k < a->tries; k++) {
 		int64_t by = (int64_t)k * a->l->timeout_ns, t = downs_next(a->d, t_ns + by);
 		next = t < INT64_MAX && t - by < next ? t - by : next;
-		for (unsigned i = 0; i < a->p->fault_n; i++)
-			if (a->p->fault[i].node == a->l->node && a->p->fault[i].at_ns > t_ns + by &&
-			    a->p->fault[i].at_ns - by < next)
-				next = a->p->fault[i].at_ns - by;
+		for (unsigned i = 0; i < a->p->fault_n; i++) {
+			const struct plan_fault *f = &a->p->fault[i];
+			int64_t early = plan_fault_earliest(f);
+			int64_t at = early > t_ns + by ? early : f->at_ns;
+			if (f->node == a->l->node && at > t_ns + by && at - by < next)
+				next = at - by;
+		}
 	}
 	return next;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "faults.h"
 #include "scenario.h"
 
@@ -166,11 +167,93 @@ static void read_spare(lua_State *L, const struct at *w, struct plan_fault *f)
 	lua_pop(L, 1);
 }
 
-static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
+/* Pops when = down "DNS1" from the table of a trigger on top. */
+static void read_when(lua_State *L, const struct at *w, struct plan_fault *f)
+{
+	struct at when = { .outer = w, .key = "when" };
+	const char *word = NULL;
+
+	if (value_field(L, "when") && lua_istable(L, -1) && value_field(L, "make")) {
+		word = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	if (word == NULL || (strcmp(word, "down") != 0 && strcmp(word, "up") != 0))
+		scenario_fail(L, w, "no trigger: expected when = down \"DNS1\" or up \"DNS1\"");
+	f->when = strcmp(word, "up") == 0 ? PLAN_WHEN_UP : PLAN_WHEN_DOWN;
+	if (!value_field(L, "node"))
+		lua_pushnil(L);
+	f->when_node = value_node(L, &when, 1u << PLAN_RECURSOR);
+	lua_pop(L, 2);
+}
+
+bool faults_felt(const struct plan_fault *f)
+{
+	return f->kind != PLAN_DRAIN && f->kind != PLAN_UNDRAIN && !f->spares_checks;
+}
+
+/* The fault's number in the file, from 1, that the marks must come after; 0: none. */
+static unsigned base_of(const struct plan *p, unsigned number, int node)
+{
+	unsigned base = 0;
+
+	for (unsigned i = 1; i < number; i++)
+		if (p->fault[i - 1].node == node && faults_felt(&p->fault[i - 1]) &&
+		    (base == 0 || p->fault[i - 1].at_ns >= p->fault[base - 1].at_ns))
+			base = i;
+	return base;
+}
+
+/* A trigger, in the table on top. Its instants come from the model's bound for the marks. */
+static void read_trigger(lua_State *L, const struct at *w, struct plan_fault *f, unsigned number)
+{
+	static const struct key keys[] = {
+		{ .name = "when", .kind = KEY_OTHER, .required = true },
+		{ .name = "plus", .kind = KEY_TIME, KEY_AT(plan_fault, plus_ns),
+		  .hi = INT64_C(86400000000000) },
+	};
+	const struct plan *p = scenario_of(L)->plan;
+
+	keys_read(L, w, keys, COUNT_OF(keys), f, false);
+	read_when(L, w, f);
+	const char *name = p->node[f->when_node].name;
+	bool up = f->when == PLAN_WHEN_UP;
+	f->after = base_of(p, number, f->when_node);
+	if (f->after == 0)
+		scenario_fail(L, w, "no check feels anything before it in the file at %s: expected "
+		              "an at with it first", name);
+	const struct plan_fault *base = &p->fault[f->after - 1];
+	if (up ? plan_fault_silences(base->kind) : plan_fault_returns(base->kind))
+		scenario_fail(L, w, "nobody marks %s %s after a %s", name, up ? "up" : "down",
+		              plan_fault_names[base->kind]);
+	int64_t bound = up ? plan_back_ns(p, f->when_node) : plan_detect_ns(p, f->when_node);
+	if (bound >= PLAN_TIME_MAX_NS)
+		scenario_fail(L, w, "%s isn't health-checked: nobody marks it", name);
+	f->earliest_ns = plan_fault_earliest(base) + f->plus_ns;
+	f->at_ns = base->at_ns + bound + p->limits.slack_ns + f->plus_ns;
+}
+
+static void read_instant(lua_State *L, const struct at *at, struct plan_fault *f, unsigned number)
 {
 	const struct plan *p = scenario_of(L)->plan;
-	struct at at = { .outer = w, .key = "at" };
 	int64_t last = 0;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		last = p->load[i].to_ns > last ? p->load[i].to_ns : last;
+	if (lua_istable(L, -1))
+		read_trigger(L, at, f, number);
+	else
+		f->at_ns = value_time(L, at, 0, PLAN_TIME_MAX_NS);
+	if (f->at_ns < last)
+		return;
+	if (f->when == PLAN_AT)
+		value_fail(L, at, "an instant before the last load's end");
+	scenario_fail(L, at, "by the model it may come as late as %.9g s: expected an instant "
+	              "before the last load's end", (double)f->at_ns / 1e9);
+}
+
+static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f, unsigned number)
+{
+	struct at at = { .outer = w, .key = "at" };
 
 	f->line = w->line;
 	f->kind = find_kind(L, w);
@@ -182,25 +265,34 @@ static void read_fault(lua_State *L, const struct at *w, struct plan_fault *f)
 	lua_pop(L, 1);
 	read_values(L, w, f);
 	read_spare(L, w, f);
-	for (unsigned i = 0; i < p->load_n; i++)
-		last = p->load[i].to_ns > last ? p->load[i].to_ns : last;
 	value_field(L, "at");
-	f->at_ns = value_time(L, &at, 0, PLAN_TIME_MAX_NS);
-	if (f->at_ns >= last)
-		value_fail(L, &at, "an instant before the last load's end");
+	read_instant(L, &at, f, number);
 	lua_pop(L, 1);
 }
 
-/* Stable, by time: faults of one instant keep the order of the file. */
+/* Stable, by time: faults of one instant keep the order of the file. Triggers follow their base. */
 static void sort(struct plan_fault *f, unsigned n)
 {
+	unsigned place[PLAN_FAULTS_MAX + 1]; /* by number in the file, both from 1 */
+	unsigned number[PLAN_FAULTS_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		number[i] = i + 1;
 	for (unsigned i = 1; i < n; i++) {
 		struct plan_fault one = f[i];
-		unsigned k = i;
-		for (; k > 0 && f[k - 1].at_ns > one.at_ns; k--)
+		unsigned k = i, own = number[i];
+		for (; k > 0 && f[k - 1].at_ns > one.at_ns; k--) {
 			f[k] = f[k - 1];
+			number[k] = number[k - 1];
+		}
 		f[k] = one;
+		number[k] = own;
 	}
+	for (unsigned i = 0; i < n; i++)
+		place[number[i]] = i + 1;
+	for (unsigned i = 0; i < n; i++)
+		if (f[i].after > 0)
+			f[i].after = place[f[i].after];
 }
 
 enum process { RUNS, KILLED, HANGS };
@@ -275,6 +367,43 @@ static const char *impossible(struct state *s, const struct plan_fault *f)
 	return NULL;
 }
 
+/* Fault k can only come before i: i waits for marks after it, or after one that does. */
+static bool is_before(const struct plan *p, unsigned k, unsigned i)
+{
+	while (p->fault[i].after > 0) {
+		i = p->fault[i].after - 1;
+		if (i == k)
+			return true;
+	}
+	return false;
+}
+
+/* Both wait for the same, so the one that waits longer after it comes later. */
+static bool wait_alike(const struct plan_fault *f, const struct plan_fault *o)
+{
+	return f->when == o->when && f->when_node == o->when_node && f->after == o->after;
+}
+
+/* Two faults of a node must have an order, whenever triggers come. */
+static void check_triggers(lua_State *L, const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i];
+	struct at w = { .key = "at", .word = "at", .line = f->line };
+
+	for (unsigned k = 0; k < p->fault_n && f->when != PLAN_AT; k++) {
+		const struct plan_fault *o = &p->fault[k];
+		if (k != i && o->node == f->node && !is_before(p, k, i) && !is_before(p, i, k) &&
+		    !wait_alike(f, o) && plan_fault_earliest(o) < f->at_ns &&
+		    o->at_ns > f->earliest_ns)
+			scenario_fail(L, &w, "%s of %s may come before or after the %s of it at "
+			              "%.9gs: expected it outside of %.9gs...%.9gs, when the "
+			              "trigger may come", plan_fault_names[f->kind],
+			              p->node[f->node].name, plan_fault_names[o->kind],
+			              (double)o->at_ns / 1e9, (double)f->earliest_ns / 1e9,
+			              (double)f->at_ns / 1e9);
+	}
+}
+
 const char *faults_impossible(const struct plan *p, unsigned *which)
 {
 	struct state state[PLAN_NODES_MAX] = { 0 };
@@ -292,6 +421,8 @@ static void check_order(lua_State *L, const struct plan *p)
 	unsigned i = 0;
 	const char *why = faults_impossible(p, &i);
 
+	for (unsigned k = 0; k < p->fault_n; k++)
+		check_triggers(L, p, k);
 	if (why == NULL)
 		return;
 	const struct plan_fault *f = &p->fault[i];
@@ -312,7 +443,7 @@ void faults_read(lua_State *L)
 		if (i > PLAN_FAULTS_MAX)
 			scenario_fail(L, &w, "more than %d faults", PLAN_FAULTS_MAX);
 		p->fault = list_grow(p->fault, &p->fault_n, sizeof(*p->fault));
-		read_fault(L, &w, &p->fault[i - 1]);
+		read_fault(L, &w, &p->fault[i - 1], i);
 		lua_settop(L, 1);
 	}
 	lua_settop(L, 0);

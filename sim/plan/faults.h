@@ -15,6 +15,8 @@ enum {
 };
 
 unsigned faults_takes(enum plan_fault_kind kind);
+/* False of what health checks don't feel, so that no marks come of it. */
+bool faults_felt(const struct plan_fault *f);
 /* Why fault *which, the first of p's (by time) that can't happen then, can't; NULL: all can. */
 const char *faults_impossible(const struct plan *p, unsigned *which);
 

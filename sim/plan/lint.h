@@ -25,6 +25,12 @@ struct lint {
 /* Adds a note, printf-like. file: NULL for the scenario. */
 void lint_add(struct lint *l, bool error, const char *file, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/*
+ * True when the plan sends clients to TCP while a link loses frames by chance or one way, doubles
+ * them or changes their order; *line: of the fault that sends them. Virtual time has none of it on
+ * TCP.
+ */
+bool plan_upsets_tcp(const struct plan *p, unsigned *line);
 /* Adds what there is to say about the plan. */
 void lint_plan(struct lint *l, const struct plan *p);
 

@@ -54,7 +54,8 @@ static uint32_t most_names(const struct plan *p)
 static bool recursors_go(const struct plan *p, const struct plan_expect *e)
 {
 	for (unsigned i = 0; i < p->fault_n; i++)
-		if (plan_fault_silences(p->fault[i].kind) && p->fault[i].at_ns < e->during_to_ns &&
+		if (plan_fault_silences(p->fault[i].kind) &&
+		    plan_fault_earliest(&p->fault[i]) < e->during_to_ns &&
 		    p->node[p->fault[i].node].role == PLAN_RECURSOR)
 			return true;
 	return false;

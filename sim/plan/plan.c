@@ -16,6 +16,11 @@ int plan_find_node(const struct plan *p, const char *name)
 	return PLAN_NONE;
 }
 
+int64_t plan_fault_earliest(const struct plan_fault *f)
+{
+	return f->when == PLAN_AT ? f->at_ns : f->earliest_ns;
+}
+
 const char *plan_fault_name(enum plan_fault_kind k)
 {
 	MUST(k >= PLAN_KILL && k <= PLAN_UNDRAIN);

@@ -143,10 +143,17 @@ enum plan_fault_kind {
 /* Directions of a link's fault, as the node sees them. */
 enum plan_way { PLAN_BOTH_WAYS = 0, PLAN_OUT, PLAN_IN };
 
+/* What a fault waits for. */
+enum plan_when {
+	PLAN_AT = 0,     /* an instant */
+	PLAN_WHEN_DOWN,  /* every balancer that checks a recursor has marked it down */
+	PLAN_WHEN_UP,
+};
+
 struct plan_fault {
 	enum plan_fault_kind kind;
 	int node;
-	int64_t at_ns;
+	int64_t at_ns;             /* of a trigger: the latest instant */
 	int64_t value_ns;
 	uint32_t value_ppm;
 	bool spares_checks;        /* of a stub's: health checks are answered as ever */
@@ -154,6 +161,12 @@ struct plan_fault {
 	uint32_t queue_bytes;
 	enum plan_way way;
 	unsigned line;
+	/* A trigger: plus_ns after the marks of when_node that come after fault after - 1. */
+	unsigned when;             /* enum plan_when */
+	int when_node;
+	unsigned after;
+	int64_t plus_ns;
+	int64_t earliest_ns;
 };
 
 enum plan_expect_kind {
@@ -216,6 +229,8 @@ struct plan {
 
 /* Node of that name, or PLAN_NONE. */
 int plan_find_node(const struct plan *p, const char *name);
+/* The earliest instant at which a fault may happen. */
+int64_t plan_fault_earliest(const struct plan_fault *f);
 const char *plan_fault_name(enum plan_fault_kind k);
 const char *plan_expect_name(enum plan_expect_kind k);
 /* Seed of a stream, as every core wants it. */

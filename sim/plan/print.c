@@ -130,6 +130,10 @@ static void print_fault(FILE *to, const struct plan *p, unsigned fault)
 	const struct plan_node *n = &p->node[f->node];
 
 	fprintf(to, "  %-8s %s %s", time_text(f->at_ns), plan_fault_name(f->kind), n->name);
+	if (f->when != PLAN_AT)
+		fprintf(to, ", at the latest: %s after every balancer has marked %s %s",
+		        time_text(f->plus_ns), p->node[f->when_node].name,
+		        f->when == PLAN_WHEN_UP ? "up" : "down");
 	if (f->value_ns > 0)
 		fprintf(to, ", %s", time_text(f->value_ns));
 	if (f->value_ppm > 0)

@@ -55,7 +55,7 @@ static int64_t down_until(const struct plan *p, int64_t t)
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
 		if (!plan_fault_silences(f->kind) || p->node[f->node].role != PLAN_RECURSOR ||
-		    f->at_ns > t)
+		    plan_fault_earliest(f) > t)
 			continue;
 		int end = plan_fault_end(p, i);
 		int64_t back = plan_back_ns(p, f->node), up = INT64_MAX;
@@ -69,11 +69,15 @@ static int64_t down_until(const struct plan *p, int64_t t)
 /* The first fault after t that takes a recursor down, or INT64_MAX. */
 static int64_t next_down(const struct plan *p, int64_t t)
 {
-	for (unsigned i = 0; i < p->fault_n; i++)
-		if (p->fault[i].at_ns > t && plan_fault_silences(p->fault[i].kind) &&
+	int64_t first = INT64_MAX;
+
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		int64_t at = plan_fault_earliest(&p->fault[i]);
+		if (at > t && at < first && plan_fault_silences(p->fault[i].kind) &&
 		    p->node[p->fault[i].node].role == PLAN_RECURSOR)
-			return p->fault[i].at_ns;
-	return INT64_MAX;
+			first = at;
+	}
+	return first;
 }
 
 /* Adds up what counts of the window: the time with every recursor up. */
@@ -251,7 +255,7 @@ static double windows(const struct plan *p, const struct plan_expect *e)
 		const struct plan_fault *f = &p->fault[i];
 		if (f->node != e->node[0] || !plan_fault_returns(f->kind))
 			continue;
-		double mean = plan_queries(p, f->at_ns,
+		double mean = plan_queries(p, plan_fault_earliest(f),
 			f->at_ns + 2 * bound + p->limits.loop_gap_ns +
 		                           p->limits.slack_ns);
 		n += (double)plan_poisson_most(mean, e->flake / 4) +
@@ -291,10 +295,21 @@ double plan_overshoot_least(const struct plan *p, const struct plan_expect *e)
 	return 0;
 }
 
+/* Whether a stub's answers pass a check all the same: whatever they say, or slow and in time. */
+static bool passes_checks(const struct plan *p, const struct plan_fault *f, unsigned balancer,
+                          const struct bal_check *check)
+{
+	if (f->kind == PLAN_WRONG || f->kind == PLAN_TRUNCATE)
+		return true;
+	return f->kind == PLAN_SLOW && f->value_ns + plan_probe_rtt_ns(p, balancer, f->node) +
+	       plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns < check->timeout_ns;
+}
+
 /*
  * Probability that a check of that server fails, whatever else it is: a fault that isn't certain.
  */
-static double check_fails(const struct plan *p, unsigned balancer, int node, unsigned *faults)
+static double check_fails(const struct plan *p, unsigned balancer, int node,
+                          const struct bal_check *check, unsigned *faults)
 {
 	double stays = 1;
 
@@ -308,7 +323,8 @@ static double check_fails(const struct plan *p, unsigned balancer, int node, uns
 		if ((f->node != node && f->node != (int)balancer) || plan_fault_silences(f->kind) ||
 		    plan_fault_returns(f->kind) || f->value_ppm == 0 ||
 		    f->value_ppm == 1000000 || f->spares_checks ||
-		    f->kind == PLAN_DUPLICATE || f->kind == PLAN_REORDER)
+		    f->kind == PLAN_DUPLICATE || f->kind == PLAN_REORDER ||
+		    passes_checks(p, f, balancer, check))
 			continue;
 		double kept = 1 - f->value_ppm / 1e6;
 		bool twice = f->kind == PLAN_LOSS && f->way == PLAN_BOTH_WAYS;
@@ -335,7 +351,7 @@ double plan_flaps_mean(const struct plan *p, const struct plan_expect *e)
 			const struct bal_check *check = &c->server[i].check;
 			if (k == e->node_n || check->mode != BAL_CHECK_AUTO)
 				continue;
-			double fails = check_fails(p, b, e->node[k], &faults), down = 1;
+			double fails = check_fails(p, b, e->node[k], check, &faults), down = 1;
 			for (unsigned m = 0; m < check->max_failures && m < 64; m++)
 				down *= fails;
 			mean += 2 * down * ((double)p->end_ns / (double)check->interval_ns + 1);

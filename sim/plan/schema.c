@@ -205,10 +205,13 @@ static const struct schema_field load_fields[] = {
 static const struct schema load_schema = SCHEMA(load_fields);
 
 static const struct schema_field fault_fields[] = {
+	MAYBE_INT("after", plan_fault, after, PLAN_FAULTS_MAX),
 	TIME("at_ns", plan_fault, at_ns),
+	MAYBE_INT("earliest_ns", plan_fault, earliest_ns, PLAN_TIME_MAX_NS),
 	ENUM("kind", plan_fault, kind, plan_fault_names),
 	INT("line", plan_fault, line, 0, INT32_MAX),
 	INT("node", plan_fault, node, 0, PLAN_NODES_MAX - 1),
+	MAYBE_INT("plus_ns", plan_fault, plus_ns, PLAN_TIME_MAX_NS),
 	MAYBE_INT("queue_bytes", plan_fault, queue_bytes, PLAN_QUEUE_MAX),
 	MAYBE_INT("rate_bps", plan_fault, rate_bps, PLAN_BPS_MAX),
 	BOOL("spares_checks", plan_fault, spares_checks),
@@ -216,6 +219,8 @@ static const struct schema_field fault_fields[] = {
 	INT("value_ppm", plan_fault, value_ppm, 0, 1000000),
 	{ .key = "way", .kind = SCHEMA_ENUM, AT(plan_fault, way), .names = plan_way_names,
 	  .cap = sizeof(unsigned), .hi = PLAN_IN, .optional = true },
+	MAYBE_INT("when", plan_fault, when, PLAN_WHEN_UP),
+	MAYBE_INT("when_node", plan_fault, when_node, PLAN_NODES_MAX - 1),
 };
 static const struct schema fault_schema = SCHEMA(fault_fields);
 

@@ -14,7 +14,7 @@
 static const char *const all_words[] = {
 	"lab", "load", "at", "expect", "limits", "engines", "seed",
 	"even", "detect", "back", "lost", "answers", "cache", "latency", "policy",
-	"zipf", "unique", "uniform", "exponential", "lognormal",
+	"zipf", "unique", "uniform", "exponential", "lognormal", "down", "up",
 	"assert", "error", "ipairs", "pairs", "select", "tonumber", "tostring", "type", "unpack",
 	"string", "table", "math",
 };
@@ -183,9 +183,9 @@ void words_settled(lua_State *L)
 static int word_at(lua_State *L)
 {
 	words_settled(L);
-	if (lua_type(L, 1) != LUA_TSTRING || lua_gettop(L) != 1)
+	if ((lua_type(L, 1) != LUA_TSTRING && !lua_istable(L, 1)) || lua_gettop(L) != 1)
 		return luaL_error(L, "at: expected an instant in quotes: at \"5s\" { kill = "
-		                  "\"DNS1\" }");
+		                  "\"DNS1\" }, or { when = down \"DNS1\" }");
 	lua_getfield(L, LUA_REGISTRYINDEX, LINES);
 	lua_pushinteger(L, (lua_Integer)calling_line(L));
 	lua_setfield(L, -2, "at");
@@ -201,6 +201,7 @@ static const struct { const char *name, *arg[2]; int least; } makers[] = {
 	{ "zipf", { "n", "s" }, 1 }, { "unique", { NULL, NULL }, 0 },
 	{ "uniform", { "low", "high" }, 2 }, { "exponential", { "mean", NULL }, 1 },
 	{ "lognormal", { "median", "q84" }, 2 },
+	{ "down", { "node", NULL }, 1 }, { "up", { "node", NULL }, 1 },
 };
 
 static int word_make(lua_State *L)

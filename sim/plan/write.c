@@ -6,9 +6,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "faults.h"
+#include "lib/must.h"
 #include "scenario.h"
 
 enum { TIME = 32 };
@@ -341,12 +343,28 @@ static void put_load(FILE *to, const struct plan *p, const struct plan_load *l)
 		fputs("false,\n}\n", to);
 }
 
+/* Its instant, or what it waits for. */
+static void put_when(FILE *to, const struct plan *p, const struct plan_fault *f)
+{
+	if (f->when == PLAN_AT) {
+		put_time(to, f->at_ns);
+		return;
+	}
+	fprintf(to, "{ when = %s \"%s\"", f->when == PLAN_WHEN_UP ? "up" : "down",
+	        p->node[f->when_node].name);
+	if (f->plus_ns > 0) {
+		fputs(", plus = ", to);
+		put_time(to, f->plus_ns);
+	}
+	fputs(" }", to);
+}
+
 static void put_fault(FILE *to, const struct plan *p, const struct plan_fault *f)
 {
 	unsigned takes = faults_takes(f->kind);
 
 	fputs("at ", to);
-	put_time(to, f->at_ns);
+	put_when(to, p, f);
 	fprintf(to, " { %s = \"%s\"", plan_fault_name(f->kind), p->node[f->node].name);
 	if (takes & FAULT_RATIO) {
 		fputs(", ratio = ", to);
@@ -365,6 +383,53 @@ static void put_fault(FILE *to, const struct plan *p, const struct plan_fault *f
 	if (f->spares_checks)
 		fputs(", spare = \"checks\"", to);
 	fputs(" }\n", to);
+}
+
+/*
+ * Fault b must stand before a in the file: a waits for marks after b, or else b would, read again,
+ * wait for those after a.
+ */
+static bool must_precede(const struct plan *p, unsigned b, unsigned a)
+{
+	const struct plan_fault *x = &p->fault[b], *y = &p->fault[a];
+
+	return (y->when != PLAN_AT && y->after == b + 1) ||
+	       (x->when != PLAN_AT && a + 1 > x->after && y->node == x->when_node &&
+	        faults_felt(y));
+}
+
+static bool may_follow(const struct plan *p, unsigned i, const bool *put)
+{
+	for (unsigned k = 0; k < p->fault_n; k++)
+		if (!put[k] && k != i && must_precede(p, k, i))
+			return false;
+	return true;
+}
+
+static bool some_wait(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].when != PLAN_AT)
+			return true;
+	return false;
+}
+
+/* In the order of time, as far as triggers let it. */
+static void put_faults(FILE *to, const struct plan *p)
+{
+	bool *put = calloc(p->fault_n + 1, sizeof(*put)), wait = some_wait(p);
+
+	MUST(put != NULL);
+	for (unsigned n = 0; n < p->fault_n; n++) {
+		unsigned i = 0;
+		while (i < p->fault_n && (put[i] || (wait && !may_follow(p, i, put))))
+			i++;
+		for (unsigned k = 0; i == p->fault_n && k < p->fault_n; k++)
+			i = put[k] ? i : k; /* nobody's file: it has no such order */
+		put_fault(to, p, &p->fault[i]);
+		put[i] = true;
+	}
+	free(put);
 }
 
 static void put_expect(FILE *to, const struct plan *p, const struct plan_expect *e)
@@ -433,8 +498,7 @@ void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 	fputs("}\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
 		put_load(to, p, &p->load[i]);
-	for (unsigned i = 0; i < p->fault_n; i++)
-		put_fault(to, p, &p->fault[i]);
+	put_faults(to, p);
 	if (p->expect_n > 0)
 		fputs("expect {\n", to);
 	for (unsigned i = 0; i < p->expect_n; i++)

@@ -8,6 +8,7 @@
 
 #include "lib/drbg.h"
 #include "sim/plan/faults.h"
+#include "sim/plan/lint.h"
 #include "sim/plan/schema.h"
 
 #define MS INT64_C(1000000)
@@ -214,7 +215,7 @@ static bool too_soon(const struct plan *p, unsigned *which)
 
 bool search_lay_out(struct plan *p, const struct search_schedule *s)
 {
-	unsigned bad = 0;
+	unsigned bad = 0, line;
 
 	p->fault_n = 0;
 	for (unsigned i = 0; i < s->n; i++) {
@@ -231,7 +232,10 @@ bool search_lay_out(struct plan *p, const struct search_schedule *s)
 		memmove(&p->fault[bad], &p->fault[bad + 1],
 		        (p->fault_n - bad) * sizeof(*p->fault));
 	}
-	return true;
+	if (!plan_upsets_tcp(p, &line))
+		return true;
+	p->fault_n = 0; /* virtual time can't */
+	return false;
 }
 
 unsigned search_events(const struct search_schedule *s)

@@ -64,7 +64,8 @@ int64_t search_load_end(const struct plan *p);
 void search_draw(struct search_schedule *s, const struct search_spec *spec, const struct plan *p);
 /*
  * Makes s the timeline of p, whose fault has room for 2 * SEARCH_EVENTS_MAX: by time, without the
- * ends that another end made needless. False when a beginning is impossible; then p->fault_n is 0.
+ * ends that another end made needless. False when a beginning is impossible, or the whole is more
+ * than virtual time can (plan_upsets_tcp); then p->fault_n is 0.
  */
 bool search_lay_out(struct plan *p, const struct search_schedule *s);
 /* How many events that is. */

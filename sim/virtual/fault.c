@@ -44,6 +44,34 @@ static json_t *event_of(const struct world *w, unsigned i, int64_t to_ns, bool v
 	                 evidence);
 }
 
+/* Its trigger hasn't come, or what it follows didn't happen for that reason: the plan goes on. */
+static void skip(struct world *w, unsigned i, const char *why)
+{
+	json_t *e = event_of(w, i, w->now_ns, false, why);
+
+	json_object_set_new(e, "triggered", json_false());
+	w->fault[i].state = FAULT_TOLD;
+	w->fault[i].skipped = true;
+	events_add(&w->events, "fault", w->now_ns, e);
+}
+
+bool faults_skipped(const struct world *w)
+{
+	for (unsigned i = 0; i < w->plan->fault_n; i++)
+		if (w->fault[i].skipped)
+			return true;
+	return false;
+}
+
+/* An earlier one of its node was skipped: it may find the node in another state than planned. */
+static bool astray(const struct world *w, unsigned i)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (w->fault[k].skipped && w->plan->fault[k].node == w->plan->fault[i].node)
+			return true;
+	return false;
+}
+
 /* It has struck at its instant and will be proven when it ends; the judge can't wait for that. */
 static void strike_pending(struct world *w, unsigned i)
 {
@@ -56,8 +84,23 @@ static void strike_pending(struct world *w, unsigned i)
 	json_decref(e);
 }
 
+/* The judge can't wait until the program is ready to know when it was started. */
+static void strike_begun(struct world *w, unsigned i)
+{
+	json_t *e = event_of(w, i, w->now_ns, false, "");
+
+	json_object_set_new(e, "event", json_string("fault"));
+	json_object_set_new(e, "begun", json_true());
+	judge_event(w->judge, e);
+	json_decref(e);
+}
+
 static void tell(struct world *w, unsigned i, int64_t to_ns, bool verified, const char *evidence)
 {
+	if (!verified && astray(w, i)) {
+		skip(w, i, "not carried out: what comes before it wasn't triggered");
+		return;
+	}
 	w->fault[i].state = FAULT_TOLD;
 	w->fault[i].to_ns = w->now_ns;
 	events_add(&w->events, "fault", w->fault[i].from_ns,
@@ -90,6 +133,7 @@ static void fault_start(struct world *w, unsigned i)
 		return;
 	}
 	w->fault[i].state = FAULT_PENDING;
+	strike_begun(w, i);
 	program_start(w, h);
 }
 
@@ -307,11 +351,46 @@ void faults_prove_stubs(struct world *w)
 		end_stub_faults(w, (int)node);
 }
 
+void fault_marked(struct world *w, const struct host *h, unsigned server, bool up)
+{
+	const struct plan_conf *c = &w->plan->conf[w->plan->node[h->node].conf];
+	int node = c->server_node[server];
+
+	if (w->t0_ns == 0 || !whens_marked(w->whens, h->node, node, up, w->now_ns - w->t0_ns))
+		return;
+	for (unsigned i = 0; i < w->plan->fault_n; i++) {
+		int64_t due = whens_due(w->whens, i);
+		if (w->plan->fault[i].when != PLAN_AT && w->fault[i].state == FAULT_TO_COME &&
+		    due != INT64_MAX && !w->fault[i].armed) {
+			w->fault[i].armed = true;
+			world_push(w, w->t0_ns + due, EVENT_FAULT, i);
+		}
+	}
+}
+
+/* A trigger has an event for its latest instant, and one for the instant that the marks make. */
+static bool not_now(struct world *w, unsigned i)
+{
+	char why[EVIDENCE];
+
+	if (w->fault[i].state != FAULT_TO_COME)
+		return true;
+	if (whens_due(w->whens, i) != INT64_MAX)
+		return w->now_ns < w->t0_ns + whens_due(w->whens, i);
+	whens_missing(w->whens, i, why, sizeof(why));
+	w->fault[i].from_ns = w->now_ns;
+	skip(w, i, why);
+	return true;
+}
+
 void fault_strike(struct world *w, unsigned i)
 {
 	enum plan_fault_kind kind = w->plan->fault[i].kind;
 
+	if (not_now(w, i))
+		return;
 	w->fault[i].from_ns = w->now_ns;
+	whens_struck(w->whens, i);
 	if (kind == PLAN_KILL)
 		fault_kill(w, i);
 	else if (kind == PLAN_START)

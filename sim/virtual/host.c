@@ -251,7 +251,9 @@ static void serve_one(struct world *w, struct host *h, uint32_t i, int port, int
 	int64_t work = lb ? MODEL_BALANCER_PACKET : MODEL_RECURSOR_PACKET;
 
 	h->busy_ns = w->now_ns + wake_ns + work;
-	if (lb)
+	if (w->slot[i].f.kind == FRAME_TCP)
+		tcp_look(w, h, i, h->busy_ns);
+	else if (lb)
 		lb_datagram(w, h, i, port, h->busy_ns);
 	else
 		stub_datagram(w, h, i, port, h->busy_ns);
@@ -265,7 +267,8 @@ void host_serve(struct world *w, struct host *h)
 		return;
 	if (h->busy_ns <= w->now_ns) {
 		uint32_t i = fifo_get(w, &h->sockets);
-		int port = port_of(h, &w->slot[i].f.dst);
+		bool tcp = w->slot[i].f.kind == FRAME_TCP;
+		int port = tcp ? 0 : port_of(h, &w->slot[i].f.dst);
 		if (port == -2)
 			lb_probe_answer(w, h, i);
 		else if (port == -1)
@@ -276,16 +279,24 @@ void host_serve(struct world *w, struct host *h)
 	host_serve_soon(w, h);
 }
 
-/* Into the sockets' buffers, if there is room. */
+/* Into the sockets' buffers, if there is room; a stream's always has. */
 static void keep(struct world *w, struct host *h, uint32_t i)
 {
-	if (h->sockets.n >= MODEL_SOCKET_QUEUE) {
+	if (h->sockets.n >= MODEL_SOCKET_QUEUE && w->slot[i].f.kind != FRAME_TCP) {
 		h->queue_drops++;
 		slot_give(w, i);
 		return;
 	}
 	fifo_put(w, &h->sockets, i);
 	host_serve_soon(w, h);
+}
+
+void host_take(struct world *w, struct host *h, uint32_t slot, enum wake by)
+{
+	if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
+		serve_one(w, h, slot, 0, host_wake_ns(w, h, by));
+	else
+		keep(w, h, slot);
 }
 
 static void datagram(struct world *w, struct host *h, uint32_t i)
@@ -336,7 +347,9 @@ void host_arrive(struct world *w, uint32_t i)
 void host_arm(struct world *w, struct host *h)
 {
 	int64_t t = h->lb != NULL ? bal_deadline(h->lb->bal) : rec_deadline(h->rec->rec);
+	int64_t tcp = h->lb != NULL ? bal_tcp_deadline(h->lb->bal) : INT64_MAX;
 
+	t = tcp < t ? tcp : t;
 	if (t >= h->armed_ns || h->state != HOST_RUNS)
 		return;
 	t = t > w->now_ns ? t : w->now_ns;

@@ -26,7 +26,8 @@ int lb_read(struct host *h, const struct plan_node *n, char error[VIRTUAL_ERROR_
 	}
 	lb->conf = lb->config->conf;
 	lb->answered = calloc(lb->conf.server_n + 1, sizeof(*lb->answered));
-	MUST(lb->answered != NULL);
+	lb->stream = calloc(lb->conf.tcp.conns, sizeof(*lb->stream));
+	MUST(lb->answered != NULL && lb->stream != NULL);
 	for (unsigned i = 0; i < lb->conf.server_n; i++)
 		lb->unanswered_n += lb->conf.server[i].check.mode == BAL_CHECK_AUTO;
 	return 0;
@@ -40,6 +41,7 @@ void lb_free(struct host *h)
 		free((void *)(uintptr_t)h->lb->conf.server); /* sabotage's copy */
 	config_free(h->lb->config);
 	free(h->lb->answered);
+	free(h->lb->stream);
 	free(h->lb->probe);
 	free(h->lb);
 }
@@ -206,6 +208,7 @@ void lb_wake(struct world *w, struct host *h)
 	} else {
 		slot_give(w, i);
 	}
+	tcp_lb_orders(w, h, w->now_ns + MODEL_BALANCER_PACKET);
 }
 
 /* ---- health checks ---- */
@@ -246,7 +249,7 @@ static void settle(struct world *w, struct host *h)
 
 	close_ended(lb);
 	while (health_next_change(lb->health, &c))
-		;
+		fault_marked(w, h, c.server, c.up);
 	if (!lb->serves && (health_ready(lb->health) || any_up(lb))) {
 		lb->serves = true;
 		host_serve_soon(w, h);

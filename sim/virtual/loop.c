@@ -61,7 +61,7 @@ static struct host *happen(struct world *w, const struct heap_item *e)
 	case EVENT_STARTED: started(w, what); return &w->host[what & UINT16_MAX];
 	case EVENT_FAULT: fault_strike(w, (unsigned)what); return NULL;
 	case EVENT_REFUSE: host_refuse(w, (uint32_t)what); return NULL;
-	case EVENT_TCP: tcp_retry(w, (uint32_t)what); return NULL;
+	case EVENT_TCP: tcp_event(w, what); return NULL;
 	case EVENT_LATE: lb_send_late(w, (uint32_t)what); return NULL;
 	}
 	return NULL;

@@ -57,6 +57,7 @@ void program_kill(struct world *w, struct host *h)
 {
 	while (h->sockets.n > 0)
 		slot_give(w, fifo_get(w, &h->sockets));
+	tcp_program_killed(w, h);
 	h->state = HOST_DEAD;
 	h->generation++;
 	h->armed_ns = INT64_MAX;

@@ -7,6 +7,7 @@
 #include "world.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PLACES_LEAST = 1024 }; /* in a cache, besides one for each thing that can be asked */
 
@@ -137,13 +138,18 @@ void stub_wake(struct world *w, struct host *h)
 	int64_t done_ns = w->now_ns + host_wake_ns(w, h, WAKE_TIMER);
 
 	while (rec_deadline(h->rec->rec) <= w->now_ns && w->trouble[0] == '\0') {
-		uint32_t i = slot_take(w);
-		struct dgram d = { .data = w->data[i], .cap = SLOT_BYTES };
-		if (rec_poll(h->rec->rec, w->now_ns, &d, 1) == 0) {
-			slot_give(w, i);
+		struct dgram d = { .data = w->tcp_out, .cap = UINT16_MAX };
+		if (rec_poll(h->rec->rec, w->now_ns, &d, 1) == 0)
 			break;
-		}
 		done_ns += MODEL_RECURSOR_PACKET;
+		if (d.proto == DGRAM_TCP) {
+			tcp_stub_answer(w, &d, done_ns);
+			h->busy_ns = done_ns;
+			continue;
+		}
+		uint32_t i = slot_take(w);
+		MUST(d.len <= SLOT_BYTES);
+		memcpy(w->data[i], d.data, d.len);
 		w->slot[i].f = (struct frame){ .kind = FRAME_UDP, .payload = w->data[i] };
 		send_answer(w, h, i, &d, done_ns);
 		h->busy_ns = done_ns;

@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/plan/lint.h"
 #include "world.h"
 
 bool virtual_refuses(const struct plan *p, char error[VIRTUAL_ERROR_TEXT])
 {
+	unsigned line;
+
 	if (!p->for_virtual)
 		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s isn't for the virtual engine",
 		         p->scenario_path);
@@ -17,6 +20,10 @@ bool virtual_refuses(const struct plan *p, char error[VIRTUAL_ERROR_TEXT])
 		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s can't run in virtual time: only our "
 		         "own balancer and recursor-stub can",
 		         p->balancer.path != NULL ? p->balancer.path : p->recursor.path);
+	else if (plan_upsets_tcp(p, &line))
+		snprintf(error, VIRTUAL_ERROR_TEXT, "%.850s:%u: truncate sends clients to TCP "
+		         "while a link loses, doubles or reorders frames, which virtual time "
+		         "can't: expected none of it at that time", p->scenario_path, line);
 	else
 		return false;
 	return true;

@@ -101,7 +101,7 @@ uint32_t fifo_get(struct world *w, struct fifo *f)
 static int take_memory(struct world *w)
 {
 	const struct plan *p = w->plan;
-	size_t events = SLOTS_MAX + 16u * p->node_n + p->load_n + p->fault_n;
+	size_t events = SLOTS_MAX + 16u * p->node_n + p->load_n + 2 * p->fault_n;
 	size_t size = arena_need(events, sizeof(struct heap_item)) +
 	              links_arena_size(p->node_n, 0) + arena_need(SLOTS_MAX, sizeof(*w->slot)) +
 	              arena_need(SLOTS_MAX, sizeof(*w->data));
@@ -119,6 +119,7 @@ static int take_memory(struct world *w)
 	w->host = calloc(p->node_n, sizeof(*w->host));
 	w->load = calloc(p->load_n, sizeof(*w->load));
 	w->fault = calloc(p->fault_n + 1, sizeof(*w->fault));
+	w->whens = whens_new(p);
 	MUST(w->host != NULL && w->load != NULL && w->fault != NULL);
 	return 0;
 }
@@ -207,6 +208,7 @@ void world_fini(struct world *w)
 	free(w->host);
 	free(w->load);
 	free(w->fault);
+	whens_free(w->whens);
 	routes_fini(&w->routes);
 	host_arena_free(&w->arena);
 }

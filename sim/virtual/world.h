@@ -12,7 +12,7 @@
 #define EK_VIRTUAL_WORLD_H
 
 #include "balancer/config/config.h"
-#include "balancer/core/bal.h"
+#include "balancer/core/tcp.h"
 #include "balancer/core/health.h"
 #include "lib/dgram.h"
 #include "lib/heap.h"
@@ -27,6 +27,7 @@
 #include "sim/net/link.h"
 #include "sim/net/pcapw.h"
 #include "sim/net/route.h"
+#include "sim/net/when.h"
 #include "virtual.h"
 
 enum {
@@ -80,6 +81,7 @@ struct balancer_host {
 	unsigned back_n;
 	unsigned probe_n, probe_cap;
 	struct probe_socket *probe;
+	uint32_t *stream;           /* by the core's place of a TCP connection: tcp.c's */
 	bool serves;                /* clients: some server is up, or all are known to be down */
 	bool *answered;             /* by server: a check was answered, ever */
 	unsigned unanswered_n;      /* automatic servers that haven't answered a check yet */
@@ -137,6 +139,8 @@ struct fault_run {
 	struct link_counts was[2];
 	int64_t stub_was;
 	uint64_t stub_asked;        /* queries that it had let in */
+	bool armed;                 /* the event for the instant of its trigger is in the queue */
+	bool skipped;               /* not carried out: its trigger didn't come */
 };
 
 struct tap_early; /* tap.c: shown before t = 0 was known */
@@ -158,6 +162,7 @@ struct world {
 	struct host *host;          /* by node */
 	struct client_load *load;   /* by load */
 	struct fault_run *fault;
+	struct whens *whens;
 	int64_t begin_ns, now_ns;
 	int64_t day;                /* factor of all wake-ups, in thousandths */
 	int64_t t0_ns;              /* 0 until it is known */
@@ -169,6 +174,7 @@ struct world {
 	struct tap_early *early, **early_end;
 	struct watcher *watcher;    /* or NULL */
 	struct tcp_world *tcp;
+	uint8_t tcp_out[UINT16_MAX]; /* a message on its way into a stream */
 };
 
 /* What an event in the queue is about; the rest of the word is its argument. */
@@ -182,7 +188,7 @@ enum event_kind {
 	EVENT_STARTED,     /* node, generation: its program has started up */
 	EVENT_FAULT,       /* index */
 	EVENT_REFUSE,      /* slot: the kernel answers that nobody listens */
-	EVENT_TCP,         /* connection: is it time for another SYN? */
+	EVENT_TCP,         /* timer and stream: tcp.h */
 	EVENT_LATE,        /* slot: what a sabotaged balancer held back */
 };
 
@@ -215,6 +221,8 @@ void host_send(struct world *w, struct host *h, uint32_t i, int64_t t_ns);
 void host_flush(struct world *w, struct host *h, int64_t until_ns);
 void host_arrive(struct world *w, uint32_t slot);
 void host_serve(struct world *w, struct host *h);
+/* Something has come to h's program, on a stream: now, or when it is free. */
+void host_take(struct world *w, struct host *h, uint32_t slot, enum wake by);
 void host_refuse(struct world *w, uint32_t slot);
 /* How long its idle program takes to wake up. */
 int64_t host_wake_ns(struct world *w, struct host *h, enum wake by);
@@ -269,11 +277,19 @@ void clients_arm(struct world *w, unsigned load);
 /* Every planned query is settled. */
 bool clients_done(const struct world *w);
 
-/* -- tcp.c */
+/* -- tcp.c, tcp_program.c (tcp.h) */
 /* A query of a load that goes over TCP. */
 void tcp_connect(struct world *w, unsigned load, const struct dgram *d);
-void tcp_retry(struct world *w, uint32_t conn);
+void tcp_event(struct world *w, uint64_t what);
 void tcp_segment_arrives(struct world *w, struct host *h, uint32_t slot);
+/* h's program looks at the stream of a segment that has come; what it writes leaves at done_ns. */
+void tcp_look(struct world *w, struct host *h, uint32_t slot, int64_t done_ns);
+/* What the balancer's core wants done. */
+void tcp_lb_orders(struct world *w, struct host *h, int64_t done_ns);
+/* An answer that the recursor's core gave out late. */
+void tcp_stub_answer(struct world *w, const struct dgram *d, int64_t done_ns);
+/* The kernel closes what the program had open. */
+void tcp_program_killed(struct world *w, struct host *h);
 void tcp_free_all(struct world *w);
 
 /* -- fault.c */
@@ -281,6 +297,10 @@ void faults_schedule(struct world *w);
 void fault_strike(struct world *w, unsigned fault);
 /* A program that was started again says READY=1. */
 void fault_ready(struct world *w, unsigned node);
+/* A balancer has marked one of its servers. */
+void fault_marked(struct world *w, const struct host *h, unsigned server, bool up);
+/* Some fault of the plan wasn't carried out. */
+bool faults_skipped(const struct world *w);
 /* Before the programs end: what only they can prove. Then, when all is over: the rest. */
 void faults_prove_stubs(struct world *w);
 void faults_end(struct world *w);

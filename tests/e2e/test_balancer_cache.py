@@ -78,8 +78,7 @@ def virtual(tmp_path, *args, name="out", text=None):
     folder = tmp_path / "scenarios"
     if not folder.exists():
         folder.mkdir()
-        for path in ("balancer-cache.lua", "balancer-cache/dnsdist.conf",
-                     "balancer-cache/recursor.conf"):
+        for path in ("balancer-cache.lua", "conf/cache.conf", "blog/recursor.conf"):
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text((ek.SCENARIOS / path).read_text())
     path = folder / "balancer-cache.lua"
@@ -121,7 +120,7 @@ def test_more_hits_than_there_can_be_fail(tmp_path):
 
 def test_a_cache_that_keeps_nothing_fails(tmp_path):
     virtual(tmp_path, name="whole")
-    conf = tmp_path / "scenarios/balancer-cache/dnsdist.conf"
+    conf = tmp_path / "scenarios/conf/cache.conf"
     conf.write_text(conf.read_text().replace("maxTTL=86400", "maxTTL=0"))
     doc, _ = virtual(tmp_path, name="off")
     assert expectation(doc, "cache")["verdict"] == "FAIL"
@@ -142,7 +141,7 @@ def test_a_restarted_balancer_is_cold(tmp_path):
 def test_a_share_of_what_may_never_be_forwarded_is_refused(tmp_path):
     """Under wrandom the sample that even needs may never be forwarded."""
     virtual(tmp_path, name="turns")
-    conf = tmp_path / "scenarios/balancer-cache/dnsdist.conf"
+    conf = tmp_path / "scenarios/conf/cache.conf"
     conf.write_text(conf.read_text().replace("roundrobin", "wrandom"))
     done = subprocess.run([ek.program("evenkeel"), "plan",
                            tmp_path / "scenarios/balancer-cache.lua"], capture_output=True,

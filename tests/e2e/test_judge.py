@@ -49,24 +49,43 @@ def test_a_policy_without_shares_is_refused_with_its_file(tmp_path):
     assert "leastOutstanding.conf" in done.text
 
 
+def loads(done):
+    """What the clients counted."""
+    lines = (done.dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    return [e for e in map(json.loads, lines) if e["event"] == "load"]
+
+
 def over_tcp(done):
     """How often clients went on over TCP, by their own count."""
-    lines = (done.dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    return sum(e["tcp"] for e in map(json.loads, lines) if e["event"] == "load")
+    return sum(e["tcp"] for e in loads(done))
 
 
-def test_answers_over_tcp_count(tmp_path):
-    done = ek.run_valid(scenario(tmp_path, TRUNCATE), tmp_path / "run", *ek.PATIENT,
-                        "--balancer", ek.tool("dnsdist"))
+@pytest.mark.parametrize("balancer", ["ours", "dnsdist"])
+def test_answers_over_tcp_count(tmp_path, balancer):
+    other = ("--balancer", ek.tool("dnsdist")) if balancer == "dnsdist" else ()
+    done = ek.run_valid(scenario(tmp_path, TRUNCATE), tmp_path / "run", *ek.PATIENT, *other)
     assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
     answers = done.expectation("answers")["measured"]
     assert answers["truncated"] == answers["truncated_answered"] == over_tcp(done) > 0
 
 
+def test_turns_are_exact_over_tcp_too(tmp_path):
+    """Half of DNS1's answers are fetched again over TCP, which takes turns of its own."""
+    rest = 'at "0s" { truncate = "DNS1", ratio = 0.5 }\n' + EVEN
+    done = ek.run_valid(scenario(tmp_path, rest), tmp_path / "run", *ek.PATIENT,
+                        *with_config("roundrobin.conf"))
+    assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
+    measured = done.expectation("even")["measured"]
+    assert measured["spread"] <= 1
+    asked = sum(e["planned"] for e in loads(done))
+    assert over_tcp(done) > 300
+    assert measured["queries"] + measured["left_out"] > asked + over_tcp(done) - 10
+
+
 def test_truncated_answers_alone_are_none(tmp_path):
-    """Our balancer where nobody listens on TCP: what it can't give is lost."""
+    """A balancer that doesn't listen on TCP: what it can't give is lost."""
     path = scenario(tmp_path, TRUNCATE)
-    done = ek.run_valid(path, tmp_path / "run", *ek.PATIENT)
+    done = ek.run_valid(path, tmp_path / "run", *ek.PATIENT, *with_config("udp-only.conf"))
     answers, lost = (done.expectation(k)["measured"] for k in ("answers", "lost"))
     assert answers["truncated"] == over_tcp(done) > 0
     assert lost["lost"] == lost["truncated"] == answers["truncated"] - answers["truncated_answered"]

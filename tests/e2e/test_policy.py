@@ -88,6 +88,34 @@ def test_what_moves_on_a_ring_is_seen(tmp_path):
     assert why["verdict"] == "FAIL" and "which is still up" in why["why"], why
 
 
+TRUNCATE = 'at "0s" { truncate = "DNS2", ratio = 0.3 }\n'
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES.keys() - {"orderedWrandUntag"}))
+def test_queries_over_tcp_are_choices_too(tmp_path, policy):
+    done = ek.run(scenario(tmp_path, policy, TRUNCATE), tmp_path / "run", "--engine", "virtual")
+    assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
+    lines = (done.dir / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    [load] = [e for e in map(json.loads, lines) if e["event"] == "load"]
+    assert load["tcp"] > 50
+    measured = done.expectation("policy")["measured"]
+    assert measured["queries"] == load["planned"] + load["tcp"] and measured["left_out"] == 0
+    assert judged_as(done, NOT[policy])["verdict"] == "FAIL"
+
+
+@pytest.mark.parametrize("policy", ["firstAvailable", "roundrobin", "whashed"])
+def test_a_choice_that_a_refused_connection_hides_is_no_failure(tmp_path, policy):
+    """Nothing shows which queries over TCP were DNS1's, which refuses them, before they were
+    another's."""
+    faults = TRUNCATE + 'at "3s" { kill = "DNS1" }\nat "6s" { start = "DNS1" }\n'
+    done = ek.run(scenario(tmp_path, policy, faults), tmp_path / "run", "--engine", "virtual")
+    claim = done.expectation("policy")
+    if policy == "whashed":
+        assert claim["verdict"] == "PASS" and claim["measured"]["left_out"] > 0, claim
+    else:
+        assert claim["verdict"] == "INCONCLUSIVE" and "over TCP" in claim["why"], claim
+
+
 @pytest.mark.lab
 @pytest.mark.parametrize("policy", ["leastOutstanding", "chashed"])
 def test_dnsdist_follows_its_own(tmp_path, policy):

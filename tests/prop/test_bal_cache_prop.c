@@ -70,7 +70,7 @@ static void start(uint64_t seed)
 	}
 }
 
-/* Kind: bit 0 EDNS, bit 1 RD, bit 2 TCP. The letters of the name are either case. */
+/* Kind: bit 0 EDNS, bit 1 RD, bit 2 CD. The letters of the name are either case. */
 static struct dgram some_query(uint8_t *buf, unsigned name, unsigned kind)
 {
 	char text[32];
@@ -80,8 +80,7 @@ static struct dgram some_query(uint8_t *buf, unsigned name, unsigned kind)
 		if (*p >= 'a' && draw(2))
 			*p = (char)(*p - 'a' + 'A');
 	struct dgram d = rig_query(buf, draw(50), (uint16_t)draw(65536), text, kind & 1);
-	dns_put16(buf + 2, kind & 2 ? DNS_RD : 0);
-	d.proto = kind & 4 ? DGRAM_TCP : DGRAM_UDP;
+	dns_put16(buf + 2, (uint16_t)((kind & 2 ? DNS_RD : 0) | (kind & 4 ? DNS_CD : 0)));
 	return d;
 }
 

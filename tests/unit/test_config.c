@@ -117,7 +117,7 @@ static void every_key_of_a_server_is_read(void **state)
 		"newServer{address='[2001:db8::1]:5300', name='x', order='-2', weight=\"7\",\n"
 		" qps=10, checkName='example.org', checkType='SOA', checkClass=3,\n"
 		" checkInterval=5, checkTimeout='1', maxCheckFailures=3, rise=2,mustResolve=true,\n"
-		" setCD=true, sockets=4, id='b', pool='', retries=3}");
+		" setCD=true, sockets=4, id='b', pool='', retries=3, tcpFastOpen=true}");
 	const struct bal_server *s = c->conf.server;
 
 	(void)state;
@@ -137,9 +137,10 @@ static void every_key_of_a_server_is_read(void **state)
 	assert_true(s->check.must_resolve);
 	assert_true(s->check.set_cd);
 	assert_int_equal(s->line, 1);
+	assert_int_equal(s->tcp.retries, 3);
 	assert_int_equal(c->note_n, 1);
 	assert_int_equal(c->note[0].kind, CONFIG_NO_EFFECT);
-	assert_string_equal(c->note[0].text, "newServer: retries");
+	assert_string_equal(c->note[0].text, "newServer: tcpFastOpen");
 	config_free(c);
 }
 
@@ -358,6 +359,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "option 'reuseport': expected reusePort, tcpListenQueueSize, maxInFlight..." },
 	{ "a bad prefix", "setACL({'192.0.2.0/24', '192.0.2.0/33'})", "f.conf:1: setACL: "
 	  "'192.0.2.0/33': expected an IP address, or one with /BITS" },
+	{ "no time over TCP", "setTCPRecvTimeout(0)",
+	  "f.conf:1: setTCPRecvTimeout: '0': expected a whole number from 1 to 3600" },
+	{ "a bind's bad number", "addLocal('::1', {maxInFlight='many'})", "f.conf:1: addLocal: "
+	  "maxInFlight: 'many': expected a whole number from 0 to 16384" },
+	{ "a misspelt function of TCP", "setTCPRecvTimout(2)", "f.conf:1: unknown name "
+	  "'setTCPRecvTimout': did you mean 'setTCPRecvTimeout'?" },
 	{ "no time", "setUDPTimeout(0)",
 	  "f.conf:1: setUDPTimeout: '0': expected a whole number from 1 to 3600" },
 	{ "no argument", "setUDPTimeout()",

@@ -364,6 +364,29 @@ static void the_order_in_which_queries_leave_is_no_matter(void **state)
 
 /* ---- false alarms ---- */
 
+/* Two of the lowest order share the load as under wrandom, and a returned one's share is judged. */
+static void the_share_after_a_return_is_judged_in_the_lowest_order(void **state)
+{
+	(void)state;
+	static const struct { struct synth_knobs k; const char *verdict; } row[] = {
+		{ { .stray = 0 }, "PASS" },
+		{ { .shy_back = true }, "FAIL" },
+		{ { .never_back = true }, "FAIL" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct plan *p = synth_plan("scenarios/blog.lua", NULL, 5);
+		struct synth s;
+		p->conf[0].policy = BAL_ORDERED_WRANDOM;
+		synth_run(&s, p, &row[i].k);
+		json_t *doc = synth_judge(&s);
+		dump_on_mismatch(doc, "back", str(of_kind(doc, "back"), "verdict"), row[i].verdict);
+		json_decref(doc);
+		synth_fini(&s);
+		plan_free(p);
+	}
+}
+
 struct right_run {
 	const char *scenario;
 	enum bal_policy policy;
@@ -526,6 +549,7 @@ static void files_and_taps_give_the_same_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_share_after_a_return_is_judged_in_the_lowest_order),
 		cmocka_unit_test(right_runs_pass_whatever_their_seeds),
 		cmocka_unit_test(each_sabotage_fails_the_expectation_that_is_there_for_it),
 		cmocka_unit_test(a_harness_that_broke_its_word_is_invalid),

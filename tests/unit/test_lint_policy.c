@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What plan says of policy {}, and of even under policies that go by names or order. */
+/* What plan says of policy {}, of even under policies that go by names or order, and of flaps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -226,6 +226,33 @@ static void shares_of_queries_follow_the_policy(void **state)
 	plan_free(p);
 }
 
+/* Answers that checks take for good, slow ones in time among them, change no minds; others may. */
+static void answers_that_pass_checks_change_no_minds(void **state)
+{
+	(void)state;
+	static const struct { const char *to; bool refused; } row[] = {
+		{ "at \"5s\" { slow = \"DNS1\", by = \"300ms\", ratio = 0.1 }\n"
+		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", false },
+		{ "at \"5s\" { slow = \"DNS1\", by = \"990ms\", ratio = 0.1 }\n"
+		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", true },
+		{ "at \"5s\" { truncate = \"DNS1\", ratio = 0.1 }\n"
+		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", false },
+		{ "at \"5s\" { servfail = \"DNS1\", ratio = 0.1 }\n"
+		  "expect { flaps { \"DNS1\" } }\nat \"5s\" { kill", true },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		char error[PLAN_ERROR_TEXT] = "";
+		plan_write_all();
+		plan_write_changed("s.lua", plan_scenario, "at \"5s\" { kill", row[i].to);
+		struct plan *p = plan_load("s.lua", &(struct plan_options){ .set = NULL }, error);
+		assert_int_equal(p == NULL, row[i].refused);
+		assert_int_equal(strstr(error, "checks are lost at random") != NULL,
+		                 row[i].refused);
+		plan_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +261,7 @@ int main(void)
 		cmocka_unit_test(names_are_counted_as_they_come),
 		cmocka_unit_test(the_plan_says_what_each_choice_is_held_against),
 		cmocka_unit_test(shares_of_queries_follow_the_policy),
+		cmocka_unit_test(answers_that_pass_checks_change_no_minds),
 	};
 
 	return cmocka_run_group_tests(tests, plan_folder_open, plan_folder_close);

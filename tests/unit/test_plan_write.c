@@ -107,6 +107,13 @@ static const struct { const char *what, *from, *to; } changes[] = {
 	  "at \"1s\" { drop = \"DNS3\", ratio = 0.5, spare = \"checks\" } "
 	  "at \"1s\" { cut = \"DNS3\", way = \"out\" } "
 	  "at \"2s\" { heal = \"DNS3\" } at \"5s\" { kill = \"DNS1\" }" },
+	{ "triggers, one of them of what comes later in time", "at \"5s\" { kill = \"DNS1\" }",
+	  "at \"1s\" { hang = \"DNS1\" } "
+	  "at { when = down \"DNS1\", plus = \"1500ms\" } { slow = \"DNS3\", by = \"1ms\" } "
+	  "at { when = down \"DNS1\" } { slow = \"DNS3\", by = \"2ms\", ratio = 0.5 } "
+	  "at \"3500ms\" { resume = \"DNS1\" } "
+	  "at { when = up \"DNS1\" } { delay = \"LB1\", by = \"1ms\" } "
+	  "at \"5s\" { kill = \"DNS1\" }" },
 	{ "a load with everything", "load {",
 	  "load { rate = 999.125, from = \"1500ms\", to = \"15s\", "
 	  "arrivals = \"constant\", tries = 3, "

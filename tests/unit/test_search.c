@@ -460,6 +460,25 @@ static void nothing_happens_to_a_program_that_starts_still(void **state)
 	assert_true(search_lay_out(&p, &s)); /* its link may do what it likes */
 }
 
+static void clients_are_not_sent_to_tcp_over_a_lossy_link(void **state)
+{
+	struct search_schedule s = { .n = 2, .window = {
+		W(PLAN_TRUNCATE, 3, 3000000000, 4000000000, 0, 1000000),
+		W(PLAN_LOSS, 2, 3500000000, 5000000000, 0, 10000) } };
+	struct plan_fault room[2 * SEARCH_EVENTS_MAX];
+
+	(void)state;
+	set_up(all_kinds, NULL, 20);
+	struct plan p = *base.plan;
+	p.fault = room;
+	assert_false(search_lay_out(&p, &s));
+	assert_int_equal(p.fault_n, 0);
+	s.window[1].at_ns = 4000000000; /* as the other one ends */
+	assert_true(search_lay_out(&p, &s));
+	s.window[1] = (struct search_window)W(PLAN_DELAY, 2, 3500000000, 0, 1000000, 0);
+	assert_true(search_lay_out(&p, &s));
+}
+
 static void what_does_not_fail_again_is_told(void **state)
 {
 	struct search_how how = { .base = &base, .run = virtual_run, .stop = &stop, .jobs = 1 };
@@ -493,6 +512,7 @@ int main(void)
 		cmocka_unit_test(the_right_system_has_no_failure),
 		cmocka_unit_test(what_once_was_a_false_alarm_is_none),
 		cmocka_unit_test(nothing_happens_to_a_program_that_starts_still),
+		cmocka_unit_test(clients_are_not_sent_to_tcp_over_a_lossy_link),
 		cmocka_unit_test(what_does_not_fail_again_is_told),
 	};
 

@@ -34,6 +34,10 @@ static const struct sabotage sabotages[] = {
 	  { NULL }, 8, false, "detect", "last query to it", NULL },
 	{ "one query in a thousand goes to the dead server", "asks-dead",
 	  { NULL }, 3, true, "detect", "to it", "held down" },
+	/* The return waits for marks that don't come: the system's doing, not the harness's. */
+	{ "a dead server is never marked down", "slow-detect=200",
+	  { "at.2.at={ when = down(\"DNS1\"), plus = \"3s\" }", NULL }, 3, true, "detect",
+	  "last query to it", NULL },
 	{ "answers are swapped between two clients", "swap-answers",
 	  { NULL }, 3, true, "answers", "no such ID", "who didn't ask that" },
 	{ "weights 55:45", "weights=55",

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Our scenarios, in virtual time: each passes with a right system, and fails with one that has the
+defect its story is about, by the claim that is about it. scenarios/README.md knows each of them."""
+import json
+import re
+import subprocess
+
+import pytest
+
+import ek
+from test_defects import defective  # noqa: F401, the test-only build
+
+# (scenario, what is wrong, the claim that must find it)
+STORIES = [
+    ("balancer-cache", "cache-off", "cache"),
+    ("balancer-cache", "roundrobin-skips=10000", "even"),
+    ("balancer-killed-no-retry", "id-reuse", "lost"),
+    ("balancer-killed-retry", "client-never-retries", "failover"),
+    ("blackhole", "client-never-retries", "lost"),
+    ("blog", "never-back", "back"),
+    ("blog", "cache-off", "cache"),
+    ("blog-ipv6", "slow-detect", "detect"),
+    ("both-down", "never-back", "outage"),
+    ("both-down-servfail", "servfail-lost", "lost"),
+    ("chashed", "rotate-on-down", "policy"),
+    ("checks-only", "id-reuse", "lost"),
+    ("cold-cache", "cache-off", "cache"),
+    ("cut-one-way", "asks-dead", "detect"),
+    ("drain", "drain-ignored", "lost"),
+    ("duplicates", "answer-twice", "answers"),
+    ("few-names", "sticky-names", "policy"),
+    ("first-qps", "qps-ignored", "policy"),
+    ("first-qps", "order-ignored", "policy"),
+    ("flapping", "slow-detect", "detect"),
+    ("hang", "health-off", "detect"),
+    ("jitter", "id-reuse", "lost"),
+    ("late-answers", "health-off", "latency"),
+    ("least-idle", "least-ignores-outstanding", "policy"),
+    ("least-slow", "least-ignores-outstanding", "policy"),
+    ("lossy-link", "client-never-retries", "lost"),
+    ("names-whashed", "sticky-names", "policy"),
+    ("names-wrandom", "cache-off", "cache"),
+    ("overload", "never-back", "latency"),
+    ("partly-slow", "answer-late=400", "latency"),
+    ("patient", "slow-detect", "detect"),
+    ("reserve", "health-off", "detect"),
+    ("rolling-restart", "client-never-retries", "lost"),
+    ("roundrobin", "roundrobin-skips", "even"),
+    ("search", "weights=35", "even"),
+    ("second-failure", "never-back", "back"),
+    ("servfail", "servfail-lost", "lost"),
+    ("silent-loss", "id-reuse", "lost"),
+    ("weights", "weights", "even"),
+    ("whashed", "sticky-names", "policy"),
+]
+LONG = {"hundred", "three-days"}  # a minute of a processor and more for each run
+NAMES = sorted(p.stem for p in ek.SCENARIOS.glob("*.lua"))
+
+
+def sweep(tmp_path, program, name, seeds, *args):
+    """(exit status, seeds.json) of a few seeds."""
+    done = subprocess.run([program, "seeds", "--seeds", f"1..{seeds}", "--json", *args,
+                           "--out", tmp_path / "out", ek.SCENARIOS / f"{name}.lua"],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode in (ek.PASS, ek.FAIL, ek.INCONCLUSIVE, ek.INVALID), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in LONG])
+def test_a_right_system_passes(tmp_path, name):
+    status, doc = sweep(tmp_path, ek.program("evenkeel"), name, 3)
+    assert status == ek.PASS and doc["verdicts"]["PASS"] == 3, doc["verdicts"]
+
+
+@pytest.mark.parametrize("name, defect, kind", STORIES)
+def test_a_wrong_one_fails(tmp_path, defective, name, defect, kind):  # noqa: F811
+    status, doc = sweep(tmp_path, defective, name, 2, "--defect", defect)
+    assert status == ek.FAIL and doc["verdicts"]["FAIL"] == 2, doc["verdicts"]
+    failed = {e["kind"] for e in doc["expectations"] if e["verdicts"]["FAIL"] == 2}
+    assert kind in failed, failed
+
+
+def test_the_long_ones_can_be_decided():
+    for name in LONG:
+        subprocess.run([ek.program("evenkeel"), "plan", ek.SCENARIOS / f"{name}.lua"], check=True,
+                       capture_output=True, timeout=60)
+
+
+def test_the_table_has_every_scenario():
+    assert {name for name, _, _ in STORIES} == set(NAMES) - LONG
+
+
+def questions():
+    text = (ek.SCENARIOS / "README.md").read_text()
+    return re.findall(r"^### (\d+)\. (.*?\?)[^\n]*\n(.*?)(?=^##)", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_answers_twenty_questions_and_more():
+    found = questions()
+    assert [int(n) for n, _, _ in found] == list(range(1, len(found) + 1)) and len(found) >= 20
+    for n, question, answer in found:
+        for part in ("PASS", "FAIL", "*Look at*", ".lua`"):
+            assert part in answer, f"{n}. {question}: no {part}"
+
+
+def test_the_readme_names_each_scenario_and_no_other():
+    answers = "".join(answer for _, _, answer in questions())
+    assert set(re.findall(r"`([a-z0-9-]+)\.lua`", answers)) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_comment_on_top_says_what_one_learns(name):
+    lines = (ek.SCENARIOS / f"{name}.lua").read_text().splitlines()
+    head = [line for line in lines[1:12] if line.startswith("-- ")]
+    assert len(head) >= 2 and max(map(len, head)) <= 96
