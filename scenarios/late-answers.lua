@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- A recursor that answers, but around the time at which its balancers give up (setUDPTimeout, 2
--- s), and later half a second after it: what comes before is passed on, what comes after belongs
--- to nobody and must not reach anybody, the one who asked included. Its health checks fail as
--- well, so it is out until it is fast again; until then half of all queries go to it. Of these a
--- third at most, no cache hits, come too late the first time, 400 in two seconds; and all the
--- second time, 1,200.
+-- A recursor that answers, but around the time at which its balancers give up (setUDPTimeout,
+-- 2 s), and later half a second after it: what comes before is passed on, what comes after
+-- belongs to nobody and must not reach anybody, the one who asked included. Its health checks
+-- fail as well, so it is out until it is fast again; until then half of all queries go to it.
+-- Of these a third at most, no cache hits, come too late the first time, 400 in two seconds;
+-- and all the second time, 1,200.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
