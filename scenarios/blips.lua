@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Short interruptions, each shorter than the patience of the health checks: every two and a half
--- seconds the network to one recursor drops everything for a second, which costs each balancer
--- one check. Three in a row would take it out, so it must stay in use all the time. dnsdist once
--- counted failures without asking that they be in a row: there it comes and goes.
+-- Short interruptions, each shorter than the patience of the health checks: every two and a
+-- half seconds the network to one recursor drops everything for a second, which costs each
+-- balancer one check. Three in a row would take it out, so it must stay in use all the time.
+-- dnsdist once counted failures without asking that they be in a row: there it comes and goes.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

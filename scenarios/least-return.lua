@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Least outstanding, idle, and one recursor is a little further away. Every query is a tie, ties
--- go to the lower latency, so the near one gets nearly all. The far one hangs and returns: does
--- its balancer remember how far it is, or does it get everything until it has been measured anew?
--- dnsdist 1.7 forgets, and sends a returned server hundreds of queries in a row.
+-- Least outstanding, idle, and one recursor is a little further away. Every query is a tie,
+-- ties go to the lower latency, so the near one gets nearly all. The far one hangs and
+-- returns: does its balancer remember how far it is, or does it get everything until it has
+-- been measured anew? dnsdist 1.7 forgets, and sends a returned server hundreds of queries in
+-- a row.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inner.h"
+#include "gone.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/plan/bounds.h"
 #include "sim/plan/downs.h"

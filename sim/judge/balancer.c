@@ -369,7 +369,7 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		                                                     (uint16_t)server };
 	}
 	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT | b->draws);
-	stale_forward(b, t->t_ns, f);
+	stale_forward(b, t->t_ns, t->frame->kind == FRAME_TCP ? NULL : f);
 	if (b->track != NULL)
 		track_forward(b, t, f, server);
 	b->draws++;

@@ -5,7 +5,7 @@
  * share, dead or not; so each draw elsewhere is chance, and a long run of them up to the moment at
  * which the checks change their mind isn't. Only policies whose draws have a share are looked at.
  */
-#include "gone.h"
+#include "early.h"
 #include "sim/plan/bounds.h"
 
 /*
@@ -67,7 +67,7 @@ void gones_settled(struct judge *j, struct balancer *b, const struct draw *d)
 
 	while (b->gone_over < all->n && all->gone[b->gone_over].back_from_ns < d->in_ns)
 		b->gone_over++;
-	if (b->gone_over == all->n || d->lone || d->shared)
+	if (b->gone_over == all->n || d->lone || d->shared || d->unsure)
 		return;
 	for (size_t i = b->gone_over; i < all->n && all->gone[i].from_ns <= d->in_ns; i++) {
 		struct gone *g = &all->gone[i];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "early.h"
 #include "inner.h"
 #include "sim/plan/bounds.h"
 

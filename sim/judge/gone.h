@@ -151,6 +151,13 @@ void over_draw(const struct gone *g, struct over *o, const struct draw *d, bool 
 /* away.c */
 void away_init(struct watch *w);
 
+/* Client queries that went to fault's recursor from its death to its return. */
+uint64_t fault_misrouted(const struct judge *j, unsigned fault);
+/* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
+uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
+/* Answers of the dead. */
+uint64_t fault_answers(const struct judge *j, unsigned fault);
+
 /* JSON and text that both write. */
 json_t *since_json(int64_t t_ns, int64_t from_ns);
 void tell_bound(struct text *t, int64_t bound_ns, int64_t slack_ns);

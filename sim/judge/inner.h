@@ -455,8 +455,6 @@ void gones_end_known(struct judge *j, unsigned fault);
 void gones_fault(struct judge *j, unsigned fault);
 /* A forward, as it leaves. */
 void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
-/* early.c: a settled draw, while the servers' states are those of then. */
-void gones_settled(struct judge *j, struct balancer *b, const struct draw *d);
 /* A query that came in at t_ns and that wasn't forwarded. */
 void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
 /* A query planned then got no answer in time. */
@@ -472,17 +470,9 @@ void gones_probe(struct judge *j, struct balancer *b, const struct probe *p);
 /* A server's health checks say something else, somewhere from lo_ns on until hi_ns. */
 void gones_change(struct judge *j, struct balancer *b, unsigned server, enum server_state state,
                   int64_t lo_ns, int64_t hi_ns);
-/* Client queries that went to fault's recursor from its death to its return. */
-uint64_t fault_misrouted(const struct judge *j, unsigned fault);
 /* away.c: a query that is settled, and that went to the balancer node first. */
 void gones_query(struct judge *j, unsigned client, int node, const struct query *q, bool answered,
                  bool first);
-/* How many that are at least: or the fault didn't happen. 0 when nothing is sure. */
-uint64_t fault_misrouted_least(const struct judge *j, unsigned fault);
-/* Answers of the dead. */
-uint64_t fault_answers(const struct judge *j, unsigned fault);
-/* early.c: some detect fails because a balancer turned away before its checks could tell. */
-bool fault_left_early(const struct judge *j, unsigned fault);
 
 /* ---- expectations: what each fills in ---- */
 

@@ -4,6 +4,7 @@
  * that decide which servers the balancer knew to be up. Draws are told in steps of time, balancer
  * by balancer within a step, so the order doesn't depend on how the taps of nodes interleave.
  */
+#include "early.h"
 #include "inner.h"
 
 static const int64_t STEP_NS = 100000000;

@@ -359,7 +359,7 @@ static unsigned first_gets(const char *defect, enum bal_policy which, uint32_t q
 	unsigned n = 0;
 
 	policy_start(defect, which, 2);
-	rig.server[0].qps = qps;
+	atomic_store(&rig.shared->server[0].qps, qps);
 	atomic_store(&rig.shared->server[0].outstanding, busy);
 	for (unsigned i = 0; i < NAMES; i++)
 		n += pick(i) == 0;
