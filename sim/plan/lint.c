@@ -410,8 +410,49 @@ static void lint_spare(struct lint *l, const struct plan *p, const struct plan_f
 		}
 }
 
+/* Fault k waits for what i waits for, or for i, or for what does. */
+static bool waits_with(const struct plan *p, unsigned k, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i], *o = &p->fault[k];
+
+	if (o->when == f->when && o->when_node == f->when_node && o->after == f->after)
+		return true;
+	for (unsigned at = k; p->fault[at].after > 0; at = p->fault[at].after - 1)
+		if (p->fault[at].after - 1 == i)
+			return true;
+	return false;
+}
+
+/* What may keep right balancers from the marks that a trigger waits for. */
+static void lint_trigger(struct lint *l, const struct plan *p, unsigned i)
+{
+	const struct plan_fault *f = &p->fault[i], *base = &p->fault[f->after - 1];
+	const char *word = f->when == PLAN_WHEN_UP ? "up" : "down", *node;
+
+	node = p->node[f->when_node].name;
+	if (!(f->when == PLAN_WHEN_UP ? plan_fault_returns(base->kind)
+	                              : plan_fault_silences(base->kind)))
+		lint_add(l, false, NULL, f->line, "at: a %s needn't make a balancer mark %s %s: "
+		         "the %s may never come", plan_fault_name(base->kind), node, word,
+		         plan_fault_name(f->kind));
+	for (unsigned k = 0; k < p->fault_n; k++) {
+		const struct plan_fault *s = &p->fault[k];
+		int end = plan_fault_end(p, k);
+		if (!plan_fault_silences(s->kind) || p->node[s->node].role != PLAN_BALANCER ||
+		    waits_with(p, k, i) || plan_fault_earliest(s) >= f->at_ns - f->plus_ns ||
+		    (end != PLAN_NONE && p->fault[end].at_ns <= plan_fault_earliest(base)))
+			continue;
+		lint_add(l, false, NULL, f->line, "at: %s may be silent when it has to mark %s "
+		         "%s: the %s may never come", p->node[s->node].name, node, word,
+		         plan_fault_name(f->kind));
+	}
+}
+
 static void lint_faults(struct lint *l, const struct plan *p)
 {
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].when != PLAN_AT)
+			lint_trigger(l, p, i);
 	for (unsigned i = 0; i < p->fault_n; i++)
 		if (p->fault[i].spares_checks)
 			lint_spare(l, p, &p->fault[i]);

@@ -86,6 +86,27 @@ def test_each_silence_is_judged_from_its_actual_instant(tmp_path):
     virtual.assert_judged_again(out)
 
 
+OTHERS = """
+at "1s" { kill = "DNS1" }
+at { when = down "DNS1", plus = "500ms" } { hang = "DNS3" }
+at { when = down "DNS3", plus = "1s" } { start = "DNS1" }
+at { when = up "DNS1", plus = "3s" } { resume = "DNS3" }
+at { when = up "DNS3", plus = "1s" } { kill = "LB1" }
+at { when = up "DNS3", plus = "4s" } { start = "LB1" }
+"""
+
+
+def test_silences_that_overlap_are_judged_alike_from_captures(tmp_path):
+    """The others' state, and the balancers' own, depend on triggers, too."""
+    claims = ('expect { detect { "DNS3" }, back { "DNS1", within = "4s" }, back { "DNS3", '
+              'within = "4s" }, lost { at_most = "model" }, outage { within = "model" }, '
+              'flaps { "DNS1", "DNS3" } }')
+    out, doc, told = run(tmp_path, OTHERS + claims, to="26s")
+    assert len(told) == 6 and all(e["verified"] for e in told), told
+    assert {e["verdict"] for e in doc["expectations"]} == {"PASS"}, doc["expectations"]
+    virtual.assert_judged_again(out)
+
+
 def test_a_trigger_that_never_comes_isnt_the_harness_s_fault(tmp_path):
     out, doc, told = run(tmp_path, NEVER + CLAIMS, to="12s")
     assert doc["verdict"] != "INVALID" and doc["invalid"] == []

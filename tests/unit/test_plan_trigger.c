@@ -277,6 +277,48 @@ static void a_return_that_waits_costs_no_more_than_a_late_one(void **state)
 	plan_free(q);
 }
 
+static void marks_that_may_not_come_are_told(void **state)
+{
+	static const struct {
+		const char *faults, *note; /* NULL: none */
+	} row[] = {
+		{ "at \"1s\" { hang = \"LB1\" } at \"2s\" { kill = \"DNS1\" } "
+		  "at { when = down \"DNS1\" } { start = \"DNS1\" }",
+		  "LB1 may be silent when it has to mark DNS1 down: the start may never come" },
+		{ "at \"1s\" { kill = \"DNS1\" } at { when = down \"DNS1\" } { kill = \"LB2\" } ",
+		  NULL },
+		{ "at \"1s\" { hang = \"LB1\" } at \"2s\" { resume = \"LB1\" } "
+		  "at \"3s\" { kill = \"DNS1\" } "
+		  "at { when = down \"DNS1\" } { start = \"DNS1\" }", NULL },
+		{ "at \"1s\" { loss = \"DNS1\", ratio = 0.1 } "
+		  "at { when = down \"DNS1\" } { heal = \"DNS1\" }",
+		  "a loss needn't make a balancer mark DNS1 down: the heal may never come" },
+		{ "at \"1s\" { hang = \"DNS1\" } at \"4s\" { resume = \"DNS1\" } "
+		  "at { when = up \"DNS1\" } { slow = \"DNS3\", by = \"1ms\" }", NULL },
+	};
+	char error[PLAN_ERROR_TEXT];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct plan *p = load(row[i].faults, error);
+		struct lint *l = calloc(1, sizeof(*l));
+		bool found = false;
+		assert_non_null(p);
+		assert_non_null(l);
+		lint_plan(l, p);
+		for (unsigned k = 0; k < l->note_n; k++) {
+			const char *told = strstr(l->note[k].text, "may never come");
+			if (told != NULL && row[i].note == NULL)
+				fail_msg("%s: %s", row[i].faults, l->note[k].text);
+			found |= row[i].note != NULL && strstr(l->note[k].text, row[i].note);
+		}
+		if (row[i].note != NULL && !found)
+			fail_msg("%s: not told", row[i].faults);
+		free(l);
+		plan_free(p);
+	}
+}
+
 static void claims_that_a_trigger_may_leave_open_are_told(void **state)
 {
 	static const struct {
@@ -326,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_trigger_comes_to_its_bounds),
 		cmocka_unit_test(shares_and_losses_hold_whenever_triggers_come),
 		cmocka_unit_test(a_return_that_waits_costs_no_more_than_a_late_one),
+		cmocka_unit_test(marks_that_may_not_come_are_told),
 		cmocka_unit_test(claims_that_a_trigger_may_leave_open_are_told),
 	};
 
