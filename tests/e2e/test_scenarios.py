@@ -37,6 +37,7 @@ STORIES = [
     ("late-answers", "health-off", "latency"),
     ("least-idle", "least-ignores-outstanding", "policy"),
     ("least-slow", "least-ignores-outstanding", "policy"),
+    ("lossy-patient", "failures-add-up", "even"),
     ("lossy-link", "client-never-retries", "lost"),
     ("names-whashed", "sticky-names", "policy"),
     ("names-wrandom", "cache-off", "cache"),
