@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- Health checks that are patient: three failures in a row before a server is out, two good
--- answers before it is in. A blip changes nothing; a real failure costs three times as many
--- queries.
+-- answers before it is in. What does that cost when a recursor really hangs: is it noticed
+-- within the longer bound, is it used again within the longer one, and is no more lost than
+-- that?
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

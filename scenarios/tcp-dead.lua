@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- For five seconds a recursor truncates all its answers, and nobody listens on TCP at the
--- balancers. Whoever is told to ask again over TCP is refused there: about half of all queries of
--- that time get no answer, though every health check is answered, nothing is taken out of use and
--- no client is told of an error. What one learns: UDP that works says nothing about TCP, which has
--- to be watched by itself.
+-- balancers. Whoever is told to ask again over TCP is refused there: about half of all queries
+-- of that time get no answer, though every health check is answered, nothing is taken out of
+-- use and no client is told of an error. What one learns: UDP that works says nothing about
+-- TCP, which has to be watched by itself.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- A recursor is killed. An operator who acts on what the balancers say starts it again three
 -- seconds after the last of them has noticed. What does it cost the clients? He learns that
--- whatever is lost is lost before the balancers notice: nobody asks a server that is marked down,
--- so he needn't hurry; and that it is in use again within the checks' own time.
+-- whatever is lost is lost before the balancers notice: nobody asks a server that is marked
+-- down, so he needn't hurry; and that it is in use again within the checks' own time.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

@@ -3,6 +3,7 @@
 defect its story is about, by the claim that is about it. scenarios/README.md knows each of them."""
 import json
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -18,7 +19,11 @@ STORIES = [
     ("balancer-killed-retry", "client-never-retries", "failover"),
     ("blackhole", "client-never-retries", "lost"),
     ("blips", "failures-add-up", "even"),
+    ("blog", "equal-seeds", "even"),
+    ("blog", "slow-detect", "detect"),
     ("blog", "never-back", "back"),
+    ("blog", "health-off", "lost"),
+    ("blog", "wrong-data", "answers"),
     ("blog", "cache-off", "cache"),
     ("blog-ipv6", "slow-detect", "detect"),
     ("both-down", "never-back", "outage"),
@@ -40,6 +45,7 @@ STORIES = [
     ("least-idle", "least-ignores-outstanding", "policy"),
     ("least-return", "latency-reset", "overshoot"),
     ("least-slow", "least-ignores-outstanding", "policy"),
+    ("lossy-patient", "failures-add-up", "even"),
     ("lossy-link", "client-never-retries", "lost"),
     ("names-whashed", "sticky-names", "policy"),
     ("names-wrandom", "cache-off", "cache"),
@@ -47,12 +53,16 @@ STORIES = [
     ("partly-slow", "answer-late=400", "latency"),
     ("patient", "slow-detect", "detect"),
     ("reserve", "health-off", "detect"),
+    ("rolling-restart", "never-back", "outage"),
     ("rolling-restart", "client-never-retries", "lost"),
     ("roundrobin", "roundrobin-skips", "even"),
     ("search", "weights=35", "even"),
     ("second-failure", "never-back", "back"),
     ("servfail", "servfail-lost", "lost"),
     ("silent-loss", "id-reuse", "lost"),
+    ("tcp", "never-back", "back"),
+    ("tcp-dead", "weights=80", "even"),
+    ("trigger", "health-off", "detect"),
     ("weights", "weights", "even"),
     ("whashed", "sticky-names", "policy"),
 ]
@@ -109,6 +119,23 @@ def test_the_readme_answers_twenty_questions_and_more():
 def test_the_readme_names_each_scenario_and_no_other():
     answers = "".join(answer for _, _, answer in questions())
     assert set(re.findall(r"`([a-z0-9-]+)\.lua`", answers)) == set(NAMES)
+
+
+def test_what_the_readme_sets_can_be_set():
+    text = (ek.SCENARIOS / "README.md").read_text()
+    commands = [shlex.split(line) for line in text.splitlines()
+                if line.startswith("evenkeel") and "--set" in line]
+    assert len(commands) >= 3
+    for name, sets in (("cut-one-way", ["at.1.way=in"]), ("patient", ["load.rate=1000"]),
+                       ("overload", [f"lab.links.{n}.queue=200000" for n in ("DNS1", "DNS3")])):
+        assert all(f"--set {v}" in text for v in sets)
+        commands.append(["evenkeel", "plan", *(a for v in sets for a in ("--set", v)),
+                         f"scenarios/{name}.lua"])
+    for words in commands:
+        words = [w for w in words[2:] if w not in ("--engine", "virtual")]
+        done = subprocess.run([ek.program("evenkeel"), "plan", *words], capture_output=True,
+                              text=True, cwd=ek.ROOT, timeout=60)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
