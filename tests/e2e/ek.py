@@ -4,6 +4,7 @@ of sleeping, processes that are reaped by pid, and runs of evenkeel with their v
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -49,20 +50,26 @@ def cant_lab(reason):
     pytest.skip(f"no lab can run here: {reason}")
 
 
-def free_port(host="127.0.0.1"):
-    """A port that was free for UDP and TCP a moment ago."""
+def is_free(host, port):
+    """Whether nobody has the port, for UDP nor TCP."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(100):
-        with socket.socket(family, socket.SOCK_DGRAM) as udp:
-            udp.bind((host, 0))
-            port = udp.getsockname()[1]
-            with socket.socket(family, socket.SOCK_STREAM) as tcp:
-                try:
-                    tcp.bind((host, port))
-                except OSError:
-                    continue
-                return port
-    raise AssertionError(f"no free port on {host}")
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(family, kind) as s:
+            try:
+                s.bind((host, port))
+            except OSError:
+                return False
+    return True
+
+
+def free_port(*hosts):
+    """A port that was free a moment ago on every host; below those that the kernel gives to
+    clients, of which tests that run beside take many."""
+    for _ in range(1000):
+        port = random.randrange(10240, 32768)
+        if all(is_free(h, port) for h in hosts or ("127.0.0.1",)):
+            return port
+    raise AssertionError(f"no free port on {hosts}")
 
 
 def wait_until(condition, what, timeout=10.0):

@@ -14,6 +14,7 @@ import dns.rcode
 import pytest
 
 import ek
+from ek import free_port
 
 PROGRAM = ek.program("balancer")
 PATIENCE = 10  # seconds until a condition that must come counts as missing
@@ -36,22 +37,6 @@ def family(address):
 
 def text(address, port):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def free_port(*addresses):
-    """A port that is free on every address."""
-    for _ in range(100):
-        with socket.socket(family(addresses[0]), socket.SOCK_DGRAM) as s:
-            s.bind((addresses[0], 0))
-            port = s.getsockname()[1]
-        try:
-            for a in addresses[1:]:
-                with socket.socket(family(a), socket.SOCK_DGRAM) as s:
-                    s.bind((a, port))
-        except OSError:
-            continue
-        return port
-    raise RuntimeError("no free port")
 
 
 def until(condition, what):
@@ -124,7 +109,12 @@ class Balancer:
             self.lines.append(line.rstrip("\n"))
 
     def ready(self):
-        assert self.notify.recv(100) == b"READY=1"
+        try:
+            assert self.notify.recv(100) == b"READY=1"
+        except TimeoutError:
+            self.process.kill()
+            raise AssertionError(f"not ready after {PATIENCE} s: {self.lines}, "
+                                 f"{self.process.stderr.read()}") from None
         return self
 
     def said(self, line):

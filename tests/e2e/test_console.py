@@ -19,17 +19,11 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(32)).decode()
 
 
-def tcp_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Console:
     """A balancer with a console, over one or more backends."""
 
     def __init__(self, the_lab, *backends, key=KEY, more=""):
-        self.port, self.control = free_port("127.0.0.1"), tcp_port()
+        self.port, self.control = free_port("127.0.0.1"), free_port()
         self.config = (f'setLocal("127.0.0.1:{self.port}")\n'
                        f'controlSocket("127.0.0.1:{self.control}")\n' +
                        (f'setKey("{key}")\n' if key else "") + more +
@@ -180,7 +174,7 @@ def test_shutdown_ends_the_program(lab, program):
 @pytest.fixture
 def dnsdist(tmp_path, start):
     """A real dnsdist with a console; its configuration."""
-    port, control = free_port("127.0.0.1"), tcp_port()
+    port, control = free_port("127.0.0.1"), free_port()
     file = tmp_path / "real.conf"
     file.write_text(f'setLocal("127.0.0.1:{port}")\nsetSecurityPollSuffix("")\n'
                     f'controlSocket("127.0.0.1:{control}")\nsetKey("{KEY}")\n'

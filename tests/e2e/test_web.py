@@ -28,10 +28,7 @@ pytestmark = pytest.mark.skipif(not can_serve(), reason="built without libmicroh
 
 class Web:
     def __init__(self, the_lab, *backends, config=SECRETS, more=""):
-        self.dns = free_port("127.0.0.1")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.dns, self.port = free_port(), free_port()
         self.balancer = the_lab.balancer(
             f'setLocal("127.0.0.1:{self.dns}")\nwebserver("127.0.0.1:{self.port}")\n'
             f"setWebserverConfig({{{config}}})\n{more}" +
@@ -98,10 +95,7 @@ def test_the_packet_cache_is_counted(lab):
 
 def test_the_metrics_of_a_real_dnsdist_have_the_same_names(lab, start, tmp_path):
     """All of ours but the counters that dnsdist hasn't are names of a real dnsdist."""
-    web, port = Web(lab, lab.backend()), free_port("127.0.0.1")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        web_port = s.getsockname()[1]
+    web, port, web_port = Web(lab, lab.backend()), free_port(), free_port()
     (tmp_path / "real.conf").write_text(
         f'setLocal("127.0.0.1:{port}")\nsetSecurityPollSuffix("")\n'
         f'webserver("127.0.0.1:{web_port}")\nsetWebserverConfig({{{SECRETS}}})\n'
