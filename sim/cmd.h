@@ -52,6 +52,8 @@ static inline const char *const *defects_told(const char *const *set)
 
 /* What they share: options.c. */
 
+/* Prints "evenkeel: text" as an error; returns EXIT_USAGE. */
+int complain(const char *text);
 /* --option's value, a whole number low...high; complains and returns -EINVAL otherwise. */
 int parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
 	MUST_CHECK;

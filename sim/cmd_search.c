@@ -6,31 +6,20 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
-#include "lib/host/host.h"
 #include "rundir.h"
 #include "sim/plan/plan_io.h"
 #include "sim/report/fmt.h"
-#include "sim/report/progress.h"
 #include "sim/search/find.h"
 #include "sim/seeds/sum.h"
+#include "sweep.h"
 
 #define SEED_MAX (UINT64_C(1) << 53) /* as a scenario may say it */
-
-/* A test-only build's --defect (defects.c). What was chosen stands among the first line's "set". */
-#ifdef EK_DEFECTS
-#define RUN defects_virtual_run
-#define TOLD(set) defects_told(set)
-#else
-#define RUN virtual_run
-#define TOLD(set) (set)
-#endif
 
 struct arguments {
 	const char **set;
@@ -49,13 +38,6 @@ struct search {
 	struct seeds_result r;
 };
 
-static volatile sig_atomic_t stop;
-
-static void on_signal(int n)
-{
-	stop = n;
-}
-
 static void usage(FILE *to)
 {
 	fputs("usage: evenkeel search --faults LIST --runs N [OPTION]... SCENARIO.lua\n"
@@ -64,9 +46,9 @@ static void usage(FILE *to)
 	      "faults that its seed draws, under the programs' invariants and the claims that\n"
 	      "must hold whatever happens. A timeline that fails is made small, and written\n"
 	      "as a scenario with the command that repeats it.\n\n"
-	      "  --faults LIST      which faults, of kill, hang, blackhole, loss, delay,\n"
-	      "                     servfail, slow, wrong, truncate, refuse, drop; what ends\n"
-	      "                     them comes with them\n"
+	      "  --faults LIST      which faults, of kill, hang, blackhole, loss, delay, jitter,\n"
+	      "                     duplicate, reorder, rate, cut, servfail, slow, wrong,\n"
+	      "                     truncate, refuse, drop; what ends them comes with them\n"
 	      "  --runs N           so many timelines, 1 ... 1000000\n"
 	      "  --seed S           the first one's seed (1); the next one's is S + 1\n"
 	      "  --nodes LIST       whom faults happen to (all recursors)\n"
@@ -82,12 +64,6 @@ static void usage(FILE *to)
 	      "  --help             print this\n\n"
 	      "Exit status: 0 nothing failed, 1 a failure was found, 2 usage or scenario error,\n"
 	      "4 a run was INVALID, or stopped by a signal: then nothing is written.\n", to);
-}
-
-static int complain(const char *text)
-{
-	fprintf(stderr, "evenkeel: %s\n", text);
-	return EXIT_USAGE;
 }
 
 /* ---- the command line ---- */
@@ -154,9 +130,7 @@ static int parse(struct arguments *a, int argc, char **argv)
 		{ "shard", required_argument, NULL, SHARD },
 		{ "out", required_argument, NULL, OUT }, { "merge", no_argument, NULL, MERGE },
 		{ "help", no_argument, NULL, HELP },
-#ifdef EK_DEFECTS
-		{ "defect", required_argument, NULL, DEFECT_CHOSEN },
-#endif
+		DEFECT_OPTION
 		{ 0 },
 	};
 
@@ -175,52 +149,20 @@ static int parse(struct arguments *a, int argc, char **argv)
 
 /* ---- setting up ---- */
 
-static const char *environment(const char *name)
-{
-	return getenv(name);
-}
-
-/* Which shard: an exit status, or -1 to go on. */
-static int choose(const struct arguments *a, const struct seeds_range *range,
-                  struct seeds_shard *part)
-{
-	char error[SEEDS_ERROR] = "", text[SEEDS_SHARD_TEXT];
-	const char *said = "--shard";
-
-	if (a->shard == NULL)
-		said = seeds_shard_find(environment, part, error);
-	else if (seeds_shard_parse("--shard", a->shard, part, error) != 0)
-		return complain(error);
-	if (said == NULL && error[0] != '\0')
-		return complain(error);
-	seeds_shard_text(part, text);
-	if (seeds_shard_count(part, range) == 0) {
-		snprintf(error, sizeof(error), "%s: shard %s of %llu runs is empty: expected no "
-		         "more shards than runs", said, text,
-		         (unsigned long long)(range->last - range->first + 1));
-		return complain(error);
-	}
-	if (said != NULL)
-		fprintf(stderr, "evenkeel: shard %s, by %s\n", text, said);
-	return -1;
-}
-
 /* The scenario, and what may be drawn. An exit status, or -1. nodes, keep: a list or NULL. */
 static int set_up(struct search *s, const char *path, const char *const *set, const char *faults,
                   const char *nodes, const char *keep, uint64_t max_faults)
 {
 	struct plan_options options = { .set = set };
-	char error[PLAN_ERROR_TEXT], why[VIRTUAL_ERROR_TEXT];
+	char error[PLAN_ERROR_TEXT];
 	STATIC_MUST((int)SEARCH_ERROR <= (int)PLAN_ERROR_TEXT);
 
 	s->plan = plan_load(path, &options, error);
 	if (s->plan == NULL)
 		return complain(error);
-	if (!s->plan->for_virtual || virtual_refuses(s->plan, why)) {
-		fprintf(stderr, "evenkeel: %s: %s\n", path, s->plan->for_virtual ? why
-		        : "isn't for the virtual engine");
-		return EXIT_USAGE;
-	}
+	int status = sweep_refuses(s->plan, path);
+	if (status != -1)
+		return status;
 	s->plan->fault_n = 0;
 	s->base.plan = s->plan;
 	s->base.spec.max_events = (unsigned)max_faults;
@@ -249,22 +191,13 @@ static json_t *head_of(const struct arguments *a, const struct search *s)
 
 /* ---- the end of both ---- */
 
-/* The directory, without an older search's scenarios. An exit status, or -1 to go on. */
 static int prepare(const struct arguments *a, const struct seeds_result *r, char dir[RUNDIR_PATH])
 {
-	char want[RUNDIR_PATH], part[64] = "", rundir_error[RUNDIR_ERROR], error[SEEDS_ERROR];
+	char usual[384];
 
-	if (r->shard.n > 1)
-		snprintf(part, sizeof(part), ".%llu-of-%llu", (unsigned long long)r->shard.i,
-		         (unsigned long long)r->shard.n);
-	if (a->out != NULL)
-		snprintf(want, sizeof(want), "%s", a->out);
-	else
-		snprintf(want, sizeof(want), "search/%.255s-%llu%s",
-		         js_str(r->head, "scenario", ""), (unsigned long long)r->range.first, part);
-	if (rundir_make_seeds(want, dir, rundir_error) != 0)
-		return complain(rundir_error);
-	return seeds_result_clash(r, dir, error) != 0 ? complain(error) : -1;
+	snprintf(usual, sizeof(usual), "search/%.255s-%llu", js_str(r->head, "scenario", ""),
+	         (unsigned long long)r->range.first);
+	return sweep_prepare(r, a->out, usual, dir);
 }
 
 static void clear(const char *dir)
@@ -326,7 +259,7 @@ static int shrink_all(const struct search *s, const struct search_how *how, json
 		int err = search_shrink_seed(&f, how, seed, js_str(e, "signature", ""), error);
 		if (err == -EINTR) {
 			fprintf(stderr, "evenkeel: stopped by signal %d: nothing is written\n",
-			        (int)stop);
+			        (int)sweep_stop);
 			return EXIT_INVALID;
 		}
 		if (err != 0)
@@ -370,62 +303,32 @@ static int conclude(const struct search *s, const struct search_how *how, const 
 
 /* ---- runs ---- */
 
-struct show {
-	struct progress bar;
-	uint64_t all;
-};
-
-static void show(void *arg, uint64_t done, uint64_t not_pass)
-{
-	struct show *s = arg;
-	char phase[64];
-
-	snprintf(phase, sizeof(phase), "%llu of %llu runs, %llu not PASS", (unsigned long long)done,
-	         (unsigned long long)s->all, (unsigned long long)not_pass);
-	progress_update(&s->bar, host_mono_ns(), (int64_t)done, (int64_t)s->all, phase);
-}
-
 static struct search_how how_of(const struct arguments *a, const struct search *s)
 {
-	uint64_t jobs = a->jobs > 0 ? a->jobs : processors();
-
-	return (struct search_how){ .base = &s->base, .run = RUN, .stop = &stop,
-	                            .jobs = (unsigned)(jobs < s->r.n ? jobs : s->r.n) };
+	return (struct search_how){ .base = &s->base, .run = VIRTUAL_RUN, .stop = &sweep_stop,
+	                            .jobs = sweep_jobs(a->jobs, &s->r) };
 }
 
 /* Makes all runs. An exit status, or -1 to go on. */
 static int run_all(struct search *s, struct search_how how)
 {
-	struct show bar = { .all = s->r.n };
-	char error[SEEDS_ERROR], count[FMT_TEXT], span[FMT_TEXT];
-	int64_t start = host_mono_ns();
+	struct sweep_bar bar;
+	char error[SEEDS_ERROR];
 
-	how.progress = show;
+	how.progress = sweep_progress;
 	how.progress_arg = &bar;
-	progress_start(&bar.bar, stderr, s->plan->name, start);
-	int err = search_run(&s->r, &how, error);
-	progress_end(&bar.bar);
-	if (err == -EINTR) {
-		fprintf(stderr, "evenkeel: stopped by signal %d: nothing is written\n", (int)stop);
-		return EXIT_INVALID;
-	}
-	if (err != 0)
-		return complain(error);
-	int64_t ns = host_mono_ns() - start;
-	fprintf(stderr, "evenkeel: %s runs in %s, %.1f a second, %u at once\n",
-	        fmt_count(count, (int64_t)s->r.n), fmt_ns(span, ns),
-	        (double)s->r.n * 1e9 / (double)ns, how.jobs);
-	return -1;
+	sweep_begin(&bar, s->plan->name, &s->r);
+	return sweep_end(&bar, search_run(&s->r, &how, error), error, how.jobs);
 }
-
-STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
 
 static int search(const struct arguments *a, struct search *s)
 {
-	struct seeds_what what = { .plan = s->plan, .path = a->rest[0], .set = TOLD(a->set),
+	struct seeds_what what = { .plan = s->plan, .path = a->rest[0], .set = defects_told(a->set),
 	                           .range = { a->seed, a->seed + a->runs - 1 } };
-	char error[SEEDS_ERROR], dir[RUNDIR_PATH];
-	int status = choose(a, &what.range, &what.shard);
+	char error[SEEDS_ERROR], dir[RUNDIR_PATH], all[32];
+
+	snprintf(all, sizeof(all), "%llu runs", (unsigned long long)a->runs);
+	int status = sweep_shard(a->shard, &what.range, all, "runs", &what.shard);
 
 	if (status != -1)
 		return status;
@@ -444,24 +347,6 @@ static int search(const struct arguments *a, struct search *s)
 }
 
 /* ---- merging ---- */
-
-static int read_parts(const struct arguments *a, struct seeds_result *part,
-                      struct seeds_result *all)
-{
-	const char *const *dirs = (const char *const *)a->rest;
-	char error[SEEDS_ERROR];
-
-	for (unsigned i = 0; i < a->rest_n; i++) {
-		if (seeds_result_read(&part[i], dirs[i], error) != 0)
-			return complain(error);
-		if (js_get(part[i].head, "search") == NULL) {
-			fprintf(stderr, "evenkeel: %s: isn't of evenkeel search: expected evenkeel "
-			        "seeds --merge\n", dirs[i]);
-			return EXIT_USAGE;
-		}
-	}
-	return seeds_result_merge(all, part, dirs, a->rest_n, error) != 0 ? complain(error) : -1;
-}
 
 /* The scenario again, as the parts' first line names it: failures are shrunk anew. */
 static int set_up_again(struct search *s)
@@ -507,14 +392,9 @@ static int set_up_again(struct search *s)
 
 static int merge(const struct arguments *a, struct search *s)
 {
-	struct seeds_result *part = calloc(a->rest_n, sizeof(*part));
 	char dir[RUNDIR_PATH];
+	int status = sweep_merge(a->rest, a->rest_n, true, &s->r);
 
-	MUST(part != NULL);
-	int status = read_parts(a, part, &s->r);
-	for (unsigned i = 0; i < a->rest_n; i++)
-		seeds_result_free(&part[i]);
-	free(part);
 	if (status == -1)
 		status = set_up_again(s);
 	if (status == -1)
@@ -527,14 +407,12 @@ int cmd_search(int argc, char **argv)
 {
 	struct arguments a = { .set = calloc((size_t)argc + 1, sizeof(*a.set)), .seed = 1,
 	                       .max_faults = 20 };
-	struct sigaction act = { .sa_handler = on_signal };
 	struct search *s = calloc(1, sizeof(*s));
 	int status;
 
 	MUST(a.set != NULL && s != NULL);
 	status = parse(&a, argc, argv);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	sweep_listen();
 	if (status == -1 && a.merge) {
 		status = merge(&a, s);
 	} else if (status == -1) {

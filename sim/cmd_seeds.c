@@ -5,40 +5,30 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cmd.h"
-#include "lib/host/host.h"
-#include "rundir.h"
 #include "sim/plan/plan_io.h"
 #include "sim/report/fmt.h"
-#include "sim/report/progress.h"
 #include "sim/seeds/pool.h"
 #include "sim/seeds/print.h"
 #include "sim/seeds/sum.h"
+#include "sweep.h"
 
 struct arguments {
 	const char **set;
 	unsigned set_n;
 	const char *seeds, *shard, *out;
 	uint64_t jobs;
-	bool jobs_given, json, merge;
+	bool json, merge;
 	char **rest;            /* the scenario, or directories to merge */
 	unsigned rest_n;
 	struct seeds_range range;
 	struct seeds_shard part;
 };
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int n)
-{
-	stop = n;
-}
 
 static void usage(FILE *to)
 {
@@ -61,50 +51,25 @@ static void usage(FILE *to)
 	      "3 INCONCLUSIVE, 4 INVALID, or stopped by a signal: then nothing is written.\n", to);
 }
 
-static int complain(const char *text)
-{
-	fprintf(stderr, "evenkeel: %s\n", text);
-	return EXIT_USAGE;
-}
-
 /* ---- the command line ---- */
-
-static const char *environment(const char *name)
-{
-	return getenv(name);
-}
 
 /* Which seeds: an exit status, or -1 to go on. */
 static int choose(struct arguments *a)
 {
-	char error[SEEDS_ERROR], text[SEEDS_SHARD_TEXT];
-	const char *said = "--shard";
+	char error[SEEDS_ERROR], all[80];
 
 	if (a->seeds == NULL)
 		return complain("seeds: no --seeds given: expected --seeds A..B, as in 1..1000");
 	if (seeds_range_parse(a->seeds, &a->range, error) != 0)
 		return complain(error);
-	if (a->shard == NULL)
-		said = seeds_shard_find(environment, &a->part, error);
-	else if (seeds_shard_parse("--shard", a->shard, &a->part, error) != 0)
-		return complain(error);
-	if (said == NULL && error[0] != '\0' && a->shard == NULL)
-		return complain(error);
-	seeds_shard_text(&a->part, text);
-	if (seeds_shard_count(&a->part, &a->range) == 0) {
-		snprintf(error, sizeof(error), "%s: shard %s of seeds %.64s is empty: expected no "
-		         "more shards than seeds", said, text, a->seeds);
-		return complain(error);
-	}
-	if (said != NULL)
-		fprintf(stderr, "evenkeel: shard %s, by %s\n", text, said);
-	return -1;
+	snprintf(all, sizeof(all), "seeds %.64s", a->seeds);
+	return sweep_shard(a->shard, &a->range, all, "seeds", &a->part);
 }
 
 /* What is left on the command line fits what is to be done. An exit status, or -1. */
 static int check(struct arguments *a)
 {
-	if (a->merge && (a->seeds != NULL || a->shard != NULL || a->set_n > 0 || a->jobs_given))
+	if (a->merge && (a->seeds != NULL || a->shard != NULL || a->set_n > 0 || a->jobs > 0))
 		return complain("--merge: expected directories, --out and --json only: the rest "
 		                "is in the directories");
 	if (a->merge && a->rest_n == 0)
@@ -142,7 +107,6 @@ static int parse(struct arguments *a, int argc, char **argv)
 		case JSON: a->json = true; break;
 		case MERGE: a->merge = true; break;
 		case JOBS:
-			a->jobs_given = true;
 			if (parse_number("jobs", optarg, 1, SEEDS_JOBS_MAX, &a->jobs) != 0)
 				return EXIT_USAGE;
 			break;
@@ -166,23 +130,14 @@ static int parse(struct arguments *a, int argc, char **argv)
 
 /* ---- the end of both ---- */
 
-/* The directory, and that it may be written. An exit status, or -1 to go on. */
 static int prepare(const struct arguments *a, const struct seeds_result *r, char dir[RUNDIR_PATH])
 {
-	char want[RUNDIR_PATH], part[64] = "", rundir_error[RUNDIR_ERROR], error[SEEDS_ERROR];
+	char usual[384];
 
-	if (r->shard.n > 1)
-		snprintf(part, sizeof(part), ".%llu-of-%llu", (unsigned long long)r->shard.i,
-		         (unsigned long long)r->shard.n);
-	if (a->out != NULL)
-		snprintf(want, sizeof(want), "%s", a->out);
-	else
-		snprintf(want, sizeof(want), "runs/%.255s-seeds-%llu..%llu%s",
-		         js_str(r->head, "scenario", ""), (unsigned long long)r->range.first,
-		         (unsigned long long)r->range.last, part);
-	if (rundir_make_seeds(want, dir, rundir_error) != 0)
-		return complain(rundir_error);
-	return seeds_result_clash(r, dir, error) != 0 ? complain(error) : -1;
+	snprintf(usual, sizeof(usual), "runs/%.255s-seeds-%llu..%llu",
+	         js_str(r->head, "scenario", ""), (unsigned long long)r->range.first,
+	         (unsigned long long)r->range.last);
+	return sweep_prepare(r, a->out, usual, dir);
 }
 
 /* The worst of all runs' statuses. */
@@ -228,71 +183,32 @@ static int conclude(const struct arguments *a, const struct seeds_result *r, con
 
 /* ---- runs ---- */
 
-struct show {
-	struct progress bar;
-	uint64_t all;
-};
-
-static void show(void *arg, uint64_t done, uint64_t not_pass)
-{
-	struct show *s = arg;
-	char phase[64];
-
-	snprintf(phase, sizeof(phase), "%llu of %llu runs, %llu not PASS", (unsigned long long)done,
-	         (unsigned long long)s->all, (unsigned long long)not_pass);
-	progress_update(&s->bar, host_mono_ns(), (int64_t)done, (int64_t)s->all, phase);
-}
-
-static void tell_speed(uint64_t runs, unsigned jobs, int64_t ns)
-{
-	char text[FMT_TEXT], span[FMT_TEXT];
-
-	fprintf(stderr, "evenkeel: %s runs in %s, %.1f a second, %u at once\n",
-	        fmt_count(text, (int64_t)runs), fmt_ns(span, ns), (double)runs * 1e9 / (double)ns,
-	        jobs);
-}
-
 /* Makes all runs. An exit status, or -1 to go on. */
 static int run_all(const struct arguments *a, const struct plan *p, struct seeds_result *r)
 {
-	struct show s = { .all = r->n };
+	struct sweep_bar bar;
 	char error[SEEDS_ERROR];
-	uint64_t jobs = a->jobs_given ? a->jobs : processors();
-	struct seeds_pool_options o = { .plan = p, .run = VIRTUAL_RUN, .stop = &stop,
-	                                .jobs = (unsigned)(jobs < r->n ? jobs : r->n),
-	                                .progress = show, .progress_arg = &s };
-	int64_t start = host_mono_ns();
+	struct seeds_pool_options o = { .plan = p, .run = VIRTUAL_RUN, .stop = &sweep_stop,
+	                                .jobs = sweep_jobs(a->jobs, r),
+	                                .progress = sweep_progress, .progress_arg = &bar };
 
-	progress_start(&s.bar, stderr, p->name, start);
-	int err = seeds_pool(r, &o, error);
-	progress_end(&s.bar);
-	if (err == -EINTR) {
-		fprintf(stderr, "evenkeel: stopped by signal %d: nothing is written\n", (int)stop);
-		return EXIT_INVALID;
-	}
-	if (err != 0)
-		return complain(error);
-	tell_speed(r->n, o.jobs, host_mono_ns() - start);
-	return -1;
+	sweep_begin(&bar, p->name, r);
+	return sweep_end(&bar, seeds_pool(r, &o, error), error, o.jobs);
 }
-
-STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
 
 static int sweep(const struct arguments *a, const struct plan *p)
 {
-	char error[VIRTUAL_ERROR_TEXT], dir[RUNDIR_PATH];
+	char error[SEEDS_ERROR], dir[RUNDIR_PATH];
 	struct seeds_what what = { .plan = p, .path = a->rest[0], .set = defects_told(a->set),
 	                           .range = a->range, .shard = a->part };
 	struct seeds_result r;
 
-	if (!p->for_virtual || virtual_refuses(p, error)) {
-		fprintf(stderr, "evenkeel: %s: %s\n", a->rest[0], p->for_virtual ? error
-		        : "isn't for the virtual engine");
-		return EXIT_USAGE;
-	}
+	int status = sweep_refuses(p, a->rest[0]);
+	if (status != -1)
+		return status;
 	if (seeds_result_init(&r, &what, error) != 0)
 		return complain(error);
-	int status = prepare(a, &r, dir);
+	status = prepare(a, &r, dir);
 	if (status == -1) {
 		status = run_all(a, p, &r);
 		if (status != -1)
@@ -306,15 +222,13 @@ static int sweep(const struct arguments *a, const struct plan *p)
 
 static int run(const struct arguments *a)
 {
-	struct sigaction act = { .sa_handler = on_signal };
 	char error[PLAN_ERROR_TEXT];
 	struct plan_options options = { .set = a->set };
 	struct plan *p = plan_load(a->rest[0], &options, error);
 
 	if (p == NULL)
 		return complain(error);
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
+	sweep_listen();
 	int status = sweep(a, p);
 	plan_free(p);
 	return status;
@@ -324,26 +238,10 @@ static int run(const struct arguments *a)
 
 static int merge(const struct arguments *a)
 {
-	struct seeds_result *part = calloc(a->rest_n, sizeof(*part)), all = { 0 };
-	const char *const *dirs = (const char *const *)a->rest;
-	char error[SEEDS_ERROR], dir[RUNDIR_PATH];
-	int status = -1;
+	struct seeds_result all = { 0 };
+	char dir[RUNDIR_PATH];
+	int status = sweep_merge(a->rest, a->rest_n, false, &all);
 
-	MUST(part != NULL);
-	for (unsigned i = 0; i < a->rest_n && status == -1; i++) {
-		if (seeds_result_read(&part[i], dirs[i], error) != 0) {
-			status = complain(error);
-		} else if (json_object_get(part[i].head, "search") != NULL) {
-			fprintf(stderr, "evenkeel: %s: is of evenkeel search: expected evenkeel "
-			        "search --merge\n", dirs[i]);
-			status = EXIT_USAGE;
-		}
-	}
-	if (status == -1 && seeds_result_merge(&all, part, dirs, a->rest_n, error) != 0)
-		status = complain(error);
-	for (unsigned i = 0; i < a->rest_n; i++)
-		seeds_result_free(&part[i]);
-	free(part);
 	if (status == -1)
 		status = prepare(a, &all, dir);
 	if (status == -1)

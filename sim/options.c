@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What subcommands' command lines share: whole numbers, and which exit status is the worse. */
+/* What subcommands' command lines share: complaints, whole numbers, the worse exit status. */
 #include <sched.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cmd.h"
+
+int complain(const char *text)
+{
+	fprintf(stderr, "evenkeel: %s\n", text);
+	return EXIT_USAGE;
+}
 
 int parse_number(const char *option, const char *text, uint64_t low, uint64_t high, uint64_t *out)
 {
