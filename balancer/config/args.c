@@ -145,3 +145,31 @@ const char *cf_want_text(lua_State *l, int index, const char *what)
 			cf_fail(l, "%s: a control character: expected printable text", what);
 	return s;
 }
+
+/* The first key by its bytes that known doesn't know and that comes behind last; NULL: none. */
+static const char *next_unread(lua_State *l, int index, const char *function, const char *example,
+                               bool (*known)(const char *name), const char *last)
+{
+	const char *first = NULL;
+
+	for (lua_pushnil(l); lua_next(l, index) != 0; lua_pop(l, 1)) {
+		if (lua_type(l, -2) != LUA_TSTRING)
+			cf_fail(l, "%s: expected every value to have a name, as in %s", function,
+			        example);
+		const char *name = lua_tostring(l, -2);
+		if (!known(name) && strcmp(name, last) > 0 &&
+		    (first == NULL || strcmp(name, first) < 0))
+			first = name;
+	}
+	return first;
+}
+
+void cf_judge_unread(lua_State *l, int index, const char *function, const char *example,
+                     bool (*known)(const char *name),
+                     void (*judge)(lua_State *l, const char *name))
+{
+	const char *name = "";
+
+	while ((name = next_unread(l, index, function, example, known, name)) != NULL)
+		judge(l, name);
+}

@@ -102,31 +102,9 @@ static void judge_key(lua_State *l, const char *name)
 	        "temporaryFailureTTL, staleTTL...", name);
 }
 
-/* Keys that aren't read, in the order of their bytes, so that messages don't depend on hashing. */
-static void judge_unread(lua_State *l)
-{
-	const char *last = "", *first;
-
-	do {
-		first = NULL;
-		for (lua_pushnil(l); lua_next(l, 2) != 0; lua_pop(l, 1)) {
-			if (lua_type(l, -2) != LUA_TSTRING)
-				cf_fail(l, "newPacketCache: expected every value to have a name, "
-				        "as in maxTTL=86400");
-			const char *name = lua_tostring(l, -2);
-			if (!known(name) && strcmp(name, last) > 0 &&
-			    (first == NULL || strcmp(name, first) < 0))
-				first = name;
-		}
-		if (first != NULL)
-			judge_key(l, first);
-		last = first;
-	} while (first != NULL);
-}
-
 static void read_table(lua_State *l, struct bal_cache_conf *c)
 {
-	judge_unread(l);
+	cf_judge_unread(l, 2, "newPacketCache", "maxTTL=86400", known, judge_key);
 	for (size_t i = 0; i < COUNT_OF(keys); i++) {
 		lua_pushstring(l, keys[i].name);
 		lua_rawget(l, 2);

@@ -63,6 +63,14 @@ bool cf_want_bool(lua_State *l, int index, const char *what);
 const char *cf_want_text(lua_State *l, int index, const char *what);
 /* True, and the number, when the value is a whole number or a string of one. */
 bool cf_is_int(lua_State *l, int index, int64_t *out);
+/*
+ * Lets judge see each key of the table at index that known doesn't know, in the order of their
+ * bytes, so that messages don't depend on hashing. A value without a name is an error; function and
+ * example, "address=...", are for its message.
+ */
+void cf_judge_unread(lua_State *l, int index, const char *function, const char *example,
+                     bool (*known)(const char *name),
+                     void (*judge)(lua_State *l, const char *name));
 
 /* server.c: newServer and the methods of what it returns. */
 int cf_server_new(lua_State *l);

@@ -196,6 +196,11 @@ static bool get(lua_State *l, const char *name)
 	return false;
 }
 
+static bool is_known(const char *name)
+{
+	return listed(name, known, COUNT_OF(known));
+}
+
 /* One key that isn't read: noted, or an error. */
 static void judge_key(lua_State *l, const char *name)
 {
@@ -220,32 +225,10 @@ static void judge_key(lua_State *l, const char *name)
 	        "checkName...", name);
 }
 
-/* Keys that aren't read, in the order of their bytes, so that messages don't depend on hashing. */
-static void judge_unread(lua_State *l)
-{
-	const char *last = "", *first;
-
-	do {
-		first = NULL;
-		for (lua_pushnil(l); lua_next(l, 1) != 0; lua_pop(l, 1)) {
-			if (lua_type(l, -2) != LUA_TSTRING)
-				cf_fail(l, "newServer: expected every value to have a name, as in "
-				        "address=\"192.0.2.1\"");
-			const char *name = lua_tostring(l, -2);
-			if (!listed(name, known, COUNT_OF(known)) && strcmp(name, last) > 0 &&
-			    (first == NULL || strcmp(name, first) < 0))
-				first = name;
-		}
-		if (first != NULL)
-			judge_key(l, first);
-		last = first;
-	} while (first != NULL);
-}
-
 /* Reads the table at index 1. False when the server is left out. */
 static bool read_table(lua_State *l, struct bal_server *s)
 {
-	judge_unread(l);
+	cf_judge_unread(l, 1, "newServer", "address=\"192.0.2.1\"", is_known, judge_key);
 	if (!get(l, "address"))
 		cf_fail(l, "newServer: no address: expected address=\"IP[:PORT]\"");
 	read_address(l, s, lua_gettop(l));

@@ -10,32 +10,24 @@
 
 #include "sim/plan/bounds.h"
 #include "sim/plan/samples.h"
+#include "sim/plan/schema.h"
 
-/* What fault i adds to the longest hold that an earlier one of its kind has. */
-static int64_t longest_hold(const struct plan *p, unsigned i)
-{
-	int64_t t = plan_fault_holds_ns(&p->fault[i]), before = 0;
-
-	for (unsigned k = 0; k < i; k++) {
-		int64_t o = plan_fault_holds_ns(&p->fault[k]);
-		if (p->fault[k].kind == p->fault[i].kind && o > before)
-			before = o;
-	}
-	return t > before ? t - before : 0;
-}
-
-/* Two links, each as slow as any ever is. */
+/* Two links, each as slow as any ever is: kinds of faults add to each other. */
 static int64_t longest_way(const struct plan *p)
 {
-	int64_t most = 0, more = 0;
+	int64_t hold[FAULT_N] = { 0 }, most = 0;
 
 	for (unsigned i = 0; i < p->node_n; i++) {
 		int64_t t = plan_link_most_ns(&p->node[i].link);
 		most = t > most ? t : most;
 	}
-	for (unsigned i = 0; i < p->fault_n; i++) /* kinds add to each other */
-		more += longest_hold(p, i);
-	return 2 * (most + more);
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		int64_t t = plan_fault_holds_ns(&p->fault[i]), *of = &hold[p->fault[i].kind];
+		*of = t > *of ? t : *of;
+	}
+	for (unsigned k = 0; k < FAULT_N; k++)
+		most += hold[k];
+	return 2 * most;
 }
 
 void gones_init(struct judge *j)
