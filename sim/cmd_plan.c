@@ -17,6 +17,7 @@
 #include "sim/seeds/pool.h"
 #include "sim/seeds/print.h"
 #include "sim/seeds/sum.h"
+#include "sweep.h"
 
 enum { VIRTUAL_MAX = 100000 };
 STATIC_MUST((int)VIRTUAL_ERROR_TEXT >= (int)SEEDS_ERROR);
@@ -160,17 +161,15 @@ static void show(void *arg, uint64_t done, uint64_t not_pass)
 static json_t *run_virtual(const struct arguments *a, const struct plan *p)
 {
 	static volatile sig_atomic_t never;
-	char error[VIRTUAL_ERROR_TEXT] = "isn't for the virtual engine";
+	char error[SEEDS_ERROR];
 	struct seeds_what what = { p, a->scenario, a->set, { 1, a->runs }, { 1, 1 } };
 	struct show s = { .all = a->runs };
 	struct seeds_pool_options o = { .plan = p, .run = VIRTUAL_RUN, .stop = &never,
 	                                .progress = show, .progress_arg = &s };
 	struct seeds_result r;
 
-	if (!p->for_virtual || virtual_refuses(p, error)) {
-		fprintf(stderr, "evenkeel: %s: %s\n", a->scenario, error);
+	if (sweep_refuses(p, a->scenario) != SWEEP_ON)
 		return NULL;
-	}
 	int err = seeds_result_init(&r, &what, error);
 	if (err == 0) {
 		progress_start(&s.bar, stderr, p->name, host_mono_ns());
