@@ -64,8 +64,8 @@ static void load_event(struct world *w, unsigned i)
 	                     "retries", (json_int_t)c.retries, "tcp", (json_int_t)c.tcp,
 	                     "answered", (json_int_t)c.answered, "timed_out",
 	                     (json_int_t)c.timed_out, "unmatched", (json_int_t)c.unmatched,
-	                     "late_p50_us", us(MODEL_SEND), "late_p99_us", us(MODEL_SEND),
-	                     "late_p999_us", us(MODEL_SEND), "late_max_us", us(MODEL_SEND)));
+	                     "late_p50_us", us(host_lag_ns(w)), "late_p99_us", us(host_lag_ns(w)),
+	                     "late_p999_us", us(host_lag_ns(w)), "late_max_us", us(host_lag_ns(w))));
 }
 
 static void wire_event(struct world *w)
