@@ -8,8 +8,9 @@ differs, 2 usage, 4 a scenario got no valid run in namespaces, 77 namespaces are
 
 What the namespaces' wire adds to a frame's way is the harness and not the system. So each run in
 virtual time gets the median delay that the wire added in one of the runs in namespaces, in turn,
-half of it on each of the two links that a frame crosses. Nor is how fast the machine of the day wakes
-a program up: each run in virtual time also gets how late the clients' timers were in that run."""
+half of it on each of the two links that a frame crosses. Nor is how
+fast the machine of the day wakes a program up: each run in virtual time also gets how late the
+clients' timers were in that run."""
 import argparse
 import fractions
 import itertools
