@@ -77,7 +77,7 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "frontend-servfail", c->rcode[DNS_SERVFAIL],
 	      "Number of SERVFAIL answers sent to clients");
 	count(l, "acl-drops", v[BAL_DROP_ACL], "Number of packets dropped because of the ACL");
-	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP],
+	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP] + v[BAL_TIMED_OUT],
 	      "Number of self-answered responses");
 	count(l, "downstream-timeouts", s->timeouts,
 	      "Number of queries not answered in time by a backend");
@@ -125,7 +125,7 @@ static void list_ours(struct list *l, const struct stats *s)
 {
 	static const enum bal_verdict ours[] = {
 		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_UNMATCHED, BAL_DROP_WRONG_SERVER,
-		BAL_DROP_WRONG_QUESTION,
+		BAL_DROP_WRONG_QUESTION, BAL_TIMED_OUT,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)

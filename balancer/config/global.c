@@ -137,6 +137,12 @@ static int set_servfail(lua_State *l)
 	return 0;
 }
 
+static int set_servfail_on_timeout(lua_State *l)
+{
+	cf_loader(l)->servfail_on_timeout = cf_want_bool(l, 1, "setServFailOnTimeout");
+	return 0;
+}
+
 static int set_roundrobin_fail(lua_State *l)
 {
 	cf_loader(l)->roundrobin_fail_on_no_server =
@@ -173,6 +179,7 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
 	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
+	{ "setServFailOnTimeout", set_servfail_on_timeout },
 	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
 	{ "setWHashedPertubation", set_perturbation },

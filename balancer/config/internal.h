@@ -20,7 +20,7 @@ struct loader {
 	enum config_mode mode;
 	enum bal_policy policy;
 	unsigned policy_line;               /* of its setServerPolicy; 0: none */
-	bool servfail_when_no_server, roundrobin_fail_on_no_server;
+	bool servfail_when_no_server, servfail_on_timeout, roundrobin_fail_on_no_server;
 	int64_t udp_timeout_ns;
 	uint32_t max_outstanding;
 	bool perturbation_set;

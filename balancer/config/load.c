@@ -105,6 +105,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	sort_servers(ld->server, ld->server_n);
 	c->conf.policy = ld->policy;
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
+	c->conf.servfail_on_timeout = ld->servfail_on_timeout;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
 	c->conf.max_outstanding = ld->max_outstanding;

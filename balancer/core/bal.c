@@ -115,6 +115,16 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 	return BAL_SERVFAIL;
 }
 
+/* What a SERVFAIL of ours will have to know of the query's EDNS. */
+static uint8_t edns_of(const struct dgram *d, const struct dns_question *q)
+{
+	struct dns_edns e;
+
+	if (dns_edns(&e, d->data, d->len, q->end) < 0 || !e.present)
+		return 0;
+	return IDT_EDNS | (e.dnssec_ok ? IDT_DNSSEC_OK : 0);
+}
+
 static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
                      const struct dns_question *question)
 {
@@ -167,6 +177,8 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, q, d, question);
+	if (b->conf->servfail_on_timeout)
+		q->edns = edns_of(d, question);
 	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
 	dns_put16(d->data, q->id);
 	d->peer = b->conf->server[server].addr;
@@ -268,10 +280,14 @@ static void count_answer(struct bal *b, unsigned server, const struct dgram *d, 
 	b->server[server].responses++;
 }
 
-static void settle(struct bal *b, unsigned server, struct idt_query *q)
+/* hold: what the query was is still wanted. */
+static void settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
 {
 	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	idt_release(&b->out, server, q);
+	if (hold)
+		idt_hold(&b->out, server, q);
+	else
+		idt_release(&b->out, server, q);
 }
 
 static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
@@ -308,7 +324,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	give_back(d, q);
 	cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
 	            (size_t)DNS_HEADER + q->name_len + 4);
-	settle(b, server, q);
+	settle(b, server, q, false);
 	return v;
 }
 
@@ -379,7 +395,7 @@ static void expire(struct bal *b)
 	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
 		if (until_ns(b, q) > b->now_ns)
 			return;
-		settle(b, server, q);
+		settle(b, server, q, b->conf->servfail_on_timeout);
 		b->server[server].timeouts++;
 		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
 			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
@@ -413,12 +429,41 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 	b->received += n;
 }
 
+/* SERVFAIL to the client of a query whose time is over. */
+static void tell_timeout(struct bal *b, const struct idt_query *q, struct dgram *d)
+{
+	size_t end = (size_t)DNS_HEADER + q->name_len;
+	struct dns_edns e = {
+		.present = (q->edns & IDT_EDNS) != 0,
+		.dnssec_ok = (q->edns & IDT_DNSSEC_OK) != 0,
+	};
+
+	MUST(d->cap >= BAL_POLL_MIN);
+	d->data[2] = q->flags_hi;
+	d->data[3] = q->flags_lo;
+	memcpy(d->data + DNS_HEADER, q->name, q->name_len);
+	dns_put16(d->data + end, q->type);
+	dns_put16(d->data + end + 2, q->class);
+	turn_into_answer(d, DNS_SERVFAIL, end + 4, &e);
+	give_back(d, q);
+	d->proto = DGRAM_UDP;
+	d->t_ns = b->now_ns;
+	d->verdict = BAL_TIMED_OUT;
+	b->count[BAL_TIMED_OUT]++;
+	b->counts.rcode[DNS_SERVFAIL]++;
+}
+
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max)
 {
-	(void)d;
-	(void)max;
+	const struct idt_query *q;
+	unsigned n = 0, server;
+
 	begin(b, now_ns);
-	return 0;
+	while (n < max && (q = idt_held(&b->out, &server)) != NULL) {
+		tell_timeout(b, q, &d[n++]);
+		idt_let_go(&b->out);
+	}
+	return n;
 }
 
 int64_t bal_deadline(const struct bal *b)
@@ -426,6 +471,8 @@ int64_t bal_deadline(const struct bal *b)
 	unsigned server;
 	const struct idt_query *q = idt_oldest(&b->out, &server);
 
+	if (idt_held(&b->out, &server) != NULL)
+		return b->now_ns;
 	return q == NULL ? INT64_MAX : until_ns(b, q);
 }
 
@@ -472,7 +519,7 @@ void bal_check(const struct bal *b)
 
 	for (unsigned v = 0; v < BAL_VERDICTS; v++)
 		judged += b->count[v];
-	MUST(judged == b->received && b->count[BAL_NO_VERDICT] == 0);
+	MUST(judged == b->received + b->count[BAL_TIMED_OUT] && b->count[BAL_NO_VERDICT] == 0);
 	MUST(b->count[BAL_FORWARD] == b->count[BAL_ANSWER] + b->timeouts + b->out.used);
 	idt_check(&b->out);
 	struct bal_server_counts sum = { 0 };

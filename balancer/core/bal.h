@@ -52,12 +52,15 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
  */
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
 /*
- * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten. Writes
- * no datagram today (SERVFAIL on time-out will), so it may return 0 at once. bal_rx does the same
- * first, so nothing depends on who is called first. O(1) for each time-out.
+ * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten; bal_rx
+ * does the same first, so nothing depends on who is called first. With servfail_on_timeout its
+ * client is then owed SERVFAIL: writes up to max of those into d, whose data and cap (BAL_POLL_MIN
+ * at least) are the caller's, and returns how many; verdict, port and peer as bal_rx leaves them.
+ * Until it is written it takes up its server's room. O(1) for each time-out.
  */
+enum { BAL_POLL_MIN = 512 };
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
-/* When the oldest query times out; INT64_MAX: none is out. O(1). */
+/* When bal_poll next has work: the oldest query's time-out, or what is owed. INT64_MAX: never. */
 int64_t bal_deadline(const struct bal *b);
 
 /* Ports of the core: 1 + sum of the servers' sockets. */
@@ -71,7 +74,7 @@ const char *bal_verdict_name(enum bal_verdict v);
 const char *bal_verdict_prose(enum bal_verdict v);
 /* True when the shell must send the datagram. */
 bool bal_verdict_sends(enum bal_verdict v);
-/* How often verdict v was given; timeouts and outstanding are counted beside. */
+/* How often verdict v was given, in bal_poll too; timeouts and outstanding are counted beside. */
 uint64_t bal_count(const struct bal *b, enum bal_verdict v);
 uint64_t bal_timeouts(const struct bal *b);
 uint32_t bal_outstanding(const struct bal *b);

@@ -109,6 +109,7 @@ struct bal_cache_conf {
 struct bal_conf {
 	enum bal_policy policy;
 	bool servfail_when_no_server;  /* false: drop */
+	bool servfail_on_timeout;      /* false: forget; over UDP */
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
 	int64_t udp_timeout_ns;        /* 2 s */
 	uint32_t max_outstanding;      /* 65535 per server and worker, 1...65535 */

@@ -300,6 +300,29 @@ static bool disturbed(const struct plan *p, unsigned fault)
 	return false;
 }
 
+/* From a client to a balancer and back, at most. */
+static int64_t front_ns(const struct plan *p)
+{
+	int64_t client = 0, balancer = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		int64_t *most = p->node[i].role == PLAN_CLIENTS ? &client : &balancer;
+		if (p->node[i].role != PLAN_RECURSOR)
+			*most = longer(*most, 2 * plan_link_most_ns(&p->node[i].link));
+	}
+	return client + balancer;
+}
+
+bool plan_tells_timeouts(const struct plan *p, const struct plan_conf *c)
+{
+	int64_t told = c->udp_timeout_ns + front_ns(p) + p->limits.slack_ns;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].timeout_ns <= told)
+			return false;
+	return c->servfail_on_timeout;
+}
+
 /* For one balancer: the shortest over the servers that the node answers for. */
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {

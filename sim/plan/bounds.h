@@ -71,6 +71,12 @@ int64_t plan_miss_ns(const struct dist_spec *d);
 /* The check of the node's that a fault spares: the first configuration's; NULL: it has none. */
 const struct bal_check *plan_check_of(const struct plan *p, int node);
 
+/*
+ * True when a balancer with this configuration tells each client of a query that no server answered
+ * (setServFailOnTimeout) while all clients still wait. False for any other.
+ */
+bool plan_tells_timeouts(const struct plan *p, const struct plan_conf *c);
+
 /* The longest that a link holds up a frame that it doesn't lose, one way. */
 int64_t plan_link_most_ns(const struct plan_link *l);
 /* The longest that a link's fault holds a frame up, one way; 0 for other faults. */

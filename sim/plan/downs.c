@@ -358,10 +358,12 @@ static double conf_share(const struct downs *d, const struct plan_conf *c, struc
                          int64_t t_ns, bool all_unsure)
 {
 	bool some = false, by_weight = draws_by_weight(c->policy);
+	bool told = d->ask == DOWNS_LOST && plan_tells_timeouts(d->p, c);
 	double most = 0;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
 		s[i] = see(d, c, i, t_ns);
+		s[i].fail = told ? 0 : s[i].fail;
 		s[i].sure = s[i].sure && (!all_unsure || c->server[i].check.mode != BAL_CHECK_AUTO);
 		some = some || (!s[i].out && s[i].sure);
 		most = !s[i].out && s[i].fail > most ? s[i].fail : most;

@@ -538,6 +538,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 	}
 	lint_faults(l, p);
 	lint_drains(l, p);
+	lint_more(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		lint_expect(l, p, &p->expect[i]);
 		flakes += p->expect[i].flake;

@@ -63,6 +63,7 @@ struct plan_conf {
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
 	bool servfail_when_no_server;
+	bool servfail_on_timeout;
 	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
 	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
 	uint32_t cache_entries;    /* of the packet cache; 0: none */

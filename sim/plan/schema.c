@@ -156,6 +156,7 @@ static const struct schema_field conf_fields[] = {
 	{ .key = "server_node", .kind = SCHEMA_LIST, AT(plan_conf, server_node), .counted = true,
 	  .count_at = offsetof(struct plan_conf, server_n), .hi = BAL_SERVERS_MAX,
 	  .elem = &elem_node, .elem_size = sizeof(int) },
+	MAYBE_BOOL("servfail_on_timeout", plan_conf, servfail_on_timeout),
 	BOOL("servfail_when_no_server", plan_conf, servfail_when_no_server),
 	TEXT("sha256", plan_conf, sha256),
 	TIME("udp_timeout_ns", plan_conf, udp_timeout_ns),

@@ -297,6 +297,39 @@ def test_servfail_when_there_is_no_server_if_the_file_says_so(lab):
         assert ask(s, query()).edns == -1
 
 
+def test_servfail_on_timeout_if_the_file_says_so(lab):
+    one, port = lab.backend(), free_port("127.0.0.1")
+    one.silent = True
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPTimeout(1)\n'
+                     f'newServer("{one.where()}"):setUp()\nsetServFailOnTimeout(true)\n').ready()
+    with client("127.0.0.1", port) as s:
+        for qid, edns in ((99, 0), (98, -1)):
+            q = query(qid=qid, use_edns=edns)
+            a = ask(s, q)
+            assert a.id == qid and a.rcode() == dns.rcode.SERVFAIL and a.edns == edns
+            assert a.question == q.question
+        data, peer = one.queries[0]
+        one.socket.sendto(one.answer(data), peer)
+        until(lambda: b.counters()["unmatched"] == 1, "the late answer")
+        s.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            s.recv(4096)
+    counters = b.counters()
+    assert counters["servfail-timeouts"] == 2 and counters["timeouts"] == 2
+
+
+def test_many_timeouts_at_once_are_all_told(lab):
+    one, port = lab.backend(), free_port("127.0.0.1")
+    one.silent = True
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPTimeout(1)\n'
+                     f'newServer("{one.where()}"):setUp()\nsetServFailOnTimeout(true)\n').ready()
+    with client("127.0.0.1", port) as s:
+        for qid in range(600):
+            s.send(query(qid=qid).to_wire())
+        got = {dns.message.from_wire(s.recv(4096)).id for _ in range(600)}
+    assert got == set(range(600)) and b.counters()["servfail-timeouts"] == 600
+
+
 def test_clients_outside_of_the_acl_hear_nothing(lab):
     one, port = lab.backend(), free_port("127.0.0.1")
     b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetACL("127.0.0.9")\n'

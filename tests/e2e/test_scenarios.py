@@ -62,6 +62,7 @@ STORIES = [
     ("silent-loss", "id-reuse", "lost"),
     ("tcp", "never-back", "back"),
     ("tcp-dead", "weights=80", "even"),
+    ("timeout-servfail", "servfail-lost", "lost"),
     ("trigger", "health-off", "detect"),
     ("weights", "weights", "even"),
     ("whashed", "sticky-names", "policy"),

@@ -12,7 +12,7 @@
 
 #include "tests/bal_rig.h"
 
-enum { PORTS = 8, WAITING = 512 };
+enum { PORTS = 8, WAITING = 512, OVER = 20000 };
 
 /* A query that is out, by the port and ID that it left with. */
 struct asked {
@@ -29,6 +29,8 @@ struct world {
 	struct drbg random;
 	struct asked asked[PORTS][65536];
 	unsigned out_n;
+	struct asked over[OVER];     /* whose time is over; out: and whose client isn't told */
+	unsigned over_n, over_left;
 	struct dgram waiting[WAITING]; /* forwarded queries, the raw material of answers */
 	uint8_t bytes[WAITING][RIG_BYTES];
 	unsigned waiting_n;          /* all that ever were, modulo WAITING the newest */
@@ -55,6 +57,7 @@ static void start(uint64_t seed, uint32_t max_outstanding, bool servfail)
 		w.rig[i].conf.policy = (enum bal_policy)(1 + seed % 7);
 		w.rig[i].conf.max_outstanding = max_outstanding;
 		w.rig[i].conf.servfail_when_no_server = servfail;
+		w.rig[i].conf.servfail_on_timeout = seed % 5 < 2;
 		w.rig[i].conf.cache.entries = seed % 4 == 1 ? 64 : 0;
 		bal_cache_defaults(&w.rig[i].conf.cache);
 		w.rig[i].server[1].sockets = 3;
@@ -165,6 +168,72 @@ static void model_answer(const struct dgram *in, const struct dgram *out)
 	w.out_n--;
 }
 
+static void compare(const struct dgram *a, const struct dgram *b)
+{
+	struct dgram x = *a, y = *b;
+
+	assert_memory_equal(a->data, b->data, a->len);
+	x.data = y.data = NULL;
+	assert_memory_equal(&x, &y, sizeof(x));
+}
+
+/* SERVFAIL to a query whose time is over, once, to who asked it. */
+static void model_told(const struct dgram *d)
+{
+	struct dns_question asked, told;
+
+	assert_int_equal(d->port, 0);
+	assert_int_equal(d->verdict, BAL_TIMED_OUT);
+	assert_int_equal(dns_flags(d->data) & (DNS_QR | DNS_RCODE), DNS_QR | DNS_SERVFAIL);
+	assert_int_equal(dns_question(&told, d->data, d->len), 0);
+	for (unsigned i = 0; i < w.over_n; i++) {
+		struct asked *a = &w.over[i];
+		assert_int_equal(dns_question(&asked, a->query, a->len), 0);
+		if (a->out && ep_eq(&d->peer, &a->client) && ep_eq(&d->local, &a->local) &&
+		    dns_id(d->data) == a->client_id && told.name_len == asked.name_len &&
+		    memcmp(d->data + DNS_HEADER, a->query + DNS_HEADER, asked.name_len) == 0) {
+			a->out = false;
+			w.over_left--;
+			return;
+		}
+	}
+	fail_msg("SERVFAIL for a query that nobody waits for");
+}
+
+/* Takes what both cores made of time alone, which must be the same. */
+static void take_polled(bool one_by_one)
+{
+	unsigned n[2];
+
+	for (unsigned round = 0; round < 10000; round++) {
+		for (unsigned k = 0; k < 2; k++) {
+			for (unsigned i = 0; i < DGRAM_BATCH; i++)
+				w.batch[k][i] = (struct dgram){ .data = w.buf[k][i],
+				                                .cap = RIG_BYTES };
+			n[k] = bal_poll(w.rig[k].b, w.rig[k].now_ns, w.batch[k],
+			                one_by_one ? 1 : DGRAM_BATCH);
+		}
+		assert_int_equal(n[0], n[1]);
+		for (unsigned i = 0; i < n[0]; i++) {
+			compare(&w.batch[0][i], &w.batch[1][i]);
+			model_told(&w.batch[0][i]);
+		}
+		if (n[0] == 0)
+			break;
+	}
+	assert_int_equal(w.over_left, 0);
+	w.over_n = 0;
+}
+
+static void model_over(const struct asked *a)
+{
+	if (!w.rig[0].conf.servfail_on_timeout)
+		return;
+	MUST(w.over_n < OVER);
+	w.over[w.over_n++] = *a;
+	w.over_left++;
+}
+
 static void model_time_outs(int64_t now_ns)
 {
 	int64_t timeout_ns = w.rig[0].conf.udp_timeout_ns;
@@ -173,20 +242,12 @@ static void model_time_outs(int64_t now_ns)
 		for (unsigned id = 0; id < 65536; id++) {
 			struct asked *a = &w.asked[port][id];
 			if (a->out && a->sent_ns + timeout_ns <= now_ns) {
+				model_over(a);
 				a->out = false;
 				w.out_n--;
 			}
 		}
 	}
-}
-
-static void compare(const struct dgram *a, const struct dgram *b)
-{
-	struct dgram x = *a, y = *b;
-
-	assert_memory_equal(a->data, b->data, a->len);
-	x.data = y.data = NULL;
-	assert_memory_equal(&x, &y, sizeof(x));
 }
 
 /* One batch of n at once to the first core and one by one to the second: the same must come out. */
@@ -219,7 +280,7 @@ static void step(unsigned n)
 static void pass_time(void)
 {
 	int64_t pause_ns = draw(50) == 0 ? 3000000000 : draw(20000000);
-	bool poll = draw(2);
+	bool poll = draw(2), tells = w.rig[0].conf.servfail_on_timeout;
 
 	for (unsigned k = 0; k < 2; k++) {
 		w.rig[k].now_ns += pause_ns;
@@ -227,6 +288,8 @@ static void pass_time(void)
 			assert_int_equal(bal_poll(w.rig[k].b, w.rig[k].now_ns, NULL, 0), 0);
 	}
 	model_time_outs(w.rig[0].now_ns);
+	if (tells)
+		take_polled(draw(2));
 	if (draw(30) != 0)
 		return;
 	unsigned server = draw(3), up = draw(2);
