@@ -164,6 +164,8 @@ const char *stats_state(const struct stats_server *s)
 {
 	if (s->drained && s->up)
 		return "drain";
+	if (s->slow)
+		return "slow";
 	if (s->mode == BAL_CHECK_UP)
 		return "UP";
 	if (s->mode == BAL_CHECK_DOWN)

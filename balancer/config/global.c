@@ -143,6 +143,12 @@ static int set_servfail_on_timeout(lua_State *l)
 	return 0;
 }
 
+static int set_slow_start(lua_State *l)
+{
+	cf_loader(l)->slow_start_ns = cf_want_int(l, 1, "setSlowStart", 0, 86400) * 1000000000;
+	return 0;
+}
+
 static int set_roundrobin_fail(lua_State *l)
 {
 	cf_loader(l)->roundrobin_fail_on_no_server =
@@ -179,7 +185,7 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
 	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
-	{ "setServFailOnTimeout", set_servfail_on_timeout },
+	{ "setServFailOnTimeout", set_servfail_on_timeout }, { "setSlowStart", set_slow_start },
 	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
 	{ "setWHashedPertubation", set_perturbation },

@@ -13,7 +13,7 @@
 #include "lib/host/luabox.h"
 #include "password.h"
 
-enum { LOADER_LIST_MAX = 4096 };
+enum { LOADER_LIST_MAX = 4096, CF_UNSET = -1 };
 
 struct loader {
 	struct luabox box;                  /* first: cf_loader finds the rest by it */
@@ -21,7 +21,7 @@ struct loader {
 	enum bal_policy policy;
 	unsigned policy_line;               /* of its setServerPolicy; 0: none */
 	bool servfail_when_no_server, servfail_on_timeout, roundrobin_fail_on_no_server;
-	int64_t udp_timeout_ns;
+	int64_t udp_timeout_ns, slow_start_ns;
 	uint32_t max_outstanding;
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;

@@ -42,6 +42,14 @@ static void set_defaults(struct loader *ld)
 	}
 }
 
+/* What all servers have that don't say otherwise. */
+static void fill_in(struct loader *ld)
+{
+	for (unsigned i = 0; i < ld->server_n; i++)
+		if (ld->server[i].slow_start_ns == CF_UNSET)
+			ld->server[i].slow_start_ns = ld->slow_start_ns;
+}
+
 /* Stable, by order: insertion, as lists are short and mostly sorted. */
 static void sort_servers(struct bal_server *s, unsigned n)
 {
@@ -102,6 +110,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	const struct ep default_front = { ip_v4(127, 0, 0, 1), 53 };
 
 	MUST(c != NULL);
+	fill_in(ld);
 	sort_servers(ld->server, ld->server_n);
 	c->conf.policy = ld->policy;
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;

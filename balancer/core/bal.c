@@ -144,7 +144,7 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
 {
 	if (!b->policy_fresh) {
-		policy_refresh(&b->policy);
+		policy_refresh(&b->policy, b->now_ns);
 		b->policy_fresh = true;
 	}
 	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,

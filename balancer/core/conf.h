@@ -69,6 +69,7 @@ struct bal_server {
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	int64_t slow_start_ns;         /* 0: its whole share as soon as it is back; else 1 ms... */
 	struct bal_check check;
 	struct bal_server_tcp tcp;
 	unsigned line;                 /* of its newServer, for messages */

@@ -95,6 +95,24 @@ int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 	            plan_link_most_ns(&p->node[node].link));
 }
 
+static int64_t back_ns(const struct plan *p, const struct bal_server *s, int64_t rtt_ns)
+{
+	int64_t t = bound_back_ns(p->balancer.checks, &s->check, rtt_ns);
+
+	return t < INT64_MAX ? t + s->slow_start_ns : t;
+}
+
+int64_t plan_slow_start_ns(const struct plan *p, int node)
+{
+	int64_t most = 0;
+
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++)
+			if (p->conf[c].server_node[i] == node)
+				most = longer(most, p->conf[c].server[i].slow_start_ns);
+	return most;
+}
+
 /* The longest over balancers and servers of what bound says. */
 static int64_t longest(const struct plan *p, int node, bool detect)
 {
@@ -111,7 +129,7 @@ static int64_t longest(const struct plan *p, int node, bool detect)
 			int64_t rtt = plan_probe_rtt_ns(p, b, node);
 			most = longer(most, detect ?
 			              bound_detect_ns(p->balancer.checks, check) :
-			              bound_back_ns(p->balancer.checks, check, rtt));
+			              back_ns(p, &c->server[i], rtt));
 		}
 	}
 	return most;

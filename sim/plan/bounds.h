@@ -30,7 +30,10 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
 int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool silent,
                         int64_t way_ns);
 
-/* The first two for a node: the longest over every balancer's servers that it answers for. */
+/*
+ * The first two for a node: the longest over every balancer's servers that it answers for; the
+ * second until it must have its whole share again, slow start and all.
+ */
 int64_t plan_detect_ns(const struct plan *p, int node);
 int64_t plan_back_ns(const struct plan *p, int node);
 /*
@@ -63,6 +66,8 @@ double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_
 /* True when plan_queries_forwarded leaves queries of [from, to) out. */
 bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
+/* The longest slow start of the node's, over all balancers; 0: none. */
+int64_t plan_slow_start_ns(const struct plan *p, int node);
 /* A balancer's probe to a recursor and back. */
 int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
