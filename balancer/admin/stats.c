@@ -66,7 +66,7 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "queries", queries(s), "Number of received queries");
 	count(l, "rdqueries", c->rd_queries,
 	      "Number of received queries with the recursion desired bit set");
-	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER],
+	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER] + v[BAL_DROP_LATE],
 	      "Number of responses received from backends");
 	count(l, "servfail-responses", c->servfail_responses,
 	      "Number of SERVFAIL answers received from backends");
@@ -125,7 +125,7 @@ static void list_ours(struct list *l, const struct stats *s)
 {
 	static const enum bal_verdict ours[] = {
 		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_UNMATCHED, BAL_DROP_WRONG_SERVER,
-		BAL_DROP_WRONG_QUESTION, BAL_TIMED_OUT,
+		BAL_DROP_WRONG_QUESTION, BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)

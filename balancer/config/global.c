@@ -143,6 +143,15 @@ static int set_servfail_on_timeout(lua_State *l)
 	return 0;
 }
 
+static int set_udp_retry(lua_State *l)
+{
+	struct loader *ld = cf_loader(l);
+
+	ld->udp_retry_ns = cf_want_int(l, 1, "setUDPRetry", 0, 3600000) * 1000000;
+	ld->retry_line = cf_line(l);
+	return 0;
+}
+
 static int set_slow_start(lua_State *l)
 {
 	cf_loader(l)->slow_start_ns = cf_want_int(l, 1, "setSlowStart", 0, 86400) * 1000000000;
@@ -186,6 +195,7 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
 	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
 	{ "setServFailOnTimeout", set_servfail_on_timeout }, { "setSlowStart", set_slow_start },
+	{ "setUDPRetry", set_udp_retry },
 	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
 	{ "setWHashedPertubation", set_perturbation },

@@ -21,7 +21,8 @@ struct loader {
 	enum bal_policy policy;
 	unsigned policy_line;               /* of its setServerPolicy; 0: none */
 	bool servfail_when_no_server, servfail_on_timeout, roundrobin_fail_on_no_server;
-	int64_t udp_timeout_ns, slow_start_ns;
+	int64_t udp_timeout_ns, udp_retry_ns, slow_start_ns;
+	unsigned retry_line;                /* of its setUDPRetry */
 	uint32_t max_outstanding;
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;

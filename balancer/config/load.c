@@ -104,6 +104,16 @@ static const char *check_ring(lua_State *l, const struct loader *ld)
 	return NULL;
 }
 
+/* A second try comes before the end of the first. NULL: it does. */
+static const char *check_retry(lua_State *l, const struct loader *ld)
+{
+	if (ld->udp_retry_ns == 0 || ld->udp_retry_ns < ld->udp_timeout_ns)
+		return NULL;
+	return lua_pushfstring(l, "config:%d: setUDPRetry: '%d': expected less than setUDPTimeout, "
+	                       "%d ms", (int)ld->retry_line, (int)(ld->udp_retry_ns / 1000000),
+	                       (int)(ld->udp_timeout_ns / 1000000));
+}
+
 static struct config *finish(struct loader *ld, const struct config_options *o)
 {
 	struct config *c = calloc(1, sizeof(*c));
@@ -117,6 +127,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.servfail_on_timeout = ld->servfail_on_timeout;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
+	c->conf.udp_retry_ns = ld->udp_retry_ns;
 	c->conf.max_outstanding = ld->max_outstanding;
 	c->conf.perturbation_set = ld->perturbation_set;
 	c->conf.perturbation = ld->perturbation;
@@ -232,6 +243,8 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 		message = run(l, text, len);
 	if (message == NULL)
 		message = check_ring(l, &ld);
+	if (message == NULL)
+		message = check_retry(l, &ld);
 	if (message == NULL)
 		c = finish(&ld, o);
 	else

@@ -53,10 +53,15 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
 /*
  * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten; bal_rx
- * does the same first, so nothing depends on who is called first. With servfail_on_timeout its
- * client is then owed SERVFAIL: writes up to max of those into d, whose data and cap (BAL_POLL_MIN
- * at least) are the caller's, and returns how many; verdict, port and peer as bal_rx leaves them.
- * Until it is written it takes up its server's room. O(1) for each time-out.
+ * does the same first, so nothing depends on who is called first. Writes up to max datagrams into
+ * d, whose data and cap (BAL_POLL_MIN at least) are the caller's, and returns how many; verdict,
+ * port and peer as bal_rx leaves them:
+ * - with servfail_on_timeout SERVFAIL for each query whose time is over. Until it is written it
+ *   takes up its server's room.
+ * - with udp_retry_ns each query that wasn't answered for so long once more, for another server
+ *   that is up, if there is one. Its time goes on as before; the first answer counts, a second is
+ *   late. A server's counts have both tries.
+ * O(1) for each, O(servers) for a second try.
  */
 enum { BAL_POLL_MIN = 512 };
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);

@@ -113,6 +113,7 @@ struct bal_conf {
 	bool servfail_on_timeout;      /* false: forget; over UDP */
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
 	int64_t udp_timeout_ns;        /* 2 s */
+	int64_t udp_retry_ns;          /* 0: never; after so long once more, at another server */
 	uint32_t max_outstanding;      /* 65535 per server and worker, 1...65535 */
 	bool perturbation_set;         /* false: drawn from the balancer's seed */
 	uint32_t perturbation;         /* of whashed's and chashed's hash */

@@ -41,7 +41,7 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
 	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
 	                       .oldest = IDT_NONE, .newest = IDT_NONE,
-	                       .held_first = IDT_NONE, .held_last = IDT_NONE };
+	                       .young = IDT_NONE, .held_first = IDT_NONE, .held_last = IDT_NONE };
 	for (unsigned i = 0; i < conf->server_n; i++)
 		sockets += conf->server[i].sockets;
 	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
@@ -118,10 +118,14 @@ static void link_newest(struct idtable *t, struct idt_query *q, uint32_t ref)
 	else
 		at_ref(t, t->newest)->newer = ref;
 	t->newest = ref;
+	if (t->young == IDT_NONE)
+		t->young = ref;
 }
 
-static void unlink_query(struct idtable *t, const struct idt_query *q)
+static void unlink_query(struct idtable *t, const struct idt_query *q, uint32_t ref)
 {
+	if (t->young == ref)
+		t->young = q->newer;
 	if (q->older == IDT_NONE)
 		t->oldest = q->newer;
 	else
@@ -174,7 +178,7 @@ static void end(struct idtable *t, struct idt_server *s, const struct idt_query 
 	DMUST(q == &s->query[k->slot[q->id] - 1]);
 	k->slot[q->id] = 0;
 	return_id(k, q->id);
-	unlink_query(t, q);
+	unlink_query(t, q, (uint32_t)(s - t->server) << 16 | (uint32_t)(q - s->query));
 	s->used--;
 	t->used--;
 }
@@ -189,6 +193,19 @@ void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
 {
 	end(t, &t->server[server], q);
 	give_slot(&t->server[server], q);
+}
+
+struct idt_query *idt_young(const struct idtable *t, unsigned *server)
+{
+	if (t->young == IDT_NONE)
+		return NULL;
+	*server = t->young >> 16;
+	return at_ref(t, t->young);
+}
+
+void idt_pass(struct idtable *t)
+{
+	t->young = at_ref(t, t->young)->newer;
 }
 
 void idt_hold(struct idtable *t, unsigned server, struct idt_query *q)
@@ -223,11 +240,23 @@ void idt_let_go(struct idtable *t)
 	give_slot(s, q);
 }
 
+void idt_copy(struct idt_query *to, const struct idt_query *from)
+{
+	struct idt_query own = *to;
+
+	*to = *from;
+	to->older = own.older;
+	to->newer = own.newer;
+	to->id = own.id;
+	to->socket = own.socket;
+}
+
 /* Walks the list: each query is found under its ID, times don't decrease, none is missing. */
 static void check_list(const struct idtable *t)
 {
 	uint32_t n = 0, before = IDT_NONE;
 	int64_t sent_ns = INT64_MIN;
+	bool young = t->young == IDT_NONE;
 
 	for (uint32_t ref = t->oldest; ref != IDT_NONE; n++) {
 		const struct idt_query *q = at_ref(t, ref);
@@ -235,10 +264,11 @@ static void check_list(const struct idtable *t)
 		MUST(q->older == before && q->sent_ns >= sent_ns && n < t->used);
 		MUST(s->socket[q->socket].slot[q->id] == (ref & 0xffff) + 1);
 		sent_ns = q->sent_ns;
+		young = young || ref == t->young;
 		before = ref;
 		ref = q->newer;
 	}
-	MUST(n == t->used && t->newest == before);
+	MUST(n == t->used && t->newest == before && young);
 }
 
 /* What may be drawn next is free; the whole bag would be too much after each event. */

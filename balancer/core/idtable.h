@@ -78,6 +78,7 @@ struct idtable {
 	uint32_t max;                /* outstanding queries of one server */
 	uint32_t oldest, newest;     /* references; IDT_NONE: no query is out */
 	uint32_t used;               /* of all servers */
+	uint32_t young;              /* reference: the oldest that wasn't passed; IDT_NONE */
 	uint32_t held_first, held_last; /* references, linked by newer; IDT_NONE: none is held */
 };
 
@@ -93,6 +94,12 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server);
 struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id);
 /* The query that is out for longest, or NULL; its server. O(1). */
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
+/*
+ * The query that is out for longest of those that weren't passed, or NULL; and passes it. Passing
+ * goes in order of departure too, and forgets nothing. O(1).
+ */
+struct idt_query *idt_young(const struct idtable *t, unsigned *server);
+void idt_pass(struct idtable *t);
 /* Ends an outstanding query of server; its ID is free again. O(1). */
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
 /* The same, but it is held, behind those that are: the caller still wants to read it. O(1). */
@@ -101,6 +108,8 @@ void idt_hold(struct idtable *t, unsigned server, struct idt_query *q);
 struct idt_query *idt_held(const struct idtable *t, unsigned *server);
 /* Lets that one go. */
 void idt_let_go(struct idtable *t);
+/* Copies what the caller filled in of a query to another place of it. */
+void idt_copy(struct idt_query *to, const struct idt_query *from);
 /* The place of an outstanding query among its server's, below max_outstanding. */
 static inline uint32_t idt_slot(const struct idtable *t, unsigned server, const struct idt_query *q)
 {

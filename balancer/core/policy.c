@@ -409,3 +409,20 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 	return p->growing > 0 ? pick_growing(p, r, now_ns, name, name_len)
 	                      : pick(p, r, now_ns, name, name_len);
 }
+
+int policy_other(const struct policy *p, unsigned not)
+{
+	struct burden best = { 0 };
+	int at = -1;
+
+	if (HAS_DEFECT(p->conf, DEFECT_RETRY_SAME))
+		return (int)not;
+	for (unsigned i = 0; i < p->conf->server_n; i++) {
+		struct burden b = burden_of(p, i);
+		if (i == not || !p->is_up[i] || (at >= 0 && !lighter(&b, &best)))
+			continue;
+		best = b;
+		at = (int)i;
+	}
+	return at;
+}

@@ -59,5 +59,11 @@ void policy_refresh(struct policy *p, int64_t now_ns);
  */
 int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len);
+/*
+ * A server for a query that `not` hasn't answered yet: of the others that are up the one with the
+ * fewest outstanding, then the lowest order, then the lowest latency, whatever the policy; -1: none
+ * is. Takes no turn, no draw and no token. O(servers).
+ */
+int policy_other(const struct policy *p, unsigned not);
 
 #endif

@@ -341,6 +341,20 @@ bool plan_tells_timeouts(const struct plan *p, const struct plan_conf *c)
 	return c->servfail_on_timeout;
 }
 
+int64_t plan_retries_ns(const struct plan *p, const struct plan_conf *c, int64_t answer_ns)
+{
+	int64_t answered = c->udp_retry_ns + answer_ns + p->limits.slack_ns;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].timeout_ns <= answered)
+			return 0;
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].kind == PLAN_SLOW || p->fault[i].kind == PLAN_RATE ||
+		    plan_fault_holds_ns(&p->fault[i]) > 0)
+			return 0; /* answers may take longer */
+	return answered < c->udp_timeout_ns ? c->udp_retry_ns : 0;
+}
+
 /* For one balancer: the shortest over the servers that the node answers for. */
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {

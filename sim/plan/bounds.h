@@ -82,6 +82,12 @@ const struct bal_check *plan_check_of(const struct plan *p, int node);
  */
 bool plan_tells_timeouts(const struct plan *p, const struct plan_conf *c);
 
+/*
+ * After how long such a balancer asks another server, where that one's answer comes in time for all
+ * clients (setUDPRetry); 0: never. answer_ns: what an answer takes at most.
+ */
+int64_t plan_retries_ns(const struct plan *p, const struct plan_conf *c, int64_t answer_ns);
+
 /* The longest that a link holds up a frame that it doesn't lose, one way. */
 int64_t plan_link_most_ns(const struct plan_link *l);
 /* The longest that a link's fault holds a frame up, one way; 0 for other faults. */

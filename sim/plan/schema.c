@@ -160,6 +160,7 @@ static const struct schema_field conf_fields[] = {
 	MAYBE_BOOL("servfail_on_timeout", plan_conf, servfail_on_timeout),
 	BOOL("servfail_when_no_server", plan_conf, servfail_when_no_server),
 	TEXT("sha256", plan_conf, sha256),
+	MAYBE_INT("udp_retry_ns", plan_conf, udp_retry_ns, PLAN_TIME_MAX_NS),
 	TIME("udp_timeout_ns", plan_conf, udp_timeout_ns),
 };
 static const struct schema conf_schema = SCHEMA(conf_fields);

@@ -428,6 +428,23 @@ static void a_drained_server_gets_its_share(void **state)
 	assert_int_equal(drained_gets("drain-ignored"), NAMES / 2);
 }
 
+/* Which server the second try of a query to server 0 goes to. */
+static int second_goes_to(const char *defect)
+{
+	policy_start(defect, BAL_WRANDOM, 2);
+	policy_refresh(&policy, rig.now_ns);
+	int server = policy_other(&policy, 0);
+	host_arena_free(&rig.arena);
+	return server;
+}
+
+static void a_second_try_goes_to_the_same(void **state)
+{
+	(void)state;
+	assert_int_equal(second_goes_to(NULL), 1);
+	assert_int_equal(second_goes_to("retry-same"), 0);
+}
+
 /* How many turns of NAMES a server gets that came back half of its slow start ago. */
 static unsigned started_gets(const char *defect)
 {
@@ -510,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_turn_is_given_twice),
 		cmocka_unit_test(a_drained_server_gets_its_share),
 		cmocka_unit_test(a_slow_start_is_none),
+		cmocka_unit_test(a_second_try_goes_to_the_same),
 		cmocka_unit_test(a_server_that_is_back_gets_all_for_a_while),
 		cmocka_unit_test(every_defect_of_the_cores_is_tested_here), /* last */
 	};

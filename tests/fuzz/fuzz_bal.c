@@ -50,6 +50,7 @@ static void start(struct state *st, struct script *s)
 	bal_cache_defaults(&st->rig.conf.cache);
 	st->rig.conf.stale_s = options & 128 ? 5 : 0;
 	st->rig.conf.servfail_on_timeout = options % 3 == 2;
+	st->rig.conf.udp_retry_ns = options % 5 == 3 ? 300000000 : 0;
 	st->rig.server[1].sockets = 2;
 	st->rig.server[0].qps = 2;
 	MUST(prefix_parse(&st->rig.acl[0], "192.160.102.0/24") == 0);
@@ -154,6 +155,19 @@ static void give(struct state *st, struct dgram d)
 	free(exact);
 }
 
+static void polled(struct state *st, const struct dgram *d)
+{
+	bool told = d->verdict == BAL_TIMED_OUT;
+
+	MUST(told || d->verdict == BAL_RETRY);
+	MUST(d->len >= DNS_HEADER + 5 && d->len <= BAL_POLL_MIN);
+	MUST((d->port == 0) == told && ((dns_flags(d->data) & DNS_QR) != 0) == told);
+	if (told)
+		return;
+	MUST(bal_shared_up(st->rig.shared, bal_port_server(st->rig.b, d->port)));
+	remember(st, d);
+}
+
 /* Takes what time alone made, into buffers as small as may be. */
 static void poll_all(struct state *st)
 {
@@ -166,9 +180,7 @@ static void poll_all(struct state *st)
 			d[i] = (struct dgram){ .data = buf[i], .cap = BAL_POLL_MIN };
 		n = bal_poll(st->rig.b, st->rig.now_ns, d, 2);
 		for (unsigned i = 0; i < n; i++)
-			MUST(d[i].verdict == BAL_TIMED_OUT && d[i].port == 0 &&
-			     d[i].len >= DNS_HEADER + 5 && d[i].len <= BAL_POLL_MIN &&
-			     (dns_flags(d[i].data) & DNS_QR) != 0);
+			polled(st, &d[i]);
 	} while (n == 2);
 	MUST(bal_deadline(st->rig.b) > st->rig.now_ns);
 }

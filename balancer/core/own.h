@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Answers that the balancer makes itself, out of a query: no records but OPT. For bal.c. */
+#ifndef EK_BALANCER_OWN_H
+#define EK_BALANCER_OWN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "idtable.h"
+#include "lib/dgram.h"
+#include "lib/dns.h"
+
+/*
+ * Makes the query in d an answer without records: len bytes of it stay, and an OPT record follows
+ * when edns says that there was one, with its DO bit (RFC 3225 section 3).
+ */
+void own_answer(struct dgram *d, enum dns_rcode rcode, size_t len, const struct dns_edns *edns);
+/* What own_servfail will have to know of the query's EDNS, as bits of enum idt_edns. */
+uint8_t own_edns(const struct dgram *d, const struct dns_question *q);
+/* SERVFAIL to a query that went out. cap of d: BAL_POLL_MIN at least. ID, peer and local aren't
+ * set. */
+void own_servfail(struct dgram *d, const struct idt_query *q);
+
+#endif
