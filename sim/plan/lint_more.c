@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What our balancer does beyond dnsdist (SERVFAIL on time-out, second tries), where a plan's clients
- * can't see it, or a claim beside it can't be judged.
+ * What our balancer does beyond dnsdist (SERVFAIL on time-out, second tries), where a plan's
+ * clients can't see it, or a claim beside it can't be judged.
  */
 #include "bounds.h"
 #include "downs.h"

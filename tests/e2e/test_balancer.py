@@ -318,6 +318,27 @@ def test_servfail_on_timeout_if_the_file_says_so(lab):
     assert counters["servfail-timeouts"] == 2 and counters["timeouts"] == 2
 
 
+def test_an_unanswered_query_is_tried_at_another_server_if_the_file_says_so(lab):
+    one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPRetry(100)\nsetServerPolicy(roundrobin)\n'
+                     f'newServer("{one.where()}"):setUp()\n'
+                     f'newServer("{two.where()}"):setUp()\n').ready()
+    one.silent = True
+    with client("127.0.0.1", port) as s:
+        for qid in range(4):
+            assert ask(s, query(qid=qid)).rcode() == dns.rcode.NOERROR
+        until(lambda: len(one.queries) == 2 and len(two.queries) == 4, "two tries of two")
+        for data, peer in one.queries:
+            one.socket.sendto(one.answer(data), peer)
+        until(lambda: b.counters()["late"] == 2, "the late answers")
+        s.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            s.recv(4096)
+    counters = b.counters()
+    assert counters["retries"] == 2 and counters["timeouts"] == 0
+    assert counters["outstanding"] == 0
+
+
 def test_many_timeouts_at_once_are_all_told(lab):
     one, port = lab.backend(), free_port("127.0.0.1")
     one.silent = True

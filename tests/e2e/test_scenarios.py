@@ -66,6 +66,7 @@ STORIES = [
     ("tcp-dead", "weights=80", "even"),
     ("timeout-servfail", "servfail-lost", "lost"),
     ("trigger", "health-off", "detect"),
+    ("udp-retry", "retry-same", "lost"),
     ("weights", "weights", "even"),
     ("whashed", "sticky-names", "policy"),
 ]

@@ -35,6 +35,7 @@ static void all_is_off_by_default(void **state)
 
 	(void)state;
 	assert_false(c->conf.servfail_on_timeout);
+	assert_int_equal(c->conf.udp_retry_ns, 0);
 	assert_int_equal(c->conf.server[0].slow_start_ns, 0);
 	assert_int_equal(c->conf.server[1].slow_start_ns, 0);
 	config_free(c);
@@ -44,11 +45,13 @@ static void what_is_asked_for_is_read(void **state)
 {
 	struct config *c = good("newServer('192.0.2.1')\n"
 	                        "setSlowStart(30) setServFailOnTimeout(true)\n"
+	                        "setUDPRetry(3500) setUDPTimeout(4)\n"
 	                        "newServer{address='192.0.2.2', slowStart='5'}\n"
 	                        "newServer{address='192.0.2.3', slowStart=0}\n");
 
 	(void)state;
 	assert_true(c->conf.servfail_on_timeout);
+	assert_int_equal(c->conf.udp_retry_ns, 7 * SECOND / 2);
 	assert_int_equal(c->conf.server[0].slow_start_ns, 30 * SECOND);
 	assert_int_equal(c->conf.server[1].slow_start_ns, 5 * SECOND);
 	assert_int_equal(c->conf.server[2].slow_start_ns, 0);
@@ -59,6 +62,9 @@ static void what_is_wrong_has_its_line(void **state)
 {
 	static const struct { const char *text, *says; } rows[] = {
 		{ "\nsetServFailOnTimeout(1)", "f.conf:2: setServFailOnTimeout: '1': expected" },
+		{ "setUDPRetry(300)\nsetUDPRetry(2000)",
+		  "f.conf:2: setUDPRetry: '2000': expected less than setUDPTimeout, 2000 ms" },
+		{ "setUDPRetry(0.5)", "f.conf:1: setUDPRetry: '0.5': expected" },
 		{ "setSlowStart(-1)", "f.conf:1: setSlowStart: '-1': expected" },
 		{ "setSlowStart(86401)", "f.conf:1: setSlowStart: '86401': expected" },
 		{ "newServer{address='192.0.2.1', slowStart=0.5}",
