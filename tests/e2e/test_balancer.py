@@ -320,7 +320,8 @@ def test_servfail_on_timeout_if_the_file_says_so(lab):
 
 def test_an_unanswered_query_is_tried_at_another_server_if_the_file_says_so(lab):
     one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
-    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPRetry(100)\nsetServerPolicy(roundrobin)\n'
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPRetry(100)\n'
+                     'setServerPolicy(roundrobin)\n'
                      f'newServer("{one.where()}"):setUp()\n'
                      f'newServer("{two.where()}"):setUp()\n').ready()
     one.silent = True
