@@ -55,7 +55,8 @@ static uint64_t queries(const struct stats *s)
 	const uint64_t *v = s->verdict;
 
 	return v[BAL_FORWARD] + v[BAL_TCP_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] +
-	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + s->cache_hits;
+	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + v[BAL_DROP_EMPTY] +
+	       s->cache_hits;
 }
 
 static void list_messages(struct list *l, const struct stats *s)
@@ -85,7 +86,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	      "Number of errors when sending a query to a backend");
 	count(l, "no-policy", v[BAL_DROP_NO_SERVER],
 	      "Number of queries dropped because no server was available");
-	count(l, "empty-queries", v[BAL_NOTIMP], "Number of empty queries received from clients");
+	count(l, "empty-queries", v[BAL_NOTIMP] + v[BAL_DROP_EMPTY],
+	      "Number of empty queries received from clients");
 	count(l, "noncompliant-queries", v[BAL_DROP_SHORT] + v[BAL_DROP_RESPONSE],
 	      "Number of queries dropped as non-compliant");
 	count(l, "noncompliant-responses",

@@ -228,12 +228,11 @@ static const char *const unsupported[] = {
 	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
 	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "setAPIWritable", "setDropEmptyQueries",
-	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
+	"setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "makeRule", "topQueries", "showServers",
-	"dynBlockRulesGroup", "addDynBlocks", "maintenance", "setUDPSocketBufferSizes",
+	"setTag", "makeRule", "topQueries", "showServers",
+	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
 static int ignored(lua_State *l)
@@ -246,8 +245,10 @@ static int ignored(lua_State *l)
 static const char *near_name(const char *word)
 {
 	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
-	                  CF_TCP_NAMES];
+	                  CF_TCP_NAMES + CF_QUIRK_NAMES];
 	size_t n = cf_tcp_names(names);
+
+	n += cf_quirk_names(names + n);
 
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
@@ -328,6 +329,7 @@ void cf_global_register(lua_State *l)
 		lua_setglobal(l, no_effect[i]);
 	}
 	cf_tcp_register(l);
+	cf_quirks_register(l);
 	register_policies(l);
 	register_numbers(l, "DNSClass");
 	register_numbers(l, "DNSQType");

@@ -35,6 +35,7 @@ struct loader {
 	struct bal_listen *listen;          /* of each front */
 	unsigned listen_n;
 	struct bal_tcp_conf tcp;
+	struct bal_quirks quirks;
 	struct prefix *acl;
 	struct config_note *note;
 	bool client;                        /* config_options.client */
@@ -83,6 +84,11 @@ struct bal_listen cf_tcp_listen(lua_State *l, const char *function);
 /* Writes their names, CF_TCP_NAMES at most; how many there are. */
 enum { CF_TCP_NAMES = 16 };
 size_t cf_tcp_names(const char **out);
+
+/* quirks.c: functions about how messages are treated. */
+void cf_quirks_register(lua_State *l);
+enum { CF_QUIRK_NAMES = 8 };
+size_t cf_quirk_names(const char **out);
 
 /* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
 int cf_cache_new(lua_State *l);

@@ -146,6 +146,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.front = copy(front, c->conf.front_n, sizeof(*front));
 	c->conf.listen = listeners(ld, c->conf.front_n, o->front_n > 0);
 	c->conf.tcp = ld->tcp;
+	c->conf.quirks = ld->quirks;
 	const struct prefix *acl = o->acl_n > 0 ? o->acl : ld->acl;
 	c->conf.acl_n = o->acl_n > 0 ? o->acl_n : ld->acl_n;
 	c->conf.acl = copy(acl, c->conf.acl_n, sizeof(*acl));

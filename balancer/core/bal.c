@@ -69,7 +69,7 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 		return BAL_DROP_NO_SERVER;
 	if (dns_edns(&e, d->data, d->len, q->end) < 0)
 		e.present = false;
-	own_answer(d, DNS_SERVFAIL, q->end, &e);
+	own_answer(d, DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
@@ -147,6 +147,14 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	return BAL_FORWARD;
 }
 
+static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
+{
+	if (b->conf->quirks.drop_empty_queries)
+		return BAL_DROP_EMPTY;
+	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
+	return BAL_NOTIMP;
+}
+
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 {
 	struct dns_question question;
@@ -159,10 +167,8 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	if ((dns_flags(d->data) & DNS_QR) != 0)
 		return BAL_DROP_RESPONSE;
 	b->counts.rd_queries += (dns_flags(d->data) & DNS_RD) != 0;
-	if (dns_qdcount(d->data) == 0) {
-		own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 });
-		return BAL_NOTIMP;
-	}
+	if (dns_qdcount(d->data) == 0)
+		return no_question(b, d);
 	if (dns_question(&question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
 	/* before the policy: a hit takes no turn and uses up no qps */
@@ -192,16 +198,17 @@ static bool same_question(const struct idt_query *q, const uint8_t *m, size_t le
 
 /*
  * Whether m answers q. Without a question only an error can (a server that couldn't read the query
- * says so); success or NXDOMAIN about no name is no answer.
+ * says so); success or NXDOMAIN about no name is no answer, unless the configuration lets it be.
  */
-static enum bal_verdict match(const struct idt_query *q, const uint8_t *m, size_t len)
+static enum bal_verdict match(const struct bal *b, const struct idt_query *q, const uint8_t *m,
+                              size_t len)
 {
 	struct dns_question question;
 	unsigned rcode = dns_flags(m) & DNS_RCODE;
 
 	if (dns_qdcount(m) == 0)
-		return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? BAL_DROP_BROKEN_ANSWER
-		                                                     : BAL_ANSWER;
+		return (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) &&
+		       !b->conf->quirks.allow_empty_response ? BAL_DROP_BROKEN_ANSWER : BAL_ANSWER;
 	if (dns_qdcount(m) == 1 && same_question(q, m, len))
 		return BAL_ANSWER;
 	return dns_question(&question, m, len) < 0 ? BAL_DROP_BROKEN_ANSWER
@@ -269,6 +276,21 @@ bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q
 	       again_end(&b->again, server, idt_slot(&b->out, server, q));
 }
 
+/* What the configuration wants changed in an answer; it has q's question, or none. */
+static void repair(const struct bal *b, struct dgram *d, const struct idt_query *q)
+{
+	const struct bal_quirks *quirks = &b->conf->quirks;
+	size_t q_end = (size_t)DNS_HEADER + q->name_len + 4;
+
+	if ((!quirks->fixup_case && !quirks->truncate_tc) || dns_qdcount(d->data) != 1)
+		return;
+	if (quirks->fixup_case)
+		memcpy(d->data + DNS_HEADER, q->name, q->name_len);
+	if (quirks->truncate_tc && d->proto == DGRAM_UDP &&
+	    (dns_flags(d->data) & DNS_TC) != 0)
+		own_truncate(d, q_end, quirks);
+}
+
 static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 {
 	unsigned server = bal_port_server(b, d->port);
@@ -280,7 +302,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	struct idt_query *q = idt_find(&b->out, d->port - 1u, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
-	enum bal_verdict v = match(q, d->data, d->len);
+	enum bal_verdict v = match(b, q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
@@ -288,6 +310,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	bool owed = bal_is_owed(b, server, q);
 	if (owed) {
 		bal_give_back(d, q);
+		repair(b, d, q);
 		cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
 		            (size_t)DNS_HEADER + q->name_len + 4);
 	}
@@ -318,12 +341,14 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	struct tcp_query *q = btcp_find(b->tcp, d->conn, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
-	enum bal_verdict v = q->begun ? BAL_ANSWER : match(&q->q, d->data, d->len);
+	enum bal_verdict v = q->begun ? BAL_ANSWER : match(b, &q->q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
 	bal_give_back(d, &q->q);
+	if (!q->begun) /* a transfer's later messages have any question */
+		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);

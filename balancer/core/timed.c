@@ -58,7 +58,7 @@ void bal_begin(struct bal *b, int64_t now_ns)
 /* SERVFAIL to the client of a query whose time is over. */
 static void tell_timeout(struct bal *b, const struct idt_query *q, struct dgram *d)
 {
-	own_servfail(d, q);
+	own_servfail(d, q, &b->conf->quirks);
 	bal_give_back(d, q);
 	d->verdict = BAL_TIMED_OUT;
 	b->counts.rcode[DNS_SERVFAIL]++;

@@ -397,6 +397,7 @@ static int open_fronts(struct worker *w, unsigned *bad)
 			*bad = i;
 			return err;
 		}
+		socket_buffers(fd, w->conf->quirks.udp_receive, w->conf->quirks.udp_send);
 		net_watch(w->epoll, fd, w->front_n);
 		w->out[w->front_n++] = (struct out){ .fd = fd, .wildcard = ip_is_any(&ep->ip),
 		                                     .first = NONE, .ep = *ep };

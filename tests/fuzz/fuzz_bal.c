@@ -50,6 +50,10 @@ static void start(struct state *st, struct script *s)
 	bal_cache_defaults(&st->rig.conf.cache);
 	st->rig.conf.stale_s = options & 128 ? 5 : 0;
 	st->rig.conf.servfail_on_timeout = options % 3 == 2;
+	st->rig.conf.quirks.truncate_tc = options % 3 == 1;
+	st->rig.conf.quirks.fixup_case = options % 5 == 1;
+	st->rig.conf.quirks.allow_empty_response = options % 7 == 1;
+	st->rig.conf.quirks.drop_empty_queries = options % 7 == 2;
 	st->rig.conf.udp_retry_ns = options % 5 == 3 ? 300000000 : 0;
 	st->rig.server[1].sockets = 2;
 	st->rig.server[0].qps = 2;

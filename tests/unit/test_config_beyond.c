@@ -58,6 +58,28 @@ static void what_is_asked_for_is_read(void **state)
 	config_free(c);
 }
 
+static void how_messages_are_treated_is_read(void **state)
+{
+	struct config *c = good("setAllowEmptyResponse(true) setDropEmptyQueries(true)\n"
+	                        "truncateTC(true) fixupCase(true)\n"
+	                        "setAddEDNSToSelfGeneratedResponses(false)\n"
+	                        "setPayloadSizeOnSelfGeneratedAnswers(1400)\n"
+	                        "setUDPSocketBufferSizes(1000000, '0')\n");
+	const struct bal_quirks *q = &c->conf.quirks;
+
+	(void)state;
+	assert_true(q->allow_empty_response && q->drop_empty_queries && q->truncate_tc);
+	assert_true(q->fixup_case && q->own_without_edns);
+	assert_int_equal(q->own_udp_size, 1400);
+	assert_int_equal(q->udp_receive, 1000000);
+	assert_int_equal(q->udp_send, 0);
+	config_free(c);
+	c = good("newServer('192.0.2.1')");
+	const struct bal_quirks nothing = { 0 };
+	assert_memory_equal(&c->conf.quirks, &nothing, sizeof(nothing));
+	config_free(c);
+}
+
 static void what_is_wrong_has_its_line(void **state)
 {
 	static const struct { const char *text, *says; } rows[] = {
@@ -69,6 +91,11 @@ static void what_is_wrong_has_its_line(void **state)
 		{ "setSlowStart(86401)", "f.conf:1: setSlowStart: '86401': expected" },
 		{ "newServer{address='192.0.2.1', slowStart=0.5}",
 		  "f.conf:1: newServer: slowStart: '0.5': expected" },
+		{ "truncateTC('yes')", "f.conf:1: truncateTC: 'yes': expected" },
+		{ "setUDPSocketBufferSizes(1)",
+		  "f.conf:1: setUDPSocketBufferSizes: 'nil': expected" },
+		{ "setPayloadSizeOnSelfGeneratedAnswers(100)",
+		  "f.conf:1: setPayloadSizeOnSelfGeneratedAnswers: '100': expected" },
 		{ "newServer{address='192.0.2.1', slowstart=5}", "did you mean 'slowStart'" },
 		{ "setServfailOnTimeout(true)", "did you mean 'setServFailOnTimeout'" },
 	};
@@ -86,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_off_by_default),
 		cmocka_unit_test(what_is_asked_for_is_read),
+		cmocka_unit_test(how_messages_are_treated_is_read),
 		cmocka_unit_test(what_is_wrong_has_its_line),
 	};
 
