@@ -251,6 +251,18 @@ def test_a_dead_server_is_marked_down_and_back_up(lab):
     assert two.queries
 
 
+def test_a_slow_start_is_told_from_its_beginning_to_its_end(lab):
+    one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetServerPolicy(wrandom)\n'
+                     + server(one, "DNS1") + server(two, "DNS3", ", slowStart=1")).ready()
+    two.stop()
+    b.said(f"Marking downstream DNS3 ({two.where()}) as 'down'")
+    two.start()
+    b.said(f"Downstream DNS3 ({two.where()}) starts slowly, over 1 s")
+    b.said(f"Downstream DNS3 ({two.where()}) has its whole share")
+    assert not [line for line in b.lines if "DNS1" in line and "slowly" in line]
+
+
 def test_each_probe_has_a_source_port_and_an_id_of_its_own(lab):
     one, port = lab.backend(), free_port("127.0.0.1")
     lab.balancer(f'setLocal("127.0.0.1:{port}")\n' + server(one, "DNS1")).ready()
