@@ -154,7 +154,8 @@ def test_what_a_drained_server_has_is_finished(lab):
 
 def test_a_server_that_is_put_back_starts_slowly(lab, program):
     one, two = lab.backend(), lab.backend()
-    console = Console(lab, one, two, more="setServerPolicy(wrandom)\nsetSlowStart(3600)\n")
+    console = Console(lab, one, two, more="setServerPolicy(wrandom)\n"
+                      "if setSlowStart then setSlowStart(3600) end\n")
     console.say("getServer(0):setDown()", program)
     console.say("getServer(0):setAuto()", program)
     console.balancer.said(f"Downstream DNS0 ({one.where()}) starts slowly, over 3600 s")

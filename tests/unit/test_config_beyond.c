@@ -93,7 +93,7 @@ static void what_is_wrong_has_its_line(void **state)
 		  "f.conf:1: newServer: slowStart: '0.5': expected" },
 		{ "truncateTC('yes')", "f.conf:1: truncateTC: 'yes': expected" },
 		{ "setUDPSocketBufferSizes(1)",
-		  "f.conf:1: setUDPSocketBufferSizes: 'nil': expected" },
+		  "f.conf:1: setUDPSocketBufferSizes: 'nothing': expected" },
 		{ "setPayloadSizeOnSelfGeneratedAnswers(100)",
 		  "f.conf:1: setPayloadSizeOnSelfGeneratedAnswers: '100': expected" },
 		{ "newServer{address='192.0.2.1', slowstart=5}", "did you mean 'slowStart'" },
