@@ -19,7 +19,7 @@ struct stats_server {
 	struct bal_server_counts counts;
 	bool up, drained;
 	enum bal_check_mode mode;
-	int32_t outstanding;
+	int32_t outstanding, weight, order;
 	uint32_t latency_us, qps_limit, transitions;
 	uint64_t down_ms;
 	uint64_t qps10, drops10;       /* queries and time-outs a second, times 10 */

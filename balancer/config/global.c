@@ -10,32 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char policy_meta[] = "evenkeel.policy";
-
-static const struct { const char *name; enum bal_policy policy; } policies[] = {
-	{ "leastOutstanding", BAL_LEAST_OUTSTANDING }, { "firstAvailable", BAL_FIRST_AVAILABLE },
-	{ "wrandom", BAL_WRANDOM }, { "roundrobin", BAL_ROUNDROBIN },
-	{ "whashed", BAL_WHASHED }, { "chashed", BAL_CHASHED },
-	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
-};
-
-static int set_server_policy(lua_State *l)
-{
-	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
-
-	if (ours) {
-		luaL_getmetatable(l, policy_meta);
-		ours = lua_rawequal(l, -1, -2);
-	}
-	if (!ours)
-		cf_fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, "
-		        "wrandom, roundrobin, whashed, chashed or orderedWrandUntag, without "
-		        "quotes", cf_show(l, 1));
-	cf_loader(l)->policy = policies[*(const size_t *)lua_touserdata(l, 1)].policy;
-	cf_loader(l)->policy_line = cf_line(l);
-	return 0;
-}
-
 static void add_front(lua_State *l, const char *function)
 {
 	struct loader *ld = cf_loader(l);
@@ -168,7 +142,7 @@ static int set_chashed_factor(lua_State *l)
 }
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
-	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
+	{ "newServer", cf_server_new }, { "setServerPolicy", cf_set_server_policy },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -182,7 +156,29 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setConsoleACL", cf_set_console_acl }, { "addConsoleACL", cf_add_console_acl },
 	{ "setConsoleMaximumConcurrentConnections", cf_set_console_connections },
 	{ "webserver", cf_webserver }, { "setWebserverConfig", cf_set_webserver_config },
+	{ "getServer", cf_get_server }, { "getServers", cf_get_servers },
+	{ "rmServer", cf_rm_server },
+	{ "includeDirectory", cf_include_directory },
+	{ "newDNSName", cf_name_new }, { "newServerPolicy", cf_new_server_policy },
+	{ "setServerPolicyLua", cf_set_server_policy_lua },
 };
+
+/* Those that a function may call that is called for a query. */
+static const char *const at_any_time[] = { "getServer", "getServers", "newDNSName" };
+
+/* Upvalue: which of functions. */
+static int run_function(lua_State *l)
+{
+	size_t which = (size_t)lua_tointeger(l, lua_upvalueindex(1));
+	bool may = !cf_loader(l)->calling;
+
+	for (size_t i = 0; i < COUNT_OF(at_any_time); i++)
+		may = may || strcmp(functions[which].name, at_any_time[i]) == 0;
+	if (!may)
+		cf_fail(l, "%s: not in a function that is called for a query",
+		        functions[which].name);
+	return functions[which].run(l);
+}
 
 /*
  * What changes nothing that a client of ours could see: how many threads serve TCP (every worker
@@ -202,12 +198,12 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
-	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
+	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicy",
+	"setPoolServerPolicyLua", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
 	"setRules", "setAPIWritable", "setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
-	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
+	"addDOHLocal", "addDNSCryptBind", "newSuffixMatchNode", "newNMG",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
 	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "makeRule", "topQueries", "showServers",
 	"dynBlockRulesGroup", "addDynBlocks", "maintenance", "setUDPSocketBufferSizes",
@@ -222,14 +218,13 @@ static int ignored(lua_State *l)
 /* All names that do something, for "did you mean". */
 static const char *near_name(const char *word)
 {
-	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
+	const char *names[COUNT_OF(functions) + COUNT_OF(no_effect) + CF_POLICY_NAMES +
 	                  CF_TCP_NAMES];
 	size_t n = cf_tcp_names(names);
 
+	n += cf_policy_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
-	for (size_t i = 0; i < COUNT_OF(policies); i++)
-		names[n++] = policies[i].name;
 	for (size_t i = 0; i < COUNT_OF(no_effect); i++)
 		names[n++] = no_effect[i];
 	return closest(word, names, n);
@@ -259,20 +254,6 @@ static int unknown(lua_State *l)
 	        "setACL, setServerPolicy", name);
 }
 
-static void register_policies(lua_State *l)
-{
-	luaL_newmetatable(l, policy_meta);
-	lua_pushboolean(l, 0);
-	lua_setfield(l, -2, "__metatable");
-	lua_pop(l, 1);
-	for (size_t i = 0; i < COUNT_OF(policies); i++) {
-		*(size_t *)lua_newuserdata(l, sizeof(i)) = i;
-		luaL_getmetatable(l, policy_meta);
-		lua_setmetatable(l, -2);
-		lua_setglobal(l, policies[i].name);
-	}
-}
-
 static void register_numbers(lua_State *l, const char *table)
 {
 	static const struct { const char *table, *name; int value; } values[] = {
@@ -296,7 +277,8 @@ static void register_numbers(lua_State *l, const char *table)
 void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
-		lua_pushcfunction(l, functions[i].run);
+		lua_pushinteger(l, (lua_Integer)i);
+		lua_pushcclosure(l, run_function, 1);
 		lua_setglobal(l, functions[i].name);
 	}
 	for (size_t i = 0; i < COUNT_OF(no_effect); i++) {
@@ -305,7 +287,7 @@ void cf_global_register(lua_State *l)
 		lua_setglobal(l, no_effect[i]);
 	}
 	cf_tcp_register(l);
-	register_policies(l);
+	cf_policy_register(l);
 	register_numbers(l, "DNSClass");
 	register_numbers(l, "DNSQType");
 	lua_pushvalue(l, LUA_GLOBALSINDEX);

@@ -60,6 +60,11 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	return b;
 }
 
+void bal_set_hooks(struct bal *b, const struct bal_hooks *h)
+{
+	b->policy.hooks = h;
+}
+
 unsigned bal_ports(const struct bal_conf *conf)
 {
 	return bal_port(conf, conf->server_n, 0);
@@ -130,13 +135,28 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
-/* The server that the policy says; -1: none. */
+/* The server that the policy's function says. */
+static int call(struct bal *b, const struct dgram *d, const struct dns_question *question)
+{
+	const struct bal_hook_query q = {
+		.name = d->data + DNS_HEADER, .name_len = question->name_len,
+		.type = question->type, .class = question->class, .id = dns_id(d->data),
+		.flags = dns_flags(d->data), .tcp = d->proto == DGRAM_TCP, .peer = &d->peer,
+		.local = &d->local, .message = d->data, .len = d->len, .end = question->end,
+	};
+
+	return policy_call(&b->policy, &q);
+}
+
+/* The server that the policy says; BAL_HOOK_NONE: none. */
 static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
 {
 	if (!b->policy_fresh) {
 		policy_refresh(&b->policy);
 		b->policy_fresh = true;
 	}
+	if (policy_calls(&b->policy))
+		return call(b, d, question);
 	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
 	                   question->name_len);
 }
@@ -160,7 +180,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
                                 int server)
 {
 	if (server < 0)
-		return no_server(b, d, question);
+		return server == BAL_HOOK_FAILED ? BAL_DROP_LUA : no_server(b, d, question);
 	if (d->proto == DGRAM_TCP)
 		return forward_tcp(b, d, (unsigned)server, question);
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
@@ -381,6 +401,8 @@ static void expire(struct bal *b)
 			return;
 		settle(b, server, q);
 		b->server[server].timeouts++;
+		atomic_fetch_add_explicit(&b->shared->server[server].timeouts, 1,
+		                          memory_order_relaxed);
 		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
 			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
 			                          memory_order_relaxed);

@@ -32,6 +32,13 @@ enum bal_policy {
 	BAL_WHASHED,
 	BAL_CHASHED,
 	BAL_ORDERED_WRANDOM,       /* orderedWrandUntag */
+	BAL_LUA,                   /* a function of the configuration: hooks.h */
+};
+
+/* The function of BAL_LUA. */
+struct bal_lua_policy {
+	unsigned function;         /* its number */
+	char name[BAL_NAME_TEXT];  /* that the file gave it */
 };
 
 enum bal_check_mode { BAL_CHECK_AUTO = 1, BAL_CHECK_UP, BAL_CHECK_DOWN };
@@ -72,6 +79,7 @@ struct bal_server {
 	struct bal_check check;
 	struct bal_server_tcp tcp;
 	unsigned line;                 /* of its newServer, for messages */
+	uint16_t source;               /* the file that has the line: 0, or one it includes */
 };
 
 /* How one of our addresses listens over TCP. */
@@ -108,6 +116,7 @@ struct bal_cache_conf {
 
 struct bal_conf {
 	enum bal_policy policy;
+	struct bal_lua_policy lua;
 	bool servfail_when_no_server;  /* false: drop */
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
 	int64_t udp_timeout_ns;        /* 2 s */

@@ -38,6 +38,7 @@ void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
 	p->is_up = arena_take(a, conf->server_n, sizeof(*p->is_up));
 	if (conf->policy == BAL_CHASHED)
 		hashring_init(&p->ring, a, conf, p->perturbation);
+	p->function = conf->policy == BAL_LUA ? conf->lua.function : 0;
 }
 
 static void add(struct candidates *c, const struct bal_conf *conf, unsigned server)
@@ -64,7 +65,7 @@ static void keep_first_order(struct candidates *c, const struct bal_conf *conf)
 			add(c, conf, c->server[i]);
 }
 
-/* Nothing is up: all but those that are to take nothing. */
+/* Up or not: all but those that are to take nothing. */
 static void take_all(struct policy *p)
 {
 	for (unsigned i = 0; i < p->conf->server_n; i++)
@@ -108,6 +109,10 @@ void policy_refresh(struct policy *p)
 		gather(p, i);
 #endif
 	p->up.n = 0;
+	if (policy_calls(p)) { /* it asks for itself who is up */
+		take_all(p);
+		return;
+	}
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		p->is_up[i] = takes_queries(p, i);
 		if (p->is_up[i])
@@ -345,6 +350,19 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 		if (HAS_DEFECT(p->conf, DEFECT_LEAST_IGNORES))
 			return pick_wrandom(p, r);
 		return pick_least(p);
+	case BAL_LUA:
+		break;
 	}
 	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);
+}
+
+int policy_call(const struct policy *p, const struct bal_hook_query *q)
+{
+	MUST(p->hooks != NULL && policy_calls(p));
+	int server = p->hooks->pick(p->hooks->arg, p->function, q, p->up.server, p->up.n);
+	MUST(server >= BAL_HOOK_FAILED && server < (int)p->conf->server_n);
+	/* it may name one that isn't on its list */
+	if (server >= 0 && bal_shared_drained(p->shared, (unsigned)server))
+		return BAL_HOOK_NONE;
+	return server;
 }

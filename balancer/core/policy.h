@@ -17,6 +17,7 @@
 #include "lib/arena.h"
 #include "lib/drbg.h"
 #include "hashring.h"
+#include "hooks.h"
 #include "shared.h"
 
 struct candidates {
@@ -33,6 +34,8 @@ struct policy {
 	uint8_t *is_up;             /* by server; for chashed */
 	uint32_t perturbation;
 	struct hashring ring;           /* chashed alone has one */
+	const struct bal_hooks *hooks;  /* BAL_LUA alone needs them */
+	unsigned function;
 #ifdef EK_DEFECTS
 	unsigned herd, herd_left;       /* who gets the next so many */
 #endif
@@ -49,9 +52,22 @@ void policy_refresh(struct policy *p);
  * orderedWrandUntag, not by the others. now_ns: for qps limits. name: the question's, in wire form;
  * only whashed and chashed look at it. O(log servers) for wrandom, whashed and orderedWrandUntag,
  * O(1) for roundrobin, O(log points) for chashed and a step for each point that is passed because
- * its server is no candidate, O(servers) for the others, and for all with a balancing factor.
+ * its server is no candidate, O(servers) for the others, and for all with a balancing factor. Not
+ * for BAL_LUA.
  */
 int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len);
+
+/* True when a function of the configuration chooses: then policy_call instead of policy_pick. */
+static inline bool policy_calls(const struct policy *p)
+{
+	return p->function != 0;
+}
+
+/*
+ * What the function chose for q among the servers that aren't drained, up or not: an index, or
+ * BAL_HOOK_NONE or BAL_HOOK_FAILED. Costs what the function does.
+ */
+int policy_call(const struct policy *p, const struct bal_hook_query *q);
 
 #endif

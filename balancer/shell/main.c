@@ -61,7 +61,8 @@ static void print_notes(const struct config *c, const struct options *o)
 		if (n->kind == CONFIG_PRINT)
 			printf("%s\n", n->text);
 		else if (o->verbose)
-			printf("%s:%u: %s has no effect here\n", o->config, n->line, n->text);
+			printf("%s:%u: %s has no effect here\n", c->source[n->source].path,
+			       n->line, n->text);
 	}
 }
 
@@ -204,6 +205,19 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
+/* A worker's own state for the configuration's functions. */
+static bool give_script(struct balancer *b, unsigned worker, const uint8_t seed[32])
+{
+	char error[CONFIG_ERROR_TEXT];
+	struct script *s = script_new(b->config, b->shared, seed, worker, error);
+
+	if (s == NULL)
+		fprintf(stderr, "Fatal Lua error: %s\n", error);
+	else
+		worker_set_script(b->worker[worker], s);
+	return s != NULL;
+}
+
 static int open_all(struct balancer *b, const uint8_t seed[32])
 {
 	unsigned bad = 0;
@@ -218,6 +232,9 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);
 	}
+	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++)
+		if (!give_script(b, i, seed))
+			return 1;
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);

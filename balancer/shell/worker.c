@@ -28,6 +28,7 @@ enum {
 	EVENTS = 64,
 	REOPEN_NS = 1000000000,     /* a server's socket is tried again this often */
 	TIMER_SLACK_NS = 1000000,   /* queries' time-outs may be this late */
+	TELL_NS = 1000000000,       /* a failing function is told of no more often */
 };
 
 #define ASKED UINT64_MAX            /* event: somebody wants the counts */
@@ -46,6 +47,10 @@ struct worker {
 	struct bal *bal;
 	struct tcp_shell *tcp;
 	struct arena arena;
+	struct script *script;          /* NULL: the configuration has no functions */
+	struct bal_hooks hooks;
+	uint64_t failures_told;         /* of the script's */
+	int64_t told_ns;
 	int epoll, asked;
 	pthread_t thread;
 	pthread_mutex_t asking;         /* of those who ask */
@@ -316,6 +321,18 @@ static void answer_counts(struct worker *w)
 	sem_post(&w->answered);
 }
 
+static void tell_failures(struct worker *w)
+{
+	uint64_t n = script_failures(w->script);
+
+	if (n == w->failures_told || w->now_ns < w->told_ns + TELL_NS)
+		return;
+	fprintf(stderr, "Lua function failed, %llu calls: %s\n",
+	        (unsigned long long)(n - w->failures_told), script_error(w->script));
+	w->failures_told = n;
+	w->told_ns = w->now_ns;
+}
+
 static int64_t next_ns(const struct worker *w)
 {
 	int64_t udp = bal_deadline(w->bal), tcp = tcp_shell_deadline(w->tcp);
@@ -346,6 +363,8 @@ static void *run(void *arg)
 		}
 		judge_and_send(w);
 		tcp_shell_pass(w->tcp, w->now_ns);
+		if (w->script != NULL)
+			tell_failures(w);
 	}
 	return NULL;
 }
@@ -453,6 +472,13 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 		return NULL; /* the program ends: nothing to give back */
 	open_backs(w, index == 0);
 	return w;
+}
+
+void worker_set_script(struct worker *w, struct script *s)
+{
+	w->script = s;
+	w->hooks = script_hooks(s);
+	bal_set_hooks(w->bal, &w->hooks);
 }
 
 void worker_start(struct worker *w)

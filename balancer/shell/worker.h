@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "balancer/config/script.h"
 #include "balancer/core/bal.h"
 #include "balancer/core/tcp.h"
 
@@ -49,6 +50,8 @@ struct worker;
  */
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
                           const uint8_t seed[32], unsigned index, unsigned *bad, int *err);
+/* The functions that its core calls; before it starts. Takes s, and tells of calls that fail. */
+void worker_set_script(struct worker *w, struct script *take_s);
 /* Starts its thread. */
 void worker_start(struct worker *w);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
