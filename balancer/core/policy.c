@@ -41,28 +41,41 @@ void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
 	p->function = conf->policy == BAL_LUA ? conf->lua.function : 0;
 }
 
-static void add(struct candidates *c, const struct bal_conf *conf, unsigned server)
+static void add(struct candidates *c, const struct policy *p, unsigned server)
 {
 	uint32_t sum = c->n > 0 ? c->sum[c->n - 1] : 0;
-	uint32_t weight = (uint32_t)conf->server[server].weight;
+	uint32_t weight = (uint32_t)bal_shared_weight(p->shared, server);
 
 	c->server[c->n] = (uint16_t)server;
 	c->sum[c->n++] = weight > INT32_MAX - sum ? INT32_MAX : sum + weight;
 }
 
 /* Takes out of c all but those of the lowest order. */
-static void keep_first_order(struct candidates *c, const struct bal_conf *conf)
+static void keep_first_order(struct candidates *c, const struct policy *p)
 {
 	int32_t least = INT32_MAX;
 	unsigned n = c->n;
 
 	for (unsigned i = 0; i < n; i++)
-		if (conf->server[c->server[i]].order < least)
-			least = conf->server[c->server[i]].order;
+		if (bal_shared_order(p->shared, c->server[i]) < least)
+			least = bal_shared_order(p->shared, c->server[i]);
 	c->n = 0;
 	for (unsigned i = 0; i < n; i++)
-		if (conf->server[c->server[i]].order == least)
-			add(c, conf, c->server[i]);
+		if (bal_shared_order(p->shared, c->server[i]) == least)
+			add(c, p, c->server[i]);
+}
+
+/* By order, where a console or a function has changed one; stable, and mostly sorted. */
+static void sort_by_order(struct candidates *c, const struct policy *p)
+{
+	for (unsigned i = 1; i < c->n; i++) {
+		uint16_t moving = c->server[i];
+		int32_t order = bal_shared_order(p->shared, moving);
+		unsigned at = i;
+		for (; at > 0 && bal_shared_order(p->shared, c->server[at - 1]) > order; at--)
+			c->server[at] = c->server[at - 1];
+		c->server[at] = moving;
+	}
 }
 
 /* Up or not: all but those that are to take nothing. */
@@ -70,7 +83,7 @@ static void take_all(struct policy *p)
 {
 	for (unsigned i = 0; i < p->conf->server_n; i++)
 		if (!bal_shared_drained(p->shared, i))
-			add(&p->up, p->conf, i);
+			add(&p->up, p, i);
 }
 
 static bool takes_queries(const struct policy *p, unsigned server)
@@ -109,19 +122,21 @@ void policy_refresh(struct policy *p)
 		gather(p, i);
 #endif
 	p->up.n = 0;
-	if (policy_calls(p)) { /* it asks for itself who is up */
-		take_all(p);
-		return;
-	}
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		p->is_up[i] = takes_queries(p, i);
 		if (p->is_up[i])
-			add(&p->up, conf, i);
+			add(&p->up, p, i);
 	}
 	if (p->up.n == 0 && conf->policy == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
 		take_all(p);
+	if (policy_calls(p)) { /* it asks for itself who is up */
+		p->up.n = 0;
+		take_all(p);
+	}
+	if (conf->policy == BAL_FIRST_AVAILABLE)
+		sort_by_order(&p->up, p);
 	if (conf->policy == BAL_ORDERED_WRANDOM)
-		keep_first_order(&p->up, conf);
+		keep_first_order(&p->up, p);
 }
 
 /* ---- balancing factors ---- */
@@ -148,7 +163,7 @@ static struct load load_of(const struct policy *p, uint32_t factor_ppm)
 
 	for (unsigned i = 0; factor_ppm > 0 && i < p->up.n; i++) {
 		l.outstanding += outstanding_of(p, p->up.server[i]);
-		l.weight += (uint64_t)p->conf->server[p->up.server[i]].weight;
+		l.weight += (uint64_t)bal_shared_weight(p->shared, p->up.server[i]);
 	}
 	return l;
 }
@@ -156,7 +171,7 @@ static struct load load_of(const struct policy *p, uint32_t factor_ppm)
 /* True when the server carries at most factor * its fair share. */
 static bool is_light(const struct policy *p, const struct load *l, unsigned server)
 {
-	uint64_t weight = (uint64_t)p->conf->server[server].weight;
+	uint64_t weight = (uint64_t)bal_shared_weight(p->shared, server);
 
 	return l->factor_ppm == 0 ||
 	       (wide)outstanding_of(p, server) * l->weight * 1000000 <=
@@ -173,7 +188,7 @@ static const struct candidates *light_ones(struct policy *p)
 	p->light.n = 0;
 	for (unsigned i = 0; i < p->up.n; i++)
 		if (is_light(p, &l, p->up.server[i]))
-			add(&p->light, p->conf, p->up.server[i]);
+			add(&p->light, p, p->up.server[i]);
 	return &p->light;
 }
 
@@ -261,7 +276,7 @@ static struct burden burden_of(const struct policy *p, unsigned server)
 
 	return (struct burden){
 		.outstanding = atomic_load_explicit(&s->outstanding, memory_order_relaxed),
-		.order = p->conf->server[server].order,
+		.order = bal_shared_order(p->shared, server),
 		.latency = atomic_load_explicit(&s->latency_us128, memory_order_relaxed),
 	};
 }
