@@ -19,19 +19,18 @@ static const struct { const char *name; enum bal_policy policy; } policies[] = {
 	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
 };
 
+enum bal_policy cf_want_policy(lua_State *l, int index, const char *what)
+{
+	if (!cf_is_a(l, index, policy_meta))
+		cf_fail(l, "%s: '%s': expected leastOutstanding, firstAvailable, wrandom, "
+		        "roundrobin, whashed, chashed or orderedWrandUntag, without quotes", what,
+		        cf_show(l, index));
+	return policies[*(const size_t *)lua_touserdata(l, index)].policy;
+}
+
 static int set_server_policy(lua_State *l)
 {
-	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
-
-	if (ours) {
-		luaL_getmetatable(l, policy_meta);
-		ours = lua_rawequal(l, -1, -2);
-	}
-	if (!ours)
-		cf_fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, "
-		        "wrandom, roundrobin, whashed, chashed or orderedWrandUntag, without "
-		        "quotes", cf_show(l, 1));
-	cf_loader(l)->policy = policies[*(const size_t *)lua_touserdata(l, 1)].policy;
+	cf_loader(l)->policy = cf_want_policy(l, 1, "setServerPolicy");
 	cf_loader(l)->policy_line = cf_line(l);
 	return 0;
 }
@@ -169,6 +168,7 @@ static int set_chashed_factor(lua_State *l)
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
+	{ "setPoolServerPolicy", cf_set_pool_policy },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -202,7 +202,7 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
+	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy",
 	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
 	"setRules", "setAPIWritable", "setDropEmptyQueries",
