@@ -46,10 +46,10 @@ size_t cache_arena_size(const struct bal_conf *conf);
 void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
                 const struct bal_shared *shared);
 /*
- * Turns the query in d into its answer, if that is in the pool's cache: the server's but for the ID, the
- * letters of the name, which are the query's, and the TTLs, which have aged. Answers that have
- * expired count while no server of the pool is up, as long as the configuration says. False: a miss, or a query
- * that isn't cached; d is as it was. Takes no lock. O(1).
+ * Turns the query in d into its answer, if that is in the pool's cache: the server's but for the
+ * ID, the letters of the name, which are the query's, and the TTLs, which have aged. Answers that
+ * have expired count while no server of the pool is up, as long as the configuration says. False: a
+ * miss, or a query that isn't cached; d is as it was. Takes no lock. O(1).
  */
 bool cache_answer(struct cache *c, int64_t now_ns, unsigned pool, struct dgram *d,
                   const struct dns_question *q) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Defaults of a server, cache and TCP, dnsdist 1.7's; pools; what a server is known by; see conf.h. */
+/* Defaults of a server, cache and TCP, dnsdist 1.7's; pools; what a server is known by. */
 #include "conf.h"
 
 #include <string.h>

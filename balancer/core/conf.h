@@ -113,7 +113,7 @@ struct bal_pool {
 	char name[BAL_NAME_TEXT];      /* "": the default pool */
 	enum bal_policy policy;
 	struct bal_cache_conf cache;   /* entries 0: none */
-	unsigned shares;               /* 1 + the earlier pool whose cache this one is; 0: its own */
+	unsigned shares;               /* 1 + the earlier pool whose cache it uses; 0: its own */
 };
 
 struct bal_conf {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which server of a pool gets the next query; each pool has a struct policy of its own. Only servers
- * that are up and not drained are candidates, except that roundrobin falls back on all that aren't
- * drained. Which are is read once for each batch
- * (policy_refresh), counts and latencies at each choice. All arithmetic is on integers.
+ * Which server of a pool gets the next query; each pool has a struct policy of its own. Only
+ * servers that are up and not drained are candidates, except that roundrobin falls back on all that
+ * aren't drained. Which are is read once for each batch (policy_look), counts and latencies at each
+ * choice. All arithmetic is on integers.
  *
  * With a balancing factor, a server is no candidate either while outstanding > factor * fair share;
  * the fair share is its weight's part of all outstanding queries and the one at hand.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pools in dnsdist configurations: who is in which, policies and caches, each error's exact line. */
+/* Pools in dnsdist configurations: who is in which, policies, caches, each error's exact line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
