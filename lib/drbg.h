@@ -27,7 +27,7 @@ enum drbg_purpose {
 	DRBG_LINK = 9,      /* index: 2 * node + direction */
 	DRBG_MISS = 10,     /* index: worker; delay of a cache miss */
 	DRBG_NODE = 11,     /* index: node; derives a node's own seed from the plan's */
-	DRBG_CACHE_KEY = 12,/* index 0: hash keys */
+	DRBG_CACHE_KEY = 12,/* index: a balancer's pool, else 0; hash keys */
 	DRBG_TYPES = 13,    /* index: load; types of queries */
 	DRBG_CHOICE = 14,   /* index: load; which balancer */
 	DRBG_PORTS = 15,    /* index: node; source ports in virtual time */

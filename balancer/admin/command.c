@@ -57,7 +57,7 @@ static int show_version(lua_State *l)
 
 static int show_policy(lua_State *l)
 {
-	fprintf(command_of(l)->to, "%s\n", stats_policy(&command_of(l)->admin->config->conf));
+	fprintf(command_of(l)->to, "%s\n", stats_policy(&command_of(l)->admin->config->conf, 0));
 	return 0;
 }
 

@@ -225,11 +225,19 @@ static int32_t want_number(lua_State *l, const char *name, int32_t least)
 	return (int32_t)v;
 }
 
+static bool is_on_a_ring(const struct bal_conf *c, unsigned server)
+{
+	for (unsigned i = 0; i < bal_pools(c); i++)
+		if (bal_pool_policy(c, i) == BAL_CHASHED && bal_pool_has(c, i, server))
+			return true;
+	return false;
+}
+
 static void set_weight(lua_State *l, const struct admin *a)
 {
 	int32_t weight = want_number(l, "weight", 1);
 
-	if (a->config->conf.policy == BAL_CHASHED)
+	if (is_on_a_ring(&a->config->conf, self(l)))
 		luaL_error(l, "weight: the ring of chashed is made at the start: change the "
 		           "configuration and reload it");
 	a->set_weight(a->arg, self(l), weight);

@@ -13,7 +13,8 @@ struct stats *stats_new(const struct config *config)
 	MUST(s != NULL);
 	s->config = config;
 	s->server = calloc(n > 0 ? n : 1, sizeof(*s->server));
-	MUST(s->server != NULL);
+	s->pool = calloc(bal_pools(&config->conf), sizeof(*s->pool));
+	MUST(s->server != NULL && s->pool != NULL);
 	return s;
 }
 
@@ -22,6 +23,7 @@ void stats_free(struct stats *s)
 	if (s == NULL)
 		return;
 	free(s->server);
+	free(s->pool);
 	free(s);
 }
 
@@ -172,9 +174,9 @@ const char *stats_state(const struct stats_server *s)
 	return s->up ? "up" : "down";
 }
 
-const char *stats_policy(const struct bal_conf *conf)
+const char *stats_policy(const struct bal_conf *conf, unsigned pool)
 {
-	switch (conf->policy) {
+	switch (bal_pool_policy(conf, pool)) {
 	case BAL_LEAST_OUTSTANDING: return "leastOutstanding";
 	case BAL_FIRST_AVAILABLE: return "firstAvailable";
 	case BAL_WRANDOM: return "wrandom";
@@ -182,9 +184,14 @@ const char *stats_policy(const struct bal_conf *conf)
 	case BAL_WHASHED: return "whashed";
 	case BAL_CHASHED: return "chashed";
 	case BAL_ORDERED_WRANDOM: return "orderedWrandUntag";
-	case BAL_LUA: return conf->lua.name;
+	case BAL_LUA: return bal_pool_lua(conf, pool)->name;
 	}
 	return "?";
+}
+
+bool stats_in_pool(const struct bal_conf *conf, unsigned pool, unsigned server)
+{
+	return conf->server[server].pools != 1 && bal_pool_has(conf, pool, server);
 }
 
 /* v is in tenths. */
@@ -192,6 +199,20 @@ static const char *tenths(uint64_t v, char out[32])
 {
 	snprintf(out, 32, "%llu.%llu", (unsigned long long)(v / 10), (unsigned long long)(v % 10));
 	return out;
+}
+
+static void say_pools(const struct bal_conf *c, unsigned server, FILE *to)
+{
+	const char *between = "";
+
+	for (unsigned i = 0; i < bal_pools(c); i++) {
+		const char *name = bal_pool_name(c, i);
+		if (!stats_in_pool(c, i, server) || name[0] == '\0')
+			continue;
+		fprintf(to, "%s%s", between, name);
+		between = " ";
+	}
+	fputc('\n', to);
 }
 
 static void show_server(const struct stats *s, unsigned i, FILE *to)
@@ -203,13 +224,13 @@ static void show_server(const struct stats *s, unsigned i, FILE *to)
 
 	stats_name(c, name);
 	ep_format(&c->addr, addr);
-	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s "
-	        "%s\n",
+	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s ",
 	        i, name, addr, stats_state(v), tenths(v->qps10, qps), v->qps_limit, v->order,
 	        v->weight, (unsigned long long)v->counts.queries,
 	        (unsigned long long)v->counts.timeouts, tenths(v->drops10, drops),
 	        tenths(v->latency_us / 100, latency), v->outstanding, v->transitions,
-	        tenths(v->down_ms / 100, down), "");
+	        tenths(v->down_ms / 100, down));
+	say_pools(&s->config->conf, i, to);
 }
 
 /* dnsdist's columns, with two of ours before the last. */
@@ -255,22 +276,34 @@ void stats_show_all(const struct stats *s, FILE *to)
 	}
 }
 
-void stats_show_pools(const struct stats *s, FILE *to)
+static void show_pool(const struct stats *s, unsigned pool, FILE *to)
 {
 	const struct bal_conf *c = &s->config->conf;
+	const struct bal_cache_conf *cached = bal_pool_cache(c, pool);
 	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT], cache[32] = "";
+	bool more = false;
 
-	if (c->cache.entries > 0)
-		snprintf(cache, sizeof(cache), "%llu/%u", (unsigned long long)s->cache_entries,
-		         c->cache.entries);
-	fprintf(to, "%-20s     %20s %20s %s\n", "Name", "Cache", "ServerPolicy", "Servers");
-	fprintf(to, "%-20s     %20s %20s ", "", cache, stats_policy(c));
+	if (cached->entries > 0)
+		snprintf(cache, sizeof(cache), "%llu/%u",
+		         (unsigned long long)s->pool[pool].entries, cached->entries);
+	fprintf(to, "%-20s     %20s %20s ", bal_pool_name(c, pool), cache,
+	        stats_policy(c, pool));
 	for (unsigned i = 0; i < c->server_n; i++) {
+		if (!bal_pool_has(c, pool, i))
+			continue;
 		stats_name(&c->server[i], name);
 		ep_format(&c->server[i].addr, addr);
-		fprintf(to, "%s%s %s", i > 0 ? ", " : "", name, addr);
+		fprintf(to, "%s%s %s", more ? ", " : "", name, addr);
+		more = true;
 	}
 	fputc('\n', to);
+}
+
+void stats_show_pools(const struct stats *s, FILE *to)
+{
+	fprintf(to, "%-20s     %20s %20s %s\n", "Name", "Cache", "ServerPolicy", "Servers");
+	for (unsigned i = 0; i < bal_pools(&s->config->conf); i++)
+		show_pool(s, i, to);
 }
 
 void stats_show_binds(const struct stats *s, FILE *to)

@@ -25,6 +25,11 @@ struct stats_server {
 	uint64_t qps10, drops10;       /* queries and time-outs a second, times 10 */
 };
 
+/* The packet cache of a pool. */
+struct stats_pool {
+	uint64_t hits, misses, entries;
+};
+
 /* A counter of the shell, beside the core's. */
 struct stats_own {
 	const char *name, *prose;
@@ -41,6 +46,8 @@ struct stats {
 	unsigned own_n;
 	struct stats_own own[STATS_OWN_MAX];
 	struct stats_server *server;   /* conf.server_n of them */
+	struct stats_pool *pool;       /* bal_pools of them */
+	unsigned asked;                /* stats_json_pool: which */
 };
 
 struct stats *stats_new(const struct config *config);
@@ -65,7 +72,10 @@ unsigned stats_list(const struct stats *s, struct stats_item out[STATS_MAX]);
 void stats_name(const struct bal_server *s, char out[BAL_NAME_TEXT + EP_TEXT]);
 /* UP and DOWN when forced, up and down when checked, drain for one that is up and takes nothing. */
 const char *stats_state(const struct stats_server *s);
-const char *stats_policy(const struct bal_conf *conf);
+/* The policy of a pool. */
+const char *stats_policy(const struct bal_conf *conf, unsigned pool);
+/* Whether the pool is told as one of the server's: none is for one in the default pool alone. */
+bool stats_in_pool(const struct bal_conf *conf, unsigned pool, unsigned server);
 
 /* Prometheus' text, version 0.0.4. */
 void stats_metrics(const struct stats *s, FILE *to);

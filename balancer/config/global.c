@@ -143,6 +143,8 @@ static int set_chashed_factor(lua_State *l)
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "newServer", cf_server_new }, { "setServerPolicy", cf_set_server_policy },
+	{ "setPoolServerPolicy", cf_set_pool_policy },
+	{ "setPoolServerPolicyLua", cf_set_pool_policy_lua },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -198,8 +200,7 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicy",
-	"setPoolServerPolicyLua", NULL,
+	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
 	"setRules", "setAPIWritable", "setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",

@@ -241,6 +241,28 @@ static int get_is_up(lua_State *l)
 	return 1;
 }
 
+static int add_pool(lua_State *l)
+{
+	struct bal_server *s = self(l);
+
+	not_in_a_call(l, "addPool");
+	unsigned pool = cf_want_pool(l, 2, "addPool");
+	if (s != NULL)
+		s->pools |= UINT64_C(1) << pool;
+	return 0;
+}
+
+static int remove_pool(lua_State *l)
+{
+	struct bal_server *s = self(l);
+
+	not_in_a_call(l, "rmPool");
+	unsigned pool = cf_want_pool(l, 2, "rmPool");
+	if (s != NULL)
+		s->pools &= ~(UINT64_C(1) << pool);
+	return 0;
+}
+
 /* ---- attributes ---- */
 
 static int get_up_status(lua_State *l)
@@ -401,6 +423,7 @@ static const struct cf_member members[] = {
 	{ "getNameWithAddr", get_name_with_addr, NULL, NULL }, { "getID", get_id, NULL, NULL },
 	{ "getLatency", get_latency, NULL, NULL }, { "getDrops", get_drops, NULL, NULL },
 	{ "getOutstanding", get_outstanding, NULL, NULL }, { "isUp", get_is_up, NULL, NULL },
+	{ "addPool", add_pool, NULL, NULL }, { "rmPool", remove_pool, NULL, NULL },
 	{ "upStatus", NULL, get_up_status, set_up_status },
 	{ "weight", NULL, get_weight, set_weight }, { "order", NULL, get_order, set_order },
 	{ "name", NULL, get_name_attribute, set_name },

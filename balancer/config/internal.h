@@ -32,6 +32,19 @@ struct cf_handle {
 	bool up;            /* upStatus, as long as nothing was probed */
 };
 
+struct loader_cache {
+	struct bal_cache_conf conf;         /* entries 0: none */
+	unsigned id;                        /* its own, from 1 */
+};
+
+struct loader_pool {
+	char name[BAL_NAME_TEXT];
+	unsigned line;                      /* that named it first */
+	struct cf_policy policy;            /* policy 0: what setServerPolicy says */
+	unsigned policy_line, policy_source;
+	struct loader_cache cache;
+};
+
 struct loader {
 	struct luabox box;                  /* first: cf_loader finds the rest by it */
 	enum config_mode mode;
@@ -42,8 +55,9 @@ struct loader {
 	uint32_t max_outstanding;
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
-	struct bal_cache_conf cache;        /* of the default pool; entries 0: none */
 	uint32_t stale_s;
+	unsigned cache_n, pool_n;
+	struct loader_pool pool[BAL_POOLS_MAX]; /* the first is the default one */
 	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition, removed ones too */
@@ -213,9 +227,10 @@ struct bal_listen cf_tcp_listen(lua_State *l, const char *function);
 enum { CF_TCP_NAMES = 16 };
 size_t cf_tcp_names(const char **out);
 
-/* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
+/* cache.c: newPacketCache, setStaleCacheEntriesTTL. */
 int cf_cache_new(lua_State *l);
-int cf_pool_get(lua_State *l);
+/* The cache at index; NULL: it isn't one. */
+const struct loader_cache *cf_cache_of(lua_State *l, int index);
 int cf_set_stale(lua_State *l);
 void cf_cache_register(lua_State *l);
 
@@ -223,6 +238,8 @@ void cf_cache_register(lua_State *l);
 struct cf_policy cf_want_policy(lua_State *l, int index, const char *what);
 /* Out of a name at 1 and a function at 2. */
 struct cf_policy cf_want_lua_policy(lua_State *l, const char *what);
+/* As a core knows it. */
+struct bal_lua_policy cf_lua_policy(const struct cf_policy *p);
 int cf_set_server_policy(lua_State *l);
 int cf_set_server_policy_lua(lua_State *l);
 int cf_new_server_policy(lua_State *l);
@@ -231,8 +248,28 @@ void cf_policy_register(lua_State *l);
 enum { CF_POLICY_NAMES = 8 };
 size_t cf_policy_names(const char **out);
 
+/* pool.c */
+/* The pool of that name, made if there is none. what: for the message. */
+unsigned cf_pool(lua_State *l, const char *name, const char *what);
+unsigned cf_want_pool(lua_State *l, int index, const char *what);
+/* A name or a table of them, as bits; none at all is the default pool. */
+uint64_t cf_want_pools(lua_State *l, int index, const char *what);
+int cf_pool_get(lua_State *l);
+int cf_set_pool_policy(lua_State *l);
+int cf_set_pool_policy_lua(lua_State *l);
+void cf_pool_register(lua_State *l);
+/* The pools; NULL and *n 0: only the default one, with all servers. The caller frees. */
+struct bal_pool *cf_pools(const struct loader *ld, unsigned *n);
+/* True when the value is a userdata with that metatable. */
+bool cf_is_a(lua_State *l, int index, const char *meta);
+/* A metatable whose __index is the function, and that nobody can look at. */
+void cf_add_meta(lua_State *l, const char *name, lua_CFunction index);
+/* __index of what nothing else knows: an error, and in foreign mode it does nothing. */
+int cf_no_method(lua_State *l, const char *what, const char *expected);
+
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);
+/* A policy as dnsdist names them. what: the function, for the message. */
 
 /* admin.c: console and web server. */
 void cf_admin_defaults(struct config_admin *a);

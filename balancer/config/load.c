@@ -34,6 +34,7 @@ static void set_defaults(struct loader *ld)
 	ld->policy.policy = BAL_LEAST_OUTSTANDING;
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
+	ld->pool_n = 1;
 	bal_tcp_defaults(&ld->tcp);
 	cf_admin_defaults(&ld->admin);
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
@@ -57,27 +58,36 @@ static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool re
 	return to;
 }
 
-/* chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
-static const char *check_ring(lua_State *l, const struct loader *ld)
+/* The i-th of those that there are in the end. */
+static const struct bal_server *sorted(const struct loader *ld, unsigned i)
+{
+	return &ld->server[ld->sorted[i]];
+}
+
+static bool in_pool(const struct loader *ld, unsigned i, unsigned pool)
+{
+	return (sorted(ld, i)->pools >> pool & 1) != 0;
+}
+
+/* A pool with chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
+static const char *check_ring(lua_State *l, const struct loader *ld, unsigned pool, unsigned line,
+                              unsigned source)
 {
 	char a[BAL_SERVER_ID], b[BAL_SERVER_ID];
 	uint64_t points = 0;
 
-	if (ld->policy.policy != BAL_CHASHED)
-		return NULL;
 	for (unsigned i = 0; i < ld->sorted_n; i++)
-		points += (uint64_t)ld->server[ld->sorted[i]].weight;
+		points += in_pool(ld, i, pool) ? (uint64_t)sorted(ld, i)->weight : 0;
 	if (points > BAL_POINTS_MAX)
 		return lua_pushfstring(l, "config#%d:%d: setServerPolicy: chashed: the weights' "
-		                       "sum is above %d: expected lower weights",
-		                       (int)ld->policy_source, (int)ld->policy_line,
-		                       BAL_POINTS_MAX);
+		                       "sum is above %d: expected lower weights", (int)source,
+		                       (int)line, BAL_POINTS_MAX);
 	for (unsigned i = 0; i < ld->sorted_n; i++) {
-		const struct bal_server *s = &ld->server[ld->sorted[i]];
+		const struct bal_server *s = sorted(ld, i);
 		bal_server_id(s, a);
 		for (unsigned k = 0; k < i; k++) {
-			bal_server_id(&ld->server[ld->sorted[k]], b);
-			if (strcmp(a, b) == 0)
+			bal_server_id(sorted(ld, k), b);
+			if (in_pool(ld, i, pool) && in_pool(ld, k, pool) && strcmp(a, b) == 0)
 				return lua_pushfstring(l, "config#%d:%d: newServer: two servers "
 				                       "are '%s' to chashed: expected an id of "
 				                       "its own for each", (int)s->source,
@@ -85,6 +95,20 @@ static const char *check_ring(lua_State *l, const struct loader *ld)
 		}
 	}
 	return NULL;
+}
+
+static const char *check_rings(lua_State *l, const struct loader *ld)
+{
+	const char *message = NULL;
+
+	for (unsigned i = 0; i < ld->pool_n && message == NULL; i++) {
+		const struct loader_pool *p = &ld->pool[i];
+		bool own = p->policy.policy != 0;
+		if ((own ? p->policy.policy : ld->policy.policy) == BAL_CHASHED)
+			message = check_ring(l, ld, i, own ? p->policy_line : ld->policy_line,
+			                     own ? p->policy_source : ld->policy_source);
+	}
+	return message;
 }
 
 /* In the order of the configuration. */
@@ -95,7 +119,7 @@ static struct bal_server *servers(const struct loader *ld)
 	to = realloc(to, (ld->sorted_n + 1) * sizeof(*to));
 	MUST(to != NULL);
 	for (unsigned i = 0; i < ld->sorted_n; i++)
-		to[i] = ld->server[ld->sorted[i]];
+		to[i] = *sorted(ld, i);
 	return to;
 }
 
@@ -104,11 +128,12 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	const struct ep default_front = { ip_v4(127, 0, 0, 1), 53 };
+	const struct cf_policy *p;
 
 	MUST(c != NULL);
-	c->conf.policy = ld->policy.policy;
-	c->conf.lua.function = ld->policy.function;
-	snprintf(c->conf.lua.name, sizeof(c->conf.lua.name), "%s", ld->policy.name);
+	p = ld->pool[0].policy.policy != 0 ? &ld->pool[0].policy : &ld->policy;
+	c->conf.policy = p->policy;
+	c->conf.lua = cf_lua_policy(p);
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
@@ -117,7 +142,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.perturbation = ld->perturbation;
 	c->conf.weighted_factor_ppm = ld->weighted_factor_ppm;
 	c->conf.chashed_factor_ppm = ld->chashed_factor_ppm;
-	c->conf.cache = ld->cache;
+	c->conf.cache = ld->pool[0].cache.conf;
+	c->conf.pool = cf_pools(ld, &c->conf.pool_n);
 	c->conf.stale_s = ld->stale_s;
 	c->conf.server_n = ld->sorted_n;
 	c->conf.server = servers(ld);
@@ -216,6 +242,7 @@ static int fill(lua_State *l)
 	cf_question_register(l);
 	cf_server_register(l);
 	cf_cache_register(l);
+	cf_pool_register(l);
 	cf_foreign_register(l);
 	cf_global_register(l);
 	return 0;
@@ -285,7 +312,7 @@ static struct config *parse(const char *name, char *take_text, size_t len, bool 
 	cf_source_add(&ld, name, take_text, len);
 	const char *message = cf_evaluate(&ld, &l);
 	if (message == NULL)
-		message = check_ring(l, &ld);
+		message = check_rings(l, &ld);
 	if (message == NULL)
 		c = finish(&ld, o);
 	else
@@ -325,6 +352,7 @@ void config_free(struct config *c)
 	free((void *)(uintptr_t)c->conf.front);
 	free((void *)(uintptr_t)c->conf.listen);
 	free((void *)(uintptr_t)c->conf.acl);
+	free((void *)(uintptr_t)c->conf.pool);
 	free(c->note);
 	cf_sources_free(c->source, c->source_n);
 	free(c);

@@ -109,6 +109,14 @@ struct cf_policy cf_want_lua_policy(lua_State *l, const char *what)
 	return p;
 }
 
+struct bal_lua_policy cf_lua_policy(const struct cf_policy *p)
+{
+	struct bal_lua_policy lua = { .function = p->function };
+
+	snprintf(lua.name, sizeof(lua.name), "%s", p->name);
+	return lua;
+}
+
 /* ---- functions of the configuration ---- */
 
 static int use(lua_State *l, const struct cf_policy *p)

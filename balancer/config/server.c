@@ -169,20 +169,6 @@ static void read_check_type(lua_State *l, struct bal_server *s, int index)
 	        "65535", text);
 }
 
-static void read_pool(lua_State *l, int index)
-{
-	bool default_pool = lua_type(l, index) == LUA_TSTRING && lua_objlen(l, index) == 0;
-
-	if (lua_istable(l, index) && lua_objlen(l, index) == 1) {
-		lua_rawgeti(l, index, 1);
-		default_pool = lua_type(l, -1) == LUA_TSTRING && lua_objlen(l, -1) == 0;
-		lua_pop(l, 1);
-	}
-	if (!default_pool)
-		cf_fail(l, "newServer: pool: '%s' is not supported yet: expected the default pool, "
-		        "\"\"", cf_show(l, index));
-}
-
 /* Pushes t[name] of the table at index 1. False, and nothing pushed, when it is nil. */
 static bool get(lua_State *l, const char *name)
 {
@@ -242,7 +228,7 @@ static bool read_table(lua_State *l, struct bal_server *s)
 	if (get(l, "checkType"))
 		read_check_type(l, s, lua_gettop(l));
 	if (get(l, "pool"))
-		read_pool(l, lua_gettop(l));
+		s->pools = cf_want_pools(l, lua_gettop(l), "newServer: pool");
 	return !get(l, "weight") || read_weight(l, s, lua_gettop(l));
 }
 

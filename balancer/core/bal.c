@@ -22,8 +22,8 @@ struct bal {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
 	int64_t now_ns;            /* of the call at hand, never decreasing */
-	bool policy_fresh;         /* the policy has seen who is up in this batch */
-	struct policy policy;
+	uint64_t batch;            /* number of the batch: each policy looks once who is up */
+	struct policy *policy;     /* by pool */
 	struct idtable out;
 	struct cache cache;
 	struct drbg random;
@@ -37,7 +37,11 @@ struct bal {
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
-	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
+	size_t policies = arena_need(bal_pools(conf), sizeof(struct policy));
+
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		policies += policy_arena_size(conf, i);
+	return arena_need(1, sizeof(struct bal)) + policies + idt_arena_size(conf) +
 	       cache_arena_size(conf) + btcp_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
 }
@@ -51,18 +55,21 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->conf = conf;
 	b->shared = shared;
 	b->now_ns = INT64_MIN;
-	policy_init(&b->policy, a, conf, shared, seed);
+	b->policy = arena_take(a, bal_pools(conf), sizeof(*b->policy));
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		policy_init(&b->policy[i], a, conf, i, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
 	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
-	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
+	b->tcp = btcp_init(a, conf, shared, b->policy, seed, worker);
 	return b;
 }
 
 void bal_set_hooks(struct bal *b, const struct bal_hooks *h)
 {
-	b->policy.hooks = h;
+	for (unsigned i = 0; i < bal_pools(b->conf); i++)
+		b->policy[i].hooks = h;
 }
 
 unsigned bal_ports(const struct bal_conf *conf)
@@ -121,7 +128,7 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 }
 
 static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
-                     const struct dns_question *question)
+                     const struct dns_question *question, unsigned pool)
 {
 	q->sent_ns = b->now_ns;
 	q->client = d->peer;
@@ -129,6 +136,7 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	q->type = question->type;
 	q->class = question->class;
 	q->client_id = dns_id(d->data);
+	q->pool = (uint8_t)pool;
 	q->name_len = (uint8_t)question->name_len;
 	q->flags_hi = d->data[2];
 	q->flags_lo = d->data[3];
@@ -136,7 +144,7 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 }
 
 /* The server that the policy's function says. */
-static int call(struct bal *b, const struct dgram *d, const struct dns_question *question)
+static int call(const struct policy *p, const struct dgram *d, const struct dns_question *question)
 {
 	const struct bal_hook_query q = {
 		.name = d->data + DNS_HEADER, .name_len = question->name_len,
@@ -145,48 +153,46 @@ static int call(struct bal *b, const struct dgram *d, const struct dns_question 
 		.local = &d->local, .message = d->data, .len = d->len, .end = question->end,
 	};
 
-	return policy_call(&b->policy, &q);
+	return policy_call(p, &q);
 }
 
-/* The server that the policy says; BAL_HOOK_NONE: none. */
-static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
+/* The server that the pool's policy says; BAL_HOOK_NONE: none. */
+static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question,
+                  unsigned pool)
 {
-	if (!b->policy_fresh) {
-		policy_refresh(&b->policy);
-		b->policy_fresh = true;
-	}
-	if (policy_calls(&b->policy))
-		return call(b, d, question);
-	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
+	policy_look(&b->policy[pool], b->batch);
+	if (policy_calls(&b->policy[pool]))
+		return call(&b->policy[pool], d, question);
+	return policy_pick(&b->policy[pool], &b->random, b->now_ns, d->data + DNS_HEADER,
 	                   question->name_len);
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
 static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
-                                    const struct dns_question *question)
+                                    const struct dns_question *question, unsigned pool)
 {
 	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
 	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
 
 	if (q == NULL)
 		return BAL_DROP_FULL;
-	remember(b, &q->q, d, question);
+	remember(b, &q->q, d, question, pool);
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
 }
 
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
-                                int server)
+                                unsigned pool, int server)
 {
 	if (server < 0)
 		return server == BAL_HOOK_FAILED ? BAL_DROP_LUA : no_server(b, d, question);
 	if (d->proto == DGRAM_TCP)
-		return forward_tcp(b, d, (unsigned)server, question);
+		return forward_tcp(b, d, (unsigned)server, question, pool);
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
-	remember(b, q, d, question);
+	remember(b, q, d, question, pool);
 	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
 	dns_put16(d->data, q->id);
 	d->peer = b->conf->server[server].addr;
@@ -199,6 +205,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 {
 	struct dns_question question;
+	unsigned pool = 0;
 	int server = -1;
 
 	if (!prefix_any(b->conf->acl, b->conf->acl_n, &d->peer.ip))
@@ -216,12 +223,12 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 		return BAL_DROP_BROKEN;
 	/* before the policy: a hit takes no turn and uses up no qps */
 	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
-		server = choose(b, d, &question);
-	if (cache_answer(&b->cache, b->now_ns, d, &question))
+		server = choose(b, d, &question, pool);
+	if (cache_answer(&b->cache, b->now_ns, pool, d, &question))
 		return BAL_CACHE_HIT;
 	if (!HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
-		server = choose(b, d, &question);
-	return forward(b, d, &question, server);
+		server = choose(b, d, &question, pool);
+	return forward(b, d, &question, pool, server);
 }
 
 /* True when the message has q's question: its name without regard to case, its type and class. */
@@ -420,7 +427,7 @@ static void begin(struct bal *b, int64_t now_ns)
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 {
 	begin(b, now_ns);
-	b->policy_fresh = false;
+	b->batch++;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
 			__builtin_prefetch(d[i + 1].data);
@@ -473,14 +480,28 @@ const struct bal_counts *bal_counts(const struct bal *b)
 	return &b->counts;
 }
 
+struct bal_pool_counts bal_pool_counts(const struct bal *b, unsigned pool)
+{
+	MUST(pool < bal_pools(b->conf));
+	return b->cache.counts[pool];
+}
+
 uint64_t bal_cache_misses(const struct bal *b)
 {
-	return b->cache.misses;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < bal_pools(b->conf); i++)
+		n += b->cache.counts[i].misses;
+	return n;
 }
 
 uint64_t bal_not_cached(const struct bal *b)
 {
-	return b->cache.not_cached;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < bal_pools(b->conf); i++)
+		n += b->cache.counts[i].not_cached;
+	return n;
 }
 
 uint32_t bal_outstanding(const struct bal *b)

@@ -82,9 +82,14 @@ bool bal_verdict_sends(enum bal_verdict v);
 uint64_t bal_count(const struct bal *b, enum bal_verdict v);
 uint64_t bal_timeouts(const struct bal *b);
 uint32_t bal_outstanding(const struct bal *b);
-/* Queries that were looked up in the packet cache and not found; answers that it didn't take. */
+/* Queries that were looked up in a packet cache and not found; answers that it didn't take. */
 uint64_t bal_cache_misses(const struct bal *b);
 uint64_t bal_not_cached(const struct bal *b);
+/* What a worker counts of a pool's packet cache. */
+struct bal_pool_counts {
+	uint64_t hits, misses, not_cached;
+};
+struct bal_pool_counts bal_pool_counts(const struct bal *b, unsigned pool);
 /*
  * What a worker counts of one server: what it was sent (over TCP: first tries), answered, and
  * didn't answer in time (over UDP).

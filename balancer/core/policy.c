@@ -7,38 +7,53 @@
 
 enum { SECOND_NS = 1000000000, MILLION = 1000000 };
 
-static size_t candidates_size(const struct bal_conf *conf)
+static size_t candidates_size(unsigned n)
 {
-	return arena_need(conf->server_n, sizeof(uint16_t)) +
-	       arena_need(conf->server_n, sizeof(uint32_t));
+	return arena_need(n, sizeof(uint16_t)) + arena_need(n, sizeof(uint32_t));
 }
 
-static void candidates_init(struct candidates *c, struct arena *a, const struct bal_conf *conf)
+static void candidates_init(struct candidates *c, struct arena *a, unsigned n)
 {
-	c->server = arena_take(a, conf->server_n, sizeof(*c->server));
-	c->sum = arena_take(a, conf->server_n, sizeof(*c->sum));
+	c->server = arena_take(a, n, sizeof(*c->server));
+	c->sum = arena_take(a, n, sizeof(*c->sum));
 }
 
-size_t policy_arena_size(const struct bal_conf *conf)
+size_t policy_arena_size(const struct bal_conf *conf, unsigned pool)
 {
-	return 2 * candidates_size(conf) + arena_need(conf->server_n, sizeof(uint8_t)) +
-	       (conf->policy == BAL_CHASHED ? hashring_arena_size(conf) : 0);
+	unsigned n = bal_pool_servers(conf, pool);
+
+	return 2 * candidates_size(n) + arena_need(n, sizeof(uint16_t)) +
+	       arena_need(conf->server_n, sizeof(uint8_t)) +
+	       (bal_pool_policy(conf, pool) == BAL_CHASHED ? hashring_arena_size(conf, pool) : 0);
 }
 
-void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
+static void take_members(struct policy *p, struct arena *a)
+{
+	unsigned n = 0;
+
+	p->member_n = bal_pool_servers(p->conf, p->pool);
+	p->member = arena_take(a, p->member_n, sizeof(*p->member));
+	for (unsigned i = 0; i < p->conf->server_n; i++)
+		if (bal_pool_has(p->conf, p->pool, i))
+			p->member[n++] = (uint16_t)i;
+}
+
+void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf, unsigned pool,
                  struct bal_shared *shared, const uint8_t seed[DRBG_SEED])
 {
 	struct drbg r;
 
 	drbg_init(&r, seed, DRBG_PERTURBATION, 0);
-	*p = (struct policy){ .conf = conf, .shared = shared };
+	*p = (struct policy){ .conf = conf, .shared = shared, .pool = pool,
+	                      .kind = bal_pool_policy(conf, pool) };
 	p->perturbation = conf->perturbation_set ? conf->perturbation : drbg_u32(&r);
-	candidates_init(&p->up, a, conf);
-	candidates_init(&p->light, a, conf);
+	take_members(p, a);
+	candidates_init(&p->up, a, p->member_n);
+	candidates_init(&p->light, a, p->member_n);
 	p->is_up = arena_take(a, conf->server_n, sizeof(*p->is_up));
-	if (conf->policy == BAL_CHASHED)
-		hashring_init(&p->ring, a, conf, p->perturbation);
-	p->function = conf->policy == BAL_LUA ? conf->lua.function : 0;
+	if (p->kind == BAL_CHASHED)
+		hashring_init(&p->ring, a, conf, pool, p->perturbation);
+	p->function = p->kind == BAL_LUA ? bal_pool_lua(conf, pool)->function : 0;
 }
 
 static void add(struct candidates *c, const struct policy *p, unsigned server)
@@ -81,9 +96,9 @@ static void sort_by_order(struct candidates *c, const struct policy *p)
 /* Up or not: all but those that are to take nothing. */
 static void take_all(struct policy *p)
 {
-	for (unsigned i = 0; i < p->conf->server_n; i++)
-		if (!bal_shared_drained(p->shared, i))
-			add(&p->up, p, i);
+	for (unsigned i = 0; i < p->member_n; i++)
+		if (!bal_shared_drained(p->shared, p->member[i]))
+			add(&p->up, p, p->member[i]);
 }
 
 static bool takes_queries(const struct policy *p, unsigned server)
@@ -118,24 +133,25 @@ void policy_refresh(struct policy *p)
 	const struct bal_conf *conf = p->conf;
 
 #ifdef EK_DEFECTS
-	for (unsigned i = 0; i < conf->server_n; i++)
-		gather(p, i);
+	for (unsigned i = 0; i < p->member_n; i++)
+		gather(p, p->member[i]);
 #endif
 	p->up.n = 0;
-	for (unsigned i = 0; i < conf->server_n; i++) {
-		p->is_up[i] = takes_queries(p, i);
-		if (p->is_up[i])
-			add(&p->up, p, i);
+	for (unsigned i = 0; i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		p->is_up[server] = takes_queries(p, server);
+		if (p->is_up[server])
+			add(&p->up, p, server);
 	}
-	if (p->up.n == 0 && conf->policy == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
+	if (p->up.n == 0 && p->kind == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
 		take_all(p);
 	if (policy_calls(p)) { /* it asks for itself who is up */
 		p->up.n = 0;
 		take_all(p);
 	}
-	if (conf->policy == BAL_FIRST_AVAILABLE)
+	if (p->kind == BAL_FIRST_AVAILABLE)
 		sort_by_order(&p->up, p);
-	if (conf->policy == BAL_ORDERED_WRANDOM)
+	if (p->kind == BAL_ORDERED_WRANDOM)
 		keep_first_order(&p->up, p);
 }
 
@@ -234,7 +250,7 @@ static int pick_whashed(struct policy *p, struct drbg *r, uint32_t hash)
 
 static int pick_chashed(struct policy *p, struct drbg *r, uint32_t hash)
 {
-	if (HAS_DEFECT(p->conf, DEFECT_ROTATE_ON_DOWN) && p->up.n < p->conf->server_n)
+	if (HAS_DEFECT(p->conf, DEFECT_ROTATE_ON_DOWN) && p->up.n < p->member_n)
 		return pick_whashed(p, r, hash);
 	if (forgets(p, r))
 		return pick_wrandom(p, r);
@@ -258,9 +274,11 @@ static int pick_roundrobin(const struct policy *p, struct drbg *r)
 		return -1;
 	if (HAS_DEFECT(p->conf, DEFECT_ROUNDROBIN_SKIPS) &&
 	    draw_below(r, MILLION) < DEFECT_VALUE(p->conf, DEFECT_ROUNDROBIN_SKIPS))
-		turn = atomic_load_explicit(&p->shared->turn, memory_order_relaxed) - 1;
+		turn = atomic_load_explicit(&p->shared->pool[p->pool].turn,
+		                            memory_order_relaxed) - 1;
 	else
-		turn = atomic_fetch_add_explicit(&p->shared->turn, 1, memory_order_relaxed);
+		turn = atomic_fetch_add_explicit(&p->shared->pool[p->pool].turn, 1,
+		                                 memory_order_relaxed);
 	return p->up.server[turn % p->up.n];
 }
 
@@ -349,7 +367,7 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 	if (herds(p))
 		return (int)p->herd;
 #endif
-	switch (p->conf->policy) {
+	switch (p->kind) {
 	case BAL_WRANDOM:
 	case BAL_ORDERED_WRANDOM:
 		return pick_wrandom(p, r);

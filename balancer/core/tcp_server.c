@@ -162,7 +162,7 @@ bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
 
 /* ---- another try ---- */
 
-static int pick(struct tcp *t, const struct idt_query *q)
+static int pick(struct tcp *t, struct policy *p, const struct idt_query *q)
 {
 	const struct bal_hook_query h = {
 		.name = q->name, .name_len = q->name_len, .type = q->type, .class = q->class,
@@ -170,24 +170,25 @@ static int pick(struct tcp *t, const struct idt_query *q)
 		.tcp = true, .peer = &q->client, .local = &q->local,
 	};
 
-	if (policy_calls(t->policy))
-		return policy_call(t->policy, &h);
-	return policy_pick(t->policy, &t->random, t->now_ns, q->name, q->name_len);
+	if (policy_calls(p))
+		return policy_call(p, &h);
+	return policy_pick(p, &t->random, t->now_ns, q->name, q->name_len);
 }
 
 static int another(struct tcp *t, const struct tcp_query *q)
 {
+	struct policy *p = &t->policy[q->q.pool];
 	unsigned not = q->server;
 
-	policy_refresh(t->policy);
+	policy_refresh(p);
 	for (unsigned i = 0; i < TCP_PICKS; i++) {
-		int server = pick(t, &q->q);
+		int server = pick(t, p, &q->q);
 		if (server < 0 || (unsigned)server != not)
 			return server;
 	}
 	for (unsigned i = 1; i < t->conf->server_n; i++) {
 		unsigned server = (not + i) % t->conf->server_n;
-		if (bal_shared_up(t->shared, server))
+		if (bal_shared_up(t->shared, server) && bal_pool_has(t->conf, q->q.pool, server))
 			return (int)server;
 	}
 	return (int)not;

@@ -318,6 +318,8 @@ static void answer_counts(struct worker *w)
 	w->snapshot.counts = *bal_counts(w->bal);
 	for (unsigned i = 0; i < w->conf->server_n; i++)
 		w->snapshot.server[i] = *bal_server_counts(w->bal, i);
+	for (unsigned i = 0; i < bal_pools(w->conf); i++)
+		w->snapshot.pool[i] = bal_pool_counts(w->bal, i);
 	sem_post(&w->answered);
 }
 
@@ -443,7 +445,9 @@ static int take_memory(struct worker *w, const struct bal_conf *conf)
 	w->out = calloc(outs > 0 ? outs : 1, sizeof(*w->out));
 	w->touched = calloc(outs > 0 ? outs : 1, sizeof(*w->touched));
 	w->snapshot.server = calloc(conf->server_n + 1u, sizeof(*w->snapshot.server));
-	MUST(w->out != NULL && w->touched != NULL && w->snapshot.server != NULL);
+	w->snapshot.pool = calloc(bal_pools(conf), sizeof(*w->snapshot.pool));
+	MUST(w->out != NULL && w->touched != NULL && w->snapshot.server != NULL &&
+	     w->snapshot.pool != NULL);
 	MUST(pthread_mutex_init(&w->asking, NULL) == 0);
 	return host_arena(&w->arena, bal_arena_size(conf));
 }
@@ -541,6 +545,11 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 		c->server[i].queries += w->snapshot.server[i].queries;
 		c->server[i].responses += w->snapshot.server[i].responses;
 		c->server[i].timeouts += w->snapshot.server[i].timeouts;
+	}
+	for (unsigned i = 0; c->pool != NULL && i < bal_pools(w->conf); i++) {
+		c->pool[i].hits += w->snapshot.pool[i].hits;
+		c->pool[i].misses += w->snapshot.pool[i].misses;
+		c->pool[i].not_cached += w->snapshot.pool[i].not_cached;
 	}
 }
 

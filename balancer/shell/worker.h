@@ -39,6 +39,7 @@ struct worker_counts {
 	uint64_t tcp_outstanding, tcp_clients, tcp_servers, tcp_stuck;
 	struct bal_counts counts;
 	struct bal_server_counts *server;  /* the configuration's servers; NULL: not wanted */
+	struct bal_pool_counts *pool;      /* its pools; NULL: not wanted */
 };
 
 struct worker;

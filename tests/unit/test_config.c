@@ -319,8 +319,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "65535" },
 	{ "a bad name to check", "newServer{address='192.0.2.1', checkName='a..b'}", "f.conf:1: "
 	  "newServer: checkName: 'a..b': expected a domain name" },
-	{ "a pool", "newServer{address='192.0.2.1', pool='p'}", "f.conf:1: newServer: pool: 'p' is "
-	  "not supported yet: expected the default pool, \"\"" },
+	{ "a pool that is a number", "newServer{address='192.0.2.1', pool=1}", "f.conf:1: "
+	  "newServer: pool: '1': expected text" },
 	{ "a long name", "newServer{address='192.0.2.1', name=string.rep('n', 64)}",
 	  "f.conf:1: newServer: name: 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 	  "nnnnn': expected at most 63 bytes" },
@@ -553,8 +553,7 @@ static void foreign_mode_refuses_what_would_change_the_choice(void **state)
 {
 	static const char *const texts[] = {
 		"setServerPolicyLua('x', function() end)", "getServer(0):setDown()",
-		"newServer{address='192.0.2.1', pool='p'}", "setServerPolicy(nosuch)",
-		"newServer{address='nonsense'}",
+		"setServerPolicy(nosuch)", "newServer{address='nonsense'}",
 	};
 
 	(void)state;
