@@ -200,7 +200,8 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI", NULL,
+	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI",
+	NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
 	"setRules", "setAPIWritable", "setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",

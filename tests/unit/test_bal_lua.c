@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "balancer/core/policy.h"
 #include "tests/tcp_rig.h"
 
 /* A function that says what it is told to, and remembers what it was asked. */
@@ -155,6 +156,41 @@ static void over_tcp_it_is_asked_again_for_another_try(void **state)
 	rig_stop(&t.rig);
 }
 
+static void each_pool_has_its_own_function(void **state)
+{
+	static struct bal_pool pool[2] = {
+		{ .policy = BAL_LUA, .lua.function = 3 },
+		{ .name = "p", .policy = BAL_LUA, .lua.function = 9 },
+	};
+	struct policy policy;
+	uint8_t seed[DRBG_SEED] = { 0 };
+	struct arena a;
+	const struct ep none = { 0 };
+
+	(void)state;
+	start(3, false);
+	rig_stop(&t.rig);
+	t.rig.conf.pool = pool;
+	t.rig.conf.pool_n = 2;
+	t.rig.server[1].pools = 3;
+	t.rig.server[2].pools = 2;
+	assert_int_equal(host_arena(&a, bal_shared_arena_size(&t.rig.conf) +
+	                                policy_arena_size(&t.rig.conf, 1)), 0);
+	policy_init(&policy, &a, &t.rig.conf, 1, bal_shared_init(&a, &t.rig.conf), seed);
+	policy.hooks = &hooks;
+	policy_refresh(&policy);
+	fake.says = 2;
+	const struct bal_hook_query q = { .name = (const uint8_t *)"", .name_len = 1,
+	                                  .peer = &none, .local = &none };
+	assert_true(policy_calls(&policy));
+	assert_int_equal(policy_call(&policy, &q), 2);
+	assert_int_equal(fake.function, 9);
+	assert_int_equal(fake.n, 2);
+	assert_int_equal(fake.server[0], 1);
+	assert_int_equal(fake.server[1], 2);
+	host_arena_free(&a);
+}
+
 static void without_such_a_policy_nothing_is_called(void **state)
 {
 	uint8_t buf[RIG_BYTES];
@@ -178,6 +214,7 @@ int main(void)
 		cmocka_unit_test(none_and_failed_are_told_apart),
 		cmocka_unit_test(a_drained_server_is_not_on_the_list_and_gets_nothing),
 		cmocka_unit_test(over_tcp_it_is_asked_again_for_another_try),
+		cmocka_unit_test(each_pool_has_its_own_function),
 		cmocka_unit_test(without_such_a_policy_nothing_is_called),
 	};
 

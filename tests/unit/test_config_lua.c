@@ -118,6 +118,26 @@ static void a_lua_policy_is_named_and_numbered(void **state)
 	config_free(c);
 }
 
+static void a_pool_may_have_a_lua_policy(void **state)
+{
+	struct config *c = good("newServer{address='192.0.2.1', pool={'p', 'q', 'r'}} "
+	                        "setServerPolicyLua('all', print) "
+	                        "setPoolServerPolicyLua('mine', print, 'p') "
+	                        "setPoolServerPolicy(wrandom, 'q')");
+
+	(void)state;
+	assert_int_equal(c->conf.pool_n, 4);
+	assert_string_equal(bal_pool_lua(&c->conf, 0)->name, "all");
+	assert_int_equal(bal_pool_lua(&c->conf, 0)->function, 1);
+	assert_int_equal(bal_pool_policy(&c->conf, 1), BAL_LUA);
+	assert_string_equal(bal_pool_lua(&c->conf, 1)->name, "mine");
+	assert_int_equal(bal_pool_lua(&c->conf, 1)->function, 2);
+	assert_int_equal(bal_pool_policy(&c->conf, 2), BAL_WRANDOM);
+	assert_int_equal(bal_pool_policy(&c->conf, 3), BAL_LUA);
+	assert_int_equal(bal_pool_lua(&c->conf, 3)->function, 1);
+	config_free(c);
+}
+
 static const struct { const char *what, *text, *error; } bad[] = {
 	{ "no such server", "getServer(3)", "f.conf:2: getServer: there is no server '3': expected "
 	  "an id, a name, or a number from 0 to 2" },
@@ -139,6 +159,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:2: newServerPolicy: more than 4096 functions" },
 	{ "an include without a file", "includeDirectory('.')", "f.conf:2: includeDirectory: not "
 	  "in a text that isn't a file" },
+	{ "a pool's policy without a pool", "setPoolServerPolicyLua('p', print)", "f.conf:2: "
+	  "setPoolServerPolicyLua: 'nothing': expected text" },
 	{ "a bad DNS name", "newDNSName('a..b')", "f.conf:2: newDNSName: 'a..b': expected a domain "
 	  "name" },
 };
@@ -329,6 +351,7 @@ int main(void)
 		cmocka_unit_test(servers_and_policies_are_lua_objects),
 		cmocka_unit_test(what_is_changed_is_in_the_configuration),
 		cmocka_unit_test(a_lua_policy_is_named_and_numbered),
+		cmocka_unit_test(a_pool_may_have_a_lua_policy),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(what_does_not_exist_becomes_a_note_in_foreign_mode),
 		cmocka_unit_test_setup_teardown(included_files_come_in_the_order_of_their_names,
