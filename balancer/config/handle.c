@@ -294,6 +294,13 @@ static int set_weight(lua_State *l)
 {
 	struct bal_shared_server *sh = shared_of(l);
 	struct bal_server *s = of(l);
+	int64_t n;
+
+	if (sh == NULL && cf_is_int(l, 3, &n) && n < 1) { /* as dnsdist: it stays as it was */
+		cf_note(cf_loader(l), CONFIG_PRINT, cf_line(l), "Error setting server's weight: "
+		        "downstream weight value must be greater than 0.");
+		return 0;
+	}
 	int32_t v = (int32_t)cf_want_int(l, 3, "weight", 1, INT32_MAX);
 
 	if (sh != NULL)

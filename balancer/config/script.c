@@ -6,7 +6,9 @@
  */
 #include "script.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -45,6 +47,27 @@ static void push_function(lua_State *l)
 	lua_rawgeti(l, LUA_REGISTRYINDEX, s->ld.function[s->function - 1]);
 }
 
+/*
+ * A message about what a function returned has no line: that where the function begins is as good.
+ * Allocates nothing.
+ */
+static void note_failure(struct script *s, const char *message)
+{
+	static const char nowhere[] = "config: ";
+	char text[CONFIG_ERROR_TEXT];
+	lua_Debug ar;
+
+	lua_rawgeti(s->l, LUA_REGISTRYINDEX, s->ld.function[s->function - 1]);
+	if (strncmp(message, nowhere, sizeof(nowhere) - 1) == 0 &&
+	    lua_getinfo(s->l, ">S", &ar) && ar.linedefined > 0) {
+		snprintf(text, sizeof(text), "%s:%d: %s", ar.short_src, ar.linedefined,
+		         message + sizeof(nowhere) - 1);
+		message = text;
+	}
+	cf_tell(s->error, s->config->source, s->config->source_n, message);
+	s->failures++;
+}
+
 /* Calls one of the C functions below. False: it failed, which is noted. */
 static bool call(struct script *s, int runs)
 {
@@ -56,9 +79,7 @@ static bool call(struct script *s, int runs)
 	if (good)
 		return true;
 	const char *text = lua_type(s->l, -1) == LUA_TSTRING ? lua_tostring(s->l, -1) : NULL;
-	cf_tell(s->error, s->config->source, s->config->source_n,
-	        text != NULL ? text : "a function raised an error that isn't text");
-	s->failures++;
+	note_failure(s, text != NULL ? text : "a function raised an error that isn't text");
 	lua_settop(s->l, 0);
 	return false;
 }

@@ -98,13 +98,16 @@ def ask(s, name, kind):
     return q
 
 
-def heard(s, name, kind):
-    """The answer to a query, or None when the control query behind it is answered alone."""
-    q, control = ask(s, name, kind), ask(s, CONTROL, "A")
-    answers = [dns.message.from_wire(s.recv(4096))]
-    while all(a.id != control.id for a in answers):
-        answers.append(dns.message.from_wire(s.recv(4096)))
-    return next((a for a in answers if a.id == q.id), None)
+def hear(s, q):
+    a = dns.message.from_wire(s.recv(4096))
+    assert a.id == q.id
+    return a
+
+
+def unheard(s, name, kind):
+    """Asks, and asks the control query after it: only that is answered."""
+    ask(s, name, kind)
+    hear(s, ask(s, CONTROL, "A"))
 
 
 def count(backends, name):
@@ -112,9 +115,18 @@ def count(backends, name):
     return [sum(wire in data.lower() for data, _ in b.queries) for b in backends]
 
 
+# Where Debian's dnsdist 1.7.3 does otherwise, and why we don't.
+DIFFERS = {
+    "by client": "it doesn't take what its own newServerPolicy returns, a defect",
+    "none, with SERVFAIL": "nil is an error to it, so setServFailWhenNoServer has no effect",
+}
+
+
 @pytest.mark.parametrize("program", ["balancer", "dnsdist"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_lua_policy_routes_as_under_dnsdist(lab, start, tmp_path, case, program):  # noqa: F811
+    if program == "dnsdist" and case in DIFFERS:
+        pytest.skip(DIFFERS[case])
     config, queries = CASES[case]
     backends, port = [lab.backend() for _ in range(3)], free_port("127.0.0.1")
     text = (f'setLocal("127.0.0.1:{port}")\n' +
@@ -129,13 +141,13 @@ def test_a_lua_policy_routes_as_under_dnsdist(lab, start, tmp_path, case, progra
     with client("127.0.0.1", port) as s:
         for name, kind, want in queries:
             before = count(backends, name)
-            answer = heard(s, name, kind)
-            got = [a - b for a, b in zip(count(backends, name), before)]
-            if want is None or want == "SERVFAIL":
-                assert got == [0, 0, 0]
-                assert answer is None if want is None else answer.rcode() == dns.rcode.SERVFAIL
+            if want is None:
+                unheard(s, name, kind)
             else:
-                assert answer is not None and got == [int(i == want) for i in range(3)]
+                answer = hear(s, ask(s, name, kind))
+                assert (answer.rcode() == dns.rcode.SERVFAIL) == (want == "SERVFAIL")
+            got = [a - b for a, b in zip(count(backends, name), before)]
+            assert got == [int(i == want) for i in range(3)]
 
 
 def test_a_failing_function_is_counted_and_told_once_a_second(lab):  # noqa: F811
@@ -144,13 +156,13 @@ def test_a_failing_function_is_counted_and_told_once_a_second(lab):  # noqa: F81
                      "--workers", "1").ready()
     with client("127.0.0.1", port) as s:
         for _ in range(20):
-            assert heard(s, "a.example.", "A") is None
+            unheard(s, "a.example.", "A")
     counters = b.counters()
     assert counters["lua-failed"] == 20 and counters["forwarded"] == 20
     b.process.terminate()
     said = [line for line in b.process.stderr.read().splitlines() if "Lua" in line]
     assert 1 <= len(said) <= 20
-    assert re.search(r"Lua function failed, \d+ calls: .*dnsdist.conf:6: on purpose$", said[0])
+    assert re.search(r"Lua function failed, \d+ calls: .*dnsdist.conf:7: on purpose$", said[0])
 
 
 def test_each_worker_has_variables_of_its_own(lab):  # noqa: F811
@@ -161,8 +173,7 @@ def test_each_worker_has_variables_of_its_own(lab):  # noqa: F811
     for _ in range(30):
         with client("127.0.0.1", port) as s:
             for _ in range(3):
-                q = ask(s, "a.example.", "A")
-                assert dns.message.from_wire(s.recv(4096)).id == q.id
+                hear(s, ask(s, "a.example.", "A"))
     assert sum(count(backends, "a.example.")) == 90
     assert min(count(backends, "a.example.")) >= 80 / 3
 
@@ -191,11 +202,11 @@ lab {{
   clients = {{ net = "192.160.102.128/25", count = 50, choose = "per_query" }},
   links = {{ delay = "50us" }},
 }}
-load {{ rate = 500, arrivals = "poisson", to = "6s", names = zipf(500), timeout = "500ms" }}
+load {{ rate = 500, arrivals = "poisson", to = "7s", names = zipf(500), timeout = "500ms" }}
 at "2s" {{ kill = "DNS1" }}
-at "4s" {{ start = "DNS1" }}
-at "5s" {{ kill = "LB1" }}
-at "5300ms" {{ start = "LB1" }}
+at "4500ms" {{ start = "DNS1" }}
+at "6s" {{ kill = "LB1" }}
+at "6300ms" {{ start = "LB1" }}
 expect {{ detect {{ "DNS1", within = "model" }}, answers {{ wrong = 0, duplicate = 0 }},
          lost {{ at_most = "model" }} }}
 """

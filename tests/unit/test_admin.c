@@ -159,9 +159,12 @@ static void fake_read(void *arg, struct stats *s)
 	s->server[0] = (struct stats_server){
 		.up = true, .mode = BAL_CHECK_AUTO, .outstanding = 3, .latency_us = 1234,
 		.counts = { .queries = 10, .timeouts = 2 }, .transitions = 4, .down_ms = 1500,
-		.weight = 1, .order = 1,
 	};
-	s->server[1] = (struct stats_server){ .mode = BAL_CHECK_DOWN, .weight = 7, .order = 1 };
+	s->server[1] = (struct stats_server){ .mode = BAL_CHECK_DOWN };
+	for (unsigned i = 0; i < s->config->conf.server_n; i++) {
+		s->server[i].weight = s->config->conf.server[i].weight;
+		s->server[i].order = s->config->conf.server[i].order;
+	}
 	s->verdict[BAL_FORWARD] = 10;
 }
 

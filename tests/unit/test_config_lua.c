@@ -94,6 +94,19 @@ static void what_is_changed_is_in_the_configuration(void **state)
 	config_free(c);
 }
 
+static void a_weight_that_is_too_low_is_said_in_dnsdists_line_and_ignored(void **state)
+{
+	struct config *c = good("newServer('192.0.2.1').weight = 0");
+
+	(void)state;
+	assert_int_equal(c->conf.server[0].weight, 1);
+	assert_int_equal(c->note_n, 1);
+	assert_int_equal(c->note[0].kind, CONFIG_PRINT);
+	assert_string_equal(c->note[0].text, "Error setting server's weight: downstream weight "
+	                    "value must be greater than 0.");
+	config_free(c);
+}
+
 static void a_lua_policy_is_named_and_numbered(void **state)
 {
 	static const struct { const char *text; unsigned function, functions; } rows[] = {
@@ -143,7 +156,7 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "an id, a name, or a number from 0 to 2" },
 	{ "nor that", "rmServer('x')", "f.conf:2: rmServer: there is no server 'x': expected an "
 	  "id, a name, or a number from 0 to 2" },
-	{ "a weight", "getServer(0).weight = 0", "f.conf:2: weight: '0': expected a whole number "
+	{ "a weight", "getServer(0).weight = 'x'", "f.conf:2: weight: 'x': expected a whole number "
 	  "from 1 to 2147483647" },
 	{ "a long name", "getServer(0).name = ('x'):rep(64)", "f.conf:2: name: 'xxxxxxxxxxxx"
 	  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx': expected at most 63 bytes" },
@@ -350,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers_and_policies_are_lua_objects),
 		cmocka_unit_test(what_is_changed_is_in_the_configuration),
+		cmocka_unit_test(a_weight_that_is_too_low_is_said_in_dnsdists_line_and_ignored),
 		cmocka_unit_test(a_lua_policy_is_named_and_numbered),
 		cmocka_unit_test(a_pool_may_have_a_lua_policy),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
