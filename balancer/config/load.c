@@ -43,6 +43,14 @@ static void set_defaults(struct loader *ld)
 	}
 }
 
+/* What all servers have that don't say otherwise. */
+static void fill_in(struct loader *ld)
+{
+	for (unsigned i = 0; i < ld->server_n; i++)
+		if (ld->server[i].slow_start_ns == CF_UNSET)
+			ld->server[i].slow_start_ns = ld->slow_start_ns;
+}
+
 /* How each of n addresses listens: those of the command line, and the default one, by default. */
 static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool replaced)
 {
@@ -123,6 +131,17 @@ static struct bal_server *servers(const struct loader *ld)
 	return to;
 }
 
+/* A second try comes before the end of the first. NULL: it does. */
+static const char *check_retry(lua_State *l, const struct loader *ld)
+{
+	if (ld->udp_retry_ns == 0 || ld->udp_retry_ns < ld->udp_timeout_ns)
+		return NULL;
+	return lua_pushfstring(l, "config#%d:%d: setUDPRetry: '%d': expected less than setUDPTimeout, "
+	                       "%d ms", (int)ld->retry_source, (int)ld->retry_line,
+	                       (int)(ld->udp_retry_ns / 1000000),
+	                       (int)(ld->udp_timeout_ns / 1000000));
+}
+
 /* Takes the texts. */
 static struct config *finish(struct loader *ld, const struct config_options *o)
 {
@@ -131,12 +150,15 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	const struct cf_policy *p;
 
 	MUST(c != NULL);
+	fill_in(ld);
 	p = ld->pool[0].policy.policy != 0 ? &ld->pool[0].policy : &ld->policy;
 	c->conf.policy = p->policy;
 	c->conf.lua = cf_lua_policy(p);
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
+	c->conf.servfail_on_timeout = ld->servfail_on_timeout;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
+	c->conf.udp_retry_ns = ld->udp_retry_ns;
 	c->conf.max_outstanding = ld->max_outstanding;
 	c->conf.perturbation_set = ld->perturbation_set;
 	c->conf.perturbation = ld->perturbation;
@@ -156,6 +178,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.front = copy(front, c->conf.front_n, sizeof(*front));
 	c->conf.listen = listeners(ld, c->conf.front_n, o->front_n > 0);
 	c->conf.tcp = ld->tcp;
+	c->conf.quirks = ld->quirks;
 	const struct prefix *acl = o->acl_n > 0 ? o->acl : ld->acl;
 	c->conf.acl_n = o->acl_n > 0 ? o->acl_n : ld->acl_n;
 	c->conf.acl = copy(acl, c->conf.acl_n, sizeof(*acl));
@@ -313,6 +336,8 @@ static struct config *parse(const char *name, char *take_text, size_t len, bool 
 	const char *message = cf_evaluate(&ld, &l);
 	if (message == NULL)
 		message = check_rings(l, &ld);
+	if (message == NULL)
+		message = check_retry(l, &ld);
 	if (message == NULL)
 		c = finish(&ld, o);
 	else

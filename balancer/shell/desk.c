@@ -91,6 +91,9 @@ static void read_shared(const struct desk *d, struct stats *s, int64_t now_ns)
 		to->weight = bal_shared_weight(d->shared, i);
 		to->order = bal_shared_order(d->shared, i);
 		to->qps_limit = atomic_load_explicit(&from->qps, memory_order_relaxed);
+		to->drains = atomic_load_explicit(&from->drains, memory_order_relaxed);
+		to->slow_starts = atomic_load_explicit(&from->slow_starts, memory_order_relaxed);
+		to->slow = to->up && bal_shared_whole_ns(d->shared, i) > now_ns;
 		to->transitions = atomic_load_explicit(&from->transitions, memory_order_relaxed);
 		to->down_ms = (uint64_t)bal_shared_down_ns(d->shared, i, now_ns) / 1000000;
 	}
@@ -159,7 +162,7 @@ static void set_qps(void *arg, unsigned server, uint32_t qps)
 
 static void set_drain(void *arg, unsigned server, bool drained)
 {
-	bal_shared_drain(((struct desk *)arg)->shared, server, drained);
+	watch_drain(((struct desk *)arg)->watch, server, drained);
 }
 
 static void set_weight(void *arg, unsigned server, int32_t weight)

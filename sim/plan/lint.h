@@ -41,6 +41,8 @@ void lint_plan(struct lint *l, const struct plan *p);
 bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_expect *e);
 /* Says what isn't judged where a Lua function chooses. */
 void lint_lua(struct lint *l, const struct plan_conf *c);
+/* lint_more.c: what our balancer does beyond dnsdist. */
+void lint_more(struct lint *l, const struct plan *p);
 /* Can what is planned tell the policy from another? */
 void lint_policy(struct lint *l, const struct plan *p, const struct plan_expect *e);
 

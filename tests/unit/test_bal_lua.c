@@ -115,14 +115,14 @@ static void a_drained_server_is_not_on_the_list_and_gets_nothing(void **state)
 
 	(void)state;
 	start(3, false);
-	bal_shared_drain(t.rig.shared, 1, true);
+	bal_shared_drain(t.rig.shared, 1, true, 0);
 	struct dgram d = rig_query(buf, 0, 1, "a.example.", false);
 	fake.says = 1;
 	assert_int_equal(rig_rx(&t.rig, &d), BAL_DROP_NO_SERVER);
 	assert_int_equal(fake.n, 2);
 	assert_int_equal(fake.server[0], 0);
 	assert_int_equal(fake.server[1], 2);
-	bal_shared_drain(t.rig.shared, 1, false);
+	bal_shared_drain(t.rig.shared, 1, false, 0);
 	d = rig_query(buf, 0, 1, "a.example.", false);
 	assert_int_equal(rig_rx(&t.rig, &d), BAL_FORWARD);
 	assert_int_equal(fake.n, 3);
@@ -178,7 +178,7 @@ static void each_pool_has_its_own_function(void **state)
 	                                policy_arena_size(&t.rig.conf, 1)), 0);
 	policy_init(&policy, &a, &t.rig.conf, 1, bal_shared_init(&a, &t.rig.conf), seed);
 	policy.hooks = &hooks;
-	policy_refresh(&policy);
+	policy_refresh(&policy, 0);
 	fake.says = 2;
 	const struct bal_hook_query q = { .name = (const uint8_t *)"", .name_len = 1,
 	                                  .peer = &none, .local = &none };
