@@ -136,8 +136,8 @@ static const char *check_retry(lua_State *l, const struct loader *ld)
 {
 	if (ld->udp_retry_ns == 0 || ld->udp_retry_ns < ld->udp_timeout_ns)
 		return NULL;
-	return lua_pushfstring(l, "config#%d:%d: setUDPRetry: '%d': expected less than setUDPTimeout, "
-	                       "%d ms", (int)ld->retry_source, (int)ld->retry_line,
+	return lua_pushfstring(l, "config#%d:%d: setUDPRetry: '%d': expected less than "
+	                       "setUDPTimeout, %d ms", (int)ld->retry_source, (int)ld->retry_line,
 	                       (int)(ld->udp_retry_ns / 1000000),
 	                       (int)(ld->udp_timeout_ns / 1000000));
 }
