@@ -24,6 +24,8 @@ enum {
 
 STATIC_MUST((int)OFFERED <= (int)IO_STRIDE);
 
+#define OP_EPOLL_WAIT 59            /* Linux 6.15, newer than many headers */
+
 /* Kinds of requests: user_data is (kind << 32 | index of out, or place of a submission). */
 enum { RECEIVE = 1, SEND, POLL };
 
@@ -31,6 +33,7 @@ struct uring {
 	struct ring ring;
 	uint8_t *buffer;
 	bool polling;               /* the epoll is waited for */
+	bool old;                   /* the kernel has no OP_EPOLL_WAIT: poll, then ask */
 	uint16_t used_n;
 	uint16_t used[BUFFERS];     /* of this pass */
 	uint16_t rearm_n;
@@ -132,19 +135,43 @@ static void arm(struct uring *u, const struct io *io, unsigned index)
 	}
 }
 
+static void watch_epoll(struct uring *u, struct io *io)
+{
+	struct io_uring_sqe *s = ring_next(&u->ring);
+
+	s->opcode = u->old ? IORING_OP_POLL_ADD : OP_EPOLL_WAIT;
+	s->fd = io->epoll;
+	s->user_data = tag(POLL, 0);
+	if (u->old) {
+		s->poll32_events = EPOLLIN;
+	} else {
+		s->addr = (uintptr_t)io->event;
+		s->len = IO_EVENTS;
+	}
+	u->polling = true;
+}
+
+/* The epoll has something, or its request has failed. */
+static void polled(struct io *io, struct uring *u, const struct io_uring_cqe *c)
+{
+	int n = c->res;
+
+	u->polling = false;
+	if (u->old && n > 0)
+		n = epoll_wait(io->epoll, io->event, IO_EVENTS, 0);
+	else if (n == -EINVAL)
+		u->old = true;
+	io->event_n = n > 0 ? (unsigned)n : 0;
+}
+
 /* After all that is sent: what one of these receives at once goes into buffers that are free. */
-static void arm_all(struct uring *u, const struct io *io)
+static void arm_all(struct uring *u, struct io *io)
 {
 	while (u->rearm_n > 0)
 		arm(u, io, u->rearm[--u->rearm_n]);
 	if (u->polling)
 		return;
-	struct io_uring_sqe *s = ring_next(&u->ring);
-	s->opcode = IORING_OP_POLL_ADD;
-	s->fd = io->epoll;
-	s->poll32_events = EPOLLIN;
-	s->user_data = tag(POLL, 0);
-	u->polling = true;
+	watch_epoll(u, io);
 }
 
 static void from_client(struct io *io, const struct io_out *o, uint8_t *p)
@@ -209,7 +236,6 @@ static void uring_wait(struct io *io, int64_t until_ns)
 	struct uring *u = io->state;
 	uint16_t before[BUFFERS];
 	unsigned before_n = u->used_n;
-	bool ready = false;
 
 	memcpy(before, u->used, before_n * sizeof(*before));
 	u->used_n = 0;
@@ -222,14 +248,9 @@ static void uring_wait(struct io *io, int64_t until_ns)
 		else if (kind == SEND)
 			unsent(io, u, c);
 		else
-			ready = true;
+			polled(io, u, c);
 	}
 	give_back(u, before, before_n);
-	if (!ready)
-		return;
-	u->polling = false;
-	int n = epoll_wait(io->epoll, io->event, IO_EVENTS, 0);
-	io->event_n = n > 0 ? (unsigned)n : 0;
 }
 
 /* ---- sending ---- */
