@@ -55,7 +55,7 @@ static uint64_t tag(unsigned kind, unsigned index)
 
 static int take_buffers(struct uring *u)
 {
-	void *p = mmap(NULL, (size_t)BUFFERS * IO_STRIDE, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, (BUFFERS + 1u) * IO_STRIDE, PROT_READ | PROT_WRITE,
 	               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
@@ -195,10 +195,11 @@ static void received(struct io *io, struct uring *u, const struct io_uring_cqe *
 		u->rearm[u->rearm_n++] = (uint16_t)index;
 	if (c->res < 0 && c->res != -ENOBUFS)
 		io->count[WORKER_REFUSED]++;
-	if ((c->flags & IORING_CQE_F_BUFFER) == 0)
-		return;
-	u->used[u->used_n++] = (uint16_t)id;
-	if (c->res < 0)
+	if ((c->flags & IORING_CQE_F_BUFFER) != 0)
+		u->used[u->used_n++] = (uint16_t)id;
+	else
+		id = BUFFERS; /* one without a byte takes none of those that are offered */
+	if (c->res < 0 || io->n == IO_POOL)
 		return;
 	if (io->out[index].front)
 		from_client(io, &io->out[index], buffer(u, id));

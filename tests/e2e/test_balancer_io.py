@@ -131,6 +131,24 @@ def test_more_datagrams_than_a_pass_can_take(lab, way):  # noqa: F811
     assert c["forwarded"] == c["answered"] == 750 and c["outstanding"] == 0
 
 
+def test_a_datagram_without_a_byte_is_counted_and_the_next_one_read(lab, way):  # noqa: F811
+    class Empty(test_balancer.Backend):
+        def answer(self, data):
+            if b"\x0croot-servers" not in data:
+                self.socket.sendto(b"", self.queries[-1][1])
+            return super().answer(data)
+
+    one, port = Empty(), ek.free_port("127.0.0.1")
+    lab.parts.append(one)
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\n' + server(one, "DNS1"), "-w", "1").ready()
+    with client("127.0.0.1", port) as s:
+        for i in range(20):
+            s.send(b"")
+            assert test_balancer.ask(s, query(qid=i)).id == i
+    c = b.counters()
+    assert (c["short"], c["noncompliant-responses"], c["answered"]) == (20, 20, 20)
+
+
 def forbid(number, err):
     """For a child: that system call fails with err (seccomp; PR_SET_NO_NEW_PRIVS first)."""
     code = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | err),
