@@ -53,6 +53,14 @@ void io_from_server(const struct io *io, struct dgram *d, unsigned index)
 	d->port = (uint16_t)(index - io->front_n + 1);
 }
 
+unsigned io_room(struct io *io)
+{
+	for (unsigned i = 0; i < IO_OWN; i++)
+		io->d[io->n + i] = (struct dgram){ .data = io->own + (size_t)i * IO_STRIDE,
+		                                   .cap = IO_BUFFER };
+	return IO_OWN;
+}
+
 /* ---- what is to be sent ---- */
 
 /* The front socket that an answer leaves from: bound to its address, else the wildcard. */
@@ -329,7 +337,8 @@ struct io *io_new(unsigned outs, int epoll, enum io_choice choice, int *err)
 	io->out = calloc(outs + 1, sizeof(*io->out));
 	io->touched = calloc(outs + 1, sizeof(*io->touched));
 	io->messages = calloc(1, sizeof(*io->messages));
-	MUST(io->out != NULL && io->touched != NULL && io->messages != NULL);
+	io->own = calloc(IO_OWN, IO_STRIDE);
+	MUST(io->own != NULL && io->out != NULL && io->touched != NULL && io->messages != NULL);
 	memset(io->messages->head, 0xff, sizeof(io->messages->head));
 	io->way = choice == IO_PLAIN ? &io_plain : &io_uring;
 	*err = io->way->open(io, outs);

@@ -35,7 +35,9 @@ enum worker_count {
 };
 
 enum {
-	IO_POOL = 512,              /* datagrams of one pass */
+	IO_POOL = 512,              /* datagrams that one pass receives */
+	IO_OWN = 64,                /* and those that it makes itself */
+	IO_ALL = IO_POOL + IO_OWN,
 	IO_BUFFER = 4096,           /* bytes of one datagram */
 	IO_EVENTS = 64,
 };
@@ -60,8 +62,9 @@ struct io {
 	uint64_t back_failed;       /* of WORKER_SEND_FAILED, those towards servers */
 	unsigned n;                 /* datagrams of this pass */
 	unsigned event_n;           /* events of others' descriptors */
-	struct dgram d[IO_POOL];
-	uint16_t next[IO_POOL];
+	struct dgram d[IO_ALL];
+	uint16_t next[IO_ALL];
+	uint8_t *own;               /* buffers */
 	struct epoll_event event[IO_EVENTS];
 };
 
@@ -81,6 +84,8 @@ bool io_has_front(const struct io *io, const struct ep *ep);
 void io_start(struct io *io);
 /* Waits until something is there, or until_ns (monotonic; INT64_MAX: for ever). */
 void io_wait(struct io *io, int64_t until_ns);
+/* Makes descriptors after those that came in ready to be written to. How many there are. */
+unsigned io_room(struct io *io);
 /* Sends each datagram whose verdict says so. */
 void io_send(struct io *io, int64_t now_ns);
 

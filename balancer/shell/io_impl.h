@@ -33,12 +33,12 @@ struct io_out {
 /* Messages of a pass. One has a name when it is a front's, several iovs when it is joined. */
 struct io_messages {
 	unsigned n, iov_n;
-	struct mmsghdr m[IO_POOL];
-	struct iovec iov[IO_POOL];
-	struct sockaddr_in6 name[IO_POOL];
-	_Alignas(8) uint8_t control[IO_POOL][NET_CONTROL];
+	struct mmsghdr m[IO_ALL];
+	struct iovec iov[IO_ALL];
+	struct sockaddr_in6 name[IO_ALL];
+	_Alignas(8) uint8_t control[IO_ALL][NET_CONTROL];
 	uint16_t head[IO_JOIN_LEN], tail[IO_JOIN_LEN]; /* by length, while they are sorted */
-	uint16_t len[IO_POOL];                         /* those that occur */
+	uint16_t len[IO_ALL];                          /* those that occur */
 };
 
 /* One of the ways. */

@@ -16,13 +16,13 @@
 
 enum {
 	BUFFERS = IO_POOL,          /* so a pass can't have more datagrams */
-	SUBMISSIONS = 2 * IO_POOL,  /* all that a pass sends stays readable until it is checked */
+	SUBMISSIONS = 1024,         /* all that a pass sends stays readable until it is checked */
 	NAME = 48,                  /* of a sender; with what precedes it one cache line */
 	HEAD = sizeof(struct io_uring_recvmsg_out) + NAME,
 	OFFERED = HEAD + NET_CONTROL + IO_BUFFER,
 };
 
-STATIC_MUST((int)OFFERED <= (int)IO_STRIDE);
+STATIC_MUST((int)OFFERED <= (int)IO_STRIDE && (int)SUBMISSIONS > (int)IO_ALL);
 
 #define OP_EPOLL_WAIT 59            /* Linux 6.15, newer than many headers */
 
