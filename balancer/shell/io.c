@@ -246,6 +246,19 @@ void io_unsent(struct io *io, struct io_out *o, const struct msghdr *m, int err)
 
 /* ---- sockets ---- */
 
+static void know(struct io *io, int fd, unsigned index)
+{
+	if ((unsigned)fd >= io->socket_n) {
+		unsigned n = (unsigned)fd * 2 + 64;
+		io->socket = realloc(io->socket, n * sizeof(*io->socket));
+		MUST(io->socket != NULL);
+		for (unsigned i = io->socket_n; i < n; i++)
+			io->socket[i] = (struct io_socket){ .place = IO_NONE };
+		io->socket_n = n;
+	}
+	io->socket[fd].place = (uint16_t)index;
+}
+
 /* Tries to open a server's socket that couldn't be opened before. */
 static void reopen(struct io *io, unsigned index)
 {
@@ -254,11 +267,13 @@ static void reopen(struct io *io, unsigned index)
 	if (io->now_ns < o->reopen_ns)
 		return;
 	o->reopen_ns = io->now_ns + REOPEN_NS;
-	o->fd = socket_back(&o->ep);
-	if (o->fd < 0)
-		o->fd = -1;
-	else
-		io->way->added(io, index);
+	int fd = socket_back(&o->ep);
+	if (fd < 0)
+		return;
+	o->fd = fd;
+	o->joins = true;
+	know(io, fd, index);
+	io->way->listen(io, fd);
 }
 
 static void lose(struct io *io, const struct io_out *o)
@@ -301,23 +316,57 @@ void io_start(struct io *io)
 	io->way->start(io);
 }
 
-static void add(struct io *io, const struct io_out *o)
+void io_place(struct io *io, const struct io_out *o, bool known)
 {
-	io->out[io->out_n++] = *o;
-	if (o->fd >= 0)
-		io->way->added(io, io->out_n - 1);
+	unsigned index = io->out_n++;
+
+	io->out[index] = *o;
+	io->out[index].first = IO_NONE;
+	if (o->fd < 0)
+		return;
+	know(io, o->fd, index);
+	if (!known)
+		io->way->listen(io, o->fd);
 }
 
 void io_add_front(struct io *io, int fd, const struct ep *ep)
 {
-	MUST(io->out_n == io->front_n++);
-	add(io, &(struct io_out){ .fd = fd, .front = true, .wildcard = ip_is_any(&ep->ip),
-	                          .first = IO_NONE, .ep = *ep });
+	MUST(io->out_n == io->front_n);
+	io_place(io, &(struct io_out){ .fd = fd, .front = true, .wildcard = ip_is_any(&ep->ip),
+	                               .ep = *ep }, false);
+	io->live_n = io->front_n = io->out_n;
 }
 
 void io_add_back(struct io *io, int fd, const struct ep *ep)
 {
-	add(io, &(struct io_out){ .fd = fd, .joins = true, .first = IO_NONE, .ep = *ep });
+	io_place(io, &(struct io_out){ .fd = fd, .joins = true, .ep = *ep }, false);
+}
+
+void io_deafen(struct io *io, struct io_out *o)
+{
+	if (!o->deaf)
+		io->way->leave(io, o->fd, false);
+	o->deaf = true;
+}
+
+void io_close(struct io *io, struct io_out *o)
+{
+	io->socket[o->fd].place = IO_NONE;
+	io->way->leave(io, o->fd, true);
+	o->fd = -1;
+}
+
+struct io_out *io_lay_out(struct io *io, unsigned n)
+{
+	struct io_out *before = io->out;
+
+	MUST(n < IO_NONE);
+	free(io->touched);
+	io->out = calloc(n + 1, sizeof(*io->out));
+	io->touched = calloc(n + 1, sizeof(*io->touched));
+	MUST(io->out != NULL && io->touched != NULL);
+	io->live_n = io->front_n = io->out_n = 0;
+	return before;
 }
 
 bool io_has_front(const struct io *io, const struct ep *ep)
@@ -332,19 +381,18 @@ struct io *io_new(unsigned outs, int epoll, enum io_choice choice, int *err)
 {
 	struct io *io = calloc(1, sizeof(*io));
 
-	MUST(io != NULL && outs < IO_NONE);
+	MUST(io != NULL);
 	io->epoll = epoll;
-	io->out = calloc(outs + 1, sizeof(*io->out));
-	io->touched = calloc(outs + 1, sizeof(*io->touched));
+	io_lay_out(io, outs);
 	io->messages = calloc(1, sizeof(*io->messages));
 	io->own = calloc(IO_OWN, IO_STRIDE);
-	MUST(io->own != NULL && io->out != NULL && io->touched != NULL && io->messages != NULL);
+	MUST(io->own != NULL && io->messages != NULL);
 	memset(io->messages->head, 0xff, sizeof(io->messages->head));
 	io->way = choice == IO_PLAIN ? &io_plain : &io_uring;
-	*err = io->way->open(io, outs);
+	*err = io->way->open(io);
 	if (*err < 0 && choice == IO_AUTO) {
 		io->way = &io_plain;
-		*err = io->way->open(io, outs);
+		*err = io->way->open(io);
 	}
 	io->count[WORKER_RINGS] = io->way == &io_uring;
 	return *err < 0 ? NULL : io; /* the program ends: nothing to give back */

@@ -46,6 +46,7 @@ enum io_choice { IO_AUTO, IO_PLAIN, IO_URING };
 
 struct io_way;
 struct io_out;
+struct io_socket;
 struct io_messages;
 
 struct io {
@@ -53,8 +54,12 @@ struct io {
 	void *state;                /* the way's own */
 	int epoll;                  /* borrowed; also watches what isn't ours */
 	int64_t now_ns;             /* of this pass */
-	unsigned front_n, out_n;
-	struct io_out *out;         /* fronts, then the core's ports 1... */
+	/* out: fronts, those that a reload took away and that answers still leave from (from live_n
+	 * on), then the core's ports 1... */
+	unsigned live_n, front_n, out_n;
+	struct io_out *out;
+	struct io_socket *socket;   /* by descriptor */
+	unsigned socket_n;
 	struct io_messages *messages;
 	uint16_t touched_n;
 	uint16_t *touched;          /* indices of out with something to send */
@@ -70,7 +75,7 @@ struct io {
 
 /*
  * outs: how many sockets may be added. epoll: descriptors that others add to it must come with
- * data.u64 of 2^16 or more. NULL: choice is IO_URING, and the kernel has no io_uring that will do
+ * data.u64 of 2^32 or more. NULL: choice is IO_URING, and the kernel has no io_uring that will do
  * or doesn't let us use it; *err is -errno.
  */
 struct io *io_new(unsigned outs, int epoll, enum io_choice choice, int *err);

@@ -24,10 +24,17 @@ struct io_out {
 	int fd;                     /* -1: couldn't be opened yet */
 	bool front;
 	bool wildcard;              /* front only: answers need their source address */
+	bool deaf;                  /* front only: nothing is received any more */
 	bool joins;                 /* equal lengths are handed over as one (UDP_SEGMENT) */
 	uint16_t first, last;
 	int64_t reopen_ns;
 	struct ep ep;               /* front: where it listens; else the server */
+};
+
+/* A descriptor: whose it is, and what its way does with it. */
+struct io_socket {
+	uint16_t place;             /* index of out; IO_NONE: not ours, or not any more */
+	bool armed, closes;         /* io_uring: it receives; it is closed when that has ended */
 };
 
 /* Messages of a pass. One has a name when it is a front's, several iovs when it is joined. */
@@ -44,14 +51,24 @@ struct io_messages {
 /* One of the ways. */
 struct io_way {
 	const char *name;
-	int (*open)(struct io *io, unsigned outs);     /* 0 or -errno */
-	void (*added)(struct io *io, unsigned index);  /* out[index] has a descriptor now */
+	int (*open)(struct io *io);                    /* 0 or -errno */
+	void (*listen)(struct io *io, int fd);         /* receives from now on */
+	void (*leave)(struct io *io, int fd, bool closes); /* receives no more; closes it, or not */
 	void (*start)(struct io *io);
 	void (*wait)(struct io *io, int64_t until_ns); /* sets n, event_n and what they count */
 	void (*flush)(struct io *io, unsigned index);  /* sends out[index]'s list */
 };
 
 extern const struct io_way io_plain, io_uring;
+
+/* Room for n sockets, none of them there yet. Those there were are returned, for free(). */
+struct io_out *io_lay_out(struct io *io, unsigned n);
+/* Puts a socket at the next place. known: it has been there, at another place. */
+void io_place(struct io *io, const struct io_out *o, bool known);
+/* Stops receiving on a front that has a place. */
+void io_deafen(struct io *io, struct io_out *o);
+/* Closes a socket, with a place or without. */
+void io_close(struct io *io, struct io_out *o);
 
 /* A descriptor for the next datagram, its data in p. */
 struct dgram *io_dgram(struct io *io, uint8_t *p, size_t len);

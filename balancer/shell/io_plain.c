@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "io_impl.h"
 
@@ -22,11 +23,10 @@ static void reset_front(struct plain *p, unsigned i)
 	p->front[i].msg_hdr.msg_controllen = NET_CONTROL;
 }
 
-static int plain_open(struct io *io, unsigned outs)
+static int plain_open(struct io *io)
 {
 	struct plain *p = calloc(1, sizeof(*p));
 
-	(void)outs;
 	if (p == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < IO_POOL; i++) {
@@ -42,9 +42,17 @@ static int plain_open(struct io *io, unsigned outs)
 	return 0;
 }
 
-static void plain_added(struct io *io, unsigned index)
+static void plain_listen(struct io *io, int fd)
 {
-	net_watch(io->epoll, io->out[index].fd, index);
+	net_watch(io->epoll, fd, (unsigned)fd);
+}
+
+static void plain_leave(struct io *io, int fd, bool closes)
+{
+	if (closes)
+		close(fd);
+	else
+		MUST(epoll_ctl(io->epoll, EPOLL_CTL_DEL, fd, NULL) == 0);
 }
 
 static void plain_start(struct io *io)
@@ -95,21 +103,24 @@ static void receive_back(struct io *io, struct plain *p, unsigned index)
 		io_from_server(io, next_dgram(io, p, &m[i]), index);
 }
 
+static void receive_at(struct io *io, unsigned index)
+{
+	if (io->out[index].front)
+		receive_front(io, io->state, &io->out[index]);
+	else
+		receive_back(io, io->state, index);
+}
+
 static void plain_wait(struct io *io, int64_t until_ns)
 {
 	struct epoll_event e[IO_EVENTS];
 	int n = net_wait(io->epoll, e, IO_EVENTS, until_ns);
 
 	for (int i = 0; i < n; i++) {
-		uint64_t what = e[i].data.u64;
-		if (what >= io->out_n)
+		if (e[i].data.u64 > UINT32_MAX)
 			io->event[io->event_n++] = e[i];
-		else if (io->n == IO_POOL)
-			continue; /* it stays ready */
-		else if (what < io->front_n)
-			receive_front(io, io->state, &io->out[what]);
-		else
-			receive_back(io, io->state, (unsigned)what);
+		else if (io->n < IO_POOL) /* else it stays ready */
+			receive_at(io, io->socket[e[i].data.u64].place);
 	}
 }
 
@@ -144,6 +155,6 @@ static void plain_flush(struct io *io, unsigned index)
 }
 
 const struct io_way io_plain = {
-	.name = "plain", .open = plain_open, .added = plain_added, .start = plain_start,
-	.wait = plain_wait, .flush = plain_flush,
+	.name = "plain", .open = plain_open, .listen = plain_listen, .leave = plain_leave,
+	.start = plain_start, .wait = plain_wait, .flush = plain_flush,
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "io_impl.h"
 #include "ring.h"
@@ -26,8 +27,8 @@ STATIC_MUST((int)OFFERED <= (int)IO_STRIDE && (int)SUBMISSIONS > (int)IO_ALL);
 
 #define OP_EPOLL_WAIT 59            /* Linux 6.15, newer than many headers */
 
-/* Kinds of requests: user_data is (kind << 32 | index of out, or place of a submission). */
-enum { RECEIVE = 1, SEND, POLL };
+/* Kinds of requests: user_data is (kind << 32 | descriptor, or place of a submission). */
+enum { RECEIVE = 1, SEND, POLL, CANCEL };
 
 struct uring {
 	struct ring ring;
@@ -36,8 +37,8 @@ struct uring {
 	bool old;                   /* the kernel has no OP_EPOLL_WAIT: poll, then ask */
 	uint16_t used_n;
 	uint16_t used[BUFFERS];     /* of this pass */
-	uint16_t rearm_n;
-	uint16_t *rearm;            /* sockets whose receiving has ended */
+	unsigned rearm_n, rearm_max;
+	int *rearm;                 /* descriptors that are to receive, and don't */
 	struct msghdr front, wildcard; /* what a front's message looks like */
 };
 
@@ -67,7 +68,7 @@ static int take_buffers(struct uring *u)
 	return 0;
 }
 
-static int uring_open(struct io *io, unsigned outs)
+static int uring_open(struct io *io)
 {
 	struct uring *u = calloc(1, sizeof(*u));
 
@@ -77,11 +78,7 @@ static int uring_open(struct io *io, unsigned outs)
 		free(u);
 		return err;
 	}
-	err = ring_files(&u->ring, outs);
-	if (err == 0)
-		err = take_buffers(u);
-	u->rearm = calloc(outs, sizeof(*u->rearm));
-	MUST(u->rearm != NULL);
+	err = take_buffers(u);
 	u->front.msg_namelen = u->wildcard.msg_namelen = NAME;
 	u->wildcard.msg_controllen = NET_CONTROL;
 	io->state = u;
@@ -90,15 +87,58 @@ static int uring_open(struct io *io, unsigned outs)
 	return err;
 }
 
+static void rearm(struct uring *u, int fd)
+{
+	if (u->rearm_n == u->rearm_max) {
+		u->rearm_max = u->rearm_max * 2 + 64;
+		u->rearm = realloc(u->rearm, u->rearm_max * sizeof(*u->rearm));
+		MUST(u->rearm != NULL);
+	}
+	u->rearm[u->rearm_n++] = fd;
+}
+
+static void forget(struct uring *u, int fd)
+{
+	for (unsigned i = 0; i < u->rearm_n; i++)
+		if (u->rearm[i] == fd)
+			u->rearm[i--] = u->rearm[--u->rearm_n];
+}
+
 /* io_uring waits for a blocking socket; one that doesn't block would only say EAGAIN. */
-static void uring_added(struct io *io, unsigned index)
+static void uring_listen(struct io *io, int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	MUST(flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0);
+	rearm(io->state, fd);
+}
+
+static struct io_uring_sqe *request(struct uring *u, unsigned op, int fd, uint64_t what)
+{
+	struct io_uring_sqe *s = ring_next(&u->ring);
+
+	s->opcode = (uint8_t)op;
+	s->fd = fd;
+	s->user_data = what;
+	return s;
+}
+
+/* A descriptor is closed when its request has ended, and all that is sent on it is submitted. */
+static void uring_leave(struct io *io, int fd, bool closes)
 {
 	struct uring *u = io->state;
-	int flags = fcntl(io->out[index].fd, F_GETFL);
+	struct io_socket *k = &io->socket[fd];
 
-	MUST(flags >= 0 && fcntl(io->out[index].fd, F_SETFL, flags & ~O_NONBLOCK) == 0);
-	ring_set_file(&u->ring, index, io->out[index].fd);
-	u->rearm[u->rearm_n++] = (uint16_t)index;
+	forget(u, fd);
+	k->closes = closes;
+	if (k->armed) {
+		struct io_uring_sqe *s = request(u, IORING_OP_ASYNC_CANCEL, -1, tag(CANCEL, 0));
+		s->addr = tag(RECEIVE, (unsigned)fd);
+	} else if (closes) {
+		ring_submit(&u->ring);
+		close(fd);
+		k->closes = false;
+	}
 }
 
 static void uring_start(struct io *io)
@@ -110,24 +150,14 @@ static void uring_start(struct io *io)
 
 /* ---- receiving ---- */
 
-static struct io_uring_sqe *request(struct uring *u, unsigned op, unsigned file, uint64_t what)
+static void arm(struct uring *u, struct io *io, int fd)
 {
-	struct io_uring_sqe *s = ring_next(&u->ring);
+	const struct io_out *o = &io->out[io->socket[fd].place];
+	struct io_uring_sqe *s = request(u, o->front ? IORING_OP_RECVMSG : IORING_OP_RECV, fd,
+	                                 tag(RECEIVE, (unsigned)fd));
 
-	s->opcode = (uint8_t)op;
-	s->fd = (int32_t)file;
-	s->flags = IOSQE_FIXED_FILE;
-	s->user_data = what;
-	return s;
-}
-
-static void arm(struct uring *u, const struct io *io, unsigned index)
-{
-	const struct io_out *o = &io->out[index];
-	struct io_uring_sqe *s = request(u, o->front ? IORING_OP_RECVMSG : IORING_OP_RECV, index,
-	                                 tag(RECEIVE, index));
-
-	s->flags |= IOSQE_BUFFER_SELECT;
+	io->socket[fd].armed = true;
+	s->flags = IOSQE_BUFFER_SELECT;
 	s->ioprio = IORING_RECV_MULTISHOT;
 	if (o->front) {
 		s->addr = (uintptr_t)(o->wildcard ? &u->wildcard : &u->front);
@@ -187,19 +217,33 @@ static void from_client(struct io *io, const struct io_out *o, uint8_t *p)
 	io_from_client(d, o, p + sizeof(head), &m);
 }
 
+/* The descriptor's request is over. */
+static void ended(struct io *io, struct uring *u, int fd)
+{
+	struct io_socket *k = &io->socket[fd];
+
+	k->armed = false;
+	if (k->closes)
+		close(fd);
+	else if (!io->out[k->place].deaf)
+		rearm(u, fd);
+	k->closes = false;
+}
+
 static void received(struct io *io, struct uring *u, const struct io_uring_cqe *c)
 {
-	unsigned index = (uint32_t)c->user_data, id = c->flags >> IORING_CQE_BUFFER_SHIFT;
+	int fd = (int)(uint32_t)c->user_data;
+	unsigned id = c->flags >> IORING_CQE_BUFFER_SHIFT, index = io->socket[fd].place;
 
 	if ((c->flags & IORING_CQE_F_MORE) == 0)
-		u->rearm[u->rearm_n++] = (uint16_t)index;
-	if (c->res < 0 && c->res != -ENOBUFS)
+		ended(io, u, fd);
+	if (c->res < 0 && c->res != -ENOBUFS && c->res != -ECANCELED)
 		io->count[WORKER_REFUSED]++;
 	if ((c->flags & IORING_CQE_F_BUFFER) != 0)
 		u->used[u->used_n++] = (uint16_t)id;
 	else
 		id = BUFFERS; /* one without a byte takes none of those that are offered */
-	if (c->res < 0 || io->n == IO_POOL)
+	if (c->res < 0 || io->n == IO_POOL || index == IO_NONE)
 		return;
 	if (io->out[index].front)
 		from_client(io, &io->out[index], buffer(u, id));
@@ -211,17 +255,19 @@ static void received(struct io *io, struct uring *u, const struct io_uring_cqe *
 static void unsent(struct io *io, struct uring *u, const struct io_uring_cqe *c)
 {
 	const struct io_uring_sqe *s = &u->ring.sqe[(uint32_t)c->user_data];
-	struct io_out *o = &io->out[s->user_data == c->user_data ? s->fd : 0];
 	struct iovec iov = { (void *)(uintptr_t)s->addr, s->len };
 	struct msghdr alone = { .msg_name = (void *)(uintptr_t)s->addr2,
 	                        .msg_namelen = s->addr_len, .msg_iov = &iov, .msg_iovlen = 1 };
+	const struct msghdr *m = &alone;
 
-	if (s->user_data != c->user_data) /* its place was needed for more sockets than that */
+	/* its place was needed for more requests, or its socket is gone */
+	if (s->user_data != c->user_data || io->socket[s->fd].place == IO_NONE) {
 		io->count[WORKER_SEND_FAILED]++;
-	else if (s->opcode == IORING_OP_SENDMSG)
-		io_unsent(io, o, (const struct msghdr *)(uintptr_t)s->addr, -c->res);
-	else
-		io_unsent(io, o, &alone, -c->res);
+		return;
+	}
+	if (s->opcode == IORING_OP_SENDMSG)
+		m = (const struct msghdr *)(uintptr_t)s->addr;
+	io_unsent(io, &io->out[io->socket[s->fd].place], m, -c->res);
 }
 
 static void give_back(struct uring *u, const uint16_t *id, unsigned n)
@@ -248,7 +294,7 @@ static void uring_wait(struct io *io, int64_t until_ns)
 			received(io, u, c);
 		else if (kind == SEND)
 			unsent(io, u, c);
-		else
+		else if (kind == POLL)
 			polled(io, u, c);
 	}
 	give_back(u, before, before_n);
@@ -257,14 +303,14 @@ static void uring_wait(struct io *io, int64_t until_ns)
 /* ---- sending ---- */
 
 /* Only what fails is told of. */
-static void submit(struct uring *u, unsigned index, const struct msghdr *m)
+static void submit(struct uring *u, int fd, const struct msghdr *m)
 {
 	bool whole = m->msg_controllen == 0;
 	unsigned at = u->ring.tail & u->ring.sq_mask;
-	struct io_uring_sqe *s = request(u, whole ? IORING_OP_SEND : IORING_OP_SENDMSG, index,
+	struct io_uring_sqe *s = request(u, whole ? IORING_OP_SEND : IORING_OP_SENDMSG, fd,
 	                                 tag(SEND, at));
 
-	s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	s->flags = IOSQE_CQE_SKIP_SUCCESS;
 	s->msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 	s->addr = (uintptr_t)(whole ? m->msg_iov->iov_base : m);
 	s->len = whole ? (uint32_t)m->msg_iov->iov_len : 1;
@@ -279,10 +325,10 @@ static void uring_flush(struct io *io, unsigned index)
 	struct uring *u = io->state;
 
 	for (unsigned i = io_make_messages(io, index); i < io->messages->n; i++)
-		submit(u, index, &io->messages->m[i].msg_hdr);
+		submit(u, io->out[index].fd, &io->messages->m[i].msg_hdr);
 }
 
 const struct io_way io_uring = {
-	.name = "io_uring", .open = uring_open, .added = uring_added, .start = uring_start,
-	.wait = uring_wait, .flush = uring_flush,
+	.name = "io_uring", .open = uring_open, .listen = uring_listen, .leave = uring_leave,
+	.start = uring_start, .wait = uring_wait, .flush = uring_flush,
 };

@@ -88,21 +88,6 @@ void ring_close(struct ring *r)
 	r->fd = -1;
 }
 
-int ring_files(struct ring *r, unsigned n)
-{
-	struct io_uring_rsrc_register reg = { .nr = n, .flags = IORING_RSRC_REGISTER_SPARSE };
-
-	return (int)do_register(r, IORING_REGISTER_FILES2, &reg, sizeof(reg));
-}
-
-void ring_set_file(struct ring *r, unsigned at, int fd)
-{
-	int32_t fds = fd;
-	struct io_uring_files_update u = { .offset = at, .fds = (uintptr_t)&fds };
-
-	MUST(syscall(SYS_io_uring_register, r->fd, IORING_REGISTER_FILES_UPDATE, &u, 1) == 1);
-}
-
 void ring_start(struct ring *r)
 {
 	struct io_uring_rsrc_update u = { .offset = UINT32_MAX, .data = (unsigned)r->fd };
@@ -161,6 +146,11 @@ struct io_uring_sqe *ring_next(struct ring *r)
 	struct io_uring_sqe *s = &r->sqe[r->tail++ & r->sq_mask];
 	memset(s, 0, sizeof(*s));
 	return s;
+}
+
+void ring_submit(struct ring *r)
+{
+	enter(r, INT64_MIN);
 }
 
 void ring_enter(struct ring *r, int64_t until_ns)

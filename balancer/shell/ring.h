@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * As much of io_uring as a worker needs, over the system calls themselves: one submitting thread, a
- * ring of buffers that the kernel fills, registered files. Completions are only made while that
+ * ring of buffers that the kernel fills. Completions are only made while that
  * thread is in ring_enter, after all it submits there (IORING_SETUP_DEFER_TASKRUN), so what is sent
  * is read from its buffers before what comes in is written to any.
  */
@@ -27,14 +27,11 @@ struct ring {
 };
 
 /*
- * entries, buffers: powers of two. Only ring_files, ring_offer and ring_publish may be called
- * before ring_start. Returns 0 or -errno, also for what the kernel is too old for.
+ * entries, buffers: powers of two. Only ring_offer and ring_publish may be called before
+ * ring_start. Returns 0 or -errno, also for what the kernel is too old for.
  */
 int ring_open(struct ring *r, unsigned entries, unsigned buffers) MUST_CHECK;
 void ring_close(struct ring *r);
-/* Room for n registered files, none of them there yet. */
-int ring_files(struct ring *r, unsigned n) MUST_CHECK;
-void ring_set_file(struct ring *r, unsigned at, int fd);
 /* The calling thread is the one that uses it from now on. */
 void ring_start(struct ring *r);
 
@@ -44,6 +41,8 @@ void ring_publish(struct ring *r);
 
 /* The next submission, zeroed. Submits those before it when there is no room. */
 struct io_uring_sqe *ring_next(struct ring *r);
+/* Submits, and comes back. */
+void ring_submit(struct ring *r);
 /* Submits, and waits for a completion until until_ns (monotonic; INT64_MAX: for ever). */
 void ring_enter(struct ring *r, int64_t until_ns);
 /* The oldest completion, or NULL; ring_seen when it has been dealt with. */
