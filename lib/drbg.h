@@ -35,6 +35,7 @@ enum drbg_purpose {
 	DRBG_TCP = 17,      /* index: worker; a balancer's IDs over TCP; later tries' servers */
 	DRBG_PERTURBATION = 20, /* index 0: of a balancer's hash of names */
 	DRBG_SEARCH = 24,   /* index 0: schedules of faults */
+	DRBG_RULES = 26,    /* index: worker; chance of a balancer's rules; keys of their tables */
 	DRBG_TEST = 100,    /* tests */
 };
 

@@ -204,12 +204,11 @@ static const char *const no_effect[] = {
 static const char *const unsupported[] = {
 	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy",
 	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
-	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "setAPIWritable", "setDropEmptyQueries",
+	"newRuleAction", "setRules", "setAPIWritable", "setDropEmptyQueries",
 	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
-	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
+	"addDOHLocal", "addDNSCryptBind", "newDNSName",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "makeRule", "topQueries", "showServers",
+	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "topQueries", "showServers",
 	"dynBlockRulesGroup", "addDynBlocks", "maintenance", "setUDPSocketBufferSizes",
 };
 
@@ -223,9 +222,10 @@ static int ignored(lua_State *l)
 static const char *near_name(const char *word)
 {
 	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
-	                  CF_TCP_NAMES];
+	                  CF_TCP_NAMES + CF_RULE_NAMES];
 	size_t n = cf_tcp_names(names);
 
+	n += cf_rule_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
 	for (size_t i = 0; i < COUNT_OF(policies); i++)
@@ -273,26 +273,6 @@ static void register_policies(lua_State *l)
 	}
 }
 
-static void register_numbers(lua_State *l, const char *table)
-{
-	static const struct { const char *table, *name; int value; } values[] = {
-		{ "DNSClass", "IN", 1 }, { "DNSClass", "CHAOS", 3 }, { "DNSClass", "NONE", 254 },
-		{ "DNSClass", "ANY", 255 },
-		{ "DNSQType", "A", DNS_A }, { "DNSQType", "NS", DNS_NS },
-		{ "DNSQType", "SOA", DNS_SOA }, { "DNSQType", "TXT", DNS_TXT },
-		{ "DNSQType", "AAAA", DNS_AAAA }, { "DNSQType", "ANY", DNS_ANY },
-	};
-
-	lua_newtable(l);
-	for (size_t i = 0; i < COUNT_OF(values); i++) {
-		if (strcmp(values[i].table, table) != 0)
-			continue;
-		lua_pushinteger(l, values[i].value);
-		lua_setfield(l, -2, values[i].name);
-	}
-	lua_setglobal(l, table);
-}
-
 void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
@@ -306,8 +286,8 @@ void cf_global_register(lua_State *l)
 	}
 	cf_tcp_register(l);
 	register_policies(l);
-	register_numbers(l, "DNSClass");
-	register_numbers(l, "DNSQType");
+	cf_numbers_register(l);
+	cf_rules_register(l);
 	lua_pushvalue(l, LUA_GLOBALSINDEX);
 	lua_newtable(l);
 	lua_pushcfunction(l, unknown);

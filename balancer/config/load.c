@@ -223,7 +223,9 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	struct loader ld = { .mode = CONFIG_STRICT, .box.what = "the configuration" };
 	const char *message;
 	lua_State *l = NULL;
+	struct bal_rules *rules = NULL;
 	struct config *c = NULL;
+	bool too_many = false;
 
 	if (o == NULL)
 		o = &nothing_said;
@@ -234,6 +236,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	ld.box.steps_max = o->instructions_max > 0 ? o->instructions_max
 	                                           : CONFIG_INSTRUCTIONS_MAX;
 	set_defaults(&ld);
+	ld.rules = cf_rules_new();
 	if (!luabox_is_text(text, len))
 		message = "compiled Lua, or a NUL or escape character: expected text";
 	else if ((l = luabox_open(&ld.box, fill)) == NULL)
@@ -243,11 +246,19 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	if (message == NULL)
 		message = check_rings(l, &ld);
 	if (message == NULL)
+		rules = cf_rules_build(ld.rules, &too_many);
+	if (too_many)
+		message = "the rules' selectors come to more than 65536 tests: expected fewer";
+	if (message == NULL) {
 		c = finish(&ld, o);
-	else
+		c->conf.rules = rules;
+	} else {
 		tell(error, name, message);
+		cf_rules_fini(rules);
+	}
 	if (l != NULL)
 		lua_close(l);
+	cf_rules_free(ld.rules);
 	free(ld.server);
 	free(ld.front);
 	free(ld.listen);
@@ -281,6 +292,7 @@ void config_free(struct config *c)
 	free((void *)(uintptr_t)c->conf.listen);
 	free((void *)(uintptr_t)c->conf.acl);
 	free((void *)(uintptr_t)c->conf.pool);
+	cf_rules_fini(c->conf.rules);
 	free(c->note);
 	free(c);
 }

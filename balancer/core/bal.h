@@ -42,7 +42,8 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
                      const uint8_t seed[32], uint32_t worker);
 /*
  * Judges d[0..n) in place; each verdict is one of verdict.def. Queries (port 0) are judged in this
- * order: access list, length, QR, qdcount 0 (NOTIMP), question, packet cache, server, free ID.
+ * order: access list, length, QR, qdcount 0 (NOTIMP), question, rules, packet cache, server, free
+ * ID. Rules may answer, drop or delay it.
  * Answers: sender, length and QR, ID, question. An answer counts for the query with its socket, ID,
  * server address and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is
  * over; a message that doesn't match leaves the query waiting. local of a forwarded query stays as
@@ -52,12 +53,13 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
  */
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
 /*
- * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten. Writes
- * no datagram today (SERVFAIL on time-out will), so it may return 0 at once. bal_rx does the same
- * first, so nothing depends on who is called first. O(1) for each time-out.
+ * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten; bal_rx
+ * does the same first, so nothing depends on who is called first. And output: answers that a rule
+ * delayed and that are due, under the verdicts that they were given. O(1) for each time-out,
+ * O(log delayed) for each answer.
  */
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
-/* When the oldest query times out; INT64_MAX: none is out. O(1). */
+/* When bal_poll next has work; INT64_MAX: never. O(1). */
 int64_t bal_deadline(const struct bal *b);
 
 /* Ports of the core: 1 + sum of the servers' sockets. */
@@ -71,6 +73,8 @@ const char *bal_verdict_name(enum bal_verdict v);
 const char *bal_verdict_prose(enum bal_verdict v);
 /* True when the shell must send the datagram. */
 bool bal_verdict_sends(enum bal_verdict v);
+/* How often a rule matched; the configuration has rules. */
+uint64_t bal_matches(const struct bal *b, enum bal_chain_kind chain, unsigned rule);
 /* How often verdict v was given; timeouts and outstanding are counted beside. */
 uint64_t bal_count(const struct bal *b, enum bal_verdict v);
 uint64_t bal_timeouts(const struct bal *b);
@@ -98,6 +102,7 @@ enum { BAL_TOOK_N = 6, BAL_AVERAGES = 4 };
 struct bal_counts {
 	uint64_t rd_queries;             /* queries with the RD bit */
 	uint64_t servfail_responses;     /* SERVFAIL from servers */
+	uint64_t not_delayed;            /* answers that no place was left for, sent at once */
 	uint64_t rcode[16];              /* answers to clients, by rcode */
 	uint64_t took[BAL_TOOK_N];       /* servers' answers, by bal_took_ms */
 	uint64_t took_us;                /* their sum */

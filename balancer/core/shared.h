@@ -14,6 +14,7 @@
 #include "lib/arena.h"
 #include "conf.h"
 #include "lib/pcache.h"
+#include "limit.h"
 
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
@@ -39,6 +40,7 @@ struct bal_shared {
 	unsigned server_n;
 	struct bal_shared_server *server;
 	struct bal_shared_pool *pool;          /* bal_pools(conf) of them */
+	struct limit *limit;                   /* rules' limits; NULL: none */
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
 };

@@ -271,6 +271,20 @@ static void flush(struct worker *w, unsigned index)
 
 /* ---- the loop ---- */
 
+/* What time alone made due; what has no room in this pass comes in the next, which is at once. */
+static void take_due(struct worker *w)
+{
+	const unsigned first = w->n;
+
+	if (bal_deadline(w->bal) > w->now_ns)
+		return;
+	for (unsigned i = first; i < POOL; i++) {
+		w->d[i].data = w->buffer[i];
+		w->d[i].cap = BUFFER;
+	}
+	w->n += bal_poll(w->bal, w->now_ns, w->d + first, POOL - first);
+}
+
 static void judge_and_send(struct worker *w)
 {
 	w->now_ns = host_mono_ns();
@@ -278,9 +292,8 @@ static void judge_and_send(struct worker *w)
 		for (unsigned i = 0; i < w->n; i++)
 			w->d[i].t_ns = w->now_ns;
 		bal_rx(w->bal, w->now_ns, w->d, w->n);
-	} else {
-		bal_poll(w->bal, w->now_ns, NULL, 0);
 	}
+	take_due(w);
 	w->touched_n = 0;
 	for (unsigned i = 0; i < w->n; i++)
 		if (bal_verdict_sends(w->d[i].verdict))
@@ -315,6 +328,9 @@ static void answer_counts(struct worker *w)
 		w->snapshot.server[i] = *bal_server_counts(w->bal, i);
 	for (unsigned i = 0; i < bal_pools(w->conf); i++)
 		w->snapshot.pool[i] = bal_pool_counts(w->bal, i);
+	for (unsigned c = 0; w->conf->rules != NULL && c < BAL_CHAINS; c++)
+		for (unsigned i = 0; i < w->conf->rules->chain[c].n; i++)
+			w->snapshot.matches[c][i] = bal_matches(w->bal, c, i);
 	sem_post(&w->answered);
 }
 
@@ -418,6 +434,14 @@ static void open_backs(struct worker *w, bool tell)
 			open_back(w, &w->conf->server[s], tell && k == 0);
 }
 
+void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf)
+{
+	for (unsigned i = 0; conf->rules != NULL && i < BAL_CHAINS; i++) {
+		c->matches[i] = calloc(conf->rules->chain[i].n + 1u, sizeof(*c->matches[i]));
+		MUST(c->matches[i] != NULL);
+	}
+}
+
 static int take_memory(struct worker *w, const struct bal_conf *conf)
 {
 	unsigned outs = conf->front_n + bal_ports(conf) - 1;
@@ -429,6 +453,7 @@ static int take_memory(struct worker *w, const struct bal_conf *conf)
 	w->snapshot.pool = calloc(bal_pools(conf), sizeof(*w->snapshot.pool));
 	MUST(w->out != NULL && w->touched != NULL && w->snapshot.server != NULL &&
 	     w->snapshot.pool != NULL);
+	worker_take_matches(&w->snapshot, conf);
 	MUST(pthread_mutex_init(&w->asking, NULL) == 0);
 	return host_arena(&w->arena, bal_arena_size(conf));
 }
@@ -493,6 +518,7 @@ static void add_message_counts(struct bal_counts *to, const struct bal_counts *f
 	for (unsigned i = 0; i < COUNT_OF(to->rcode); i++)
 		to->rcode[i] += from->rcode[i];
 	to->rd_queries += from->rd_queries;
+	to->not_delayed += from->not_delayed;
 	to->servfail_responses += from->servfail_responses;
 	to->took_us += from->took_us;
 }
@@ -520,6 +546,9 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 		c->server[i].responses += w->snapshot.server[i].responses;
 		c->server[i].timeouts += w->snapshot.server[i].timeouts;
 	}
+	for (unsigned k = 0; c->matches[0] != NULL && k < BAL_CHAINS; k++)
+		for (unsigned i = 0; i < w->conf->rules->chain[k].n; i++)
+			c->matches[k][i] += w->snapshot.matches[k][i];
 	for (unsigned i = 0; c->pool != NULL && i < bal_pools(w->conf); i++) {
 		c->pool[i].hits += w->snapshot.pool[i].hits;
 		c->pool[i].misses += w->snapshot.pool[i].misses;
