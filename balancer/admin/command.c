@@ -64,7 +64,7 @@ static int show(lua_State *l)
 	return 0;
 }
 
-/* Upvalue 1: the chain. The argument: {showUUIDs=1}. */
+/* Upvalue 1: the chain. The argument: {showUUIDs=true}. */
 static int show_rules(lua_State *l)
 {
 	enum bal_chain_kind chain = (enum bal_chain_kind)lua_tointeger(l, lua_upvalueindex(1));
@@ -72,7 +72,7 @@ static int show_rules(lua_State *l)
 
 	if (lua_istable(l, 1)) {
 		lua_getfield(l, 1, "showUUIDs");
-		uuids = lua_toboolean(l, -1) && lua_tointeger(l, -1) != 0;
+		uuids = lua_isboolean(l, -1) ? lua_toboolean(l, -1) : lua_tointeger(l, -1) != 0;
 	}
 	stats_show_rules(stats_of(l), chain, uuids, command_of(l)->to);
 	return 0;

@@ -168,7 +168,7 @@ static int regex_rule(lua_State *l)
 		        "in one pass", text, error);
 	r->regex = cf_list_add(r->regex, &r->regex_n, sizeof(x), &new);
 	memcpy(new, &x, sizeof(x));
-	say(push_node(l, BAL_TEST_REGEX, r->regex_n - 1), "Regex qname: %.*s", RULE_TEXT - 16,
+	say(push_node(l, BAL_TEST_REGEX, r->regex_n - 1), "Regex: %.*s", RULE_TEXT - 16,
 	    text);
 	return 1;
 }
@@ -214,9 +214,16 @@ static int opcode_rule(lua_State *l)
 
 static int rcode_rule(lua_State *l)
 {
+	static const char *const names[16] = {
+		"No Error", "Form Error", "Server Failure", "Non-Existent domain",
+		"Not Implemented", "Query Refused", "Name Exists when it should not",
+		"RR Set Exists when it should not", "RR Set that should exist does not",
+		"Server Not Authoritative for zone / Not Authorized",
+		"Name not contained in zone", "Err#11", "Err#12", "Err#13", "Err#14", "Err#15",
+	};
 	uint64_t v = (uint64_t)cf_want_int(l, 1, "RCodeRule", 0, 15);
 
-	say(push_node(l, BAL_TEST_RCODE, v), "rcode==%u", (unsigned)v);
+	say(push_node(l, BAL_TEST_RCODE, v), "rcode==%s", names[v]);
 	return 1;
 }
 
@@ -244,7 +251,7 @@ static int proba_rule(lua_State *l)
 	if (!(p >= 0 && p <= 1))
 		cf_fail(l, "ProbaRule: '%s': expected a number from 0 to 1", cf_show(l, 1));
 	say(push_node(l, BAL_TEST_CHANCE, (uint64_t)(p * 4294967296.0 + 0.5)),
-	    "match with prob. %f", p);
+	    "match with prob. %.2f", p);
 	return 1;
 }
 
