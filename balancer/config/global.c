@@ -136,6 +136,27 @@ static int set_servfail(lua_State *l)
 	return 0;
 }
 
+static int set_servfail_on_timeout(lua_State *l)
+{
+	cf_loader(l)->servfail_on_timeout = cf_want_bool(l, 1, "setServFailOnTimeout");
+	return 0;
+}
+
+static int set_udp_retry(lua_State *l)
+{
+	struct loader *ld = cf_loader(l);
+
+	ld->udp_retry_ns = cf_want_int(l, 1, "setUDPRetry", 0, 3600000) * 1000000;
+	ld->retry_line = cf_line(l);
+	return 0;
+}
+
+static int set_slow_start(lua_State *l)
+{
+	cf_loader(l)->slow_start_ns = cf_want_int(l, 1, "setSlowStart", 0, 86400) * 1000000000;
+	return 0;
+}
+
 static int set_roundrobin_fail(lua_State *l)
 {
 	cf_loader(l)->roundrobin_fail_on_no_server =
@@ -173,6 +194,8 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
 	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
+	{ "setServFailOnTimeout", set_servfail_on_timeout }, { "setSlowStart", set_slow_start },
+	{ "setUDPRetry", set_udp_retry },
 	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
 	{ "setWHashedPertubation", set_perturbation },
@@ -218,12 +241,11 @@ static const char *const unsupported[] = {
 	"SetTempFailureCacheTTLAction", "ContinueAction", "KeyValueStoreLookupAction",
 	"NegativeAndSOAAction", "HTTPStatusAction", "ClearRecordTypesResponseAction",
 	"SetMinTTLResponseAction", "SetMaxTTLResponseAction", "SetSkipCacheResponseAction",
-	"newRuleAction", "setRules", "setAPIWritable", "setDropEmptyQueries",
-	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
+	"newRuleAction", "setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "topQueries", "showServers",
-	"dynBlockRulesGroup", "addDynBlocks", "maintenance", "setUDPSocketBufferSizes",
+	"setTag", "topQueries", "showServers",
+	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
 static int ignored(lua_State *l)
@@ -236,9 +258,10 @@ static int ignored(lua_State *l)
 static const char *near_name(const char *word)
 {
 	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
-	                  CF_TCP_NAMES + CF_RULE_NAMES];
+	                  CF_TCP_NAMES + CF_QUIRK_NAMES + CF_RULE_NAMES];
 	size_t n = cf_tcp_names(names);
 
+	n += cf_quirk_names(names + n);
 	n += cf_rule_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
@@ -299,6 +322,7 @@ void cf_global_register(lua_State *l)
 		lua_setglobal(l, no_effect[i]);
 	}
 	cf_tcp_register(l);
+	cf_quirks_register(l);
 	register_policies(l);
 	cf_numbers_register(l);
 	cf_rules_register(l);

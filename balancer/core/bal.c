@@ -8,12 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "answer.h"
+#include "own.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
-
-static const int64_t SECOND_NS = 1000000000;
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
@@ -22,8 +20,8 @@ size_t bal_arena_size(const struct bal_conf *conf)
 	for (unsigned i = 0; i < bal_pools(conf); i++)
 		policies += policy_arena_size(conf, i);
 	return arena_need(1, sizeof(struct bal)) + policies + idt_arena_size(conf) +
-	       cache_arena_size(conf) + btcp_arena_size(conf) + brules_arena_size(conf) +
-	       late_arena_size(conf) +
+	       cache_arena_size(conf) + again_arena_size(conf) + btcp_arena_size(conf) +
+	       brules_arena_size(conf) + late_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
 }
 
@@ -41,6 +39,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 		policy_init(&b->policy[i], a, conf, i, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
+	again_init(&b->again, a, conf);
 	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	brules_init(&b->rules, a, conf, shared, seed, worker);
@@ -70,18 +69,12 @@ unsigned bal_port_server(const struct bal *b, unsigned port)
 	return b->out.socket[port - 1].server;
 }
 
-/* RA is RD. */
-static unsigned own_flags(const struct dgram *d, unsigned rcode)
-{
-	return rcode | ((dns_flags(d->data) & DNS_RD) != 0 ? (unsigned)DNS_RA : 0);
-}
-
 static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct dns_question *q)
 {
 	if (!b->conf->servfail_when_no_server)
 		return BAL_DROP_NO_SERVER;
-	struct dns_edns e = answer_edns(d, q->end);
-	answer_make(d, own_flags(d, DNS_SERVFAIL), q->end, &e);
+	struct dns_edns e = own_read_edns(d, q->end);
+	own_answer(d, own_flags(d) | DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
@@ -103,20 +96,24 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	q->type = question->type;
 	q->class = question->class;
 	q->client_id = dns_id(d->data);
-	q->pool = (uint8_t)ask->said.pool;
+	q->pool = ask->said.pool & (BAL_POOLS_MAX - 1u);
 	q->name_len = (uint8_t)question->name_len;
 	q->flags_hi = ask->flags_hi;
 	q->flags_lo = ask->flags_lo;
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
+struct policy *bal_policy(struct bal *b, unsigned pool)
+{
+	policy_look(&b->policy[pool], b->batch, b->now_ns);
+	return &b->policy[pool];
+}
+
 /* The server that the pool's policy says; -1: none. */
 static int choose(struct bal *b, const struct dgram *d, const struct ask *ask)
 {
-	struct policy *p = &b->policy[ask->said.pool];
-
-	policy_look(p, b->batch);
-	return policy_pick(p, &b->random, b->now_ns, d->data + DNS_HEADER, ask->question.name_len);
+	return policy_pick(bal_policy(b, ask->said.pool), &b->random, b->now_ns,
+	                   d->data + DNS_HEADER, ask->question.name_len);
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
@@ -134,6 +131,15 @@ static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsign
 	return BAL_TCP_FORWARD;
 }
 
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q)
+{
+	dns_put16(d->data, q->id);
+	d->peer = b->conf->server[server].addr;
+	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
+	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	b->server[server].queries++;
+}
+
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask *ask,
                                 unsigned server)
 {
@@ -144,13 +150,13 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask
 		return BAL_DROP_FULL;
 	remember(b, q, d, ask);
 	uint32_t slot = idt_slot(&b->out, server, q);
+	if (b->conf->servfail_on_timeout)
+		q->edns = own_edns(d, &ask->question) & 3u;
 	cache_keep(&b->cache, server, slot);
+	if (b->again.kept != NULL)
+		again_keep(&b->again, server, slot, d);
 	late_ask(&b->late, server, slot, ask->said.delay_ns);
-	dns_put16(d->data, q->id);
-	d->peer = b->conf->server[server].addr;
-	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
-	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	b->server[server].queries++;
+	bal_send_to(b, d, server, q);
 	return BAL_FORWARD;
 }
 
@@ -196,6 +202,15 @@ static enum bal_verdict route(struct bal *b, struct dgram *d, const struct ask *
 	return forward(b, d, ask, (unsigned)server);
 }
 
+static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
+{
+	if (b->conf->quirks.drop_empty_queries)
+		return BAL_DROP_EMPTY;
+	own_answer(d, own_flags(d) | DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 },
+	           &b->conf->quirks);
+	return BAL_NOTIMP;
+}
+
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 {
 	struct ask ask;
@@ -207,10 +222,8 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	if ((dns_flags(d->data) & DNS_QR) != 0)
 		return BAL_DROP_RESPONSE;
 	b->counts.rd_queries += (dns_flags(d->data) & DNS_RD) != 0;
-	if (dns_qdcount(d->data) == 0) {
-		answer_make(d, own_flags(d, DNS_NOTIMP), DNS_HEADER, &(struct dns_edns){ 0 });
-		return BAL_NOTIMP;
-	}
+	if (dns_qdcount(d->data) == 0)
+		return no_question(b, d);
 	if (dns_question(&ask.question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
 	ask.said = (struct rule_said){ 0 };
@@ -242,16 +255,17 @@ static bool same_question(const struct idt_query *q, const uint8_t *m, size_t le
 
 /*
  * Whether m answers q. Without a question only an error can (a server that couldn't read the query
- * says so); success or NXDOMAIN about no name is no answer.
+ * says so); success or NXDOMAIN about no name is no answer, unless the configuration lets it be.
  */
-static enum bal_verdict match(const struct idt_query *q, const uint8_t *m, size_t len)
+static enum bal_verdict match(const struct bal *b, const struct idt_query *q, const uint8_t *m,
+                              size_t len)
 {
 	struct dns_question question;
 	unsigned rcode = dns_flags(m) & DNS_RCODE;
 
 	if (dns_qdcount(m) == 0)
-		return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? BAL_DROP_BROKEN_ANSWER
-		                                                     : BAL_ANSWER;
+		return (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) &&
+		       !b->conf->quirks.allow_empty_response ? BAL_DROP_BROKEN_ANSWER : BAL_ANSWER;
 	if (dns_qdcount(m) == 1 && same_question(q, m, len))
 		return BAL_ANSWER;
 	return dns_question(&question, m, len) < 0 ? BAL_DROP_BROKEN_ANSWER
@@ -289,13 +303,16 @@ static void count_answer(struct bal *b, unsigned server, const struct dgram *d, 
 	b->server[server].responses++;
 }
 
-static void settle(struct bal *b, unsigned server, struct idt_query *q)
+void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
 {
 	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	idt_release(&b->out, server, q);
+	if (hold)
+		idt_hold(&b->out, server, q);
+	else
+		idt_release(&b->out, server, q);
 }
 
-static void give_back(struct dgram *d, const struct idt_query *q)
+void bal_give_back(struct dgram *d, const struct idt_query *q)
 {
 	dns_put16(d->data, q->client_id);
 	d->data[2] = bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
@@ -303,6 +320,27 @@ static void give_back(struct dgram *d, const struct idt_query *q)
 	d->peer = q->client;
 	d->local = q->local;
 	d->port = 0;
+}
+
+bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q)
+{
+	return b->again.kept == NULL ||
+	       again_end(&b->again, server, idt_slot(&b->out, server, q));
+}
+
+/* What the configuration wants changed in an answer; it has q's question, or none. */
+static void repair(const struct bal *b, struct dgram *d, const struct idt_query *q)
+{
+	const struct bal_quirks *quirks = &b->conf->quirks;
+	size_t q_end = (size_t)DNS_HEADER + q->name_len + 4;
+
+	if ((!quirks->fixup_case && !quirks->truncate_tc) || dns_qdcount(d->data) != 1)
+		return;
+	if (quirks->fixup_case)
+		memcpy(d->data + DNS_HEADER, q->name, q->name_len);
+	if (quirks->truncate_tc && d->proto == DGRAM_UDP &&
+	    (dns_flags(d->data) & DNS_TC) != 0)
+		own_truncate(d, q_end, quirks);
 }
 
 /* Whether rules let the answer to q through. */
@@ -318,6 +356,21 @@ static bool rules_let(struct bal *b, const struct dgram *d, const struct idt_que
 	return brules_answer(&b->rules, BAL_ANSWERS, &l, &b->delay_ns);
 }
 
+/* The answer to q, whose client waits for it. */
+static enum bal_verdict give(struct bal *b, struct dgram *d, unsigned server,
+                             const struct idt_query *q)
+{
+	uint32_t slot = idt_slot(&b->out, server, q);
+
+	b->delay_ns = late_asked_ns(&b->late, server, slot);
+	if (!rules_let(b, d, q))
+		return BAL_ANSWER_DROP;
+	bal_give_back(d, q);
+	repair(b, d, q);
+	cache_learn(&b->cache, b->now_ns, server, slot, d, (size_t)DNS_HEADER + q->name_len + 4);
+	return BAL_ANSWER;
+}
+
 static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 {
 	unsigned server = bal_port_server(b, d->port);
@@ -329,20 +382,13 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	struct idt_query *q = idt_find(&b->out, d->port - 1u, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
-	enum bal_verdict v = match(q, d->data, d->len);
+	enum bal_verdict v = match(b, q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	count_answer(b, server, d, b->now_ns - q->sent_ns);
-	uint32_t slot = idt_slot(&b->out, server, q);
-	b->delay_ns = late_asked_ns(&b->late, server, slot);
-	if (!rules_let(b, d, q))
-		v = BAL_ANSWER_DROP;
-	give_back(d, q);
-	if (v == BAL_ANSWER)
-		cache_learn(&b->cache, b->now_ns, server, slot, d,
-		            (size_t)DNS_HEADER + q->name_len + 4);
-	settle(b, server, q);
+	v = bal_is_owed(b, server, q) ? give(b, d, server, q) : BAL_DROP_LATE;
+	bal_settle(b, server, q, false);
 	return v;
 }
 
@@ -382,14 +428,16 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	struct tcp_query *q = btcp_find(b->tcp, d->conn, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
-	enum bal_verdict v = q->begun ? BAL_ANSWER : match(&q->q, d->data, d->len);
+	enum bal_verdict v = q->begun ? BAL_ANSWER : match(b, &q->q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
 	if (!q->begun && !rules_let(b, d, &q->q))
 		return drop_tcp_answer(b, q);
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
-	give_back(d, &q->q);
+	bal_give_back(d, &q->q);
+	if (!q->begun) /* a transfer's later messages have any question */
+		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
@@ -405,43 +453,6 @@ static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
 	MUST(b->tcp != NULL);
 	btcp_begin(b->tcp, b->now_ns);
 	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
-}
-
-/* When query q's time is over. */
-static int64_t until_ns(const struct bal *b, const struct idt_query *q)
-{
-	int64_t tick = 1;
-
-	if (!HAS_DEFECT(b->conf, DEFECT_EXPIRY_TICKS))
-		return q->sent_ns + b->conf->udp_timeout_ns;
-	/* As dnsdist did it: each scan, one for all, first compares an age and then raises it. */
-	if (b->conf->server_n > 0)
-		tick = b->conf->server[0].check.interval_ns;
-	return (q->sent_ns / tick + b->conf->udp_timeout_ns / SECOND_NS + 2) * tick;
-}
-
-/* Ends what nobody answered in time. An answer at the very moment is too late. */
-static void expire(struct bal *b)
-{
-	unsigned server;
-
-	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
-		if (until_ns(b, q) > b->now_ns)
-			return;
-		settle(b, server, q);
-		b->server[server].timeouts++;
-		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
-			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
-			                          memory_order_relaxed);
-		b->timeouts++;
-	}
-}
-
-static void begin(struct bal *b, int64_t now_ns)
-{
-	MUST(now_ns >= b->now_ns);
-	b->now_ns = now_ns;
-	expire(b);
 }
 
 /* Keeps an answer over UDP that is about to be sent until its delay is over. */
@@ -462,7 +473,7 @@ static void delay(struct bal *b, struct dgram *d)
 
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 {
-	begin(b, now_ns);
+	bal_begin(b, now_ns);
 	b->batch++;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
@@ -478,19 +489,4 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 			delay(b, &d[i]);
 	}
 	b->received += n;
-}
-
-unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max)
-{
-	begin(b, now_ns);
-	return late_take(&b->late, now_ns, d, max);
-}
-
-int64_t bal_deadline(const struct bal *b)
-{
-	unsigned server;
-	const struct idt_query *q = idt_oldest(&b->out, &server);
-	int64_t late_ns = late_due_ns(&b->late), over_ns = q == NULL ? INT64_MAX : until_ns(b, q);
-
-	return late_ns < over_ns ? late_ns : over_ns;
 }

@@ -66,9 +66,12 @@ void bal_check(const struct bal *b)
 
 	for (unsigned v = 0; v < BAL_VERDICTS; v++)
 		judged += b->count[v];
-	MUST(judged - b->count[BAL_DELAYED] == b->received && b->count[BAL_NO_VERDICT] == 0);
-	MUST(b->count[BAL_FORWARD] == b->count[BAL_ANSWER] + b->count[BAL_ANSWER_DROP] +
-	                              b->timeouts + b->out.used);
+	MUST(judged == b->received + b->count[BAL_TIMED_OUT] + b->count[BAL_RETRY] +
+	               b->count[BAL_DELAYED]);
+	MUST(b->count[BAL_NO_VERDICT] == 0);
+	MUST(b->count[BAL_FORWARD] + b->count[BAL_RETRY] ==
+	     b->count[BAL_ANSWER] + b->count[BAL_ANSWER_DROP] + b->count[BAL_DROP_LATE] +
+	     b->timeouts + b->out.used);
 	idt_check(&b->out);
 	struct bal_server_counts sum = { 0 };
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
@@ -76,9 +79,11 @@ void bal_check(const struct bal *b)
 		sum.responses += b->server[i].responses;
 		sum.timeouts += b->server[i].timeouts;
 	}
-	MUST(sum.queries == b->count[BAL_FORWARD] + b->count[BAL_TCP_FORWARD]);
+	MUST(sum.queries == b->count[BAL_FORWARD] + b->count[BAL_RETRY] +
+	                    b->count[BAL_TCP_FORWARD]);
 	MUST(sum.responses == b->count[BAL_ANSWER] + b->count[BAL_ANSWER_DROP] +
-	                      b->count[BAL_TCP_ANSWER] + b->count[BAL_TCP_ANSWER_DROP]);
+	                      b->count[BAL_DROP_LATE] + b->count[BAL_TCP_ANSWER] +
+	                      b->count[BAL_TCP_ANSWER_DROP]);
 	MUST(sum.timeouts == b->timeouts);
 	if (b->tcp == NULL)
 		return;

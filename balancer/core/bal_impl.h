@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What bal.c and bal_count.c share: the balancer core itself. Not for anybody else. */
+/*
+ * What the files of the balancer core share: bal.c judges datagrams, timed.c does what is due,
+ * bal_count.c says what was counted.
+ */
 #ifndef EK_BALANCER_BAL_IMPL_H
 #define EK_BALANCER_BAL_IMPL_H
 
+#include "again.h"
 #include "bal.h"
 #include "cache.h"
 #include "idtable.h"
@@ -10,6 +14,7 @@
 #include "lib/drbg.h"
 #include "policy.h"
 #include "rules.h"
+#include "shared.h"
 
 struct bal {
 	const struct bal_conf *conf;
@@ -20,6 +25,7 @@ struct bal {
 	struct policy *policy;     /* by pool */
 	struct idtable out;
 	struct cache cache;
+	struct again again;
 	struct rules rules;
 	struct late late;
 	struct drbg random;
@@ -30,5 +36,23 @@ struct bal {
 	struct bal_server_counts *server;
 	struct tcp *tcp;           /* NULL: none */
 };
+
+/* ---- bal.c ---- */
+
+/* The policy of a pool, which has seen who is up in this batch. */
+struct policy *bal_policy(struct bal *b, unsigned pool);
+/* The query in d is q's, which is out to server from now on. */
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q);
+/* q is out no more; hold: what it was is still wanted. */
+void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold);
+/* Makes d, an answer to q, its client's. */
+void bal_give_back(struct dgram *d, const struct idt_query *q);
+/* Whether q's client still waits; after this nobody is owed anything for its other try. */
+bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q);
+
+/* ---- timed.c ---- */
+
+/* Time goes on; what nobody answered in time ends. */
+void bal_begin(struct bal *b, int64_t now_ns);
 
 #endif

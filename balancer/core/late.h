@@ -38,6 +38,14 @@ static inline void late_ask(struct late *l, unsigned server, uint32_t slot, int6
 	if (l->asked_ms != NULL)
 		l->asked_ms[(size_t)server * l->each + slot] = (uint32_t)(delay_ns / 1000000);
 }
+/* The query is in another place, too, for a second try. */
+static inline void late_ask_again(struct late *l, unsigned server, uint32_t slot, unsigned other,
+                                  uint32_t second)
+{
+	if (l->asked_ms != NULL)
+		l->asked_ms[(size_t)other * l->each + second] =
+			l->asked_ms[(size_t)server * l->each + slot];
+}
 static inline int64_t late_asked_ns(const struct late *l, unsigned server, uint32_t slot)
 {
 	return l->asked_ms == NULL ? 0 :

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "answer.h"
 #include "draw.h"
+#include "own.h"
 
 size_t brules_arena_size(const struct bal_conf *conf)
 {
@@ -108,18 +108,15 @@ static enum bal_verdict name_of(unsigned rcode)
 /* The flags of an answer: RA is RD unless the action says what. */
 static unsigned flags_of(const struct bal_action *a, const struct dgram *d)
 {
-	unsigned flags = (dns_flags(d->data) & DNS_RD) != 0 ? (unsigned)DNS_RA : 0;
-
-	return (flags & ~(unsigned)a->flags_set) | a->flags;
+	return (own_flags(d) & ~(unsigned)a->flags_set) | a->flags;
 }
 
-static enum bal_verdict say_rcode(const struct bal_action *a, struct dgram *d,
-                                  const struct dns_question *q)
+static void answer(const struct rules *r, struct dgram *d, const struct dns_question *q,
+                   unsigned flags)
 {
-	struct dns_edns e = answer_edns(d, q->end);
+	struct dns_edns e = own_read_edns(d, q->end);
 
-	answer_make(d, flags_of(a, d) | a->arg, q->end, &e);
-	return name_of(a->arg);
+	own_answer(d, flags, q->end, &e, &r->bal->quirks);
 }
 
 static bool has_address(const struct bal_action *a, const struct ip *address, uint16_t type)
@@ -135,7 +132,6 @@ static enum bal_verdict spoof(struct rules *r, const struct bal_action *a, struc
                               const struct dns_question *q)
 {
 	struct ip address[BAL_SPOOF_MAX];
-	struct dns_edns e = answer_edns(d, q->end);
 
 	if (!has_address(a, r->conf->address + a->arg, q->type))
 		return BAL_NO_VERDICT;
@@ -146,17 +142,8 @@ static enum bal_verdict spoof(struct rules *r, const struct bal_action *a, struc
 		address[i] = address[k];
 		address[k] = moving;
 	}
-	answer_addresses(d, flags_of(a, d), q, &e, address, a->n, a->ttl);
+	own_addresses(d, flags_of(a, d), q, address, a->n, a->ttl, &r->bal->quirks);
 	return BAL_RULE_ANSWER;
-}
-
-static enum bal_verdict truncate(const struct bal_action *a, struct dgram *d,
-                                 const struct dns_question *q)
-{
-	struct dns_edns e = answer_edns(d, q->end);
-
-	answer_make(d, flags_of(a, d) | DNS_TC, q->end, &e);
-	return BAL_RULE_TRUNCATED;
 }
 
 /* ---- actions ---- */
@@ -184,13 +171,17 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 	case BAL_ACT_DROP:
 		return BAL_RULE_DROP;
 	case BAL_ACT_RCODE:
-		return say_rcode(a, d, q);
+		answer(r, d, q, flags_of(a, d) | a->arg);
+		return name_of(a->arg);
 	case BAL_ACT_SPOOF:
 		*over = false;
 		return spoof(r, a, d, q);
 	case BAL_ACT_TRUNCATE:
 		*over = !l->tcp;
-		return l->tcp ? BAL_NO_VERDICT : truncate(a, d, q);
+		if (l->tcp)
+			return BAL_NO_VERDICT;
+		answer(r, d, q, flags_of(a, d) | DNS_TC);
+		return BAL_RULE_TRUNCATED;
 	case BAL_ACT_POOL:
 		said->pool = a->pool;
 		return BAL_NO_VERDICT;

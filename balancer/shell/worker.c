@@ -271,18 +271,18 @@ static void flush(struct worker *w, unsigned index)
 
 /* ---- the loop ---- */
 
-/* What time alone made due; what has no room in this pass comes in the next, which is at once. */
-static void take_due(struct worker *w)
+/*
+ * What time alone makes: delayed answers, SERVFAIL at time-outs. What finds no room here comes at
+ * the next pass, which is at once.
+ */
+static void poll_core(struct worker *w)
 {
-	const unsigned first = w->n;
+	unsigned room = POOL - w->n, n;
 
-	if (bal_deadline(w->bal) > w->now_ns)
-		return;
-	for (unsigned i = first; i < POOL; i++) {
-		w->d[i].data = w->buffer[i];
-		w->d[i].cap = BUFFER;
-	}
-	w->n += bal_poll(w->bal, w->now_ns, w->d + first, POOL - first);
+	for (unsigned i = w->n; i < POOL; i++)
+		w->d[i] = (struct dgram){ .data = w->buffer[i], .cap = BUFFER };
+	n = bal_poll(w->bal, w->now_ns, &w->d[w->n], room);
+	w->n += n;
 }
 
 static void judge_and_send(struct worker *w)
@@ -293,7 +293,8 @@ static void judge_and_send(struct worker *w)
 			w->d[i].t_ns = w->now_ns;
 		bal_rx(w->bal, w->now_ns, w->d, w->n);
 	}
-	take_due(w);
+	if (bal_deadline(w->bal) <= w->now_ns)
+		poll_core(w);
 	w->touched_n = 0;
 	for (unsigned i = 0; i < w->n; i++)
 		if (bal_verdict_sends(w->d[i].verdict))
@@ -404,6 +405,7 @@ static int open_fronts(struct worker *w, unsigned *bad)
 			*bad = i;
 			return err;
 		}
+		socket_buffers(fd, w->conf->quirks.udp_receive, w->conf->quirks.udp_send);
 		net_watch(w->epoll, fd, w->front_n);
 		w->out[w->front_n++] = (struct out){ .fd = fd, .wildcard = ip_is_any(&ep->ip),
 		                                     .first = NONE, .ep = *ep };

@@ -52,7 +52,7 @@ static int pick(struct chooser *c, unsigned pool, unsigned k)
 {
 	const uint8_t name[] = { 3, (uint8_t)('a' + k % 26), (uint8_t)('a' + k / 26 % 26), 'x', 0 };
 
-	policy_refresh(&c->policy[pool]);
+	policy_refresh(&c->policy[pool], 0);
 	return policy_pick(&c->policy[pool], &c->random, 0, name, sizeof(name));
 }
 
@@ -125,11 +125,11 @@ static void a_batch_is_looked_at_once_by_each(void **state)
 
 	(void)state;
 	start(&c, BAL_WRANDOM);
-	policy_look(&c.policy[2], 1);
+	policy_look(&c.policy[2], 1, 0);
 	bal_shared_set_up(c.rig.shared, 4, false);
-	policy_look(&c.policy[2], 1);
+	policy_look(&c.policy[2], 1, 0);
 	assert_int_equal(c.policy[2].up.n, 1);
-	policy_look(&c.policy[2], 2);
+	policy_look(&c.policy[2], 2, 0);
 	assert_int_equal(c.policy[2].up.n, 0);
 	host_arena_free(&c.rig.arena);
 }
