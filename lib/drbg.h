@@ -36,6 +36,7 @@ enum drbg_purpose {
 	DRBG_PERTURBATION = 20, /* index 0: of a balancer's hash of names */
 	DRBG_LUA = 22,      /* index: worker, or its number for checks; a balancer's math.random */
 	DRBG_SEARCH = 24,   /* index 0: schedules of faults */
+	DRBG_RULES = 26,    /* index: worker; chance of a balancer's rules; keys of their tables */
 	DRBG_TEST = 100,    /* tests */
 };
 

@@ -155,6 +155,27 @@ static json_t *pool_of(const struct stats *s, unsigned i)
 	return j;
 }
 
+static json_t *rules(const struct stats *s, enum bal_chain_kind chain)
+{
+	json_t *all = made(json_array());
+
+	for (unsigned i = 0; i < stats_rules(s, chain); i++) {
+		const struct bal_rule_text *t = &s->config->conf.rules->chain[chain].text[i];
+		json_t *j = made(json_object());
+		set(j, "action", text(t->action));
+		if (chain == BAL_QUERIES)
+			set(j, "action-stats", json_object());
+		set_number(j, "creationOrder", t->order);
+		set_number(j, "id", i);
+		set_number(j, "matches", stats_matches(s, chain, i));
+		set(j, "name", text(t->name));
+		set(j, "rule", text(t->selector));
+		set(j, "uuid", text(t->uuid));
+		MUST(json_array_append_new(all, j) == 0);
+	}
+	return all;
+}
+
 char *stats_json_stats(const struct stats *s)
 {
 	struct stats_item item[STATS_MAX];
@@ -211,9 +232,10 @@ static json_t *fronts(const struct bal_conf *c)
 
 char *stats_json_localhost(const struct stats *s)
 {
-	static const char *const none[] = {
-		"cache-hit-response-rules", "response-rules", "rules",
-		"self-answered-response-rules", "dohFrontends",
+	static const char *const chain[BAL_CHAINS] = {
+		[BAL_QUERIES] = "rules", [BAL_ANSWERS] = "response-rules",
+		[BAL_HITS] = "cache-hit-response-rules",
+		[BAL_OWN] = "self-answered-response-rules",
 	};
 	json_t *j = made(json_object()), *pools = made(json_array());
 
@@ -224,8 +246,9 @@ char *stats_json_localhost(const struct stats *s)
 	set(j, "frontends", fronts(&s->config->conf));
 	set(j, "local", written(&s->config->conf, fronts_text));
 	set(j, "pools", pools);
-	for (size_t i = 0; i < COUNT_OF(none); i++)
-		set(j, none[i], json_array());
+	set(j, "dohFrontends", json_array());
+	for (unsigned i = 0; i < BAL_CHAINS; i++)
+		set(j, chain[i], rules(s, i));
 	set(j, "servers", servers(s, BAL_POOLS_MAX));
 	set(j, "version", text("evenkeel " EVENKEEL_VERSION));
 	return finish(j);

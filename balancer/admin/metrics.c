@@ -194,6 +194,24 @@ static void pools(const struct stats *s, enum pool_field f, FILE *to)
 	}
 }
 
+/* As in dnsdist: of all chains, by name or UUID. */
+static void rules(const struct stats *s, FILE *to)
+{
+	bool declared = false;
+
+	for (unsigned c = 0; c < BAL_CHAINS; c++)
+		for (unsigned i = 0; i < stats_rules(s, c); i++) {
+			const struct bal_rule_text *t = &s->config->conf.rules->chain[c].text[i];
+			if (!declared)
+				declare(to, "dnsdist_rule_hits", "untyped",
+				        "Number of hits of that rule");
+			declared = true;
+			fprintf(to, "dnsdist_rule_hits{id=\"");
+			quoted(to, t->name[0] != '\0' ? t->name : t->uuid);
+			fprintf(to, "\"} %llu\n", (unsigned long long)stats_matches(s, c, i));
+		}
+}
+
 void stats_metrics(const struct stats *s, FILE *to)
 {
 	struct stats_item item[STATS_MAX];
@@ -207,4 +225,5 @@ void stats_metrics(const struct stats *s, FILE *to)
 	servers(s, to);
 	for (unsigned f = 0; f < COUNT_OF(pool_fields); f++)
 		pools(s, (enum pool_field)f, to);
+	rules(s, to);
 }

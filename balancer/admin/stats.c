@@ -15,6 +15,10 @@ struct stats *stats_new(const struct config *config)
 	s->server = calloc(n > 0 ? n : 1, sizeof(*s->server));
 	s->pool = calloc(bal_pools(&config->conf), sizeof(*s->pool));
 	MUST(s->server != NULL && s->pool != NULL);
+	for (unsigned i = 0; config->conf.rules != NULL && i < BAL_CHAINS; i++) {
+		s->matches[i] = calloc(config->conf.rules->chain[i].n + 1u, sizeof(*s->matches[i]));
+		MUST(s->matches[i] != NULL);
+	}
 	return s;
 }
 
@@ -24,6 +28,8 @@ void stats_free(struct stats *s)
 		return;
 	free(s->server);
 	free(s->pool);
+	for (unsigned i = 0; i < BAL_CHAINS; i++)
+		free(s->matches[i]);
 	free(s);
 }
 
@@ -51,6 +57,12 @@ static void gauge(struct list *l, const char *name, uint64_t value, const char *
 	put(l, STATS_GAUGE, name, value, prose);
 }
 
+static uint64_t rule_answers(const uint64_t v[BAL_VERDICTS])
+{
+	return v[BAL_RULE_NXDOMAIN] + v[BAL_RULE_REFUSED] + v[BAL_RULE_SERVFAIL] +
+	       v[BAL_RULE_TRUNCATED] + v[BAL_RULE_ANSWER];
+}
+
 /* Queries that came in, whatever became of them: those that dnsdist counts as queries. */
 static uint64_t queries(const struct stats *s)
 {
@@ -58,7 +70,7 @@ static uint64_t queries(const struct stats *s)
 
 	return v[BAL_FORWARD] + v[BAL_TCP_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] +
 	       v[BAL_DROP_FULL] + v[BAL_DROP_LUA] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] +
-	       v[BAL_DROP_EMPTY] + s->cache_hits;
+	       v[BAL_DROP_EMPTY] + s->cache_hits + v[BAL_RULE_DROP] + rule_answers(v);
 }
 
 static void list_messages(struct list *l, const struct stats *s)
@@ -69,7 +81,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "queries", queries(s), "Number of received queries");
 	count(l, "rdqueries", c->rd_queries,
 	      "Number of received queries with the recursion desired bit set");
-	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER] + v[BAL_DROP_LATE],
+	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER] + v[BAL_DROP_LATE] +
+	                      v[BAL_ANSWER_DROP] + v[BAL_TCP_ANSWER_DROP],
 	      "Number of responses received from backends");
 	count(l, "servfail-responses", c->servfail_responses,
 	      "Number of SERVFAIL answers received from backends");
@@ -80,7 +93,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "frontend-servfail", c->rcode[DNS_SERVFAIL],
 	      "Number of SERVFAIL answers sent to clients");
 	count(l, "acl-drops", v[BAL_DROP_ACL], "Number of packets dropped because of the ACL");
-	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP] + v[BAL_TIMED_OUT],
+	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP] + v[BAL_TIMED_OUT] +
+	                          rule_answers(v),
 	      "Number of self-answered responses");
 	count(l, "downstream-timeouts", s->timeouts,
 	      "Number of queries not answered in time by a backend");
@@ -100,6 +114,21 @@ static void list_messages(struct list *l, const struct stats *s)
 	      "Number of times an answer not found in the cache");
 	put(l, STATS_OURS, "cache-not-inserted", s->cache_refused,
 	    "answer that the cache had no room for");
+}
+
+static void list_rules(struct list *l, const struct stats *s)
+{
+	const uint64_t *v = s->verdict;
+
+	count(l, "rule-drop", v[BAL_RULE_DROP], "Number of queries dropped because of a rule");
+	count(l, "rule-nxdomain", v[BAL_RULE_NXDOMAIN],
+	      "Number of NXDomain answers returned because of a rule");
+	count(l, "rule-refused", v[BAL_RULE_REFUSED],
+	      "Number of Refused answers returned because of a rule");
+	count(l, "rule-servfail", v[BAL_RULE_SERVFAIL],
+	      "Number of ServFail answers returned because of a rule");
+	count(l, "rule-truncated", v[BAL_RULE_TRUNCATED],
+	      "Number of truncated answers returned because of a rule");
 }
 
 static void list_latency(struct list *l, const struct bal_counts *c)
@@ -129,13 +158,15 @@ static void list_ours(struct list *l, const struct stats *s)
 {
 	static const enum bal_verdict ours[] = {
 		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_LUA, BAL_DROP_UNMATCHED,
-		BAL_DROP_WRONG_SERVER, BAL_DROP_WRONG_QUESTION, BAL_TIMED_OUT, BAL_RETRY,
-		BAL_DROP_LATE,
+		BAL_DROP_WRONG_SERVER, BAL_DROP_WRONG_QUESTION, BAL_ANSWER_DROP,
+		BAL_TCP_ANSWER_DROP, BAL_DELAYED, BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)
 		put(l, STATS_OURS, bal_verdict_name(ours[i]), s->verdict[ours[i]],
 		    bal_verdict_prose(ours[i]));
+	put(l, STATS_OURS, "not-delayed", s->counts.not_delayed,
+	    "answer that a rule delays, sent at once because too many are waiting");
 	for (unsigned i = 0; i < s->own_n; i++)
 		put(l, STATS_OURS, s->own[i].name, s->own[i].value, s->own[i].prose);
 }
@@ -145,6 +176,7 @@ unsigned stats_list(const struct stats *s, struct stats_item out[STATS_MAX])
 	struct list l = { out, 0 };
 
 	list_messages(&l, s);
+	list_rules(&l, s);
 	list_latency(&l, &s->counts);
 	gauge(&l, "uptime", s->uptime_s, "Uptime of the process in seconds");
 	gauge(&l, "real-memory-usage", s->memory, "Current memory usage in bytes");

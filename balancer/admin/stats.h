@@ -48,6 +48,7 @@ struct stats {
 	struct stats_own own[STATS_OWN_MAX];
 	struct stats_server *server;   /* conf.server_n of them */
 	struct stats_pool *pool;       /* bal_pools of them */
+	uint64_t *matches[BAL_CHAINS]; /* of each rule, where there are any */
 	unsigned asked;                /* stats_json_pool: which */
 };
 
@@ -87,6 +88,11 @@ void stats_metrics(const struct stats *s, FILE *to);
 void stats_show_servers(const struct stats *s, FILE *to);
 void stats_show_all(const struct stats *s, FILE *to);
 void stats_show_pools(const struct stats *s, FILE *to);
+/* rules.c: the rules of one chain, with their UUIDs or without. */
+void stats_show_rules(const struct stats *s, enum bal_chain_kind chain, bool uuids, FILE *to);
+uint64_t stats_matches(const struct stats *s, enum bal_chain_kind chain, unsigned rule);
+/* Rules of a chain; 0 without any. */
+unsigned stats_rules(const struct stats *s, enum bal_chain_kind chain);
 void stats_show_binds(const struct stats *s, FILE *to);
 void stats_show_acl(const struct stats *s, FILE *to);
 /* JSON, as in dnsdist's API; a text that the caller frees. */

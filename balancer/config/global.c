@@ -226,11 +226,24 @@ static const char *const no_effect[] = {
 static const char *const unsupported[] = {
 	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI",
 	NULL,
-	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
-	"addDOHLocal", "addDNSCryptBind", "newSuffixMatchNode", "newNMG",
+	"LuaRule", "LuaFFIRule", "ByNameRule", "ERCodeRule", "EDNSOptionRule", "EDNSVersionRule",
+	"HTTPHeaderRule", "HTTPPathRule", "KeyValueStoreLookupRule", "KeyValueStoreRangeLookupRule",
+	"LazyHealthCheckModeRule", "NameSetRule", "PayloadSizeRule", "PoolOutstandingRule",
+	"ProxyProtocolValueRule", "QNameLabelsCountRule", "QNameWireLengthRule", "RE2Rule",
+	"RecordsCountRule", "RecordsTypeCountRule", "SNIRule", "TagRule", "TimedIPSetRule",
+	"TrailingDataRule", "LogAction", "LogResponseAction", "LuaAction", "LuaFFIAction",
+	"LuaResponseAction", "LuaFFIResponseAction", "ERCodeAction", "SpoofCNAMEAction",
+	"SpoofRawAction", "TeeAction", "SetTagAction", "TagAction", "SetMacAddrAction",
+	"SetECSAction", "SetECSOverrideAction", "SetECSPrefixLengthAction",
+	"SetDisableECSAction", "RemoteLogAction", "RemoteLogResponseAction", "DnstapLogAction",
+	"DnstapLogResponseAction", "SNMPTrapAction", "SNMPTrapResponseAction",
+	"SetTempFailureCacheTTLAction", "ContinueAction", "KeyValueStoreLookupAction",
+	"NegativeAndSOAAction", "HTTPStatusAction", "ClearRecordTypesResponseAction",
+	"SetMinTTLResponseAction", "SetMaxTTLResponseAction", "SetSkipCacheResponseAction",
+	"newRuleAction", "setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
+	"addDOHLocal", "addDNSCryptBind",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setTag", "makeRule", "topQueries", "showServers",
+	"setTag", "topQueries", "showServers",
 	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
@@ -244,10 +257,11 @@ static int ignored(lua_State *l)
 static const char *near_name(const char *word)
 {
 	const char *names[COUNT_OF(functions) + COUNT_OF(no_effect) + CF_POLICY_NAMES +
-	                  CF_TCP_NAMES + CF_QUIRK_NAMES];
+	                  CF_TCP_NAMES + CF_QUIRK_NAMES + CF_RULE_NAMES];
 	size_t n = cf_tcp_names(names);
 
 	n += cf_quirk_names(names + n);
+	n += cf_rule_names(names + n);
 	n += cf_policy_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
@@ -280,26 +294,6 @@ static int unknown(lua_State *l)
 	        "setACL, setServerPolicy", name);
 }
 
-static void register_numbers(lua_State *l, const char *table)
-{
-	static const struct { const char *table, *name; int value; } values[] = {
-		{ "DNSClass", "IN", 1 }, { "DNSClass", "CHAOS", 3 }, { "DNSClass", "NONE", 254 },
-		{ "DNSClass", "ANY", 255 },
-		{ "DNSQType", "A", DNS_A }, { "DNSQType", "NS", DNS_NS },
-		{ "DNSQType", "SOA", DNS_SOA }, { "DNSQType", "TXT", DNS_TXT },
-		{ "DNSQType", "AAAA", DNS_AAAA }, { "DNSQType", "ANY", DNS_ANY },
-	};
-
-	lua_newtable(l);
-	for (size_t i = 0; i < COUNT_OF(values); i++) {
-		if (strcmp(values[i].table, table) != 0)
-			continue;
-		lua_pushinteger(l, values[i].value);
-		lua_setfield(l, -2, values[i].name);
-	}
-	lua_setglobal(l, table);
-}
-
 void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
@@ -315,8 +309,8 @@ void cf_global_register(lua_State *l)
 	cf_tcp_register(l);
 	cf_quirks_register(l);
 	cf_policy_register(l);
-	register_numbers(l, "DNSClass");
-	register_numbers(l, "DNSQType");
+	cf_numbers_register(l);
+	cf_rules_register(l);
 	lua_pushvalue(l, LUA_GLOBALSINDEX);
 	lua_newtable(l);
 	lua_pushcfunction(l, unknown);

@@ -57,6 +57,7 @@ struct loader {
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
 	uint32_t stale_s;
+	struct rule_list *rules;
 	unsigned cache_n, pool_n;
 	struct loader_pool pool[BAL_POOLS_MAX]; /* the first is the default one */
 	unsigned socket_n;                  /* of all servers */
@@ -273,6 +274,23 @@ bool cf_is_a(lua_State *l, int index, const char *meta);
 void cf_add_meta(lua_State *l, const char *name, lua_CFunction index);
 /* __index of what nothing else knows: an error, and in foreign mode it does nothing. */
 int cf_no_method(lua_State *l, const char *what, const char *expected);
+
+/* numbers.c: DNSQType, DNSClass, DNSRCode, DNSOpcode. */
+void cf_numbers_register(lua_State *l);
+/* A type's number, or -1; its name, or NULL. */
+int cf_type_number(const char *name);
+const char *cf_type_name(uint16_t type);
+
+/* rule_*.c: rules. */
+struct rule_list *cf_rules_new(void);
+void cf_rules_free(struct rule_list *take_r);
+void cf_rules_register(lua_State *l);
+/* Writes the names that a file may use, for "did you mean"; how many there are. */
+enum { CF_RULE_NAMES = 64 };
+size_t cf_rule_names(const char **out);
+/* NULL: there are none. *too_many: their selectors come to more tests than there may be. */
+struct bal_rules *cf_rules_build(struct rule_list *from, bool *too_many);
+void cf_rules_fini(const struct bal_rules *take_r);
 
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);

@@ -292,6 +292,7 @@ void cf_loader_init(struct loader *ld, const struct config_options *o)
 		},
 	};
 	set_defaults(ld);
+	ld->rules = cf_rules_new();
 }
 
 void cf_loader_fini(struct loader *ld)
@@ -302,6 +303,7 @@ void cf_loader_fini(struct loader *ld)
 	free(ld->acl);
 	free(ld->note);
 	free(ld->function);
+	cf_rules_free(ld->rules);
 	if (!ld->again)
 		cf_sources_free(ld->source, ld->source_n);
 }
@@ -326,7 +328,9 @@ static struct config *parse(const char *name, char *take_text, size_t len, bool 
 	static const struct config_options nothing_said;
 	struct loader ld;
 	lua_State *l;
+	struct bal_rules *rules = NULL;
 	struct config *c = NULL;
+	bool too_many = false;
 
 	if (o == NULL)
 		o = &nothing_said;
@@ -339,9 +343,16 @@ static struct config *parse(const char *name, char *take_text, size_t len, bool 
 	if (message == NULL)
 		message = check_retry(l, &ld);
 	if (message == NULL)
+		rules = cf_rules_build(ld.rules, &too_many);
+	if (too_many)
+		message = "the rules' selectors come to more than 65536 tests: expected fewer";
+	if (message == NULL) {
 		c = finish(&ld, o);
-	else
+		c->conf.rules = rules;
+	} else {
 		cf_tell(error, ld.source, ld.source_n, message);
+		cf_rules_fini(rules);
+	}
 	if (l != NULL)
 		lua_close(l);
 	cf_loader_fini(&ld);
@@ -378,6 +389,7 @@ void config_free(struct config *c)
 	free((void *)(uintptr_t)c->conf.listen);
 	free((void *)(uintptr_t)c->conf.acl);
 	free((void *)(uintptr_t)c->conf.pool);
+	cf_rules_fini(c->conf.rules);
 	free(c->note);
 	cf_sources_free(c->source, c->source_n);
 	free(c);

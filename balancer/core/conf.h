@@ -13,6 +13,7 @@
 #include "lib/addr.h"
 #include "lib/defect.h"
 #include "lib/dns.h"
+#include "ruleset.h"
 
 enum {
 	BAL_SERVERS_MAX = 1024,
@@ -162,6 +163,7 @@ struct bal_conf {
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */
 	unsigned pool_n;                   /* 0: only the default pool, and all are in it */
 	const struct bal_pool *pool;       /* the first is the default pool; see bal_pool_policy */
+	const struct bal_rules *rules;     /* NULL: none */
 	uint32_t stale_s;                  /* 0; use expired answers so long when no server is up */
 #ifdef EK_DEFECTS
 	const struct defects *defects;     /* NULL: none; see lib/defect.h */

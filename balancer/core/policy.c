@@ -138,11 +138,11 @@ static bool herds(struct policy *p)
 static void read_parts(struct policy *p, int64_t now_ns)
 {
 	p->growing = 0;
-	for (unsigned k = 0; p->slow && k < p->member_n; k++) {
-		unsigned i = p->member[k];
-		p->part[i] = HAS_DEFECT(p->conf, DEFECT_SLOW_START_OFF) ? SLOW_WHOLE
-		             : slow_part(p->shared, i, now_ns);
-		p->growing += p->is_up[i] && p->part[i] < SLOW_WHOLE;
+	for (unsigned i = 0; p->slow && i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		p->part[server] = HAS_DEFECT(p->conf, DEFECT_SLOW_START_OFF) ? SLOW_WHOLE
+		                  : slow_part(p->shared, server, now_ns);
+		p->growing += p->is_up[server] && p->part[server] < SLOW_WHOLE;
 	}
 }
 
@@ -461,13 +461,13 @@ int policy_other(const struct policy *p, unsigned not)
 
 	if (HAS_DEFECT(p->conf, DEFECT_RETRY_SAME))
 		return (int)not;
-	for (unsigned k = 0; k < p->member_n; k++) {
-		unsigned i = p->member[k];
-		struct burden b = burden_of(p, i);
-		if (i == not || !p->is_up[i] || (at >= 0 && !lighter(&b, &best)))
+	for (unsigned i = 0; i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		struct burden b = burden_of(p, server);
+		if (server == not || !p->is_up[server] || (at >= 0 && !lighter(&b, &best)))
 			continue;
 		best = b;
-		at = (int)i;
+		at = (int)server;
 	}
 	return at;
 }

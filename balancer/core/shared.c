@@ -7,8 +7,9 @@
 size_t bal_shared_arena_size(const struct bal_conf *conf)
 {
 	size_t clients = conf->tcp.per_client > 0 ? BAL_SHARED_CLIENTS : 0;
+	size_t limits = conf->rules != NULL ? limits_arena_size(conf->rules) : 0;
 
-	return arena_need(1, sizeof(struct bal_shared)) +
+	return arena_need(1, sizeof(struct bal_shared)) + limits +
 	       arena_need(conf->front_n, sizeof(_Atomic uint32_t)) +
 	       arena_need(clients, sizeof(_Atomic uint64_t)) +
 	       arena_need(conf->server_n, sizeof(int64_t)) +
@@ -23,6 +24,8 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	sh->server_n = conf->server_n;
 	sh->server = arena_take(a, conf->server_n, sizeof(*sh->server));
 	sh->pool = arena_take(a, bal_pools(conf), sizeof(*sh->pool));
+	if (conf->rules != NULL)
+		sh->limit = limits_init(a, conf->rules);
 	sh->slow_start_ns = arena_take(a, conf->server_n, sizeof(*sh->slow_start_ns));
 	sh->front = arena_take(a, conf->front_n, sizeof(*sh->front));
 	if (conf->tcp.per_client > 0)

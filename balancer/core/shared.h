@@ -14,6 +14,7 @@
 #include "lib/arena.h"
 #include "conf.h"
 #include "lib/pcache.h"
+#include "limit.h"
 
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
@@ -43,6 +44,7 @@ struct bal_shared {
 	unsigned server_n;
 	struct bal_shared_server *server;
 	struct bal_shared_pool *pool;          /* bal_pools(conf) of them */
+	struct limit *limit;                   /* rules' limits; NULL: none */
 	int64_t *slow_start_ns;                /* by server: as configured */
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */

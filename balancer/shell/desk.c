@@ -38,6 +38,17 @@ static void read_process(const struct desk *d, struct stats *s)
 	s->uptime_s = (uint64_t)((host_mono_ns() - d->start_ns) / SECOND_NS);
 }
 
+/* The workers' are added up in s itself. */
+static void read_matches(const struct desk *d, struct stats *s, struct worker_counts *c)
+{
+	const struct bal_rules *r = d->config->conf.rules;
+
+	for (unsigned i = 0; r != NULL && i < BAL_CHAINS; i++) {
+		memset(s->matches[i], 0, r->chain[i].n * sizeof(*s->matches[i]));
+		c->matches[i] = s->matches[i];
+	}
+}
+
 static void read_workers(const struct desk *d, struct stats *s)
 {
 	static const struct { const char *name, *prose; } own[] = {
@@ -52,6 +63,7 @@ static void read_workers(const struct desk *d, struct stats *s)
 	c.server = calloc(n > 0 ? n : 1, sizeof(*c.server));
 	c.pool = calloc(pools, sizeof(*c.pool));
 	MUST(c.server != NULL && c.pool != NULL);
+	read_matches(d, s, &c);
 	for (unsigned i = 0; atomic_load(d->started) && i < d->worker_n; i++)
 		worker_add_counts(d->worker[i], &c);
 	memcpy(s->verdict, c.verdict, sizeof(s->verdict));
@@ -130,8 +142,11 @@ static void read_all(void *arg, struct stats *s)
 	const struct config *config = s->config;
 	struct stats_server *server = s->server;
 	struct stats_pool *pool = s->pool;
+	uint64_t *matches[BAL_CHAINS];
 
+	memcpy(matches, s->matches, sizeof(matches));
 	*s = (struct stats){ .config = config, .server = server, .pool = pool };
+	memcpy(s->matches, matches, sizeof(matches));
 	pthread_mutex_lock(&d->lock);
 	int64_t now_ns = host_mono_ns();
 	read_process(d, s);

@@ -25,6 +25,7 @@ struct worker_counts {
 	struct bal_counts counts;
 	struct bal_server_counts *server;  /* the configuration's servers; NULL: not wanted */
 	struct bal_pool_counts *pool;      /* its pools; NULL: not wanted */
+	uint64_t *matches[BAL_CHAINS];     /* of its rules; NULL: not wanted, or it has none */
 };
 
 struct worker;
@@ -39,6 +40,8 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
                           unsigned *bad, int *err);
 /* The functions that its core calls; before it starts. Takes s, and tells of calls that fail. */
 void worker_set_script(struct worker *w, struct script *take_s);
+/* Memory for counts of matches, where the configuration has rules; the caller frees. */
+void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf);
 /* Starts its thread. */
 void worker_start(struct worker *w);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any

@@ -287,8 +287,7 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "'newServer'?" },
 	{ "nothing like it", "frobnicate()", "f.conf:1: unknown name 'frobnicate': expected a "
 	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
-	{ "not yet", "\n\naddAction(AllRule(), DropAction())",
-	  "f.conf:3: 'addAction' is not supported yet" },
+	{ "not yet", "\n\naddDynBlocks({})", "f.conf:3: 'addDynBlocks' is not supported yet" },
 	{ "a misspelt key", "newServer{address='192.0.2.1', checkInterval=1, wieght=2}",
 	  "f.conf:1: newServer: unknown key 'wieght': did you mean 'weight'?" },
 	{ "the first of two bad keys", "newServer{zzz=1, address='192.0.2.1', aaa=2}",
