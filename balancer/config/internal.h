@@ -172,6 +172,7 @@ void *cf_self(lua_State *l, const struct cf_class *c);
 
 /* name.c: DNSName. The name at index of wire form, or one in text. */
 void cf_name_push(lua_State *l, const uint8_t *name, size_t len);
+bool cf_is_name(lua_State *l, int index);
 size_t cf_want_name(lua_State *l, int index, const char *what, uint8_t out[DNS_NAME_MAX]);
 int cf_name_new(lua_State *l);
 void cf_name_register(lua_State *l);

@@ -22,6 +22,11 @@ void cf_name_push(lua_State *l, const uint8_t *name, size_t len)
 	cf_class_set(l, &class);
 }
 
+bool cf_is_name(lua_State *l, int index)
+{
+	return cf_object(l, index, &class) != NULL;
+}
+
 size_t cf_want_name(lua_State *l, int index, const char *what, uint8_t out[DNS_NAME_MAX])
 {
 	const struct name *n = cf_object(l, index, &class);

@@ -63,6 +63,11 @@ static const struct { const char *what, *text; } fine[] = {
 	  "for i = 1, 3 do t[i] = function() return double(i) end end local n = 0 "
 	  "repeat n = n + 1 until n == 5 while n > 3 do n = n - 1 end "
 	  "assert(t[3]() == 6 and n == 3)" },
+	{ "names in rules", "local s = newSuffixMatchNode() s:add(newDNSName('a.example')) "
+	  "s:add({newDNSName('b.'), 'c'}) assert(s:check(newDNSName('x.A.example')) and "
+	  "s:check('c') and not s:check(newDNSName('example'))) addAction(newDNSName('d.'), "
+	  "DropAction()) addAction(QNameRule(newDNSName('e.')), DropAction()) "
+	  "addAction({newDNSName('f.'), 'g.'}, DropAction())" },
 	{ "logs", "infolog('a') warnlog('b') errlog('c') print('d')" },
 };
 
