@@ -33,6 +33,7 @@ static const struct number_key numbers[] = {
 	{ "rise", UINT32, AT(check.rise), 1, 255, 0 },
 	{ "mustResolve", BOOL, AT(check.must_resolve), 0, 1, 0 },
 	{ "setCD", BOOL, AT(check.set_cd), 0, 1, 0 },
+	{ "checkTCP", BOOL, AT(check.tcp), 0, 1, 0 },
 	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
 	{ "tcpConnectTimeout", NS, AT(tcp.connect_timeout_ns), 1, 3600, 1000000000 },
 	{ "tcpSendTimeout", NS, AT(tcp.send_timeout_ns), 1, 3600, 1000000000 },
@@ -46,7 +47,7 @@ static const char *const no_effect[] = { "tcpFastOpen" };
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"tcpOnly", "checkFunction", "checkTCP", "reconnectOnUp", "useClientSubnet", "source",
+	"tcpOnly", "checkFunction", "reconnectOnUp", "useClientSubnet", "source",
 	"useProxyProtocol", "healthCheckMode", "lazyHealthCheckSampleSize",
 	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
 	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
@@ -58,7 +59,8 @@ static const char *const unsupported[] = {
 static const char *const known[] = {
 	"address", "id", "name", "order", "weight", "qps", "pool", "sockets", "checkName",
 	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
-	"mustResolve", "setCD", "retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
+	"mustResolve", "setCD", "checkTCP",
+	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
 	"maxInFlight", "maxConcurrentTCPConnections",
 };
 

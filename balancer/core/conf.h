@@ -41,6 +41,7 @@ struct bal_check {
 	enum bal_check_mode mode;      /* up and down: forced by setUp, setDown; no probes */
 	bool must_resolve;             /* false; true: NXDOMAIN and REFUSED fail too */
 	bool set_cd;                   /* false */
+	bool tcp;                      /* false; probes go over TCP */
 	uint16_t type;                 /* A */
 	uint16_t class;                /* IN */
 	uint16_t name_len;

@@ -237,7 +237,7 @@ static void write_probe(const struct bal_server *s, uint16_t id, struct dgram *d
 	d->len = (uint16_t)n;
 	d->peer = s->addr;
 	d->local = (struct ep){ 0 };
-	d->proto = DGRAM_UDP;
+	d->proto = c->tcp ? DGRAM_TCP : DGRAM_UDP;
 	d->verdict = HEALTH_PROBE;
 }
 
@@ -338,6 +338,7 @@ static enum health_verdict judge(struct health *h, int64_t now_ns, const struct 
 		p = &t->pending[0];
 #endif
 	if (p == NULL || !ep_eq(&d->peer, &s->addr) || d->len < DNS_HEADER ||
+	    (d->proto == DGRAM_TCP) != s->check.tcp ||
 	    (dns_flags(d->data) & DNS_QR) == 0 || dns_id(d->data) != p->id)
 		return HEALTH_IGNORED;
 	enum health_verdict v = weigh(&s->check, d->data, d->len);

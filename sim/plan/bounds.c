@@ -95,6 +95,12 @@ int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 	            plan_link_most_ns(&p->node[node].link));
 }
 
+int64_t plan_check_rtt_ns(const struct plan *p, unsigned balancer, int node,
+                          const struct bal_check *c)
+{
+	return plan_probe_rtt_ns(p, balancer, node) * (c->tcp ? 2 : 1);
+}
+
 /* The longest over balancers and servers of what bound says. */
 static int64_t longest(const struct plan *p, int node, bool detect)
 {
@@ -108,7 +114,7 @@ static int64_t longest(const struct plan *p, int node, bool detect)
 			if (c->server_node[i] != node)
 				continue;
 			const struct bal_check *check = &c->server[i].check;
-			int64_t rtt = plan_probe_rtt_ns(p, b, node);
+			int64_t rtt = plan_check_rtt_ns(p, b, node, check);
 			most = longer(most, detect ?
 			              bound_detect_ns(p->balancer.checks, check) :
 			              bound_back_ns(p->balancer.checks, check, rtt));
@@ -304,14 +310,14 @@ static bool disturbed(const struct plan *p, unsigned fault)
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {
 	const struct plan_conf *c = &p->conf[p->node[balancer].conf];
-	int64_t way = plan_probe_rtt_ns(p, balancer,
-		f->node) + plan_miss_ns(&p->node[f->node].miss);
+	int64_t miss = plan_miss_ns(&p->node[f->node].miss);
 	int64_t least = INT64_MAX;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
 		const struct bal_check *check = &c->server[i].check;
 		if (c->server_node[i] != f->node)
 			continue;
+		int64_t way = plan_check_rtt_ns(p, balancer, f->node, check) + miss;
 		int64_t foreign = p->recursor.path != NULL ? check->timeout_ns : 0;
 		int64_t t = bound_notice_ns(p->balancer.checks, check, f->kind != PLAN_KILL,
 		                            longer(way, foreign));

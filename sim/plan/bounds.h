@@ -65,6 +65,9 @@ bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
 /* A balancer's probe to a recursor and back. */
 int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
+/* The same of a health check: twice that over TCP, where a connection is made before. */
+int64_t plan_check_rtt_ns(const struct plan *p, unsigned balancer, int node,
+                          const struct bal_check *c);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
 int64_t plan_miss_ns(const struct dist_spec *d);
 

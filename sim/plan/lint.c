@@ -465,9 +465,9 @@ static void lint_faults(struct lint *l, const struct plan *p)
 				plan_fault_name(p->fault[i].kind));
 	unsigned line;
 	if (p->for_virtual && plan_upsets_tcp(p, &line))
-		lint_add(l, !p->for_netns, NULL, line, "truncate sends clients to TCP while a link "
-		         "loses, doubles or reorders frames, which virtual time can't: expected "
-		         "none of it at that time%s",
+		lint_add(l, !p->for_netns, NULL, line, "%s TCP while a link loses, doubles or "
+		         "reorders frames, which virtual time can't: expected none of it at that "
+		         "time%s", line > 0 ? "truncate sends clients to" : "health checks go over",
 		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 
@@ -537,6 +537,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 		lint_ring(l, &p->conf[i]);
 	}
 	lint_faults(l, p);
+	lint_health(l, p);
 	lint_drains(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		lint_expect(l, p, &p->expect[i]);

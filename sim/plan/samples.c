@@ -301,8 +301,9 @@ static bool passes_checks(const struct plan *p, const struct plan_fault *f, unsi
 {
 	if (f->kind == PLAN_WRONG || f->kind == PLAN_TRUNCATE)
 		return true;
-	return f->kind == PLAN_SLOW && f->value_ns + plan_probe_rtt_ns(p, balancer, f->node) +
-	       plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns < check->timeout_ns;
+	int64_t takes = plan_check_rtt_ns(p, balancer, f->node, check) +
+	                plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns;
+	return f->kind == PLAN_SLOW && f->value_ns + takes < check->timeout_ns;
 }
 
 /*

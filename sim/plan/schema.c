@@ -126,6 +126,7 @@ static const struct schema_field check_fields[] = {
 	  .count_at = offsetof(struct bal_check, name_len) },
 	INT("rise", bal_check, rise, 1, UINT32_MAX),
 	BOOL("set_cd", bal_check, set_cd),
+	MAYBE_BOOL("tcp", bal_check, tcp),
 	TIME("timeout_ns", bal_check, timeout_ns),
 	INT("type", bal_check, type, 0, UINT16_MAX),
 };

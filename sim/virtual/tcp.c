@@ -310,6 +310,9 @@ static bool tell(struct world *w, struct host *h, struct stream *s, unsigned k, 
 	if (h->role == PLAN_CLIENTS) {
 		slot_give(w, slot);
 		tcp_client_looks(w, s);
+	} else if (s->check != 0 && k == 0 && h->state == HOST_RUNS) {
+		slot_give(w, slot); /* health checks don't wait for the worker */
+		tcp_probe_looks(w, h, s);
 	} else {
 		host_take(w, h, slot, h->lb == NULL ? WAKE_QUERY : k == 1 ? WAKE_FORWARD
 		                                                          : WAKE_RETURN);

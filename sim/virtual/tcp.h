@@ -37,9 +37,10 @@ struct stream {
 	bool established;
 	unsigned syns;
 	unsigned load;          /* of a client's */
+	unsigned check;         /* of a balancer's health check: its server's number plus 1 */
 	int64_t until_ns;       /* of a client's: its try's deadline */
 	uint16_t query_len;
-	uint8_t query[LOAD_QUERY_MAX]; /* of a client's: sent when it is established */
+	uint8_t query[LOAD_QUERY_MAX]; /* a client's or a check's: sent when it is established */
 };
 
 enum tcp_timer { TCP_TIMER_SYN = 1, TCP_TIMER_UNTIL, TCP_TIMER_IDLE };
@@ -67,6 +68,7 @@ uint16_t tcp_fresh_port(struct world *w);
 /* Whether its program listens there. */
 bool tcp_listens(const struct host *h, const struct ep *dst);
 void tcp_client_looks(struct world *w, struct stream *s);
+void tcp_probe_looks(struct world *w, struct host *h, struct stream *s);
 /* Time is over for what. */
 void tcp_idle(struct world *w, struct stream *s);
 

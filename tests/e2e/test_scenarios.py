@@ -61,6 +61,8 @@ STORIES = [
     ("servfail", "servfail-lost", "lost"),
     ("silent-loss", "id-reuse", "lost"),
     ("tcp", "never-back", "back"),
+    ("tcp-checks", "health-off", "detect"),
+    ("tcp-checks", "never-back", "back"),
     ("tcp-dead", "weights=80", "even"),
     ("trigger", "health-off", "detect"),
     ("weights", "weights", "even"),

@@ -48,6 +48,7 @@ static void start(struct state *st, struct script *s)
 		c->rise = 1 + a % 2;
 		c->must_resolve = b & 64;
 		c->set_cd = b & 32;
+		c->tcp = b & 16;
 	}
 	MUST(host_arena(&st->rig.arena, bal_shared_arena_size(&st->rig.conf) +
 	                                health_arena_size(&st->rig.conf)) == 0);

@@ -117,7 +117,8 @@ static void every_key_of_a_server_is_read(void **state)
 		"newServer{address='[2001:db8::1]:5300', name='x', order='-2', weight=\"7\",\n"
 		" qps=10, checkName='example.org', checkType='SOA', checkClass=3,\n"
 		" checkInterval=5, checkTimeout='1', maxCheckFailures=3, rise=2,mustResolve=true,\n"
-		" setCD=true, sockets=4, id='b', pool='', retries=3, tcpFastOpen=true}");
+		" setCD=true, checkTCP=true, sockets=4, id='b', pool='', retries=3,\n"
+		" tcpFastOpen=true}");
 	const struct bal_server *s = c->conf.server;
 
 	(void)state;
@@ -136,6 +137,7 @@ static void every_key_of_a_server_is_read(void **state)
 	assert_int_equal(s->check.rise, 2);
 	assert_true(s->check.must_resolve);
 	assert_true(s->check.set_cd);
+	assert_true(s->check.tcp);
 	assert_int_equal(s->line, 1);
 	assert_int_equal(s->tcp.retries, 3);
 	assert_int_equal(c->note_n, 1);

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Health checks of the program balancer beyond plain ones over UDP, between servers made here in
+Python. Nothing is asserted about time but that things come at all."""
+import socket
+
+import ek
+from test_balancer import lab, until  # noqa: F401 (lab is a fixture)
+from test_balancer_tcp import TcpBackend, framed
+
+
+def checked(lab, *backends, policy="roundrobin"):  # noqa: F811
+    """A balancer over these (backend, further keys of its newServer)."""
+    servers = "".join(f'newServer{{address="{b.where()}", name="S{i}", {keys}}}\n'
+                      for i, (b, keys) in enumerate(backends))
+    return lab.balancer(f'setLocal("127.0.0.1:{ek.free_port()}")\n{servers}'
+                        f"setServerPolicy({policy})\n")
+
+
+def marked(backend, i, state):
+    return f"Marking downstream S{i} ({backend.where()}) as '{state}'"
+
+
+def over_tcp(lab, *args, **more):  # noqa: F811
+    b = TcpBackend(*args, **more)
+    lab.parts.append(b)
+    return b
+
+
+def test_a_check_over_tcp_asks_on_a_connection_of_its_own(lab):  # noqa: F811
+    one = over_tcp(lab)
+    checked(lab, (one, "checkTCP=true")).ready().said(marked(one, 0, "up"))
+    until(lambda: len(one.messages) >= 2, "a second check")
+    assert len(one.connections) >= 2
+    for m in one.messages[:2]:
+        assert m[2:] == b"\1\0\0\1\0\0\0\0\0\0\1a\x0croot-servers\3net\0\0\1\0\1"
+    assert one.messages[0][:2] != one.messages[1][:2]
+
+
+def test_an_answer_may_come_in_pieces_and_after_another_message(lab):  # noqa: F811
+    def in_pieces(conn, m):
+        back = framed(b"not an answer") + framed(TcpBackend.answer(m))
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(len(back)):
+            conn.sendall(back[i:i + 1])
+
+    one = over_tcp(lab, in_pieces)
+    checked(lab, (one, "checkTCP=true")).ready().said(marked(one, 0, "up"))
+
+
+def test_an_answer_longer_than_a_check_reads_is_judged_by_its_beginning(lab):  # noqa: F811
+    one = over_tcp(lab, lambda conn, m: TcpBackend.answer(m) + bytes(60000))
+    checked(lab, (one, "checkTCP=true")).ready().said(marked(one, 0, "up"))
+
+
+def test_who_refuses_closes_or_answers_servfail_is_down_over_tcp(lab):  # noqa: F811
+    def servfail(conn, m):
+        back = bytearray(TcpBackend.answer(m))
+        back[3] |= 2
+        return bytes(back)
+
+    closed, rude, bad = (over_tcp(lab), over_tcp(lab, lambda conn, m: "close"),
+                         over_tcp(lab, servfail))
+    closed.stop()
+    b = checked(lab, *((x, "checkTCP=true, checkTimeout=60000") for x in (closed, rude, bad)))
+    b.ready()
+    for i, backend in enumerate((closed, rude, bad)):
+        b.said(marked(backend, i, "down"))
+    back = over_tcp(lab, port=closed.port)
+    b.said(marked(back, 0, "up"))
+
+
+def test_a_silent_server_over_tcp_delays_nobodys_checks(lab):  # noqa: F811
+    silent, udp, tcp = over_tcp(lab, lambda conn, m: None), lab.backend(), over_tcp(lab)
+    b = checked(lab, (silent, "checkTCP=true, checkTimeout=60000"), (udp, "rise=1"),
+                (tcp, "checkTCP=true"))
+    b.said(marked(udp, 1, "up"))
+    b.said(marked(tcp, 2, "up"))
+    until(lambda: len(udp.checks) >= 3 and len(tcp.messages) >= 3, "the others' checks")
+    assert not any("S0" in line for line in b.lines)
+    assert len(silent.messages) >= 2  # its own go on too, beside those that wait
+
+
+def test_a_check_over_udp_says_nothing_of_tcp_and_the_other_way_round(lab):  # noqa: F811
+    udp, tcp = lab.backend(), over_tcp(lab)
+    b = checked(lab, (udp, "checkTCP=true"), (tcp, "checkTCP=false, checkTimeout=200"))
+    b.ready()
+    b.said(marked(udp, 0, "down"))
+    b.said(marked(tcp, 1, "down"))
+    assert udp.checks == [] and tcp.messages == []
