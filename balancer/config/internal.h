@@ -44,6 +44,11 @@ struct loader {
 /* load.c: the loader of a state. */
 struct loader *cf_loader(lua_State *l);
 
+/* health.c: what healthCheckMode and lazyHealthCheckMode at index say; what they come to. */
+void cf_health_mode(lua_State *l, struct bal_check *c, int index);
+void cf_lazy_mode(lua_State *l, struct bal_check *c, int index);
+void cf_lazy_check(lua_State *l, const struct bal_check *c);
+
 /* args.c */
 /* The line of the file that is being run, 0: not known. */
 unsigned cf_line(lua_State *l);

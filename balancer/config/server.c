@@ -34,6 +34,12 @@ static const struct number_key numbers[] = {
 	{ "mustResolve", BOOL, AT(check.must_resolve), 0, 1, 0 },
 	{ "setCD", BOOL, AT(check.set_cd), 0, 1, 0 },
 	{ "checkTCP", BOOL, AT(check.tcp), 0, 1, 0 },
+	{ "lazyHealthCheckSampleSize", UINT16, AT(check.lazy.samples), 1, 65535, 0 },
+	{ "lazyHealthCheckMinSampleCount", UINT16, AT(check.lazy.min_samples), 1, 65535, 0 },
+	{ "lazyHealthCheckThreshold", UINT16, AT(check.lazy.threshold), 1, 100, 0 },
+	{ "lazyHealthCheckFailedInterval", NS, AT(check.lazy.failed_ns), 1, 65535, 1000000000 },
+	{ "lazyHealthCheckUseExponentialBackOff", BOOL, AT(check.lazy.back_off), 0, 1, 0 },
+	{ "lazyHealthCheckMaxBackOff", NS, AT(check.lazy.back_off_max_ns), 1, 65535, 1000000000 },
 	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
 	{ "tcpConnectTimeout", NS, AT(tcp.connect_timeout_ns), 1, 3600, 1000000000 },
 	{ "tcpSendTimeout", NS, AT(tcp.send_timeout_ns), 1, 3600, 1000000000 },
@@ -48,18 +54,18 @@ static const char *const no_effect[] = { "tcpFastOpen" };
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
 	"tcpOnly", "checkFunction", "reconnectOnUp", "useClientSubnet", "source",
-	"useProxyProtocol", "healthCheckMode", "lazyHealthCheckSampleSize",
-	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
-	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
-	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff", "udpTimeout",
-	"disableZeroScope", "addXPF", "cpus", "tls", "subjectName", "dohPath",
+	"useProxyProtocol", "udpTimeout", "disableZeroScope", "addXPF", "cpus", "tls",
+	"subjectName", "dohPath",
 };
 
 /* Every key that we read, for "did you mean". */
 static const char *const known[] = {
 	"address", "id", "name", "order", "weight", "qps", "pool", "sockets", "checkName",
 	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
-	"mustResolve", "setCD", "checkTCP",
+	"mustResolve", "setCD", "checkTCP", "healthCheckMode", "lazyHealthCheckSampleSize",
+	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
+	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
+	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff",
 	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
 	"maxInFlight", "maxConcurrentTCPConnections",
 };
@@ -245,6 +251,11 @@ static bool read_table(lua_State *l, struct bal_server *s)
 		read_check_name(l, s, lua_gettop(l));
 	if (get(l, "checkType"))
 		read_check_type(l, s, lua_gettop(l));
+	if (get(l, "healthCheckMode"))
+		cf_health_mode(l, &s->check, lua_gettop(l));
+	if (get(l, "lazyHealthCheckMode"))
+		cf_lazy_mode(l, &s->check, lua_gettop(l));
+	cf_lazy_check(l, &s->check);
 	if (get(l, "pool"))
 		read_pool(l, lua_gettop(l));
 	return !get(l, "weight") || read_weight(l, s, lua_gettop(l));
@@ -325,6 +336,28 @@ static int set_down(lua_State *l)
 	return set_mode(l, BAL_CHECK_DOWN);
 }
 
+/* Probes decide, at once or lazily; like setAuto. */
+static int set_auto_kind(lua_State *l, bool lazy, const char *what)
+{
+	struct bal_server *s = self(l);
+
+	if (!lua_isnoneornil(l, 2))
+		cf_want_bool(l, 2, what);
+	if (s != NULL)
+		s->check.lazy.on = lazy;
+	return set_mode(l, BAL_CHECK_AUTO);
+}
+
+static int set_active_auto(lua_State *l)
+{
+	return set_auto_kind(l, false, "setActiveAuto");
+}
+
+static int set_lazy_auto(lua_State *l)
+{
+	return set_auto_kind(l, true, "setLazyAuto");
+}
+
 /* setAuto(status) also sets the state until the first probe: at start there is none before it. */
 static int set_auto(lua_State *l)
 {
@@ -357,13 +390,15 @@ static int get_name_with_addr(lua_State *l)
 
 static const luaL_Reg methods[] = {
 	{ "setUp", set_up }, { "setDown", set_down }, { "setAuto", set_auto },
+	{ "setActiveAuto", set_active_auto }, { "setLazyAuto", set_lazy_auto },
 	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr },
 };
 
 static int find_method(lua_State *l)
 {
 	static const char *const names[] = {
-		"setUp", "setDown", "setAuto", "getName", "getNameWithAddr",
+		"setUp", "setDown", "setAuto", "setActiveAuto", "setLazyAuto", "getName",
+		"getNameWithAddr",
 	};
 	const char *name = cf_show(l, 2);
 

@@ -305,6 +305,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	count_answer(b, server, d, b->now_ns - q->sent_ns);
+	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	give_back(d, q);
 	cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
 	            (size_t)DNS_HEADER + q->name_len + 4);
@@ -340,6 +341,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
+	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	give_back(d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
@@ -380,6 +382,7 @@ static void expire(struct bal *b)
 		if (until_ns(b, q) > b->now_ns)
 			return;
 		settle(b, server, q);
+		lazy_unanswered(b->shared->lazy, server);
 		b->server[server].timeouts++;
 		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
 			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,

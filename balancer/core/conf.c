@@ -38,6 +38,10 @@ void bal_server_defaults(struct bal_server *s)
 			.name_len = sizeof(check_name),
 			.interval_ns = 1000000000, .timeout_ns = 1000000000,
 			.max_failures = 1, .rise = 1,
+			.lazy = { .threshold = 20, .samples = 100, .min_samples = 1,
+			          .failed_ns = 30 * SECOND_NS,
+			          .back_off_max_ns = 3600 * SECOND_NS,
+			          .look_ns = BAL_LAZY_LOOK_NS },
 		},
 		.tcp = {
 			.connect_timeout_ns = 5 * SECOND_NS, .send_timeout_ns = 30 * SECOND_NS,

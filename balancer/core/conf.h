@@ -36,6 +36,22 @@ enum bal_policy {
 
 enum bal_check_mode { BAL_CHECK_AUTO = 1, BAL_CHECK_UP, BAL_CHECK_DOWN };
 
+/* dnsdist's: it looks once a second. */
+#define BAL_LAZY_LOOK_NS INT64_C(1000000000)
+
+/* Probes only once clients' queries fail, or while the server is down (lazy.h). */
+struct bal_lazy {
+	bool on;                       /* false */
+	bool timeouts_only;            /* false: SERVFAIL is a failure too */
+	bool back_off;                 /* false; true: gaps double while it is down */
+	uint16_t threshold;            /* 20; percent of failures that make it suspect */
+	uint16_t samples;              /* 100 latest results of queries count */
+	uint16_t min_samples;          /* 1; fewer say nothing */
+	int64_t failed_ns;             /* 30 s; from probe to probe while it is down */
+	int64_t back_off_max_ns;       /* 3600 s; with back_off, at most */
+	int64_t look_ns;               /* BAL_LAZY_LOOK_NS; from one count of results to the next */
+};
+
 /* How a server's health is checked. */
 struct bal_check {
 	enum bal_check_mode mode;      /* up and down: forced by setUp, setDown; no probes */
@@ -50,6 +66,7 @@ struct bal_check {
 	int64_t timeout_ns;            /* 1 s */
 	uint32_t max_failures;         /* 1; failures in a row that take it down */
 	uint32_t rise;                 /* 1; successes in a row that bring it back */
+	struct bal_lazy lazy;          /* in mode auto */
 };
 
 /* How queries go to a server over TCP. */

@@ -11,6 +11,12 @@
  * then all of it, connecting, sending and reading a framed answer, must be done within the timeout,
  * and a connection that is refused, or ends before an answer, is a failure at once.
  *
+ * With lazy checks a server that is up isn't probed while its clients' queries fare well: their
+ * results are looked at every look_ns, and once too many failed it is probed as above, until a
+ * success says that all is well or max_failures that it is down. Down, it is probed every
+ * failed_ns, or with back_off at gaps that double from there, until rise successes in a row; each
+ * of them is failed_ns after the one before.
+ *
  * A timeout above the interval makes probes overlap: each is waited for to its own end, up to
  * HEALTH_PENDING_MAX of one server, and a success also settles the older ones, whose news it
  * overtook. So, with interval I, timeout T and m = max_failures, a server that dies is down at most

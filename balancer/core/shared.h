@@ -13,6 +13,7 @@
 
 #include "lib/arena.h"
 #include "conf.h"
+#include "lazy.h"
 #include "lib/pcache.h"
 
 /* One cache line for each server, so that two servers' counts don't share one. */
@@ -36,6 +37,7 @@ struct bal_shared {
 	struct bal_shared_server *server;
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
+	struct lazy *lazy;                     /* by server; NULL: none is checked lazily */
 	struct pcache *packets;                /* the packet cache; NULL: there is none */
 };
 

@@ -218,6 +218,8 @@ static void move_on(struct tcp *t, struct tcp_conn *c, bool same)
 	while (c->first != 0) {
 		struct tcp_query *q = &t->query[c->first - 1];
 		take_off(t, q);
+		if (!same && q->client != 0)
+			lazy_unanswered(t->shared->lazy, q->server);
 		try_again(t, q, same);
 	}
 }

@@ -14,7 +14,7 @@ int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c)
 {
 	int64_t m = c->max_failures, i = c->interval_ns, t = c->timeout_ns;
 
-	if (c->mode != BAL_CHECK_AUTO || m > INT64_MAX / 4 / (i + t + SECOND))
+	if (c->mode != BAL_CHECK_AUTO || c->lazy.on || m > INT64_MAX / 4 / (i + t + SECOND))
 		return INT64_MAX;
 	switch (how) {
 	case PLAN_CHECKS_EXACT:
@@ -27,10 +27,25 @@ int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c)
 	return INT64_MAX;
 }
 
+/* Lazy checks of a server that is down: the first success as late as gaps grow, then each gap. */
+static int64_t back_lazy_ns(enum plan_checks how, const struct bal_check *c, int64_t rtt_ns)
+{
+	int64_t most = c->lazy.back_off ? longer(c->lazy.back_off_max_ns, c->lazy.failed_ns)
+	                                : c->lazy.failed_ns;
+
+	if (c->rise > INT64_MAX / 4 / (most + c->timeout_ns + SECOND))
+		return INT64_MAX;
+	if (how == PLAN_CHECKS_EXACT)
+		return most + (c->rise - 1) * c->lazy.failed_ns + rtt_ns;
+	return c->rise * (most + c->timeout_ns + SECOND + TENTH); /* it counts in whole seconds */
+}
+
 int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t rtt_ns)
 {
 	if (c->mode != BAL_CHECK_AUTO)
 		return c->mode == BAL_CHECK_UP ? 0 : INT64_MAX;
+	if (c->lazy.on)
+		return back_lazy_ns(how, c, rtt_ns);
 	if (c->rise > INT64_MAX / 4 / (c->interval_ns + c->timeout_ns + SECOND))
 		return INT64_MAX;
 	if (how == PLAN_CHECKS_EXACT)
@@ -115,9 +130,11 @@ static int64_t longest(const struct plan *p, int node, bool detect)
 				continue;
 			const struct bal_check *check = &c->server[i].check;
 			int64_t rtt = plan_check_rtt_ns(p, b, node, check);
-			most = longer(most, detect ?
-			              bound_detect_ns(p->balancer.checks, check) :
-			              bound_back_ns(p->balancer.checks, check, rtt));
+			most = longer(most, !detect ?
+			              bound_back_ns(p->balancer.checks, check, rtt) :
+			              check->lazy.on && check->mode == BAL_CHECK_AUTO ?
+			              plan_lazy_detect_ns(p, c, i) :
+			              bound_detect_ns(p->balancer.checks, check));
 		}
 	}
 	return most;

@@ -15,7 +15,8 @@
 
 /*
  * Longest time from a server's death (kill, hang and blackhole alike: a probe's refusal may be lost
- * to the kernel's ICMP limit) until no query goes to it. INT64_MAX: it isn't health-checked.
+ * to the kernel's ICMP limit) until no query goes to it. INT64_MAX: it isn't health-checked, or it
+ * is lazily, and that depends on the load.
  */
 int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c);
 /* Longest time from a server's return until queries may go to it again. rtt_ns: of a probe. */
@@ -29,6 +30,12 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
  */
 int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool silent,
                         int64_t way_ns);
+
+/*
+ * lazy.c: the first for a server whose checks are lazy, as the plan's load has it; INT64_MAX: the
+ * load doesn't say. At PLAN_FLAKE, as what waits for queries waits for chance.
+ */
+int64_t plan_lazy_detect_ns(const struct plan *p, const struct plan_conf *c, unsigned server);
 
 /* The first two for a node: the longest over every balancer's servers that it answers for. */
 int64_t plan_detect_ns(const struct plan *p, int node);

@@ -181,10 +181,10 @@ static void lint_detect(struct lint *l, const struct plan *p, const struct plan_
 {
 	int64_t model = plan_detect_ns(p, e->node[0]), last = 0;
 
-	if (model == INT64_MAX)
-		return; /* lint_servers has told */
+	if (model == INT64_MAX && (e->within_ns == PLAN_MODEL || !lint_lazy(p, e->node[0])))
+		return; /* lint_servers, or lint_health, has told */
 	int64_t bound = (e->within_ns == PLAN_MODEL ? model : e->within_ns) + p->limits.slack_ns;
-	if (bound < model)
+	if (bound < model && model < INT64_MAX)
 		lint_add(l, false, NULL, e->line, "expect.detect.within is below %.3f s, the bound "
 		         "out "
 		         "of the configuration: a right balancer may fail", (double)model / 1e9);

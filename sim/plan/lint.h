@@ -43,6 +43,8 @@ void lint_plan(struct lint *l, const struct plan *p);
 
 /* lint_health.c: health checks that the judge can't follow. */
 void lint_health(struct lint *l, const struct plan *p);
+/* True when some balancer checks the node lazily. */
+bool lint_lazy(const struct plan *p, int node);
 
 /*
  * lint_policy.c: refuses claims about single choices where a balancing factor bends them. True when

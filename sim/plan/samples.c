@@ -129,7 +129,7 @@ static void window_of_back(const struct plan *p, const struct plan_expect *e, in
 		*to = p->load[i].to_ns > *to ? p->load[i].to_ns : *to;
 }
 
-static double mean_for(uint64_t need, bool exact, double flake)
+double plan_mean_for(uint64_t need, bool exact, double flake)
 {
 	double lo = (double)need, hi = (double)need + 20 * sqrt((double)need) + 100;
 
@@ -237,7 +237,7 @@ void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_
 		s->need = stat_equiv_n(p_least, e->catch_ppm / 1e6, e->miss / by, e->flake / by,
 		                       N_MAX);
 	if (s->need > 0)
-		s->mean_needed = mean_for(s->need, exact, e->flake);
+		s->mean_needed = plan_mean_for(s->need, exact, e->flake);
 }
 
 /* ---- overshoot, flaps ---- */

@@ -4,16 +4,20 @@ Python. Nothing is asserted about time but that things come at all."""
 import socket
 
 import ek
-from test_balancer import lab, until  # noqa: F401 (lab is a fixture)
+from test_balancer import (Backend, ask, client, lab, query,  # noqa: F401 (lab is a fixture)
+                           until)
 from test_balancer_tcp import TcpBackend, framed
 
 
-def checked(lab, *backends, policy="roundrobin"):  # noqa: F811
+def checked(lab, *backends, conf=""):  # noqa: F811
     """A balancer over these (backend, further keys of its newServer)."""
+    port = ek.free_port()
     servers = "".join(f'newServer{{address="{b.where()}", name="S{i}", {keys}}}\n'
                       for i, (b, keys) in enumerate(backends))
-    return lab.balancer(f'setLocal("127.0.0.1:{ek.free_port()}")\n{servers}'
-                        f"setServerPolicy({policy})\n")
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\n{servers}{conf}\n'
+                     "setServerPolicy(roundrobin)\n")
+    b.port = port
+    return b
 
 
 def marked(backend, i, state):
@@ -87,3 +91,43 @@ def test_a_check_over_udp_says_nothing_of_tcp_and_the_other_way_round(lab):  # n
     b.said(marked(udp, 0, "down"))
     b.said(marked(tcp, 1, "down"))
     assert udp.checks == [] and tcp.messages == []
+
+
+LAZY = 'healthCheckMode="lazy", checkTimeout=200, lazyHealthCheckFailedInterval=1'
+
+
+def test_lazy_checks_begin_when_queries_fail_and_end_when_all_is_well(lab):  # noqa: F811
+    one = lab.backend()
+    b = checked(lab, (one, LAZY), conf="setUDPTimeout(1)").ready()
+    b.said(marked(one, 0, "up"))
+    assert len(one.checks) == 1
+    with client("127.0.0.1", b.port) as s:
+        for i in range(20):
+            ask(s, query(qid=i + 1))
+        one.silent = True
+        for i in range(5):
+            s.send(query(qid=100 + i).to_wire())
+        b.said(marked(one, 0, "down"))
+        assert len(one.checks) >= 2
+        one.silent = False
+        b.said(marked(one, 0, "up"))
+        checks = len(one.checks)
+        for i in range(200):
+            ask(s, query(qid=200 + i))
+    assert len(one.checks) == checks
+
+
+def test_lazy_checks_take_servfail_for_a_failure(lab):  # noqa: F811
+    class Failing(Backend):
+        def answer(self, data):
+            back = bytearray(Backend.answer(self, data))
+            back[3] |= 2 if b"\x0croot-servers" not in data else 0
+            return bytes(back)
+
+    one, two = Failing(), Failing()
+    lab.parts += [one, two]
+    b = checked(lab, (one, LAZY), (two, LAZY + ', lazyHealthCheckMode="TimeoutOnly"')).ready()
+    with client("127.0.0.1", b.port) as s:
+        until(lambda: ask(s, query()) and len(one.checks) >= 3, "probes of a suspect")
+    assert len(two.checks) == 1 and len(two.queries) >= 5
+    assert not any("down" in line for line in b.lines)

@@ -42,6 +42,8 @@ STORIES = [
     ("jitter", "id-reuse", "lost"),
     ("late-answers", "health-off", "latency"),
     ("late-answers", "expiry-ticks", "answers"),
+    ("lazy-checks", "slow-detect", "detect"),
+    ("lazy-checks", "never-back", "back"),
     ("least-idle", "least-ignores-outstanding", "policy"),
     ("least-return", "latency-reset", "overshoot"),
     ("least-slow", "least-ignores-outstanding", "policy"),
