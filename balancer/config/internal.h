@@ -27,6 +27,7 @@ struct loader {
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
 	struct bal_cache_conf cache;        /* of the default pool; entries 0: none */
 	uint32_t stale_s;
+	struct bal_ecs ecs;
 	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition */
@@ -48,6 +49,11 @@ struct loader *cf_loader(lua_State *l);
 void cf_health_mode(lua_State *l, struct bal_check *c, int index);
 void cf_lazy_mode(lua_State *l, struct bal_check *c, int index);
 void cf_lazy_check(lua_State *l, const struct bal_check *c);
+
+/* ecs.c: which part of a client's address servers are told. */
+int cf_set_ecs_bits4(lua_State *l);
+int cf_set_ecs_bits6(lua_State *l);
+int cf_set_ecs_replace(lua_State *l);
 
 /* args.c */
 /* The line of the file that is being run, 0: not known. */

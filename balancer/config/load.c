@@ -35,6 +35,7 @@ static void set_defaults(struct loader *ld)
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
 	bal_tcp_defaults(&ld->tcp);
+	bal_ecs_defaults(&ld->ecs);
 	cf_admin_defaults(&ld->admin);
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
 		ld->acl = cf_list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
@@ -114,6 +115,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.chashed_factor_ppm = ld->chashed_factor_ppm;
 	c->conf.cache = ld->cache;
 	c->conf.stale_s = ld->stale_s;
+	c->conf.ecs = ld->ecs;
+	c->conf.ecs.any = bal_ecs_wanted(ld->server, ld->server_n);
 	c->conf.server_n = ld->server_n;
 	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
 	const struct ep *front = o->front_n > 0 ? o->front : ld->front;

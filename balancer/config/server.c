@@ -40,6 +40,9 @@ static const struct number_key numbers[] = {
 	{ "lazyHealthCheckFailedInterval", NS, AT(check.lazy.failed_ns), 1, 65535, 1000000000 },
 	{ "lazyHealthCheckUseExponentialBackOff", BOOL, AT(check.lazy.back_off), 0, 1, 0 },
 	{ "lazyHealthCheckMaxBackOff", NS, AT(check.lazy.back_off_max_ns), 1, 65535, 1000000000 },
+	{ "useClientSubnet", BOOL, AT(client_subnet), 0, 1, 0 },
+	{ "useProxyProtocol", BOOL, AT(proxy), 0, 1, 0 },
+	{ "reconnectOnUp", BOOL, AT(reconnect), 0, 1, 0 },
 	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
 	{ "tcpConnectTimeout", NS, AT(tcp.connect_timeout_ns), 1, 3600, 1000000000 },
 	{ "tcpSendTimeout", NS, AT(tcp.send_timeout_ns), 1, 3600, 1000000000 },
@@ -49,12 +52,11 @@ static const struct number_key numbers[] = {
 };
 
 /* Keys of dnsdist that change nothing here: accepted. */
-static const char *const no_effect[] = { "tcpFastOpen" };
+static const char *const no_effect[] = { "tcpFastOpen", "disableZeroScope", "cpus" };
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"tcpOnly", "checkFunction", "reconnectOnUp", "useClientSubnet", "source",
-	"useProxyProtocol", "udpTimeout", "disableZeroScope", "addXPF", "cpus", "tls",
+	"tcpOnly", "checkFunction", 	"udpTimeout", "addXPF", "tls",
 	"subjectName", "dohPath",
 };
 
@@ -66,6 +68,7 @@ static const char *const known[] = {
 	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
 	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
 	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff",
+	"useClientSubnet", "useProxyProtocol", "source", "reconnectOnUp",
 	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
 	"maxInFlight", "maxConcurrentTCPConnections",
 };
@@ -179,6 +182,28 @@ static void read_check_type(lua_State *l, struct bal_server *s, int index)
 	        "65535", text);
 }
 
+/* IP, INTERFACE, or IP@INTERFACE. */
+static void read_source(lua_State *l, struct bal_server *s, int index)
+{
+	const char *text = cf_want_text(l, index, "newServer: source"), *at = strchr(text, '@');
+	const char *name = at != NULL ? at + 1 : text;
+	char ip[IP_TEXT] = "";
+
+	if (at != NULL && (size_t)(at - text) < sizeof(ip))
+		memcpy(ip, text, (size_t)(at - text));
+	bool addressed = ip_parse(&s->source, at != NULL ? ip : text) == 0;
+	if (addressed && at == NULL)
+		name = "";
+	if ((at != NULL && (!addressed || name[0] == '\0')) ||
+	    strlen(name) >= sizeof(s->source_interface) || text[0] == '\0')
+		cf_fail(l, "newServer: source: '%s': expected an IP address, an interface, or "
+		        "both as 192.0.2.1@eth0", text);
+	if (addressed && ip_is4(&s->source) != ip_is4(&s->addr.ip))
+		cf_fail(l, "newServer: source: '%s': expected an address of the server's family",
+		        text);
+	snprintf(s->source_interface, sizeof(s->source_interface), "%s", name);
+}
+
 static void read_pool(lua_State *l, int index)
 {
 	bool default_pool = lua_type(l, index) == LUA_TSTRING && lua_objlen(l, index) == 0;
@@ -256,6 +281,8 @@ static bool read_table(lua_State *l, struct bal_server *s)
 	if (get(l, "lazyHealthCheckMode"))
 		cf_lazy_mode(l, &s->check, lua_gettop(l));
 	cf_lazy_check(l, &s->check);
+	if (get(l, "source"))
+		read_source(l, s, lua_gettop(l));
 	if (get(l, "pool"))
 		read_pool(l, lua_gettop(l));
 	return !get(l, "weight") || read_weight(l, s, lua_gettop(l));

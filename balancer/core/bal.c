@@ -11,7 +11,9 @@
 #include "cache.h"
 #include "idtable.h"
 #include "lib/drbg.h"
+#include "lib/proxy.h"
 #include "policy.h"
+#include "subnet.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
@@ -142,18 +144,31 @@ static int choose(struct bal *b, const struct dgram *d, const struct dns_questio
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
-static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
+static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned server,
                                     const struct dns_question *question)
 {
 	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
+	uint8_t ecs = subnet_tell(b->conf, d, server, question->end);
 	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
 
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, &q->q, d, question);
+	q->q.ecs = ecs;
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
+}
+
+/* A PROXY header goes before the query in d, which has room for it. */
+static void put_header(struct dgram *d, const struct idt_query *q)
+{
+	uint8_t header[PROXY_MAX];
+	size_t n = proxy_header(header, &q->client, &q->local, false);
+
+	memmove(d->data + n, d->data, d->len);
+	memcpy(d->data, header, n);
+	d->len = (uint16_t)(d->len + n);
 }
 
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
@@ -163,12 +178,17 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 		return no_server(b, d, question);
 	if (d->proto == DGRAM_TCP)
 		return forward_tcp(b, d, (unsigned)server, question);
+	if (b->conf->server[server].proxy && d->len + PROXY_MAX + ECS_ADDED_MAX > d->cap)
+		return BAL_DROP_FULL;
 	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, q, d, question);
+	q->ecs = subnet_tell(b->conf, d, (unsigned)server, question->end);
 	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
 	dns_put16(d->data, q->id);
+	if (b->conf->server[server].proxy)
+		put_header(d, q);
 	d->peer = b->conf->server[server].addr;
 	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
 	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
@@ -281,6 +301,7 @@ static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
 
 static void give_back(struct dgram *d, const struct idt_query *q)
 {
+	subnet_take_back(d, q);
 	dns_put16(d->data, q->client_id);
 	d->data[2] = bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
 	d->data[3] = bits_from(d->data[3], q->flags_lo, DNS_CD);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "subnet.h"
+
 enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
 
 /* Queries that may be out: over UDP server by server, then over TCP. */
@@ -26,6 +28,7 @@ void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
 	c->packets = shared->packets;
 	c->shared = shared;
 	c->conf = &conf->cache;
+	c->bal = conf;
 	c->stale_ns = (int64_t)conf->stale_s * SECOND;
 	c->kept_each = conf->max_outstanding;
 	c->kept = arena_take(a, places(conf), sizeof(*c->kept));
@@ -46,6 +49,23 @@ static bool has_option(const uint8_t *p, size_t n, uint16_t code)
 	return false;
 }
 
+/* Where servers are told of clients' subnets an answer is for the one that asked. */
+static bool add_subnet(struct cache *c, const struct ip *client)
+{
+	unsigned bits = subnet_bits(c->bal, client);
+	struct ip net = ecs_subnet(client, bits);
+	struct pcache_key *k = &c->key;
+
+	if (k->len + sizeof(net.b) > PCACHE_KEY_MAX) {
+		k->len = 0;
+		return false;
+	}
+	memcpy(k->b + k->len, net.b, sizeof(net.b));
+	k->len = (uint16_t)(k->len + sizeof(net.b));
+	k->hash = pcache_hash(c->packets, k->b, k->len);
+	return true;
+}
+
 /* Makes the key of the query at hand. False: it isn't one whose answer is kept. */
 static bool make_key(struct cache *c, const struct dgram *d, const struct dns_question *q)
 {
@@ -61,6 +81,8 @@ static bool make_key(struct cache *c, const struct dgram *d, const struct dns_qu
 		c->key.len = 0;
 		return false;
 	}
+	if (c->bal->ecs.any && !add_subnet(c, &d->peer.ip))
+		return false;
 	c->cookie = skip != 0 && e.present &&
 	            has_option(d->data + e.at + 11, (size_t)(e.end - e.at - 11), OPTION_COOKIE);
 	return true;

@@ -27,6 +27,7 @@ struct cache {
 	struct pcache *packets;       /* NULL: there is none */
 	const struct bal_shared *shared;
 	const struct bal_cache_conf *conf;
+	const struct bal_conf *bal;
 	int64_t stale_ns;             /* answers are of use so long after they expired */
 	struct cache_kept *kept;      /* by server and place in the ID table */
 	struct cache_kept *kept_tcp;  /* behind those: by place among the queries over TCP */

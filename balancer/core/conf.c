@@ -59,6 +59,19 @@ void bal_tcp_defaults(struct bal_tcp_conf *t)
 	};
 }
 
+void bal_ecs_defaults(struct bal_ecs *e)
+{
+	*e = (struct bal_ecs){ .bits4 = 24, .bits6 = 56 };
+}
+
+bool bal_ecs_wanted(const struct bal_server *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (s[i].client_subnet)
+			return true;
+	return false;
+}
+
 void bal_cache_defaults(struct bal_cache_conf *c)
 {
 	uint32_t entries = c->entries;

@@ -20,6 +20,7 @@ enum {
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
 	BAL_TCP_CONNS = 16384,    /* connections of a worker unless made by hand */
 	BAL_TCP_IN_FLIGHT = 16384, /* at most, on one connection */
+	BAL_INTERFACE = 16,       /* an interface's name, NUL included */
 	BAL_SERVER_ID = BAL_NAME_TEXT + EP_TEXT + 3, /* room for bal_server_id, NUL included */
 	BAL_POINTS_MAX = 1 << 20, /* of chashed's ring: the sum of the weights */
 };
@@ -87,6 +88,11 @@ struct bal_server {
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	struct ip source;              /* ::, any; what we send to it from */
+	char source_interface[BAL_INTERFACE]; /* "": any */
+	bool reconnect;                /* false; true: fresh sockets when it is up again */
+	bool client_subnet;            /* false; true: queries tell the client's subnet (ECS) */
+	bool proxy;                    /* false; true: a PROXY header before each query */
 	struct bal_check check;
 	struct bal_server_tcp tcp;
 	unsigned line;                 /* of its newServer, for messages */
@@ -110,6 +116,14 @@ struct bal_tcp_conf {
 	uint32_t per_client;           /* 0: no limit; connections of one address, all workers */
 	uint32_t queries;              /* 0: no limit; on one connection of a client */
 	uint32_t cached;               /* 20 unused connections to a server, of each worker */
+};
+
+/* EDNS Client Subnet, for servers that are told of it (RFC 7871). */
+struct bal_ecs {
+	uint8_t bits4;                 /* 24; of an IPv4 client's address */
+	uint8_t bits6;                 /* 56; of an IPv6 client's */
+	bool replace;                  /* false: a query that has a subnet keeps it */
+	bool any;                      /* some server is told; bal_ecs_wanted says */
 };
 
 /* The packet cache. Times in seconds. */
@@ -142,6 +156,7 @@ struct bal_conf {
 	struct bal_tcp_conf tcp;
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
+	struct bal_ecs ecs;
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */
 	uint32_t stale_s;                  /* 0; use expired answers so long when no server is up */
 #ifdef EK_DEFECTS
@@ -154,6 +169,9 @@ struct bal_conf {
  * alone. Returns its length.
  */
 size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID]);
+/* The defaults of all but any; and, once the servers are there, that. */
+void bal_ecs_defaults(struct bal_ecs *e);
+bool bal_ecs_wanted(const struct bal_server *s, unsigned n);
 /* Fills in the defaults of a cache: everything but its entries. */
 void bal_cache_defaults(struct bal_cache_conf *c);
 

@@ -40,7 +40,8 @@ struct idt_query {
 	uint8_t socket;
 	uint8_t flags_hi;       /* the query's own flag bytes: RD, CD */
 	uint8_t flags_lo;
-	uint8_t name[256];      /* as asked, case kept */
+	uint8_t name[DNS_NAME_MAX]; /* as asked, case kept */
+	uint8_t ecs;            /* enum ecs_change: what was done to the query */
 };
 
 STATIC_MUST(sizeof(struct idt_query) == 320);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "lib/proxy.h"
+
 size_t btcp_arena_size(const struct bal_conf *conf)
 {
 	uint32_t n = conf->tcp.conns;
@@ -195,6 +197,17 @@ static void order(struct tcp *t, const struct tcp_conn *c, struct dgram *d, enum
 	d->local = c->client ? c->local : (struct ep){ 0 };
 }
 
+/* Whose query it is, before anything else on the connection. */
+static void order_greet(struct tcp *t, struct tcp_conn *c, struct dgram *d)
+{
+	const struct idt_query *q = &t->query[c->unsent - 1].q;
+
+	order(t, c, d, BAL_ORDER_GREET);
+	MUST(d->cap >= PROXY_MAX);
+	d->len = (uint16_t)proxy_header(d->data, &q->client, &q->local, true);
+	c->greet = false;
+}
+
 static void order_send(struct tcp *t, struct tcp_conn *c, struct dgram *d)
 {
 	struct tcp_query *q = &t->query[c->unsent - 1];
@@ -219,7 +232,10 @@ static bool next_order(struct tcp *t, struct tcp_conn *c, struct dgram *d)
 	}
 	if (c->state != TCP_OPEN || c->unsent == 0)
 		return false;
-	order_send(t, c, d);
+	if (c->greet)
+		order_greet(t, c, d);
+	else
+		order_send(t, c, d);
 	return true;
 }
 

@@ -31,7 +31,8 @@ struct tcp_conn {
 	bool listed;            /* in the list of those with orders */
 	bool tell;              /* its open or close is still to be ordered */
 	bool drain;             /* client: takes no more queries */
-	bool own;               /* server: for one transfer alone */
+	bool own;               /* server: for one query alone: a transfer, or behind a header */
+	bool greet;             /* server: a PROXY header is to go first */
 	bool answered;          /* server: has given an answer */
 	bool room;              /* server: in its server's list of those with room */
 	uint16_t owner;         /* server: its index; client: its front's */

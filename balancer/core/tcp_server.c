@@ -118,7 +118,8 @@ static void put_on(struct tcp *t, struct tcp_conn *c, struct tcp_query *q)
 	q->server = c->owner;
 	q->q.sent_ns = t->now_ns;
 	c->in_flight++;
-	c->own = q->transfer;
+	c->own = q->transfer || t->conf->server[c->owner].proxy;
+	c->greet = t->conf->server[c->owner].proxy;
 	if (c->unsent == 0)
 		c->unsent = btcp_query_at(t, q);
 	atomic_fetch_add_explicit(&t->shared->server[c->owner].outstanding, 1,

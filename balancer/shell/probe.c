@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/host/net.h"
+#include "lib/proxy.h"
 #include "lib/stream.h"
 #include "socket.h"
 
@@ -27,33 +28,52 @@ static void listen_for(const struct probe *p, int epoll, uint64_t what, uint32_t
 	MUST(epoll_ctl(epoll, EPOLL_CTL_MOD, p->fd, &e) == 0);
 }
 
-static bool open_udp(struct probe *p, const struct dgram *d)
+/* A PROXY header, where it is wanted; its length. */
+static size_t put_header(uint8_t out[PROXY_LOCAL], const struct bal_server *s)
 {
-	p->fd = socket_back(&d->peer);
+	if (!s->proxy)
+		return 0;
+	proxy_local(out);
+	return PROXY_LOCAL;
+}
+
+static bool open_udp(struct probe *p, const struct dgram *d, const struct bal_server *s)
+{
+	uint8_t out[PROXY_LOCAL + HEALTH_PROBE_MAX];
+	size_t n = put_header(out, s);
+
+	p->fd = socket_back(s);
 	if (p->fd < 0)
 		return false;
 	p->state = PROBE_UDP;
-	return send(p->fd, d->data, d->len, 0) == d->len;
+	memcpy(out + n, d->data, d->len);
+	n += d->len;
+	return send(p->fd, out, n, 0) == (ssize_t)n;
 }
 
-static bool open_tcp(struct probe *p, const struct dgram *d)
+static bool open_tcp(struct probe *p, const struct dgram *d, const struct bal_server *s)
 {
-	p->fd = socket_connect(&d->peer);
+	uint8_t header[PROXY_LOCAL];
+	size_t n = put_header(header, s);
+
+	p->fd = socket_connect(s);
 	if (p->fd < 0)
 		return false;
 	p->state = PROBE_CONNECTING;
-	p->message_n = (uint16_t)(STREAM_PREFIX + d->len);
+	p->message_n = (uint16_t)(n + STREAM_PREFIX + d->len);
 	p->message = malloc(p->message_n);
 	MUST(p->message != NULL);
-	stream_prefix(p->message, d->len);
-	memcpy(p->message + STREAM_PREFIX, d->data, d->len);
+	memcpy(p->message, header, n);
+	stream_prefix(p->message + n, d->len);
+	memcpy(p->message + n + STREAM_PREFIX, d->data, d->len);
 	return true;
 }
 
-bool probe_open(struct probe *p, const struct dgram *d, int epoll, uint64_t what)
+bool probe_open(struct probe *p, const struct dgram *d, const struct bal_server *s, int epoll,
+                uint64_t what)
 {
 	*p = (struct probe){ .fd = -1, .server = d->port - 1u, .conn = d->conn };
-	if (!(d->proto == DGRAM_TCP ? open_tcp(p, d) : open_udp(p, d))) {
+	if (!(d->proto == DGRAM_TCP ? open_tcp(p, d, s) : open_udp(p, d, s))) {
 		probe_close(p);
 		return false;
 	}

@@ -23,7 +23,7 @@ struct probe {
 	int fd;
 	unsigned server;
 	uint32_t conn;         /* of the probe: the core's */
-	uint16_t sent_n;       /* bytes of message that were sent, its prefix included */
+	uint16_t sent_n;       /* bytes of message that were sent, what is before it included */
 	uint16_t message_n;
 	uint8_t *message;      /* over TCP: what is to be sent; then NULL */
 	uint32_t in_n;
@@ -38,10 +38,11 @@ enum probe_news {
 };
 
 /*
- * Sends the probe d, or begins to. what: the number of its events on the epoll. False: it couldn't
- * be sent, and p stays free.
+ * Sends the probe d to s, or begins to; behind a PROXY header where s wants one. what: the number
+ * of its events on the epoll. False: it couldn't be sent, and p stays free.
  */
-bool probe_open(struct probe *p, const struct dgram *d, int epoll, uint64_t what);
+bool probe_open(struct probe *p, const struct dgram *d, const struct bal_server *s, int epoll,
+                uint64_t what);
 /*
  * Something has happened on its socket. Fills answer, and its length, for PROBE_MESSAGE: then call
  * it again, if another one would be of use, for a stream may have brought several.

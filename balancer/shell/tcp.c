@@ -200,7 +200,7 @@ static void connect_done(struct tcp_shell *t, struct conn *c)
 
 static void open_server(struct tcp_shell *t, const struct dgram *d)
 {
-	int fd = socket_connect(&d->peer);
+	int fd = socket_connect(&t->conf->server[d->port - 1]);
 
 	if (fd < 0) {
 		bal_tcp_closed(t->bal, t->now_ns, d->conn);
@@ -305,6 +305,8 @@ static void carry_out(struct tcp_shell *t, const struct dgram *d)
 		bal_tcp_closed(t->bal, t->now_ns, d->conn); /* it had never been opened */
 	} else if (d->verdict == BAL_ORDER_SEND) {
 		tconn_put(t, c, d->data, d->len);
+	} else if (d->verdict == BAL_ORDER_GREET) {
+		tconn_head(t, c, d->data, d->len);
 	} else if (c->port == 0 && c->out.len > 0) {
 		c->closing = true;
 		tconn_watch(t, c, EPOLLOUT);

@@ -178,3 +178,11 @@ void tconn_put(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t l
 	tconn_append(&c->out, m + (sent - sizeof(prefix)), len - (sent - sizeof(prefix)));
 	tconn_watch(t, c, c->events | EPOLLOUT);
 }
+
+void tconn_head(struct tcp_shell *t, struct conn *c, const uint8_t *p, size_t n)
+{
+	if (c->out.len == 0)
+		start_clock(t, c);
+	tconn_append(&c->out, p, n);
+	tconn_watch(t, c, c->events | EPOLLOUT);
+}

@@ -75,5 +75,7 @@ void tconn_finish(struct tcp_shell *t, struct conn *c);
 bool tconn_flush(struct tcp_shell *t, struct conn *c);
 /* Sends a message, framed; what the socket doesn't take is kept. It may be no more then. */
 void tconn_put(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t len);
+/* Keeps bytes that go before the next message, in one segment with it. */
+void tconn_head(struct tcp_shell *t, struct conn *c, const uint8_t *p, size_t n);
 
 #endif

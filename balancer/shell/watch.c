@@ -76,7 +76,7 @@ static void send_probe(struct watch *w, int64_t now_ns, const struct dgram *d)
 {
 	struct probe *p = free_probe(w);
 
-	if (!probe_open(p, d, w->epoll, (uint64_t)(p - w->probe)))
+	if (!probe_open(p, d, &w->conf->server[d->port - 1u], w->epoll, (uint64_t)(p - w->probe)))
 		health_refused(w->health, now_ns, d->port - 1u, d->conn);
 }
 

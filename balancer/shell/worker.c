@@ -38,11 +38,14 @@ struct out {
 	bool wildcard;              /* front only: answers need their source address */
 	uint16_t first, last;
 	int64_t reopen_ns;
+	const struct bal_server *server; /* NULL: front */
+	uint32_t transitions;       /* of the server's, when it was opened */
 	struct ep ep;               /* front: where it listens; else the server */
 };
 
 struct worker {
 	const struct bal_conf *conf;
+	const struct bal_shared *shared;
 	struct bal *bal;
 	struct tcp_shell *tcp;
 	struct arena arena;
@@ -239,11 +242,26 @@ static void reopen(struct worker *w, struct out *o, unsigned index)
 	if (w->now_ns < o->reopen_ns)
 		return;
 	o->reopen_ns = w->now_ns + REOPEN_NS;
-	int fd = socket_back(&o->ep);
+	int fd = socket_back(o->server);
 	if (fd < 0)
 		return;
 	o->fd = fd;
 	net_watch(w->epoll, fd, index);
+}
+
+/* reconnectOnUp: a server that has been down since is talked to from fresh sockets. */
+static void refresh(const struct worker *w, struct out *o)
+{
+	const struct bal_shared_server *s = &w->shared->server[o->server - w->conf->server];
+	uint32_t now = atomic_load_explicit(&s->transitions, memory_order_relaxed);
+
+	if (now == o->transitions)
+		return;
+	o->transitions = now;
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+	o->reopen_ns = INT64_MIN;
 }
 
 static void flush(struct worker *w, unsigned index)
@@ -253,6 +271,8 @@ static void flush(struct worker *w, unsigned index)
 	unsigned i = o->first;
 	uint64_t failed = w->own[WORKER_SEND_FAILED];
 
+	if (!front && o->server->reconnect)
+		refresh(w, o);
 	if (o->fd < 0)
 		reopen(w, o, index);
 	while (i != NONE) {
@@ -397,7 +417,7 @@ static int open_fronts(struct worker *w, unsigned *bad)
 /* One that fails (no route, no more files) is told of, and tried again when it is needed. */
 static void open_back(struct worker *w, const struct bal_server *s, bool tell)
 {
-	struct out o = { .fd = socket_back(&s->addr), .first = NONE, .ep = s->addr };
+	struct out o = { .fd = socket_back(s), .first = NONE, .ep = s->addr, .server = s };
 	char text[EP_TEXT];
 
 	if (o.fd >= 0) {
@@ -436,6 +456,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 
 	MUST(w != NULL);
 	w->conf = conf;
+	w->shared = shared;
 	*bad = conf->front_n;
 	*err = take_memory(w, conf);
 	if (*err < 0)

@@ -49,10 +49,28 @@ static void lint_lazy_lost(struct lint *l, const struct plan *p, const struct pl
 	}
 }
 
+/* What is behind a PROXY header is no DNS message to the judge, nor to the stub. */
+static void lint_ways(struct lint *l, const struct plan *p, const struct plan_conf *c)
+{
+	for (unsigned i = 0; i < c->server_n; i++) {
+		const struct bal_server *s = &c->server[i];
+		if (p->for_virtual && (!ip_is_any(&s->source) || s->source_interface[0] != '\0'))
+			lint_add(l, false, c->path, s->line, "source of %s has no effect in "
+			         "virtual time, where a balancer sends from its own addresses",
+			         s->name);
+		if (s->proxy)
+			lint_add(l, true, c->path, s->line, "%s wants PROXY headers, "
+			         "behind which the judge reads nothing: expected a server without "
+			         "useProxyProtocol", s->name);
+	}
+}
+
 void lint_health(struct lint *l, const struct plan *p)
 {
 	unsigned line;
 
+	for (unsigned i = 0; i < p->conf_n; i++)
+		lint_ways(l, p, &p->conf[i]);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		if (p->expect[i].kind == PLAN_DETECT)
 			lint_lazy_detect(l, p, &p->expect[i]);

@@ -147,6 +147,7 @@ static const struct schema_field server_fields[] = {
 	TEXT("name", bal_server, name),
 	INT("order", bal_server, order, INT32_MIN, INT32_MAX),
 	INT("qps", bal_server, qps, 0, UINT32_MAX),
+	MAYBE_BOOL("proxy", bal_server, proxy),
 	INT("sockets", bal_server, sockets, 1, BAL_SOCKETS_MAX),
 	INT("weight", bal_server, weight, 1, INT32_MAX),
 };

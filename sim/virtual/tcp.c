@@ -220,6 +220,13 @@ void tcp_write(struct world *w, struct stream *s, unsigned k, const uint8_t *m, 
 	free(framed);
 }
 
+void tcp_write_raw(struct world *w, struct stream *s, unsigned k, const uint8_t *p, size_t n,
+                   int64_t t_ns)
+{
+	if (!s->side[k].gone && !s->side[k].fin_out)
+		write_bytes(w, s, k, p, n, t_ns);
+}
+
 void tcp_close(struct world *w, struct stream *s, unsigned k, int64_t t_ns)
 {
 	struct side *me = &s->side[k];

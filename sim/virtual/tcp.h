@@ -53,6 +53,9 @@ struct stream *tcp_find(struct world *w, uint32_t id);
 /* A message of side k, framed, leaves at t_ns or after what it sent before. */
 void tcp_write(struct world *w, struct stream *s, unsigned k, const uint8_t *m, uint16_t len,
                int64_t t_ns);
+/* The same of bytes that are no message. */
+void tcp_write_raw(struct world *w, struct stream *s, unsigned k, const uint8_t *p, size_t n,
+                   int64_t t_ns);
 /* Side k's program closes; the stream may be over then. */
 void tcp_close(struct world *w, struct stream *s, unsigned k, int64_t t_ns);
 /* The same with what it has not read: a reset. */

@@ -91,6 +91,8 @@ void tcp_lb_orders(struct world *w, struct host *h, int64_t done_ns)
 			order_open(w, h, &d, done_ns);
 		} else if (d.verdict == BAL_ORDER_SEND && s != NULL) {
 			tcp_write(w, s, k, d.data, d.len, done_ns);
+		} else if (d.verdict == BAL_ORDER_GREET && s != NULL) {
+			tcp_write_raw(w, s, k, d.data, d.len, done_ns);
 		} else if (d.verdict == BAL_ORDER_CLOSE) {
 			h->lb->stream[bal_tcp_place(d.conn)] = 0;
 			if (s != NULL && s->side[k].app == d.conn)

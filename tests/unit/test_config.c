@@ -296,8 +296,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "the first of two bad keys", "newServer{zzz=1, address='192.0.2.1', aaa=2}",
 	  "f.conf:1: newServer: unknown key 'aaa': expected address, name, order, weight, "
 	  "checkName..." },
-	{ "a key that we can't honour", "newServer{address='192.0.2.1', source='192.0.2.9'}",
-	  "f.conf:1: newServer: 'source' is not supported yet" },
+	{ "a key that we can't honour", "newServer{address='192.0.2.1', tls='openssl'}",
+	  "f.conf:1: newServer: 'tls' is not supported yet" },
 	{ "a value without a name", "newServer{'192.0.2.1'}", "f.conf:1: newServer: expected every "
 	  "value to have a name, as in address=\"192.0.2.1\"" },
 	{ "no address", "newServer{name='x'}",
