@@ -42,6 +42,7 @@ static const struct number_key numbers[] = {
 	{ "lazyHealthCheckMaxBackOff", NS, AT(check.lazy.back_off_max_ns), 1, 65535, 1000000000 },
 	{ "useClientSubnet", BOOL, AT(client_subnet), 0, 1, 0 },
 	{ "useProxyProtocol", BOOL, AT(proxy), 0, 1, 0 },
+	{ "tcpOnly", BOOL, AT(tcp_only), 0, 1, 0 },
 	{ "reconnectOnUp", BOOL, AT(reconnect), 0, 1, 0 },
 	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
 	{ "tcpConnectTimeout", NS, AT(tcp.connect_timeout_ns), 1, 3600, 1000000000 },
@@ -56,8 +57,7 @@ static const char *const no_effect[] = { "tcpFastOpen", "disableZeroScope", "cpu
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"tcpOnly", "checkFunction", 	"udpTimeout", "addXPF", "tls",
-	"subjectName", "dohPath",
+	"checkFunction", "udpTimeout", "addXPF", "tls", "subjectName", "dohPath",
 };
 
 /* Every key that we read, for "did you mean". */
@@ -68,7 +68,7 @@ static const char *const known[] = {
 	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
 	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
 	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff",
-	"useClientSubnet", "useProxyProtocol", "source", "reconnectOnUp",
+	"useClientSubnet", "useProxyProtocol", "source", "reconnectOnUp", "tcpOnly",
 	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
 	"maxInFlight", "maxConcurrentTCPConnections",
 };
@@ -281,6 +281,7 @@ static bool read_table(lua_State *l, struct bal_server *s)
 	if (get(l, "lazyHealthCheckMode"))
 		cf_lazy_mode(l, &s->check, lua_gettop(l));
 	cf_lazy_check(l, &s->check);
+	s->check.tcp |= s->tcp_only; /* what isn't used says nothing */
 	if (get(l, "source"))
 		read_source(l, s, lua_gettop(l));
 	if (get(l, "pool"))

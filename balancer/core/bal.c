@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "fit.h"
 #include "idtable.h"
 #include "lib/drbg.h"
 #include "lib/proxy.h"
@@ -147,9 +148,15 @@ static int choose(struct bal *b, const struct dgram *d, const struct dns_questio
 static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned server,
                                     const struct dns_question *question)
 {
-	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
+	bool udp = d->proto == DGRAM_UDP;
+
+	if (b->tcp == NULL)
+		return BAL_DROP_FULL;
+	btcp_begin(b->tcp, b->now_ns);
+	bool transfer = !udp && (question->type == DNS_AXFR || question->type == DNS_IXFR);
+	uint16_t udp_size = udp ? fit_size(d, question->end) : 0;
 	uint8_t ecs = subnet_tell(b->conf, d, server, question->end);
-	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
+	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer, udp_size);
 
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -176,7 +183,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 {
 	if (server < 0)
 		return no_server(b, d, question);
-	if (d->proto == DGRAM_TCP)
+	if (d->proto == DGRAM_TCP || b->conf->server[server].tcp_only)
 		return forward_tcp(b, d, (unsigned)server, question);
 	if (b->conf->server[server].proxy && d->len + PROXY_MAX + ECS_ADDED_MAX > d->cap)
 		return BAL_DROP_FULL;
@@ -362,12 +369,15 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
+	uint16_t udp_size = q->udp_size;
 	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	give_back(d, &q->q);
+	if (udp_size > 0)
+		fit_udp(d, udp_size);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
-	if (d->conn == 0)
+	if (d->conn == 0 && udp_size == 0)
 		return BAL_TCP_GONE;
 	b->counts.servfail_responses += over && (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
 	b->server[server].responses += over;

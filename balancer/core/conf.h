@@ -90,6 +90,7 @@ struct bal_server {
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
 	struct ip source;              /* ::, any; what we send to it from */
 	char source_interface[BAL_INTERFACE]; /* "": any */
+	bool tcp_only;                 /* false; true: clients' UDP goes to it over TCP, too */
 	bool reconnect;                /* false; true: fresh sockets when it is up again */
 	bool client_subnet;            /* false; true: queries tell the client's subnet (ECS) */
 	bool proxy;                    /* false; true: a PROXY header before each query */

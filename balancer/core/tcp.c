@@ -62,19 +62,23 @@ void btcp_begin(struct tcp *t, int64_t now_ns)
 
 /* ---- for bal.c ---- */
 
-struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server, bool transfer)
+struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server,
+                               bool transfer, uint16_t udp_size)
 {
-	struct tcp_conn *c = btcp_conn_find(t, d->conn);
+	struct tcp_conn *c = udp_size > 0 ? NULL : btcp_conn_find(t, d->conn);
 	struct tcp_query *q = btcp_query_take(t, d->data, d->len);
 
 	if (q == NULL)
 		return NULL;
 	q->transfer = transfer;
+	q->udp_size = udp_size;
 	q->client_conn = d->conn;
 	if (!btcp_route(t, q, server, false)) {
 		btcp_query_free(t, q);
 		return NULL;
 	}
+	if (c == NULL)
+		return q;
 	btcp_client_add(t, c, q);
 	c->in_flight += !transfer;
 	btcp_client_settle(t, c);
@@ -94,7 +98,7 @@ uint32_t btcp_take_answer(struct tcp *t, struct tcp_query *q, bool over)
 
 	q->begun = q->transfer;
 	if (over) {
-		t->count[BAL_TCP_ABANDONED] += client == 0;
+		t->count[BAL_TCP_ABANDONED] += !btcp_wanted(q);
 		btcp_client_lose(t, q);
 	}
 	btcp_answered(t, q, over);

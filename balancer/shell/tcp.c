@@ -19,7 +19,8 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 
 /* ---- listening ---- */
 
-struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll)
+struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
+                                void (*datagram)(void *of, const struct dgram *d), void *of)
 {
 	struct tcp_shell *t = calloc(1, sizeof(*t));
 
@@ -27,6 +28,8 @@ struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int 
 	t->conf = conf;
 	t->bal = b;
 	t->epoll = epoll;
+	t->datagram = datagram;
+	t->of = of;
 	t->next_stuck_ns = INT64_MAX;
 	t->conn = calloc(conf->tcp.conns, sizeof(*t->conn));
 	t->resume = calloc(conf->tcp.conns, sizeof(*t->resume));
@@ -106,6 +109,10 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 	bal_rx(t->bal, t->now_ns, &d, 1);
 	if (!bal_verdict_sends(d.verdict))
 		return;
+	if (d.proto == DGRAM_UDP) {
+		t->datagram(t->of, &d);
+		return;
+	}
 	struct conn *to = tconn_find(t, d.conn);
 	if (to == NULL)
 		return;

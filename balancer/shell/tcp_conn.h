@@ -44,6 +44,8 @@ struct tcp_shell {
 	const struct bal_conf *conf;
 	struct bal *bal;
 	int epoll, spare;
+	void (*datagram)(void *of, const struct dgram *d); /* to a client over UDP */
+	void *of;
 	struct conn *conn;         /* by the core's places */
 	uint32_t touched;          /* places ever used */
 	uint32_t *resume;          /* clients whose kept messages may be given to the core */

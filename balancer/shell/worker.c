@@ -289,6 +289,23 @@ static void flush(struct worker *w, unsigned index)
 	o->first = NONE;
 }
 
+/* An answer that came over TCP to a query that came over UDP. */
+static void send_datagram(void *of, const struct dgram *d)
+{
+	_Alignas(8) uint8_t control[NET_CONTROL] = { 0 };
+	struct worker *w = of;
+	const struct out *o = &w->out[w->front_n > 1 ? front_of(w, &d->local) : 0];
+	struct sockaddr_storage name;
+	struct iovec iov = { d->data, d->len };
+	struct msghdr m = { .msg_name = &name, .msg_namelen = host_sockaddr(&d->peer, &name),
+	                    .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (o->wildcard)
+		net_leave_from(&m, control, &d->local.ip);
+	if (sendmsg(o->fd, &m, 0) < 0)
+		w->own[WORKER_SEND_FAILED]++;
+}
+
 /* ---- the loop ---- */
 
 static void judge_and_send(struct worker *w)
@@ -468,7 +485,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	w->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
 	net_watch(w->epoll, w->asked, ASKED);
-	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
+	w->tcp = tcp_shell_new(conf, w->bal, w->epoll, send_datagram, w);
 	*err = open_fronts(w, bad);
 	if (*err < 0)
 		return NULL; /* the program ends: nothing to give back */

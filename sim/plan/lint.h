@@ -29,7 +29,8 @@ void lint_add(struct lint *l, bool error, const char *file, unsigned line, const
 bool plan_checks_tcp(const struct plan *p);
 /*
  * True when the plan also sends clients there, so that the judge can't tell a check's connection,
- * which is known by being the only one to that server; *line: of the fault that sends them.
+ * which is known by being the only one to that server; *line: of the fault that sends them, 0 for
+ * tcpOnly.
  */
 bool plan_confuses_checks(const struct plan *p, unsigned *line);
 /*

@@ -78,7 +78,9 @@ void lint_health(struct lint *l, const struct plan *p)
 			lint_lazy_lost(l, p, &p->expect[i]);
 	}
 	if (plan_confuses_checks(p, &line))
-		lint_add(l, true, NULL, line, "truncate sends clients to TCP, where health checks "
+		lint_add(l, true, NULL, line, "%s TCP, where health checks "
 		         "go too, and the judge can't tell the one from the other: expected "
-		         "servers without checkTCP");
+		         "servers without checkTCP%s", line > 0 ? "truncate sends clients to" :
+		         "tcpOnly sends queries over", line > 0 ? "" : " and tcpOnly, or "
+		         "healthCheckMode=\"up\"");
 }

@@ -67,10 +67,19 @@ bool plan_checks_tcp(const struct plan *p)
 	return false;
 }
 
+static bool queries_over_tcp(const struct plan *p)
+{
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++)
+			if (p->conf[c].server[i].tcp_only)
+				return true;
+	return false;
+}
+
 bool plan_upsets_tcp(const struct plan *p, unsigned *line)
 {
 	*line = 0;
-	if (plan_checks_tcp(p) && upset_within(p, INT64_MIN, INT64_MAX))
+	if ((plan_checks_tcp(p) || queries_over_tcp(p)) && upset_within(p, INT64_MIN, INT64_MAX))
 		return true;
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
@@ -84,6 +93,9 @@ bool plan_upsets_tcp(const struct plan *p, unsigned *line)
 
 bool plan_confuses_checks(const struct plan *p, unsigned *line)
 {
+	*line = 0;
+	if (plan_checks_tcp(p) && queries_over_tcp(p))
+		return true;
 	for (unsigned i = 0; i < p->fault_n && plan_checks_tcp(p); i++) {
 		*line = p->fault[i].line;
 		if (p->fault[i].kind == PLAN_TRUNCATE && p->fault[i].value_ppm > 0)

@@ -149,6 +149,7 @@ static const struct schema_field server_fields[] = {
 	INT("qps", bal_server, qps, 0, UINT32_MAX),
 	MAYBE_BOOL("proxy", bal_server, proxy),
 	INT("sockets", bal_server, sockets, 1, BAL_SOCKETS_MAX),
+	MAYBE_BOOL("tcp_only", bal_server, tcp_only),
 	INT("weight", bal_server, weight, 1, INT32_MAX),
 };
 static const struct schema server_schema = SCHEMA(server_fields);

@@ -41,8 +41,11 @@ static void take_messages(struct world *w, struct host *h, struct stream *s, uns
 static void send_on(struct world *w, struct host *h, const struct stream *from,
                     const struct dgram *d, int64_t done_ns)
 {
-	struct stream *to = bal_verdict_sends(d->verdict) ? of_conn(w, h, d->conn) : NULL;
+	bool sends = bal_verdict_sends(d->verdict);
+	struct stream *to = sends && d->proto == DGRAM_TCP ? of_conn(w, h, d->conn) : NULL;
 
+	if (sends && d->proto == DGRAM_UDP)
+		lb_answer(w, h, d, done_ns);
 	if (to == NULL)
 		return;
 	tcp_write(w, to, 1, d->data, d->len, done_ns);

@@ -21,7 +21,7 @@ bool virtual_refuses(const struct plan *p, char error[VIRTUAL_ERROR_TEXT])
 		         "own balancer and recursor-stub can",
 		         p->balancer.path != NULL ? p->balancer.path : p->recursor.path);
 	else if (plan_upsets_tcp(p, &line) && line == 0)
-		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s: health checks go over TCP while a "
+		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s: queries or checks go over TCP while a "
 		         "link loses, doubles or reorders frames, which virtual time can't",
 		         p->scenario_path);
 	else if (plan_upsets_tcp(p, &line))

@@ -252,6 +252,8 @@ void lb_free(struct host *h);
 int lb_port(const struct host *h, const struct ep *dst);
 /* Gives slot i to the core; what comes of it leaves at done_ns. */
 void lb_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t done_ns);
+/* An answer for a client over UDP that came in another way leaves at done_ns. */
+void lb_answer(struct world *w, struct host *h, const struct dgram *d, int64_t done_ns);
 /* Slot i was held back until now. */
 void lb_send_late(struct world *w, uint32_t i);
 void lb_probe_answer(struct world *w, struct host *h, uint32_t i);

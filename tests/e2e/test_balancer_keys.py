@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""newServer's keys that change what goes to a server and from where, seen at servers made here in
-Python: useClientSubnet, useProxyProtocol, source, reconnectOnUp."""
+"""newServer's keys that change what goes to a server and how, seen at servers made here in Python:
+useClientSubnet, useProxyProtocol, source, reconnectOnUp, tcpOnly."""
 import socket
 import struct
 
 import dns.edns
+import dns.flags
 import dns.message
 import dns.query
 
@@ -40,7 +41,7 @@ def test_servers_are_told_the_clients_subnet_and_clients_nothing_of_it(lab):  # 
 
 
 def test_a_subnet_of_the_clients_is_replaced_where_the_configuration_says_so(lab):  # noqa: F811
-    tcp, udp = over_tcp(lab), lab.backend()
+    tcp = over_tcp(lab)
     tcp_at = Backend(port=tcp.port)  # the same port over UDP, for the health checks
     lab.parts.append(tcp_at)
     b = checked(lab, (tcp, "useClientSubnet=true"), conf="setECSOverride(true)").ready()
@@ -49,7 +50,6 @@ def test_a_subnet_of_the_clients_is_replaced_where_the_configuration_says_so(lab
     assert subnet(tcp.messages[0]) == ("ECS 127.0.0.0/24 scope/0", True)
     a = dns.query.tcp(query(use_edns=False), "127.0.0.1", PATIENCE, port=b.port)
     assert subnet(tcp.messages[1]) == ("ECS 127.0.0.0/24 scope/0", True) and a.edns == -1
-    assert udp.queries == []
 
 
 def header(data):
@@ -153,3 +153,27 @@ def test_a_server_that_is_back_is_talked_to_from_a_fresh_socket(lab):  # noqa: F
                     until(lambda i=i, x=x: b.lines.count(marked(x, i, "up")) == 2, "its return")
     assert len(ports[0][0]) == 1 and len(ports[1][0]) == 2
     assert ports[0][1] == ports[1][1]
+
+
+def test_over_tcp_only_goes_what_came_over_udp_too(lab):  # noqa: F811
+    def swell(conn, m):
+        back = TcpBackend.answer(m)
+        if b"\3big" in m:
+            answer = b"\xc0\x0c\0\x10\0\1\0\0\0\x3c\0\xff\xfe" + 254 * b"x"
+            back = back[:6] + b"\0\x08" + back[8:10] + b"\0\0" + back[12:] + 8 * answer
+        return back
+
+    one = over_tcp(lab, swell)
+    b = checked(lab, (one, "tcpOnly=true, maxInFlight=100")).ready()
+    b.said(marked(one, 0, "up"))
+    with client("127.0.0.1", b.port) as s:
+        asked = {i: query(f"n{i}.example.", qid=i, use_edns=False) for i in range(40)}
+        for q in asked.values():
+            s.send(q.to_wire())
+        answers = [dns.message.from_wire(s.recv(4096)) for _ in asked]
+        assert {a.id for a in answers} == set(asked)
+        assert all(a.question == asked[a.id].question for a in answers)
+        cut = ask(s, query("big.example.", use_edns=False))
+        assert cut.flags & dns.flags.TC and not cut.answer
+        whole = dns.query.tcp(query("big.example."), "127.0.0.1", PATIENCE, port=b.port)
+        assert not whole.flags & dns.flags.TC and whole.answer
