@@ -42,6 +42,7 @@ static const struct number_key numbers[] = {
 	{ "lazyHealthCheckMaxBackOff", NS, AT(check.lazy.back_off_max_ns), 1, 65535, 1000000000 },
 	{ "useClientSubnet", BOOL, AT(client_subnet), 0, 1, 0 },
 	{ "useProxyProtocol", BOOL, AT(proxy), 0, 1, 0 },
+	{ "udpTimeout", NS, AT(udp_timeout_ns), 0, 255, 1000000000 },
 	{ "tcpOnly", BOOL, AT(tcp_only), 0, 1, 0 },
 	{ "reconnectOnUp", BOOL, AT(reconnect), 0, 1, 0 },
 	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
@@ -57,7 +58,7 @@ static const char *const no_effect[] = { "tcpFastOpen", "disableZeroScope", "cpu
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"checkFunction", "udpTimeout", "addXPF", "tls", "subjectName", "dohPath",
+	"checkFunction", "addXPF", "tls", "subjectName", "dohPath",
 };
 
 /* Every key that we read, for "did you mean". */
@@ -69,6 +70,7 @@ static const char *const known[] = {
 	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
 	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff",
 	"useClientSubnet", "useProxyProtocol", "source", "reconnectOnUp", "tcpOnly",
+	"udpTimeout",
 	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
 	"maxInFlight", "maxConcurrentTCPConnections",
 };

@@ -392,12 +392,12 @@ static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
 }
 
 /* When query q's time is over. */
-static int64_t until_ns(const struct bal *b, const struct idt_query *q)
+static int64_t until_ns(const struct bal *b, unsigned server, const struct idt_query *q)
 {
 	int64_t tick = 1;
 
 	if (!HAS_DEFECT(b->conf, DEFECT_EXPIRY_TICKS))
-		return q->sent_ns + b->conf->udp_timeout_ns;
+		return idt_until_ns(&b->out, server, q);
 	/* As dnsdist did it: each scan, one for all, first compares an age and then raises it. */
 	if (b->conf->server_n > 0)
 		tick = b->conf->server[0].check.interval_ns;
@@ -410,7 +410,7 @@ static void expire(struct bal *b)
 	unsigned server;
 
 	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
-		if (until_ns(b, q) > b->now_ns)
+		if (until_ns(b, server, q) > b->now_ns)
 			return;
 		settle(b, server, q);
 		lazy_unanswered(b->shared->lazy, server);
@@ -457,10 +457,10 @@ unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max)
 
 int64_t bal_deadline(const struct bal *b)
 {
-	unsigned server;
+	unsigned server = 0;
 	const struct idt_query *q = idt_oldest(&b->out, &server);
 
-	return q == NULL ? INT64_MAX : until_ns(b, q);
+	return q == NULL ? INT64_MAX : until_ns(b, server, q);
 }
 
 uint64_t bal_count(const struct bal *b, enum bal_verdict v)

@@ -52,7 +52,8 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
  */
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
 /*
- * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten. Writes
+ * Time-outs: a query without an answer udp_timeout_ns, its server's or else the configuration's,
+ * after it was forwarded is forgotten. Writes
  * no datagram today (SERVFAIL on time-out will), so it may return 0 at once. bal_rx does the same
  * first, so nothing depends on who is called first. O(1) for each time-out.
  */

@@ -88,6 +88,7 @@ struct bal_server {
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	int64_t udp_timeout_ns;        /* 0: as for all */
 	struct ip source;              /* ::, any; what we send to it from */
 	char source_interface[BAL_INTERFACE]; /* "": any */
 	bool tcp_only;                 /* false; true: clients' UDP goes to it over TCP, too */

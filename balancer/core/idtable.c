@@ -12,8 +12,21 @@ size_t idt_arena_size(const struct bal_conf *conf)
 		sockets += conf->server[i].sockets;
 		size += arena_need(conf->max_outstanding, sizeof(struct idt_query));
 	}
-	return size + arena_need(sockets, sizeof(struct idt_socket)) +
+	return size + arena_need(conf->server_n, sizeof(struct idt_queue)) +
+	       arena_need(sockets, sizeof(struct idt_socket)) +
 	       2 * sockets * arena_need(IDT_IDS, sizeof(uint16_t));
+}
+
+/* The queue for a time-out, a new one for a new one. */
+static uint16_t find_queue(struct idtable *t, int64_t timeout_ns)
+{
+	unsigned i = 0;
+
+	while (i < t->queue_n && t->queue[i].timeout_ns != timeout_ns)
+		i++;
+	if (i == t->queue_n)
+		t->queue[t->queue_n++] = (struct idt_queue){ timeout_ns, IDT_NONE, IDT_NONE };
+	return (uint16_t)i;
 }
 
 static void init_server(struct idtable *t, struct arena *a, unsigned server, unsigned sockets)
@@ -39,12 +52,16 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 
 	MUST(conf->server_n <= BAL_SERVERS_MAX);
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
-	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
-	                       .oldest = IDT_NONE, .newest = IDT_NONE };
+	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding };
 	for (unsigned i = 0; i < conf->server_n; i++)
 		sockets += conf->server[i].sockets;
 	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
 	t->socket = arena_take(a, sockets, sizeof(*t->socket));
+	t->queue = arena_take(a, conf->server_n, sizeof(*t->queue));
+	for (unsigned i = 0; i < conf->server_n; i++) {
+		int64_t own_ns = conf->server[i].udp_timeout_ns;
+		t->server[i].queue = find_queue(t, own_ns > 0 ? own_ns : conf->udp_timeout_ns);
+	}
 	for (unsigned i = 0; i < conf->server_n; i++)
 		init_server(t, a, i, conf->server[i].sockets);
 }
@@ -108,25 +125,26 @@ static uint32_t take_slot(struct idt_server *s)
 	return slot;
 }
 
-static void link_newest(struct idtable *t, struct idt_query *q, uint32_t ref)
+static void link_newest(const struct idtable *t, struct idt_queue *k, struct idt_query *q,
+                        uint32_t ref)
 {
-	q->older = t->newest;
+	q->older = k->newest;
 	q->newer = IDT_NONE;
-	if (t->newest == IDT_NONE)
-		t->oldest = ref;
+	if (k->newest == IDT_NONE)
+		k->oldest = ref;
 	else
-		at_ref(t, t->newest)->newer = ref;
-	t->newest = ref;
+		at_ref(t, k->newest)->newer = ref;
+	k->newest = ref;
 }
 
-static void unlink_query(struct idtable *t, const struct idt_query *q)
+static void unlink_query(const struct idtable *t, struct idt_queue *k, const struct idt_query *q)
 {
 	if (q->older == IDT_NONE)
-		t->oldest = q->newer;
+		k->oldest = q->newer;
 	else
 		at_ref(t, q->older)->newer = q->newer;
 	if (q->newer == IDT_NONE)
-		t->newest = q->older;
+		k->newest = q->older;
 	else
 		at_ref(t, q->newer)->older = q->older;
 }
@@ -143,7 +161,7 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 	q->socket = (uint8_t)socket;
 	q->id = draw_id(&s->socket[socket], r);
 	s->socket[socket].slot[q->id] = (uint16_t)(slot + 1);
-	link_newest(t, q, (uint32_t)server << 16 | slot);
+	link_newest(t, &t->queue[s->queue], q, (uint32_t)server << 16 | slot);
 	s->used++;
 	t->used++;
 	return q;
@@ -159,10 +177,19 @@ struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id
 
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server)
 {
-	if (t->oldest == IDT_NONE)
-		return NULL;
-	*server = t->oldest >> 16;
-	return at_ref(t, t->oldest);
+	struct idt_query *first = NULL;
+	int64_t first_ns = INT64_MAX;
+
+	for (unsigned i = 0; i < t->queue_n; i++) {
+		uint32_t ref = t->queue[i].oldest;
+		struct idt_query *q = ref != IDT_NONE ? at_ref(t, ref) : NULL;
+		if (q == NULL || (first != NULL && idt_until_ns(t, ref >> 16, q) >= first_ns))
+			continue;
+		first = q;
+		first_ns = idt_until_ns(t, ref >> 16, q);
+		*server = ref >> 16;
+	}
+	return first;
 }
 
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
@@ -173,20 +200,20 @@ void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
 	DMUST(q == &s->query[k->slot[q->id] - 1]);
 	k->slot[q->id] = 0;
 	return_id(k, q->id);
-	unlink_query(t, q);
+	unlink_query(t, &t->queue[s->queue], q);
 	q->newer = s->free;
 	s->free = (uint32_t)(q - s->query) + 1;
 	s->used--;
 	t->used--;
 }
 
-/* Walks the list: each query is found under its ID, times don't decrease, none is missing. */
-static void check_list(const struct idtable *t)
+/* Walks a queue: each query is found under its ID, times don't decrease. How many there are. */
+static uint32_t check_list(const struct idtable *t, const struct idt_queue *k)
 {
 	uint32_t n = 0, before = IDT_NONE;
 	int64_t sent_ns = INT64_MIN;
 
-	for (uint32_t ref = t->oldest; ref != IDT_NONE; n++) {
+	for (uint32_t ref = k->oldest; ref != IDT_NONE; n++) {
 		const struct idt_query *q = at_ref(t, ref);
 		const struct idt_server *s = &t->server[ref >> 16];
 		MUST(q->older == before && q->sent_ns >= sent_ns && n < t->used);
@@ -195,7 +222,8 @@ static void check_list(const struct idtable *t)
 		before = ref;
 		ref = q->newer;
 	}
-	MUST(n == t->used && t->newest == before);
+	MUST(k->newest == before);
+	return n;
 }
 
 /* What may be drawn next is free; the whole bag would be too much after each event. */
@@ -218,7 +246,10 @@ void idt_check(const struct idtable *t)
 		by_socket += t->socket[i].used;
 	MUST(by_server == t->used && by_socket == t->used);
 #ifdef EK_DEBUG
-	check_list(t);
+	uint32_t queued = 0;
+	for (unsigned i = 0; i < t->queue_n; i++)
+		queued += check_list(t, &t->queue[i]);
+	MUST(queued == t->used);
 	for (unsigned i = 0; i < t->socket_n; i++)
 		check_bag(&t->socket[i]);
 #else

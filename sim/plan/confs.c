@@ -83,6 +83,8 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 {
 	c->policy = b->policy;
 	c->udp_timeout_ns = b->udp_timeout_ns;
+	if (b->server_n > 0 && b->server[0].udp_timeout_ns > 0)
+		c->udp_timeout_ns = b->server[0].udp_timeout_ns; /* lint: so have the others */
 	c->servfail_when_no_server = b->servfail_when_no_server;
 	c->same_hash = b->perturbation_set;
 	c->factor_ppm = factor_of(b);

@@ -467,7 +467,8 @@ static void lint_faults(struct lint *l, const struct plan *p)
 	if (p->for_virtual && plan_upsets_tcp(p, &line))
 		lint_add(l, !p->for_netns, NULL, line, "%s TCP while a link loses, doubles or "
 		         "reorders frames, which virtual time can't: expected none of it at that "
-		         "time%s", line > 0 ? "truncate sends clients to" : "queries or checks go over",
+		         "time%s", line > 0 ? "truncate sends clients to"
+		                            : "queries or checks go over",
 		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 

@@ -58,6 +58,11 @@ static void lint_ways(struct lint *l, const struct plan *p, const struct plan_co
 			lint_add(l, false, c->path, s->line, "source of %s has no effect in "
 			         "virtual time, where a balancer sends from its own addresses",
 			         s->name);
+		int64_t own_ns = s->udp_timeout_ns, one_ns = c->server[0].udp_timeout_ns;
+		if (own_ns != one_ns && own_ns != c->udp_timeout_ns)
+			lint_add(l, true, c->path, s->line, "udpTimeout of %s differs from the "
+			         "others', and the judge knows one: expected the same for all, "
+			         "or setUDPTimeout", s->name);
 		if (s->proxy)
 			lint_add(l, true, c->path, s->line, "%s wants PROXY headers, "
 			         "behind which the judge reads nothing: expected a server without "

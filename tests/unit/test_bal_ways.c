@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Ways to a server: tcpOnly, where clients' UDP goes over TCP; PROXY headers over UDP and TCP. */
+/* Ways to a server: tcpOnly, where clients' UDP goes over TCP; PROXY headers; udpTimeout. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -207,6 +207,36 @@ static void a_header_has_a_connection_to_its_query_alone(void **state)
 	rig_stop(&t.rig);
 }
 
+static void a_query_waits_as_long_as_its_server_has(void **state)
+{
+	static const int64_t wait_s[] = { 3, 2, 1 }; /* the second has the common one */
+	uint8_t buf[RIG_BYTES];
+
+	(void)state;
+	conf(3);
+	t.rig.server[0].udp_timeout_ns = 3 * SECOND;
+	t.rig.server[2].udp_timeout_ns = SECOND;
+	rig_start(&t.rig, 1);
+	int64_t from_ns = t.rig.now_ns;
+	for (unsigned i = 0; i < 6; i++) {
+		struct dgram d = rig_query(buf, i, (uint16_t)i, "an.example.", false);
+		assert_int_equal(rig_rx(&t.rig, &d), BAL_FORWARD);
+		t.rig.now_ns++;
+	}
+	for (unsigned i = 3; i-- > 0;) {
+		const struct bal_server_counts *c = bal_server_counts(t.rig.b, i);
+		int64_t due_ns = bal_deadline(t.rig.b);
+		assert_in_range(due_ns - from_ns, wait_s[i] * SECOND, wait_s[i] * SECOND + 5);
+		bal_poll(t.rig.b, due_ns - 1, NULL, 0);
+		assert_int_equal(c->timeouts, 0);
+		bal_poll(t.rig.b, due_ns + 5, NULL, 0);
+		assert_int_equal(c->timeouts, 2);
+		bal_check(t.rig.b);
+	}
+	assert_int_equal(bal_deadline(t.rig.b), INT64_MAX);
+	rig_stop(&t.rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +244,7 @@ int main(void)
 		cmocka_unit_test(an_answer_too_big_for_its_client_is_cut),
 		cmocka_unit_test(a_cut_answer_keeps_an_opt_record),
 		cmocka_unit_test(a_query_over_udp_is_tried_again_elsewhere_too),
+		cmocka_unit_test(a_query_waits_as_long_as_its_server_has),
 		cmocka_unit_test(a_header_goes_before_a_datagram),
 		cmocka_unit_test(a_header_has_a_connection_to_its_query_alone),
 	};
