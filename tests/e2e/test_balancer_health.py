@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Health checks of the program balancer beyond plain ones over UDP, between servers made here in
 Python. Nothing is asserted about time but that things come at all."""
+import re
 import socket
 
 import ek
@@ -91,6 +92,22 @@ def test_a_check_over_udp_says_nothing_of_tcp_and_the_other_way_round(lab):  # n
     b.said(marked(udp, 0, "down"))
     b.said(marked(tcp, 1, "down"))
     assert udp.checks == [] and tcp.messages == []
+
+
+def test_counters_tell_of_changes_and_of_the_time_spent_down(lab):  # noqa: F811
+    one, two = lab.backend(), lab.backend()
+    b = checked(lab, (one, "checkTimeout=100"), (two, "healthCheckMode='up'")).ready()
+    one.silent = True
+    b.said(marked(one, 0, "down"))
+    one.silent = False
+    until(lambda: b.lines.count(marked(one, 0, "up")) == 2, "its return")
+    b.counters()
+    told = {m[1]: (m[2], int(m[3]), float(m[4])) for m in
+            (re.match(r"Server (.*) is (\w+), changed (\d+) times, was down for ([\d.]+) s", line)
+             for line in b.lines) if m}
+    state, changes, down = told[f"S0 ({one.where()})"]
+    assert (state, changes) == ("up", 2) and down > 0
+    assert told[f"S1 ({two.where()})"] == ("up", 0, 0)
 
 
 LAZY = 'healthCheckMode="lazy", checkTimeout=200, lazyHealthCheckFailedInterval=1'
