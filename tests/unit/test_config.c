@@ -525,13 +525,13 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 		"webserver('127.0.0.1:8083')\n"
 		"pc = newPacketCache(10000, {maxTTL=86400}) getPool(''):setCache(pc)\n"
 		"addAction(AndRule{QTypeRule(DNSQType.ANY), TCPRule(false)}, TCAction())\n"
-		"s = newServer{address='192.0.2.1', name='a', useClientSubnet=true}\n"
+		"s = newServer{address='192.0.2.1', name='a', addXPF=true}\n"
 		"s.weight = 2 s:addPool('x') x = 'a' .. nosuch + 1\n"
 		"setServerPolicy(wrandom) addLocal('::1', {interface='lo'})\n");
 	static const struct { unsigned line; const char *text; } notes[] = {
 		{ 1, "webserver" }, { 3, "addAction" },
 		{ 3, "AndRule" }, { 3, "QTypeRule" }, { 3, "TCPRule" }, { 3, "TCAction" },
-		{ 4, "newServer: useClientSubnet" }, { 5, "Server.weight" },
+		{ 4, "newServer: addXPF" }, { 5, "Server.weight" },
 		{ 5, "Server:addPool" },
 		{ 5, "nosuch" }, { 6, "addLocal: interface" },
 	};

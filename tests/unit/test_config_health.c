@@ -102,7 +102,7 @@ static void what_is_wrong_is_told_with_its_line(void **state)
 	static const struct { const char *text, *error; } rows[] = {
 		{ "healthCheckMode='lasy'", "healthCheckMode: 'lasy': expected auto, lazy, up or "
 		  "down" },
-		{ "healthCheckMode=true", "healthCheckMode: 'true': expected a text" },
+		{ "healthCheckMode=true", "healthCheckMode: 'true': expected text" },
 		{ "lazyHealthCheckMode='Timeout'", "lazyHealthCheckMode: 'Timeout': expected "
 		  "TimeoutOnly or TimeoutOrServFail" },
 		{ "lazyHealthCheckThreshold=0", "lazyHealthCheckThreshold: '0': expected a whole "

@@ -104,7 +104,7 @@ static void a_server_is_suspect_at_the_threshold_of_what_is_there(void **state)
 		{ "nine lost, of ten that are wanted", 100, 10, 20, 0, 9, 0, false, false },
 		{ "ten lost", 100, 10, 20, 0, 10, 0, false, true },
 		{ "a fifth", 100, 1, 20, 80, 20, 0, false, true },
-		{ "not quite a fifth", 100, 1, 20, 81, 20, 0, false, false },
+		{ "not quite a fifth", 100, 1, 20, 81, 19, 0, false, false },
 		{ "a fifth of the latest hundred", 100, 1, 20, 500, 20, 0, false, true },
 		{ "SERVFAIL counts", 100, 1, 20, 80, 0, 20, false, true },
 		{ "SERVFAIL doesn't count", 100, 1, 20, 80, 0, 20, true, false },
@@ -278,7 +278,8 @@ static void a_console_begins_a_lazy_server_anew(void **state)
 	assert_true(bal_shared_up(w.rig.shared, 0));
 	health_set_state(w.h, 11 * SECOND, 0, false);
 	assert_int_equal(probed(&w, 100 * SECOND), 41 * SECOND);
-	health_set_state(w.h, 42 * SECOND, 0, true);
+	assert_int_equal(probed(&w, 43 * SECOND), -1); /* which fails */
+	health_set_state(w.h, 43 * SECOND, 0, true);
 	assert_int_equal(probed(&w, 100 * SECOND), -1);
 	stop(&w);
 }
