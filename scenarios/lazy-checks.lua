@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Lazy health checks: while clients' queries fare well nobody is probed; once a fifth of a server's
--- last hundred failed, it is. One recursor dies, later the other one hangs. How much later than by
--- checks of every second is that noticed, and how late is the return? What one learns: a query
--- fails when its two seconds are over, so lazy checks notice two seconds and a little later than
--- others, and all of these queries are lost; and a server that is back waits for the next probe,
--- which is as far away as lazyHealthCheckFailedInterval says.
+-- Lazy health checks: while clients' queries fare well nobody is probed; once a fifth of a
+-- server's last hundred failed, it is. One recursor dies, later the other one hangs. How
+-- much later than by checks of every second is that noticed, and how late is the return?
+-- What one learns: a query fails when its two seconds are over, so lazy checks notice two
+-- seconds and a little later than others, and all of these queries are lost; and a server
+-- that is back waits for the next probe, which is as far away as
+-- lazyHealthCheckFailedInterval says.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },

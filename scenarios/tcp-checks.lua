@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: BSD-3-Clause
 -- Health checks over TCP. One recursor dies: its kernel refuses the next check's connection.
--- Another one is cut off from the network: no SYN to it is ever answered. Is either noticed within
--- the bound of the configuration, and are both used again as soon as a check's connection and
--- answer say so? What one learns: such a check says whether the server answers over TCP, with one
--- more round trip, and it stands for UDP as little as a check over UDP stands for TCP.
+-- Another one is cut off from the network: no SYN to it is ever answered. Is either noticed
+-- within the bound of the configuration, and are both used again as soon as a check's
+-- connection and answer say so? What one learns: such a check says whether the server
+-- answers over TCP, with one more round trip, and it stands for UDP as little as a check
+-- over UDP stands for TCP.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
