@@ -8,6 +8,7 @@
 
 #include "lib/dgram.h"
 #include "lib/dns.h"
+#include "own.h"
 
 /* Bytes that the client of the query in d takes over UDP: 512...DNS_EDNS_MAX. */
 static inline uint16_t fit_size(const struct dgram *d, size_t q_end)
@@ -23,27 +24,17 @@ static inline uint16_t fit_size(const struct dgram *d, size_t q_end)
  * The answer in d goes out over UDP. One of more than size bytes is cut to its question, and an OPT
  * record if it had one, with TC.
  */
-static inline void fit_udp(struct dgram *d, uint16_t size)
+static inline void fit_udp(struct dgram *d, uint16_t size, const struct bal_quirks *quirks)
 {
-	struct dns_writer w = { .m = d->data, .len = DNS_HEADER, .cap = d->cap };
-	struct dns_edns e = { .present = false };
-	struct dns_question q;
+	struct dns_question q = { .end = DNS_HEADER };
 
 	d->proto = DGRAM_UDP;
 	if (d->len <= size)
 		return;
-	if (dns_question(&q, d->data, d->len) == 0) {
-		w.len = q.end;
-		if (dns_edns(&e, d->data, d->len, q.end) < 0)
-			e.present = false;
-	}
 	dns_put16(d->data + 2, dns_flags(d->data) | DNS_TC);
-	dns_put16(d->data + 4, w.len > DNS_HEADER);
-	dns_put32(d->data + 6, 0);
-	dns_put16(d->data + 10, e.present);
-	if (e.present)
-		dns_w_opt(&w, DNS_EDNS_MAX, e.dnssec_ok);
-	d->len = (uint16_t)w.len;
+	if (dns_question(&q, d->data, d->len) < 0)
+		q.end = DNS_HEADER;
+	own_truncate(d, q.end, quirks);
 }
 
 #endif

@@ -25,7 +25,8 @@ static uint16_t find_queue(struct idtable *t, int64_t timeout_ns)
 	while (i < t->queue_n && t->queue[i].timeout_ns != timeout_ns)
 		i++;
 	if (i == t->queue_n)
-		t->queue[t->queue_n++] = (struct idt_queue){ timeout_ns, IDT_NONE, IDT_NONE };
+		t->queue[t->queue_n++] = (struct idt_queue){ timeout_ns, IDT_NONE, IDT_NONE,
+		                                             IDT_NONE };
 	return (uint16_t)i;
 }
 
@@ -52,7 +53,8 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 
 	MUST(conf->server_n <= BAL_SERVERS_MAX);
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
-	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding };
+	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
+	                       .held_first = IDT_NONE, .held_last = IDT_NONE };
 	for (unsigned i = 0; i < conf->server_n; i++)
 		sockets += conf->server[i].sockets;
 	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
@@ -125,9 +127,15 @@ static uint32_t take_slot(struct idt_server *s)
 	return slot;
 }
 
-static void link_newest(const struct idtable *t, struct idt_queue *k, struct idt_query *q,
-                        uint32_t ref)
+static struct idt_queue *queue_of(const struct idtable *t, uint32_t ref)
 {
+	return &t->queue[t->server[ref >> 16].queue];
+}
+
+static void link_newest(const struct idtable *t, struct idt_query *q, uint32_t ref)
+{
+	struct idt_queue *k = queue_of(t, ref);
+
 	q->older = k->newest;
 	q->newer = IDT_NONE;
 	if (k->newest == IDT_NONE)
@@ -135,10 +143,16 @@ static void link_newest(const struct idtable *t, struct idt_queue *k, struct idt
 	else
 		at_ref(t, k->newest)->newer = ref;
 	k->newest = ref;
+	if (k->young == IDT_NONE)
+		k->young = ref;
 }
 
-static void unlink_query(const struct idtable *t, struct idt_queue *k, const struct idt_query *q)
+static void unlink_query(const struct idtable *t, const struct idt_query *q, uint32_t ref)
 {
+	struct idt_queue *k = queue_of(t, ref);
+
+	if (k->young == ref)
+		k->young = q->newer;
 	if (q->older == IDT_NONE)
 		k->oldest = q->newer;
 	else
@@ -153,7 +167,7 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 {
 	struct idt_server *s = &t->server[server];
 
-	if (s->used == t->max)
+	if (s->used + s->held == t->max)
 		return NULL;
 	uint32_t socket = s->sockets > 1 ? draw_below(r, s->sockets) : 0;
 	uint32_t slot = take_slot(s);
@@ -161,7 +175,7 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 	q->socket = (uint8_t)socket;
 	q->id = draw_id(&s->socket[socket], r);
 	s->socket[socket].slot[q->id] = (uint16_t)(slot + 1);
-	link_newest(t, &t->queue[s->queue], q, (uint32_t)server << 16 | slot);
+	link_newest(t, q, (uint32_t)server << 16 | slot);
 	s->used++;
 	t->used++;
 	return q;
@@ -192,26 +206,111 @@ struct idt_query *idt_oldest(const struct idtable *t, unsigned *server)
 	return first;
 }
 
-void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
+/* Out of everything but its place. */
+static void end(struct idtable *t, struct idt_server *s, const struct idt_query *q)
 {
-	struct idt_server *s = &t->server[server];
 	struct idt_socket *k = &s->socket[q->socket];
 
 	DMUST(q == &s->query[k->slot[q->id] - 1]);
 	k->slot[q->id] = 0;
 	return_id(k, q->id);
-	unlink_query(t, &t->queue[s->queue], q);
-	q->newer = s->free;
-	s->free = (uint32_t)(q - s->query) + 1;
+	unlink_query(t, q, (uint32_t)(s - t->server) << 16 | (uint32_t)(q - s->query));
 	s->used--;
 	t->used--;
 }
 
+static void give_slot(struct idt_server *s, struct idt_query *q)
+{
+	q->newer = s->free;
+	s->free = (uint32_t)(q - s->query) + 1;
+}
+
+void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
+{
+	end(t, &t->server[server], q);
+	give_slot(&t->server[server], q);
+}
+
+/* Of those that weren't passed, which are the young of each queue, the one that left first. */
+static uint32_t young(const struct idtable *t)
+{
+	uint32_t first = IDT_NONE;
+
+	for (unsigned i = 0; i < t->queue_n; i++) {
+		uint32_t ref = t->queue[i].young;
+		if (ref != IDT_NONE && (first == IDT_NONE ||
+		    at_ref(t, ref)->sent_ns < at_ref(t, first)->sent_ns))
+			first = ref;
+	}
+	return first;
+}
+
+struct idt_query *idt_young(const struct idtable *t, unsigned *server)
+{
+	uint32_t ref = young(t);
+
+	if (ref == IDT_NONE)
+		return NULL;
+	*server = ref >> 16;
+	return at_ref(t, ref);
+}
+
+void idt_pass(struct idtable *t)
+{
+	uint32_t ref = young(t);
+
+	queue_of(t, ref)->young = at_ref(t, ref)->newer;
+}
+
+void idt_hold(struct idtable *t, unsigned server, struct idt_query *q)
+{
+	uint32_t ref = (uint32_t)server << 16 | idt_slot(t, server, q);
+
+	end(t, &t->server[server], q);
+	q->newer = IDT_NONE;
+	if (t->held_first == IDT_NONE)
+		t->held_first = ref;
+	else
+		at_ref(t, t->held_last)->newer = ref;
+	t->held_last = ref;
+	t->server[server].held++;
+}
+
+struct idt_query *idt_held(const struct idtable *t, unsigned *server)
+{
+	if (t->held_first == IDT_NONE)
+		return NULL;
+	*server = t->held_first >> 16;
+	return at_ref(t, t->held_first);
+}
+
+void idt_let_go(struct idtable *t)
+{
+	struct idt_server *s = &t->server[t->held_first >> 16];
+	struct idt_query *q = at_ref(t, t->held_first);
+
+	t->held_first = q->newer;
+	s->held--;
+	give_slot(s, q);
+}
+
+void idt_copy(struct idt_query *to, const struct idt_query *from)
+{
+	struct idt_query own = *to;
+
+	*to = *from;
+	to->older = own.older;
+	to->newer = own.newer;
+	to->id = own.id;
+	to->socket = own.socket;
+}
+
 /* Walks a queue: each query is found under its ID, times don't decrease. How many there are. */
-static uint32_t check_list(const struct idtable *t, const struct idt_queue *k)
+static uint32_t check_queue(const struct idtable *t, const struct idt_queue *k)
 {
 	uint32_t n = 0, before = IDT_NONE;
 	int64_t sent_ns = INT64_MIN;
+	bool passed = k->young == IDT_NONE;
 
 	for (uint32_t ref = k->oldest; ref != IDT_NONE; n++) {
 		const struct idt_query *q = at_ref(t, ref);
@@ -219,10 +318,11 @@ static uint32_t check_list(const struct idtable *t, const struct idt_queue *k)
 		MUST(q->older == before && q->sent_ns >= sent_ns && n < t->used);
 		MUST(s->socket[q->socket].slot[q->id] == (ref & 0xffff) + 1);
 		sent_ns = q->sent_ns;
+		passed = passed || ref == k->young;
 		before = ref;
 		ref = q->newer;
 	}
-	MUST(k->newest == before);
+	MUST(k->newest == before && passed);
 	return n;
 }
 
@@ -239,7 +339,8 @@ void idt_check(const struct idtable *t)
 	uint32_t by_server = 0, by_socket = 0;
 
 	for (unsigned i = 0; i < t->server_n; i++) {
-		MUST(t->server[i].used <= t->max && t->server[i].used <= t->server[i].touched);
+		uint32_t taken = t->server[i].used + t->server[i].held;
+		MUST(taken <= t->max && taken <= t->server[i].touched);
 		by_server += t->server[i].used;
 	}
 	for (unsigned i = 0; i < t->socket_n; i++)
@@ -248,12 +349,12 @@ void idt_check(const struct idtable *t)
 #ifdef EK_DEBUG
 	uint32_t queued = 0;
 	for (unsigned i = 0; i < t->queue_n; i++)
-		queued += check_list(t, &t->queue[i]);
+		queued += check_queue(t, &t->queue[i]);
 	MUST(queued == t->used);
 	for (unsigned i = 0; i < t->socket_n; i++)
 		check_bag(&t->socket[i]);
 #else
-	(void)check_list;
+	(void)check_queue;
 	(void)check_bag;
 #endif
 }

@@ -100,6 +100,40 @@ static void a_query_without_room_goes_as_it_is(void **state)
 	rig_stop(&r);
 }
 
+static void a_second_try_tells_what_its_own_server_is_to_know(void **state)
+{
+	static struct rig r;
+	uint8_t buf[RIG_BYTES], again[BAL_POLL_MIN];
+	const uint8_t *p;
+
+	(void)state;
+	for (unsigned first = 0; first < 2; first++) {
+		conf(&r, 2, 0);
+		r.conf.policy = BAL_ROUNDROBIN;
+		r.conf.udp_retry_ns = 1000;
+		rig_start(&r, 1);
+		struct dgram d = rig_query(buf, 1, 7, "www.example.", false), a;
+		for (unsigned i = 0; i < first; i++) { /* the other one's turn */
+			assert_int_equal(rig_rx(&r, &d), BAL_FORWARD);
+			rig_turn(&d, DNS_NOERROR);
+			assert_int_equal(rig_rx(&r, &d), BAL_ANSWER);
+			d = rig_query(buf, 1, 7, "www.example.", false);
+		}
+		assert_int_equal(rig_rx(&r, &d), BAL_FORWARD);
+		bool told = option(&d, &p) > 0;
+		assert_int_equal(told, bal_port_server(r.b, d.port) == 0);
+		a = (struct dgram){ .data = again, .cap = sizeof(again) };
+		r.now_ns += 1000;
+		assert_int_equal(bal_poll(r.b, r.now_ns, &a, 1), 1);
+		assert_int_not_equal(bal_port_server(r.b, a.port), bal_port_server(r.b, d.port));
+		assert_int_equal(option(&a, &p) > 0, !told);
+		rig_turn(&a, DNS_NOERROR);
+		assert_int_equal(rig_rx(&r, &a), BAL_ANSWER);
+		assert_int_equal(dns_arcount(again), 0);
+		rig_stop(&r);
+	}
+}
+
 /* Asks from that address; true when the cache had it, else a server answers. */
 static bool hit(struct rig *r, struct ip client)
 {
@@ -139,6 +173,7 @@ int main(void)
 		cmocka_unit_test(a_client_gets_its_answer_without_what_was_added),
 		cmocka_unit_test(only_servers_that_are_to_know_are_told),
 		cmocka_unit_test(a_query_without_room_goes_as_it_is),
+		cmocka_unit_test(a_second_try_tells_what_its_own_server_is_to_know),
 		cmocka_unit_test(the_cache_keeps_subnets_apart),
 	};
 
