@@ -195,17 +195,17 @@ static void read_source(lua_State *l, struct bal_server *s, int index)
 
 	if (at != NULL && (size_t)(at - text) < sizeof(ip))
 		memcpy(ip, text, (size_t)(at - text));
-	bool addressed = ip_parse(&s->source, at != NULL ? ip : text) == 0;
+	bool addressed = ip_parse(&s->from, at != NULL ? ip : text) == 0;
 	if (addressed && at == NULL)
 		name = "";
 	if ((at != NULL && (!addressed || name[0] == '\0')) ||
-	    strlen(name) >= sizeof(s->source_interface) || text[0] == '\0')
+	    strlen(name) >= sizeof(s->from_interface) || text[0] == '\0')
 		cf_fail(l, "newServer: source: '%s': expected an IP address, an interface, or "
 		        "both as 192.0.2.1@eth0", text);
-	if (addressed && ip_is4(&s->source) != ip_is4(&s->addr.ip))
+	if (addressed && ip_is4(&s->from) != ip_is4(&s->addr.ip))
 		cf_fail(l, "newServer: source: '%s': expected an address of the server's family",
 		        text);
-	snprintf(s->source_interface, sizeof(s->source_interface), "%s", name);
+	snprintf(s->from_interface, sizeof(s->from_interface), "%s", name);
 }
 
 static void read_pool(lua_State *l, int index)

@@ -89,8 +89,8 @@ struct bal_server {
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
 	int64_t udp_timeout_ns;        /* 0: as for all */
-	struct ip source;              /* ::, any; what we send to it from */
-	char source_interface[BAL_INTERFACE]; /* "": any */
+	struct ip from;                /* ::, any; what we send to it from */
+	char from_interface[BAL_INTERFACE]; /* "": any */
 	bool tcp_only;                 /* false; true: clients' UDP goes to it over TCP, too */
 	bool reconnect;                /* false; true: fresh sockets when it is up again */
 	bool client_subnet;            /* false; true: queries tell the client's subnet (ECS) */

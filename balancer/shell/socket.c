@@ -76,15 +76,15 @@ int socket_front(const struct ep *ep, bool share)
 /* Sends from where the configuration says that this server is to be talked to from. */
 static int set_source(int fd, const struct bal_server *s)
 {
-	const struct ep from = { .ip = s->source };
+	const struct ep from = { .ip = s->from };
 	struct sockaddr_storage ss;
 	socklen_t len = host_sockaddr(&from, &ss);
-	size_t name = strlen(s->source_interface);
+	size_t name = strlen(s->from_interface);
 
-	if (name > 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, s->source_interface,
+	if (name > 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, s->from_interface,
 	                           (socklen_t)name + 1) < 0)
 		return -errno;
-	if (ip_is_any(&s->source))
+	if (ip_is_any(&s->from))
 		return 0;
 	(void)turn_on(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
 	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;

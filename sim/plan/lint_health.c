@@ -54,7 +54,7 @@ static void lint_ways(struct lint *l, const struct plan *p, const struct plan_co
 {
 	for (unsigned i = 0; i < c->server_n; i++) {
 		const struct bal_server *s = &c->server[i];
-		if (p->for_virtual && (!ip_is_any(&s->source) || s->source_interface[0] != '\0'))
+		if (p->for_virtual && (!ip_is_any(&s->from) || s->from_interface[0] != '\0'))
 			lint_add(l, false, c->path, s->line, "source of %s has no effect in "
 			         "virtual time, where a balancer sends from its own addresses",
 			         s->name);

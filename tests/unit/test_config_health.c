@@ -183,9 +183,9 @@ static void a_server_may_say_what_it_is_talked_to_from(void **state)
 			continue;
 		}
 		assert_non_null(c);
-		ip_format(&c->conf.server[0].source, ip);
+		ip_format(&c->conf.server[0].from, ip);
 		assert_string_equal(ip, rows[i].ip);
-		assert_string_equal(c->conf.server[0].source_interface, rows[i].interface);
+		assert_string_equal(c->conf.server[0].from_interface, rows[i].interface);
 		assert_true(c->conf.server[0].proxy && c->conf.server[0].reconnect);
 		config_free(c);
 	}
