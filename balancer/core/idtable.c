@@ -172,7 +172,7 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 	uint32_t socket = s->sockets > 1 ? draw_below(r, s->sockets) : 0;
 	uint32_t slot = take_slot(s);
 	struct idt_query *q = &s->query[slot];
-	q->socket = (uint8_t)socket;
+	q->socket = socket & 63u;
 	q->id = draw_id(&s->socket[socket], r);
 	s->socket[socket].slot[q->id] = (uint16_t)(slot + 1);
 	link_newest(t, q, (uint32_t)server << 16 | slot);

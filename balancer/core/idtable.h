@@ -42,12 +42,13 @@ struct idt_query {
 	uint16_t client_id;
 	uint16_t id;            /* on the server's socket */
 	uint8_t name_len;
-	uint8_t socket;
+	unsigned socket : 6;    /* below BAL_SOCKETS_MAX */
+	unsigned ecs : 2;       /* enum ecs_change: what was done to the query */
 	uint8_t flags_hi;       /* the query's own flag bytes: RD, CD */
 	uint8_t flags_lo;
 	uint8_t name[DNS_NAME_MAX]; /* as asked, case kept */
-	unsigned edns : 4;      /* enum idt_edns; 0 unless somebody will want to know */
-	unsigned ecs : 4;       /* enum ecs_change: what was done to the query */
+	unsigned pool : 6;      /* below BAL_POOLS_MAX */
+	unsigned edns : 2;      /* enum idt_edns; 0 unless somebody will want to know */
 };
 
 STATIC_MUST(sizeof(struct idt_query) == 320);

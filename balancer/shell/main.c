@@ -157,8 +157,7 @@ static void print_servers(const struct balancer *b)
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
 		const struct bal_server *s = &b->conf->server[i];
 		int64_t down_ms = bal_shared_down_ns(b->shared, i, now_ns) / 1000000;
-		uint32_t changes = atomic_load_explicit(&b->shared->server[i].transitions,
-		                                        memory_order_relaxed);
+		uint32_t changes = bal_shared_changes(b->shared, i);
 		bool named = s->name[0] != '\0';
 		ep_format(&s->addr, addr);
 		printf("Server %s%s%s%s is %s, changed %u times, was down for %lld.%03d s\n",
@@ -187,12 +186,13 @@ static void print_counters(struct balancer *b)
 		worker_add_counts(b->worker[i], &c);
 	for (unsigned v = 1; v < BAL_VERDICTS; v++)
 		print_count(bal_verdict_name(v), c.verdict[v], bal_verdict_prose(v));
+	print_count("not-delayed", c.counts.not_delayed, "delayed answer that found no place");
 	print_count("timeouts", c.timeouts, "query that no server answered in time");
 	print_count("outstanding", c.outstanding, "query that a server still may answer");
 	print_count("cache-misses", c.cache_misses, "query that isn't in the packet cache");
 	print_count("cache-not-inserted", c.not_cached, "answer that the cache had no room for");
-	print_count("cache-entries", b->shared->packets == NULL ? 0 :
-	            pcache_count(b->shared->packets), "answer in the packet cache");
+	print_count("cache-entries", bal_shared_cached(b->shared, b->conf),
+	            "answer in the packet cache");
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		print_count(tcp[i].name, c.tcp[i], tcp[i].prose);
 	print_count("tcp-outstanding", c.tcp_outstanding, "query over TCP on its way");
@@ -232,9 +232,11 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 	char text[EP_TEXT];
 
 	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)
-		b->worker[i] = worker_new(b->conf, b->shared, seed, i, &bad, &err);
+		b->worker[i] = worker_new(b->conf, b->shared, seed, i, b->o.io, &bad,
+		                          &err);
 	if (err < 0 && bad == b->conf->front_n)
-		return fatal("no memory for the workers", "", err);
+		return fatal(b->o.io == IO_URING ? "--io io_uring" : "no memory for the workers",
+		             "", err);
 	if (err < 0) {
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);

@@ -124,6 +124,19 @@ void socket_buffers(int fd, int receive, int send)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
 }
 
+int socket_send(int fd, const struct dgram *d, bool local)
+{
+	_Alignas(8) uint8_t control[NET_CONTROL] = { 0 };
+	struct sockaddr_storage name;
+	struct iovec iov = { d->data, d->len };
+	struct msghdr m = { .msg_name = &name, .msg_namelen = host_sockaddr(&d->peer, &name),
+	                    .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (local)
+		net_leave_from(&m, control, &d->local.ip);
+	return sendmsg(fd, &m, 0) < 0 ? -errno : 0;
+}
+
 void socket_prompt(int fd)
 {
 	(void)turn_on(fd, IPPROTO_TCP, TCP_NODELAY);

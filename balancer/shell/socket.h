@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "balancer/core/conf.h"
+#include "lib/dgram.h"
 
 /*
  * A UDP socket that listens at ep. share: with SO_REUSEPORT, one of several; without, only to find
@@ -17,6 +18,9 @@ int socket_front(const struct ep *ep, bool share);
 void socket_buffers(int fd, int receive, int send);
 /* A UDP socket from a fresh port at its source, connected to s. The descriptor or -errno. */
 int socket_back(const struct bal_server *s);
+
+/* Sends one datagram to d's peer; local: from its local address. 0 or -errno. */
+int socket_send(int fd, const struct dgram *d, bool local);
 
 /*
  * A TCP socket that listens at ep, queue connections waiting at most; share as above. Returns the
