@@ -151,15 +151,41 @@ static int set_down(lua_State *l)
 }
 
 /* The state that it says lasts until the first probe: at start there is none before it. */
-static int set_auto(lua_State *l)
+static int set_auto_as(lua_State *l, const char *what)
 {
-	set_mode(l, BAL_CHECK_AUTO, "setAuto");
+	set_mode(l, BAL_CHECK_AUTO, what);
 	if (!lua_isnoneornil(l, 2)) {
-		bool up = cf_want_bool(l, 2, "setAuto");
+		bool up = cf_want_bool(l, 2, what);
 		if (of(l) != NULL)
 			handle_of(l)->up = up;
 	}
 	return 0;
+}
+
+static int set_auto(lua_State *l)
+{
+	return set_auto_as(l, "setAuto");
+}
+
+/* Probes decide, at once or lazily. */
+static int set_lazy(lua_State *l, bool lazy, const char *what)
+{
+	struct bal_server *s = self(l);
+
+	set_auto_as(l, what);
+	if (s != NULL)
+		s->check.lazy.on = lazy;
+	return 0;
+}
+
+static int set_active_auto(lua_State *l)
+{
+	return set_lazy(l, false, "setActiveAuto");
+}
+
+static int set_lazy_auto(lua_State *l)
+{
+	return set_lazy(l, true, "setLazyAuto");
 }
 
 static int set_qps(lua_State *l)
@@ -430,6 +456,8 @@ static const struct cf_member members[] = {
 	{ "getNameWithAddr", get_name_with_addr, NULL, NULL }, { "getID", get_id, NULL, NULL },
 	{ "getLatency", get_latency, NULL, NULL }, { "getDrops", get_drops, NULL, NULL },
 	{ "getOutstanding", get_outstanding, NULL, NULL }, { "isUp", get_is_up, NULL, NULL },
+	{ "setActiveAuto", set_active_auto, NULL, NULL },
+	{ "setLazyAuto", set_lazy_auto, NULL, NULL },
 	{ "addPool", add_pool, NULL, NULL }, { "rmPool", remove_pool, NULL, NULL },
 	{ "upStatus", NULL, get_up_status, set_up_status },
 	{ "weight", NULL, get_weight, set_weight }, { "order", NULL, get_order, set_order },

@@ -200,7 +200,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 
 static void what_does_not_exist_becomes_a_note_in_foreign_mode(void **state)
 {
-	static const char text[] = "local s = newServer('192.0.2.1') s:setLazyAuto(true) "
+	static const char text[] = "local s = newServer('192.0.2.1') s:frobnicate(true) "
 		"s.source = 'x' local p = newServerPolicy('p', wrandom) setServerPolicy(p)";
 	const struct config_options o = { .mode = CONFIG_FOREIGN };
 	struct config *c = config_parse("f.conf", text, strlen(text), &o, error);
@@ -211,7 +211,7 @@ static void what_does_not_exist_becomes_a_note_in_foreign_mode(void **state)
 	assert_int_equal(c->conf.policy, BAL_LUA);
 	assert_int_equal(c->conf.lua.function, 0);
 	assert_int_equal(c->note_n, 2);
-	assert_string_equal(c->note[0].text, "Server:setLazyAuto");
+	assert_string_equal(c->note[0].text, "Server:frobnicate");
 	assert_string_equal(c->note[1].text, "Server.source");
 	config_free(c);
 }
