@@ -30,7 +30,8 @@ struct script {
 	const uint16_t *server;        /* to choose from, by place */
 	unsigned server_n;
 	int chosen;
-	uint64_t failures;
+	uint64_t failures, told;
+	int64_t told_ns;               /* INT64_MIN: never */
 	char error[CONFIG_ERROR_TEXT];
 };
 
@@ -278,6 +279,7 @@ struct script *script_new(const struct config *c, struct bal_shared *shared,
 		return NULL;
 	}
 	drbg_init(&s->random, seed, DRBG_LUA, index);
+	s->told_ns = INT64_MIN;
 	s->ld.random = &s->random;
 	s->ld.shared = shared;
 	s->ld.calling = true;
@@ -301,6 +303,18 @@ void script_free(struct script *s)
 struct bal_hooks script_hooks(struct script *s)
 {
 	return (struct bal_hooks){ .arg = s, .pick = pick, .check = check };
+}
+
+bool script_news(struct script *s, int64_t now_ns, char line[SCRIPT_NEWS_TEXT])
+{
+	if (s->failures == s->told ||
+	    (s->told_ns != INT64_MIN && now_ns - s->told_ns < INT64_C(1000000000)))
+		return false;
+	snprintf(line, SCRIPT_NEWS_TEXT, "Lua function failed, %llu calls: %s",
+	         (unsigned long long)(s->failures - s->told), s->error);
+	s->told = s->failures;
+	s->told_ns = now_ns;
+	return true;
 }
 
 uint64_t script_failures(const struct script *s)

@@ -33,6 +33,12 @@ struct script *script_new(const struct config *c, struct bal_shared *shared,
 void script_free(struct script *take_s);
 /* What a core is given at its init; borrows s. */
 struct bal_hooks script_hooks(struct script *s);
+/*
+ * Whether there is news of calls that failed, at most once a second: then a line for a log. now_ns
+ * must not decrease.
+ */
+enum { SCRIPT_NEWS_TEXT = CONFIG_ERROR_TEXT + 64 };
+bool script_news(struct script *s, int64_t now_ns, char line[SCRIPT_NEWS_TEXT]);
 /* How many calls failed, and the last one's message: file, line, what is wrong; "": none. */
 uint64_t script_failures(const struct script *s);
 const char *script_error(const struct script *s);

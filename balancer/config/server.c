@@ -59,13 +59,13 @@ static const char *const no_effect[] = { "tcpFastOpen", "disableZeroScope", "cpu
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"checkFunction", "addXPF", "tls", "subjectName", "dohPath",
+	"addXPF", "tls", "subjectName", "dohPath",
 };
 
 /* Every key that we read, for "did you mean". */
 static const char *const known[] = {
 	"address", "id", "name", "order", "weight", "qps", "pool", "slowStart", "sockets",
-	"checkName",
+	"checkName", "checkFunction",
 	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
 	"mustResolve", "setCD", "checkTCP", "healthCheckMode", "lazyHealthCheckSampleSize",
 	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
@@ -264,6 +264,8 @@ static bool read_table(lua_State *l, struct bal_server *s)
 		read_check_name(l, s, lua_gettop(l));
 	if (get(l, "checkType"))
 		read_check_type(l, s, lua_gettop(l));
+	if (get(l, "checkFunction"))
+		s->check.function = cf_function_keep(l, lua_gettop(l), "newServer: checkFunction");
 	if (get(l, "healthCheckMode"))
 		cf_health_mode(l, &s->check, lua_gettop(l));
 	if (get(l, "lazyHealthCheckMode"))

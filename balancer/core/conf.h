@@ -67,6 +67,7 @@ struct bal_check {
 	enum bal_check_mode mode;      /* up and down: forced by setUp, setDown; no probes */
 	bool must_resolve;             /* false; true: NXDOMAIN and REFUSED fail too */
 	bool set_cd;                   /* false */
+	unsigned function;             /* what says what to ask (hooks.h); 0: what stands here */
 	bool tcp;                      /* false; probes go over TCP */
 	uint16_t type;                 /* A */
 	uint16_t class;                /* IN */

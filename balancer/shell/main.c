@@ -226,17 +226,26 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
-/* A worker's own state for the configuration's functions. */
-static bool give_script(struct balancer *b, unsigned worker, const uint8_t seed[32])
+/* A thread's own state for the configuration's functions; NULL: it has been told why not. */
+static struct script *make_script(const struct balancer *b, const uint8_t seed[32], uint32_t index)
 {
 	char error[CONFIG_ERROR_TEXT];
-	struct script *s = script_new(b->config, b->shared, seed, worker, error);
+	struct script *s = script_new(b->config, b->shared, seed, index, error);
 
 	if (s == NULL)
 		fprintf(stderr, "Fatal Lua error: %s\n", error);
-	else
-		worker_set_script(b->worker[worker], s);
-	return s != NULL;
+	return s;
+}
+
+static bool give_scripts(struct balancer *b, const uint8_t seed[32])
+{
+	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++) {
+		struct script *s = make_script(b, seed, i);
+		if (s == NULL)
+			return false;
+		worker_set_script(b->worker[i], s);
+	}
+	return true;
 }
 
 static int open_all(struct balancer *b, const uint8_t seed[32])
@@ -255,9 +264,8 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);
 	}
-	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++)
-		if (!give_script(b, i, seed))
-			return 1;
+	if (!give_scripts(b, seed))
+		return 1;
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);
@@ -398,6 +406,12 @@ static int run(struct balancer *b)
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
+	if (b->config->function_n > 0) {
+		struct script *s = make_script(b, seed, SCRIPT_CHECKS);
+		if (s == NULL)
+			return 1;
+		watch_set_script(b->watch, s);
+	}
 	status = start_desk(b);
 	if (status != 0)
 		return status;

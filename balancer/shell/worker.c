@@ -21,10 +21,7 @@
 #include "socket.h"
 #include "tcp.h"
 
-enum {
-	TIMER_SLACK_NS = 1000000,   /* queries' time-outs may be this late */
-	TELL_NS = 1000000000,       /* a failing function is told of no more often */
-};
+enum { TIMER_SLACK_NS = 1000000 };  /* queries' time-outs may be this late */
 
 #define ASKED UINT64_MAX            /* event: somebody wants the counts */
 
@@ -37,8 +34,6 @@ struct worker {
 	struct arena arena;
 	struct script *script;          /* NULL: the configuration has no functions */
 	struct bal_hooks hooks;
-	uint64_t failures_told;         /* of the script's */
-	int64_t told_ns;
 	int epoll, asked;
 	pthread_t thread;
 	pthread_mutex_t asking;         /* of those who ask */
@@ -116,14 +111,10 @@ static void answer_counts(struct worker *w)
 
 static void tell_failures(struct worker *w)
 {
-	uint64_t n = script_failures(w->script);
+	char line[SCRIPT_NEWS_TEXT];
 
-	if (n == w->failures_told || w->now_ns < w->told_ns + TELL_NS)
-		return;
-	fprintf(stderr, "Lua function failed, %llu calls: %s\n",
-	        (unsigned long long)(n - w->failures_told), script_error(w->script));
-	w->failures_told = n;
-	w->told_ns = w->now_ns;
+	if (script_news(w->script, w->now_ns, line))
+		fprintf(stderr, "%s\n", line);
 }
 
 static int64_t next_ns(const struct worker *w)

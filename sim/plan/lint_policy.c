@@ -25,6 +25,10 @@ void lint_lua(struct lint *l, const struct plan_conf *c)
 		lint_add(l, false, c->path, 0, "a Lua function chooses servers: it runs as it is, "
 		         "but what it should choose isn't known, so only what became of queries is "
 		         "judged; bounds take it that it chooses servers that are up");
+	for (unsigned i = 0; i < c->server_n; i++)
+		if (c->server[i].check.function != 0)
+			lint_add(l, true, c->path, c->server[i].line, "checkFunction: a probe is "
+			         "known by what it asks: expected checkName and checkType instead");
 }
 
 /* All balancers have one policy, and something to choose; no function decides. */

@@ -78,6 +78,7 @@ static int start_script(struct balancer_host *lb, const uint8_t seed[DRBG_SEED])
 		return -ENOMEM; /* it has been evaluated before: nothing else can be wrong */
 	lb->hooks = script_hooks(lb->script);
 	bal_set_hooks(lb->bal, &lb->hooks);
+	health_set_hooks(lb->health, &lb->hooks);
 	return 0;
 }
 

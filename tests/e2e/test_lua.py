@@ -4,8 +4,10 @@ under a real dnsdist, failing functions are counted and told of, and in virtual 
 the same."""
 import re
 
+import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import pytest
 
 import ek
@@ -176,6 +178,42 @@ def test_each_worker_has_variables_of_its_own(lab):  # noqa: F811
                 hear(s, ask(s, "a.example.", "A"))
     assert sum(count(backends, "a.example.")) == 90
     assert min(count(backends, "a.example.")) >= 80 / 3
+
+
+CHECK = """
+local n = 0
+newServer{address="%s", name="DNS0", checkFunction=function(name, type, class, header)
+  n = n + 1
+  header:setCD(true)
+  return newDNSName("check" .. n .. "." .. name:toString()), DNSQType.AAAA, class
+end}
+newServer{address="%s", name="DNS1", checkFunction=function() error("on purpose") end}
+"""
+
+
+@pytest.mark.parametrize("program", ["balancer", "dnsdist"])
+def test_a_check_function_says_what_is_probed(lab, start, tmp_path, program):  # noqa: F811
+    one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
+    text = f'setLocal("127.0.0.1:{port}")\n' + CHECK % (one.where(), two.where())
+    if program == "balancer":
+        b = lab.balancer(text).ready()
+    else:
+        file = tmp_path / "real.conf"
+        file.write_text('setSecurityPollSuffix("")\n' + text)
+        start(ek.tool("dnsdist"), "--supervised", "--disable-syslog", "-C", file,
+              notify=True).wait_ready()
+    until(lambda: len(one.checks) >= 3, "three probes")
+    asked = [dns.message.from_wire(data) for data, _ in one.checks[:3]]
+    names = [f"check{i}.a.root-servers.net." for i in (1, 2, 3)]
+    assert [q.question[0].name.to_text() for q in asked] == names
+    assert all(q.question[0].rdtype == dns.rdatatype.AAAA and q.flags & dns.flags.CD for q in asked)
+    assert two.checks == []
+    with client("127.0.0.1", port) as s:
+        for _ in range(20):
+            hear(s, ask(s, "a.example.", "A"))
+    assert (len(one.queries), len(two.queries)) == (20, 0)
+    if program == "balancer":
+        b.said(f"Marking downstream DNS1 ({two.where()}) as 'down'")
 
 
 def test_included_files_are_read_in_order_and_named(tmp_path):

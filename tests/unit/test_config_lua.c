@@ -156,6 +156,18 @@ static void a_pool_may_have_a_lua_policy(void **state)
 	config_free(c);
 }
 
+static void a_server_may_have_a_check_function(void **state)
+{
+	struct config *c = good("newServer{address='192.0.2.1', checkFunction=function() end} "
+	                        "newServer('192.0.2.2')");
+
+	(void)state;
+	assert_int_equal(c->conf.server[0].check.function, 1);
+	assert_int_equal(c->conf.server[1].check.function, 0);
+	assert_int_equal(c->function_n, 1);
+	config_free(c);
+}
+
 static const struct { const char *what, *text, *error; } bad[] = {
 	{ "no such server", "getServer(3)", "f.conf:2: getServer: there is no server '3': expected "
 	  "an id, a name, or a number from 0 to 2" },
@@ -165,6 +177,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "from 1 to 2147483647" },
 	{ "a long name", "getServer(0).name = ('x'):rep(64)", "f.conf:2: name: 'xxxxxxxxxxxx"
 	  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx': expected at most 63 bytes" },
+	{ "a check that is no function", "newServer{address='192.0.2.9', checkFunction='f'}",
+	  "f.conf:2: newServer: checkFunction: 'f': expected a function" },
 	{ "no function", "setServerPolicyLua('p')", "f.conf:2: setServerPolicyLua: 'nothing': "
 	  "expected a function" },
 	{ "a name's function", "newServerPolicy('p', 'f')", "f.conf:2: newServerPolicy: 'f': "
@@ -371,6 +385,7 @@ int main(void)
 		cmocka_unit_test(a_weight_that_is_too_low_is_said_in_dnsdists_line_and_ignored),
 		cmocka_unit_test(a_lua_policy_is_named_and_numbered),
 		cmocka_unit_test(a_pool_may_have_a_lua_policy),
+		cmocka_unit_test(a_server_may_have_a_check_function),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(what_does_not_exist_becomes_a_note_in_foreign_mode),
 		cmocka_unit_test_setup_teardown(included_files_come_in_the_order_of_their_names,
