@@ -98,7 +98,8 @@ static void an_answer_counts_for_the_question_that_was_asked(void **state)
 		int at, value;
 		enum health_verdict want;
 	} rows[] = {
-		{ "another name", 14, '2', HEALTH_IGNORED }, { "another type", 25, 1, HEALTH_IGNORED },
+		{ "another name", 14, '2', HEALTH_IGNORED },
+		{ "another type", 25, 1, HEALTH_IGNORED },
 		{ "another class", 27, 1, HEALTH_IGNORED }, { "SERVFAIL", 3, 2, HEALTH_BAD },
 		{ "another case", 13, 'n', HEALTH_GOOD }, { "as asked", 13, 'N', HEALTH_GOOD },
 	};
