@@ -91,7 +91,7 @@ static void turn_into_answer(struct dgram *d, enum dns_rcode rcode, size_t len,
 	struct dns_writer w = { .m = d->data, .len = len, .cap = d->cap };
 	unsigned flags = dns_flags(d->data) & (DNS_OPCODE | DNS_RD | DNS_CD);
 
-	flags |= DNS_QR | (unsigned)rcode | ((flags & DNS_RD) != 0 ? DNS_RA : 0u);
+	flags |= DNS_QR | (unsigned)rcode; /* and no RA, which is for the server to say */
 	dns_put16(d->data + 2, (uint16_t)flags);
 	dns_put16(d->data + 4, len > DNS_HEADER);
 	memset(d->data + 6, 0, 6);
