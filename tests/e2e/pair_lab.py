@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs balancers on the configurations of tests/configs, each in a network namespace of its own,
 between clients and servers that are sockets of this process in another one, which has every
-address that the balancer hasn't, and writes what came of each line of its .ask file. It is a program, started under `unshare -Ur`:
+address that the balancer hasn't, and writes what came of each line of its .ask file. It is a
+program, started under `unshare -Ur`:
     pair_lab.py OUT JOBS NAME=PROGRAM[,ARG]... ... -- NAME:FILE.ask ...
 writes OUT/FILE.NAME.json for each. One loop does everything, so what a server has received is known
 when a later query of the same socket has been answered: silence is proven by that, not waited
