@@ -344,7 +344,8 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	enum bal_verdict v = q->begun ? BAL_ANSWER : match(b, &q->q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
-	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
+	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR ||
+	            transfer_over(&q->seen, d->data, d->len);
 	unsigned server = q->server;
 	bal_give_back(d, &q->q);
 	if (!q->begun) /* a transfer's later messages have any question */
