@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DNS messages as the servers of tests/configs make them and as its records keep them: just enough
 of the wire form, so that damaged messages get an answer as well. A server does what the first label
-of the name tells it: nx..., servfail..., refused..., silent..., cut... (TC over UDP), other...
-(another question), bare... (a header alone), empty... (no data)."""
+of the name tells it: nx..., servfail..., refused..., silent..., deaf01 (the first one is), cut...
+(TC over UDP), other... (another question), lower... (the question in lower case), bare... (a header
+alone), empty... (no data)."""
 import ipaddress
 import struct
 
@@ -76,8 +77,10 @@ def answer(m, index, tcp):
     body, rcode = b"", 0
     for word, code in (("nx", 3), ("servfail", 2), ("refused", 5)):
         rcode = code if first.startswith(word) else rcode
-    if first.startswith("silent"):
+    if first.startswith("silent") or first == f"deaf{index:02}":
         return None
+    if first.startswith("lower"):
+        question = question[:-4].lower() + question[-4:]
     if first.startswith("bare"):
         return struct.pack("!6H", ident, flags | (2 if first == "barefail" else 0), 0, 0, 0, 0)
     if first.startswith("other"):
