@@ -57,7 +57,8 @@ size_t rule_log_line(const struct bal_logged *e, char *out, size_t size)
 		return (size_t)snprintf(out, size, "Packet from %s for %s %s with id %u", client,
 		                        name, known != NULL ? known : type, e->id);
 	return (size_t)snprintf(out, size, "Answer to %s for %s %s (%s) with id %u", client, name,
-	                        known != NULL ? known : type, config_rcode_name(e->rcode), e->id);
+	                        known != NULL ? known : type, config_rcode_name((unsigned)e->rcode),
+	                        e->id);
 }
 
 static void write_one(const struct rule_log *l, const struct bal_logged *e)

@@ -64,6 +64,8 @@ static void poll(struct rule_rig *r)
 	bal_check(r->rig.b);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct rule_rig r;
