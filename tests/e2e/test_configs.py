@@ -43,30 +43,44 @@ def work():
             yield f"dnsdist:{script.path}"
 
 
+def run(out, jobs):
+    """Runs them; adds what came of each to {(file, program): ...}."""
+    root = [] if os.geteuid() == 0 else ["unshare", "-Ur"]
+    done = subprocess.run([*root, "/usr/bin/python3", ek.ROOT / "tests/e2e/pair_lab.py", out,
+                           str(JOBS), f"ours={BALANCER},-w,1", f"dnsdist={DNSDIST}", "--", *jobs],
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return {tuple(p.name.rsplit(".", 2)[:2]): json.loads(p.read_text(encoding="utf-8"))
+            for p in out.glob("*.json")}
+
+
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """{(file, program): what came of it}"""
-    out = tmp_path_factory.mktemp("pairs")
-    root = [] if os.geteuid() == 0 else ["unshare", "-Ur"]
-    done = subprocess.run([*root, "/usr/bin/python3", ek.ROOT / "tests/e2e/pair_lab.py", out,
-                           str(JOBS), f"ours={BALANCER},-w,1", f"dnsdist={DNSDIST}", "--", *work()],
-                          capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "", done.stderr
-    found = {}
-    for path in out.glob("*.json"):
-        name, program, _ = path.name.rsplit(".", 2)
-        found[name, program] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    return run(tmp_path_factory.mktemp("pairs"), work())
 
 
 def outcome(outcomes, name, program):
-    """What came of it, without an error."""
+    """What came of it."""
     found = outcomes.get((name, program))
     if found is None:
         pytest.skip(f"{name} wasn't run by {program}: not there, or it hasn't the feature")
-    assert found["error"] == "", f"{name}, {program}: {found['error']}\n{found.get('said')}"
     return found
+
+
+def errors(*found):
+    """Why a run came to no end."""
+    return [f"{f['error']}\n{f.get('said')}" for f in found if f["error"]]
+
+
+def faultless(judge, outcomes, name, folder):
+    """judge(outcomes, name) finds nothing; or nothing when the file is run once more, by itself:
+    with so many at once a busy machine may be too slow for dnsdist's time-outs, and ours, which
+    isn't what this is about. A real fault stays."""
+    if judge(outcomes, name):
+        outcomes.update(run(folder, [w for w in work() if w.endswith(f"/{name}.ask")]))
+    bad = judge(outcomes, name)
+    assert not bad, "\n".join(bad)
 
 
 def asks(name):
@@ -147,30 +161,43 @@ def test_every_file_has_its_questions_and_its_row():
 def test_a_file_is_honoured_or_one_line_says_what_isn_t(name):
     done = check(name)
     if SCRIPTS[name].pending and done.returncode == 1:
-        assert re.fullmatch(rf"Fatal Lua error: {name}\.(conf|d/\S+):\d+: .*not supported yet.*\n",
+        assert re.fullmatch(rf"Fatal Lua error: {name}\.(conf|d/\S+):\d+: .*not supported.*\n",
                             done.stdout), done.stdout
         return
     assert done.returncode == 0 and done.stdout.endswith(f"Configuration '{name}.conf' OK!\n")
 
 
-@pytest.mark.lab
-@EACH
-def test_our_balancer_does_what_the_file_wants(outcomes, name):
+def unwanted(outcomes, name):
+    """Where our balancer doesn't do what the file wants."""
     found = outcome(outcomes, name, "ours")
-    bad = [f"{ask.label}: {fault}" for ask, line in zip(asks(name), found["lines"])
-           for fault in pair_ask.faults(ask, line["records"], line["seconds"])]
-    assert not bad, "\n".join(bad)
+    return errors(found) or [
+        f"{ask.label}: {fault}" for ask, line in zip(asks(name), found["lines"])
+        for fault in pair_ask.faults(ask, line["records"], line["seconds"])]
+
+
+def unlisted(outcomes, name):
+    """Where the two differ, and the table doesn't say so."""
+    theirs, ours = outcome(outcomes, name, "dnsdist"), outcome(outcomes, name, "ours")
+    if errors(theirs, ours):
+        return errors(theirs, ours)
+    rows = list(table())
+    bad = [f"| {name[:2]} | `{d[0]}` | {d[1]} | {d[2]} |\n{d[3]}"
+           for d in differences(name, theirs, ours) if not listed(rows, name, d)]
+    if theirs["probes"] != ours["probes"]:
+        bad.append(f"probes: dnsdist {theirs['probes']}, ours {ours['probes']}")
+    return bad
 
 
 @pytest.mark.lab
 @EACH
-def test_dnsdist_does_the_same(outcomes, name):
-    theirs, ours = outcome(outcomes, name, "dnsdist"), outcome(outcomes, name, "ours")
-    rows = list(table())
-    unlisted = [d for d in differences(name, theirs, ours) if not listed(rows, name, d)]
-    assert not unlisted, "\n".join(f"| {name[:2]} | `{label}` | {a} | {b} |\n{detail}"
-                                   for label, a, b, detail in unlisted)
-    assert theirs["probes"] == ours["probes"], "probes"
+def test_our_balancer_does_what_the_file_wants(outcomes, name, tmp_path):
+    faultless(unwanted, outcomes, name, tmp_path)
+
+
+@pytest.mark.lab
+@EACH
+def test_dnsdist_does_the_same(outcomes, name, tmp_path):
+    faultless(unlisted, outcomes, name, tmp_path)
 
 
 @pytest.mark.lab
@@ -186,8 +213,8 @@ def test_every_listed_difference_shows(outcomes):
         for d in differences(name, *both):
             seen |= {(r[1], *r[2:4], f) for r in listed(rows, name, d)
                      for f in (["all"] if r[0] == ["all"] else [name[:2]])}
-    run = {n[:2] for n, _ in outcomes}
-    stale = [r for r in rows for f in r[0] if (f == "all" or f in run) and
+    both = {n[:2] for n in NAMES if {(n, "ours"), (n, "dnsdist")} <= outcomes.keys()}
+    stale = [r for r in rows for f in r[0] if (f == "all" or f in both) and
              (r[1], *r[2:4], f) not in seen]
     assert not stale, stale
 

@@ -34,7 +34,8 @@ static void a_limit_lets_its_burst_through_and_then_its_rate(void **state)
 		{ "addAction(MaxQPSIPRule(50), DropAction())", 50, 5 },
 		{ "addAction(MaxQPSIPRule(50, 32, 64, 100), DropAction())", 100, 5 },
 		{ "addAction(NotRule(MaxQPSRule(0)), DropAction())", 0, 0 },
-		{ "addAction(AndRule{QTypeRule(255), NotRule(MaxQPSRule(0))}, DropAction())", 200, 200 },
+		{ "addAction(AndRule{QTypeRule(255), NotRule(MaxQPSRule(0))}, DropAction())", 200,
+		  200 },
 	};
 	static struct rule_rig r;
 
