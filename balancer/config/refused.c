@@ -92,7 +92,7 @@ static const char *const fixed[] = {
 	"rmResponseRule", "mvResponseRule", "mvResponseRuleToTop", "getCacheHitResponseRules",
 	"rmCacheHitResponseRule", "mvCacheHitResponseRule", "mvCacheHitResponseRuleToTop",
 	"rmSelfAnsweredResponseRule", "mvSelfAnsweredResponseRule",
-	"mvSelfAnsweredResponseRuleToTop", "rmACL", NULL,
+	"mvSelfAnsweredResponseRuleToTop", NULL,
 };
 
 static const char *const selectors[] = {
@@ -125,7 +125,7 @@ static const char *const values[] = {
 };
 
 static const char *const other[] = {
-	"setTCPInternalPipeBufferSize", "setPoolServerPolicyLua", "inClientStartup",
+	"rmACL", "setTCPInternalPipeBufferSize", "setPoolServerPolicyLua", "inClientStartup",
 	"inConfigCheck", "infolog", "warnlog", "errlog", "setUDPSocketBufferSizes",
 	"setDropEmptyQueries", "setAllowEmptyResponse", "truncateTC", "fixupCase",
 	"setPayloadSizeOnSelfGeneratedAnswers", "DNSRCode", "DNSOpcode", "newDNSName",
