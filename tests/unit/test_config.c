@@ -383,8 +383,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:1: expected a server before the method, as in x:method()" },
 	{ "an attribute", "newServer('192.0.2.1').address = '192.0.2.2'",
 	  "f.conf:1: 'address' of a server can't be set" },
-	{ "files", "io.open('/etc/passwd')", "f.conf:1: unknown name 'io': expected a "
-	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
+	{ "files", "io.open('/etc/passwd')", "f.conf:1: 'io' is not supported: a configuration "
+	  "reads and runs nothing else" },
+	{ "a part of dnsdist that isn't there", "\naddDynBlockSMT({}, 'x')", "f.conf:2: "
+	  "'addDynBlockSMT' is not supported: there are no dynamic blocks here" },
+	{ "what only a console may do", "showPools()", "f.conf:1: 'showPools' is not supported: it "
+	  "shows or counts something, which a console may do" },
 	{ "chance", "local x = math.random()", "f.conf:1: math.random: not while the configuration "
 	  "is read, but in a function that is called for a query" },
 	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or a NUL or escape "
