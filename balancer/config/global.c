@@ -10,32 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char policy_meta[] = "evenkeel.policy";
-
-static const struct { const char *name; enum bal_policy policy; } policies[] = {
-	{ "leastOutstanding", BAL_LEAST_OUTSTANDING }, { "firstAvailable", BAL_FIRST_AVAILABLE },
-	{ "wrandom", BAL_WRANDOM }, { "roundrobin", BAL_ROUNDROBIN },
-	{ "whashed", BAL_WHASHED }, { "chashed", BAL_CHASHED },
-	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
-};
-
-static int set_server_policy(lua_State *l)
-{
-	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
-
-	if (ours) {
-		luaL_getmetatable(l, policy_meta);
-		ours = lua_rawequal(l, -1, -2);
-	}
-	if (!ours)
-		cf_fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, "
-		        "wrandom, roundrobin, whashed, chashed or orderedWrandUntag, without "
-		        "quotes", cf_show(l, 1));
-	cf_loader(l)->policy = policies[*(const size_t *)lua_touserdata(l, 1)].policy;
-	cf_loader(l)->policy_line = cf_line(l);
-	return 0;
-}
-
 static void add_front(lua_State *l, const char *function)
 {
 	struct loader *ld = cf_loader(l);
@@ -149,6 +123,7 @@ static int set_udp_retry(lua_State *l)
 
 	ld->udp_retry_ns = cf_want_int(l, 1, "setUDPRetry", 0, 3600000) * 1000000;
 	ld->retry_line = cf_line(l);
+	ld->retry_source = cf_source(l);
 	return 0;
 }
 
@@ -189,7 +164,9 @@ static int set_chashed_factor(lua_State *l)
 }
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
-	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
+	{ "newServer", cf_server_new }, { "setServerPolicy", cf_set_server_policy },
+	{ "setPoolServerPolicy", cf_set_pool_policy },
+	{ "setPoolServerPolicyLua", cf_set_pool_policy_lua },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -201,11 +178,35 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setWHashedPertubation", set_perturbation },
 	{ "setWeightedBalancingFactor", set_weighted_factor },
 	{ "setConsistentHashingBalancingFactor", set_chashed_factor },
+	{ "setECSSourcePrefixV4", cf_set_ecs_bits4 },
+	{ "setECSSourcePrefixV6", cf_set_ecs_bits6 }, { "setECSOverride", cf_set_ecs_replace },
 	{ "controlSocket", cf_control_socket }, { "setKey", cf_set_key },
 	{ "setConsoleACL", cf_set_console_acl }, { "addConsoleACL", cf_add_console_acl },
 	{ "setConsoleMaximumConcurrentConnections", cf_set_console_connections },
 	{ "webserver", cf_webserver }, { "setWebserverConfig", cf_set_webserver_config },
+	{ "getServer", cf_get_server }, { "getServers", cf_get_servers },
+	{ "rmServer", cf_rm_server },
+	{ "includeDirectory", cf_include_directory },
+	{ "newDNSName", cf_name_new }, { "newServerPolicy", cf_new_server_policy },
+	{ "setServerPolicyLua", cf_set_server_policy_lua },
 };
+
+/* Those that a function may call that is called for a query. */
+static const char *const at_any_time[] = { "getServer", "getServers", "newDNSName" };
+
+/* Upvalue: which of functions. */
+static int run_function(lua_State *l)
+{
+	size_t which = (size_t)lua_tointeger(l, lua_upvalueindex(1));
+	bool may = !cf_loader(l)->calling;
+
+	for (size_t i = 0; i < COUNT_OF(at_any_time); i++)
+		may = may || strcmp(functions[which].name, at_any_time[i]) == 0;
+	if (!may)
+		cf_fail(l, "%s: not in a function that is called for a query",
+		        functions[which].name);
+	return functions[which].run(l);
+}
 
 /*
  * What changes nothing that a client of ours could see: how many threads serve TCP (every worker
@@ -225,13 +226,26 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
-	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
-	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
-	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
+	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI",
+	NULL,
+	"LuaRule", "LuaFFIRule", "ByNameRule", "ERCodeRule", "EDNSOptionRule", "EDNSVersionRule",
+	"HTTPHeaderRule", "HTTPPathRule", "KeyValueStoreLookupRule", "KeyValueStoreRangeLookupRule",
+	"LazyHealthCheckModeRule", "NameSetRule", "PayloadSizeRule", "PoolOutstandingRule",
+	"ProxyProtocolValueRule", "QNameLabelsCountRule", "QNameWireLengthRule", "RE2Rule",
+	"RecordsCountRule", "RecordsTypeCountRule", "SNIRule", "TagRule", "TimedIPSetRule",
+	"TrailingDataRule", "LuaAction", "LuaFFIAction",
+	"LuaResponseAction", "LuaFFIResponseAction", "ERCodeAction", "SpoofCNAMEAction",
+	"SpoofRawAction", "TeeAction", "SetTagAction", "TagAction", "SetMacAddrAction",
+	"SetECSAction", "SetECSOverrideAction", "SetECSPrefixLengthAction",
+	"SetDisableECSAction", "RemoteLogAction", "RemoteLogResponseAction", "DnstapLogAction",
+	"DnstapLogResponseAction", "SNMPTrapAction", "SNMPTrapResponseAction",
+	"SetTempFailureCacheTTLAction", "ContinueAction", "KeyValueStoreLookupAction",
+	"NegativeAndSOAAction", "HTTPStatusAction", "ClearRecordTypesResponseAction",
+	"SetMinTTLResponseAction", "SetMaxTTLResponseAction", "SetSkipCacheResponseAction",
+	"newRuleAction", "setRules", "setAPIWritable", "addTLSLocal",
+	"addDOHLocal", "addDNSCryptBind",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setTag", "makeRule", "topQueries", "showServers",
+	"setTag", "topQueries", "showServers",
 	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
@@ -244,16 +258,15 @@ static int ignored(lua_State *l)
 /* All names that do something, for "did you mean". */
 static const char *near_name(const char *word)
 {
-	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
-	                  CF_TCP_NAMES + CF_QUIRK_NAMES];
+	const char *names[COUNT_OF(functions) + COUNT_OF(no_effect) + CF_POLICY_NAMES +
+	                  CF_TCP_NAMES + CF_QUIRK_NAMES + CF_RULE_NAMES];
 	size_t n = cf_tcp_names(names);
 
 	n += cf_quirk_names(names + n);
-
+	n += cf_rule_names(names + n);
+	n += cf_policy_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
-	for (size_t i = 0; i < COUNT_OF(policies); i++)
-		names[n++] = policies[i].name;
 	for (size_t i = 0; i < COUNT_OF(no_effect); i++)
 		names[n++] = no_effect[i];
 	return closest(word, names, n);
@@ -276,51 +289,20 @@ static int unknown(lua_State *l)
 		cf_foreign_push(l, name);
 		return 1;
 	}
-	const char *near = near_name(name);
+	const char *why = cf_why_refused(name), *near = near_name(name);
+	if (why != NULL)
+		cf_fail(l, "'%s' is not supported: %s", name, why);
 	if (near != NULL)
 		cf_fail(l, "unknown name '%s': did you mean '%s'?", name, near);
 	cf_fail(l, "unknown name '%s': expected a configuration function, as newServer, setLocal, "
 	        "setACL, setServerPolicy", name);
 }
 
-static void register_policies(lua_State *l)
-{
-	luaL_newmetatable(l, policy_meta);
-	lua_pushboolean(l, 0);
-	lua_setfield(l, -2, "__metatable");
-	lua_pop(l, 1);
-	for (size_t i = 0; i < COUNT_OF(policies); i++) {
-		*(size_t *)lua_newuserdata(l, sizeof(i)) = i;
-		luaL_getmetatable(l, policy_meta);
-		lua_setmetatable(l, -2);
-		lua_setglobal(l, policies[i].name);
-	}
-}
-
-static void register_numbers(lua_State *l, const char *table)
-{
-	static const struct { const char *table, *name; int value; } values[] = {
-		{ "DNSClass", "IN", 1 }, { "DNSClass", "CHAOS", 3 }, { "DNSClass", "NONE", 254 },
-		{ "DNSClass", "ANY", 255 },
-		{ "DNSQType", "A", DNS_A }, { "DNSQType", "NS", DNS_NS },
-		{ "DNSQType", "SOA", DNS_SOA }, { "DNSQType", "TXT", DNS_TXT },
-		{ "DNSQType", "AAAA", DNS_AAAA }, { "DNSQType", "ANY", DNS_ANY },
-	};
-
-	lua_newtable(l);
-	for (size_t i = 0; i < COUNT_OF(values); i++) {
-		if (strcmp(values[i].table, table) != 0)
-			continue;
-		lua_pushinteger(l, values[i].value);
-		lua_setfield(l, -2, values[i].name);
-	}
-	lua_setglobal(l, table);
-}
-
 void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
-		lua_pushcfunction(l, functions[i].run);
+		lua_pushinteger(l, (lua_Integer)i);
+		lua_pushcclosure(l, run_function, 1);
 		lua_setglobal(l, functions[i].name);
 	}
 	for (size_t i = 0; i < COUNT_OF(no_effect); i++) {
@@ -330,9 +312,9 @@ void cf_global_register(lua_State *l)
 	}
 	cf_tcp_register(l);
 	cf_quirks_register(l);
-	register_policies(l);
-	register_numbers(l, "DNSClass");
-	register_numbers(l, "DNSQType");
+	cf_policy_register(l);
+	cf_numbers_register(l);
+	cf_rules_register(l);
 	lua_pushvalue(l, LUA_GLOBALSINDEX);
 	lua_newtable(l);
 	lua_pushcfunction(l, unknown);

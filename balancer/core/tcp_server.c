@@ -118,7 +118,8 @@ static void put_on(struct tcp *t, struct tcp_conn *c, struct tcp_query *q)
 	q->server = c->owner;
 	q->q.sent_ns = t->now_ns;
 	c->in_flight++;
-	c->own = q->transfer;
+	c->own = q->transfer || t->conf->server[c->owner].proxy;
+	c->greet = t->conf->server[c->owner].proxy;
 	if (c->unsent == 0)
 		c->unsent = btcp_query_at(t, q);
 	atomic_fetch_add_explicit(&t->shared->server[c->owner].outstanding, 1,
@@ -162,20 +163,34 @@ bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
 
 /* ---- another try ---- */
 
+static int pick(struct tcp *t, struct policy *p, const struct idt_query *q)
+{
+	const struct bal_hook_query h = {
+		.name = q->name, .name_len = q->name_len, .type = q->type, .class = q->class,
+		.id = q->client_id, .flags = (uint16_t)(q->flags_hi << 8 | q->flags_lo),
+		.tcp = true, .peer = &q->client, .local = &q->local,
+	};
+
+	if (policy_calls(p))
+		return policy_call(p, &h);
+	return policy_pick(p, &t->random, t->now_ns, q->name, q->name_len);
+}
+
 static int another(struct tcp *t, const struct tcp_query *q)
 {
+	struct policy *p = &t->policy[q->q.pool];
 	unsigned not = q->server;
 
-	policy_refresh(t->policy, t->now_ns);
+	policy_refresh(p, t->now_ns);
 	for (unsigned i = 0; i < TCP_PICKS; i++) {
-		int server = policy_pick(t->policy, &t->random, t->now_ns, q->q.name,
-		                         q->q.name_len);
+		int server = pick(t, p, &q->q);
 		if (server < 0 || (unsigned)server != not)
 			return server;
 	}
 	for (unsigned i = 1; i < t->conf->server_n; i++) {
 		unsigned server = (not + i) % t->conf->server_n;
-		if (bal_shared_up(t->shared, server) && !bal_shared_drained(t->shared, server))
+		if (bal_shared_up(t->shared, server) && !bal_shared_drained(t->shared, server) &&
+		    bal_pool_has(t->conf, q->q.pool, server))
 			return (int)server;
 	}
 	return (int)not;
@@ -186,10 +201,11 @@ static void give_up(struct tcp *t, struct tcp_query *q)
 {
 	uint32_t client = q->client;
 
-	if (client == 0) {
+	if (!btcp_wanted(q))
 		t->count[BAL_TCP_ABANDONED]++;
-	} else {
+	else
 		t->count[q->begun ? BAL_TCP_TRANSFERRED : BAL_TCP_FAILED]++;
+	if (client != 0) {
 		t->conn[client - 1].drain = true;
 		btcp_client_lose(t, q);
 	}
@@ -201,7 +217,7 @@ static void try_again(struct tcp *t, struct tcp_query *q, bool same)
 {
 	uint32_t retries = t->conf->server[q->server].tcp.retries;
 
-	if (q->client == 0 || q->begun || q->tries >= retries) {
+	if (!btcp_wanted(q) || q->begun || q->tries >= retries) {
 		give_up(t, q);
 		return;
 	}
@@ -218,6 +234,8 @@ static void move_on(struct tcp *t, struct tcp_conn *c, bool same)
 	while (c->first != 0) {
 		struct tcp_query *q = &t->query[c->first - 1];
 		take_off(t, q);
+		if (!same && btcp_wanted(q))
+			lazy_unanswered(t->shared->lazy, q->server);
 		try_again(t, q, same);
 	}
 }

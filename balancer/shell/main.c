@@ -61,7 +61,8 @@ static void print_notes(const struct config *c, const struct options *o)
 		if (n->kind == CONFIG_PRINT)
 			printf("%s\n", n->text);
 		else if (o->verbose)
-			printf("%s:%u: %s has no effect here\n", o->config, n->line, n->text);
+			printf("%s:%u: %s has no effect here\n", c->source[n->source].path,
+			       n->line, n->text);
 	}
 }
 
@@ -148,6 +149,25 @@ static void print_count(const char *name, uint64_t n, const char *prose)
 	printf("%-24s %12llu  %s\n", name, (unsigned long long)n, prose);
 }
 
+/* A line for each server: how it is now, how often that changed, how long it was down. */
+static void print_servers(const struct balancer *b)
+{
+	int64_t now_ns = host_mono_ns();
+	char addr[EP_TEXT];
+
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		const struct bal_server *s = &b->conf->server[i];
+		int64_t down_ms = bal_shared_down_ns(b->shared, i, now_ns) / 1000000;
+		uint32_t changes = bal_shared_changes(b->shared, i);
+		bool named = s->name[0] != '\0';
+		ep_format(&s->addr, addr);
+		printf("Server %s%s%s%s is %s, changed %u times, was down for %lld.%03d s\n",
+		       s->name, named ? " (" : "", addr, named ? ")" : "",
+		       bal_shared_up(b->shared, i) ? "up" : "down", changes,
+		       (long long)(down_ms / 1000), (int)(down_ms % 1000));
+	}
+}
+
 static void print_counters(struct balancer *b)
 {
 	static const struct { const char *name, *prose; } own[] = {
@@ -167,18 +187,21 @@ static void print_counters(struct balancer *b)
 		worker_add_counts(b->worker[i], &c);
 	for (unsigned v = 1; v < BAL_VERDICTS; v++)
 		print_count(bal_verdict_name(v), c.verdict[v], bal_verdict_prose(v));
+	print_count("not-logged", c.not_logged, "line of LogAction that found no place");
+	print_count("not-delayed", c.counts.not_delayed, "delayed answer that found no place");
 	print_count("timeouts", c.timeouts, "query that no server answered in time");
 	print_count("outstanding", c.outstanding, "query that a server still may answer");
 	print_count("cache-misses", c.cache_misses, "query that isn't in the packet cache");
 	print_count("cache-not-inserted", c.not_cached, "answer that the cache had no room for");
-	print_count("cache-entries", b->shared->packets == NULL ? 0 :
-	            pcache_count(b->shared->packets), "answer in the packet cache");
+	print_count("cache-entries", bal_shared_cached(b->shared, b->conf),
+	            "answer in the packet cache");
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		print_count(tcp[i].name, c.tcp[i], tcp[i].prose);
 	print_count("tcp-outstanding", c.tcp_outstanding, "query over TCP on its way");
 	print_count("tcp-clients", c.tcp_clients, "connection of a client that is open");
 	print_count("tcp-servers", c.tcp_servers, "connection to a server that is open");
 	print_count("tcp-stuck", c.tcp_stuck, "connection closed: its peer took too little");
+	print_servers(b);
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		print_count(own[i].name, c.own[i], own[i].prose);
 	fflush(stdout);
@@ -204,6 +227,28 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
+/* A thread's own state for the configuration's functions; NULL: it has been told why not. */
+static struct script *make_script(const struct balancer *b, const uint8_t seed[32], uint32_t index)
+{
+	char error[CONFIG_ERROR_TEXT];
+	struct script *s = script_new(b->config, b->shared, seed, index, error);
+
+	if (s == NULL)
+		fprintf(stderr, "Fatal Lua error: %s\n", error);
+	return s;
+}
+
+static bool give_scripts(struct balancer *b, const uint8_t seed[32])
+{
+	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++) {
+		struct script *s = make_script(b, seed, i);
+		if (s == NULL)
+			return false;
+		worker_set_script(b->worker[i], s);
+	}
+	return true;
+}
+
 static int open_all(struct balancer *b, const uint8_t seed[32])
 {
 	unsigned bad = 0;
@@ -211,13 +256,17 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 	char text[EP_TEXT];
 
 	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)
-		b->worker[i] = worker_new(b->conf, b->shared, seed, i, &bad, &err);
+		b->worker[i] = worker_new(b->conf, b->shared, seed, i, b->o.io, &bad,
+		                          &err);
 	if (err < 0 && bad == b->conf->front_n)
-		return fatal("no memory for the workers", "", err);
+		return fatal(b->o.io == IO_URING ? "--io io_uring" : "no memory for the workers",
+		             "", err);
 	if (err < 0) {
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);
 	}
+	if (!give_scripts(b, seed))
+		return 1;
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);
@@ -358,6 +407,12 @@ static int run(struct balancer *b)
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
+	if (b->config->function_n > 0) {
+		struct script *s = make_script(b, seed, SCRIPT_CHECKS);
+		if (s == NULL)
+			return 1;
+		watch_set_script(b->watch, s);
+	}
 	status = start_desk(b);
 	if (status != 0)
 		return status;

@@ -19,7 +19,8 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 
 /* ---- listening ---- */
 
-struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll)
+struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
+                                void (*datagram)(void *of, const struct dgram *d), void *of)
 {
 	struct tcp_shell *t = calloc(1, sizeof(*t));
 
@@ -27,11 +28,14 @@ struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int 
 	t->conf = conf;
 	t->bal = b;
 	t->epoll = epoll;
+	t->datagram = datagram;
+	t->of = of;
 	t->next_stuck_ns = INT64_MAX;
 	t->conn = calloc(conf->tcp.conns, sizeof(*t->conn));
 	t->resume = calloc(conf->tcp.conns, sizeof(*t->resume));
+	t->send = calloc(conf->tcp.conns, sizeof(*t->send));
 	t->listener = malloc((conf->front_n + 1) * sizeof(*t->listener));
-	MUST(t->conn != NULL && t->resume != NULL && t->listener != NULL);
+	MUST(t->conn != NULL && t->resume != NULL && t->send != NULL && t->listener != NULL);
 	for (unsigned i = 0; i < conf->front_n; i++)
 		t->listener[i] = -1;
 	t->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -106,6 +110,10 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 	bal_rx(t->bal, t->now_ns, &d, 1);
 	if (!bal_verdict_sends(d.verdict))
 		return;
+	if (d.proto == DGRAM_UDP) {
+		t->datagram(t->of, &d);
+		return;
+	}
 	struct conn *to = tconn_find(t, d.conn);
 	if (to == NULL)
 		return;
@@ -200,7 +208,7 @@ static void connect_done(struct tcp_shell *t, struct conn *c)
 
 static void open_server(struct tcp_shell *t, const struct dgram *d)
 {
-	int fd = socket_connect(&d->peer);
+	int fd = socket_connect(&t->conf->server[d->port - 1]);
 
 	if (fd < 0) {
 		bal_tcp_closed(t->bal, t->now_ns, d->conn);
@@ -305,9 +313,11 @@ static void carry_out(struct tcp_shell *t, const struct dgram *d)
 		bal_tcp_closed(t->bal, t->now_ns, d->conn); /* it had never been opened */
 	} else if (d->verdict == BAL_ORDER_SEND) {
 		tconn_put(t, c, d->data, d->len);
+	} else if (d->verdict == BAL_ORDER_GREET) {
+		tconn_head(t, c, d->data, d->len);
 	} else if (c->port == 0 && c->out.len > 0) {
 		c->closing = true;
-		tconn_watch(t, c, EPOLLOUT);
+		tconn_watch(t, c, c->sends ? 0 : EPOLLOUT);
 	} else {
 		tconn_finish(t, c);
 	}
@@ -348,7 +358,7 @@ void tcp_shell_pass(struct tcp_shell *t, int64_t now_ns)
 {
 	struct dgram d = { .data = t->work, .cap = UINT16_MAX };
 
-	if (t->resume_n == 0 && tcp_shell_deadline(t) > now_ns)
+	if (t->resume_n == 0 && t->send_n == 0 && tcp_shell_deadline(t) > now_ns)
 		return;
 	t->now_ns = now_ns;
 	if (t->next_stuck_ns <= now_ns)
@@ -356,7 +366,7 @@ void tcp_shell_pass(struct tcp_shell *t, int64_t now_ns)
 	do {
 		while (bal_tcp_poll(t->bal, t->now_ns, &d))
 			carry_out(t, &d);
-	} while (resume_all(t));
+	} while (resume_all(t) || tconn_send_all(t));
 }
 
 int64_t tcp_shell_deadline(const struct tcp_shell *t)

@@ -55,6 +55,23 @@ static void lint_servers(struct lint *l, const struct plan_conf *c)
 	}
 }
 
+/*
+ * Claims take every server for one that any query may go to, and every query for one that is
+ * answered as it was asked.
+ */
+static void lint_pools(struct lint *l, const struct plan *p, const struct plan_conf *c)
+{
+	if (c->rule_line > 0 && p->expect_n > 0)
+		lint_add(l, true, c->path, c->rule_line, "rules, as this one, change what becomes "
+		         "of queries, and claims don't know of them: expected no rule, or nothing "
+		         "expected");
+	for (unsigned i = 0; i < c->server_n && p->expect_n > 0; i++)
+		if ((c->server[i].pools & 1) == 0)
+			lint_add(l, true, c->path, c->server[i].line,
+			         "%s isn't in the default pool, the only one that claims know: "
+			         "expected it there, or nothing expected", c->server[i].name);
+}
+
 /* A server of few points on chashed's ring may get any share. */
 static void lint_ring(struct lint *l, const struct plan_conf *c)
 {
@@ -146,7 +163,8 @@ static void lint_even(struct lint *l, const struct plan *p, const struct plan_ex
 			         plan_expect_name(e->kind), plan_policy_names[policy],
 			         policy == BAL_CHASHED ? "gives shares by the places on its ring"
 			         : policy == BAL_WHASHED ? "shares names, and queries only as "
-			         "these are asked for" : "doesn't share evenly, and needn't",
+			         "these are asked for" : policy == BAL_LUA ? "functions share "
+			         "as they like" : "doesn't share evenly, and needn't",
 			         e->kind == PLAN_EVEN ? ", whashed" : "", p->conf[i].path);
 			return;
 		}
@@ -181,10 +199,10 @@ static void lint_detect(struct lint *l, const struct plan *p, const struct plan_
 {
 	int64_t model = plan_detect_ns(p, e->node[0]), last = 0;
 
-	if (model == INT64_MAX)
-		return; /* lint_servers has told */
+	if (model == INT64_MAX && (e->within_ns == PLAN_MODEL || !lint_lazy(p, e->node[0])))
+		return; /* lint_servers, or lint_health, has told */
 	int64_t bound = (e->within_ns == PLAN_MODEL ? model : e->within_ns) + p->limits.slack_ns;
-	if (bound < model)
+	if (bound < model && model < INT64_MAX)
 		lint_add(l, false, NULL, e->line, "expect.detect.within is below %.3f s, the bound "
 		         "out "
 		         "of the configuration: a right balancer may fail", (double)model / 1e9);
@@ -465,9 +483,10 @@ static void lint_faults(struct lint *l, const struct plan *p)
 				plan_fault_name(p->fault[i].kind));
 	unsigned line;
 	if (p->for_virtual && plan_upsets_tcp(p, &line))
-		lint_add(l, !p->for_netns, NULL, line, "truncate sends clients to TCP while a link "
-		         "loses, doubles or reorders frames, which virtual time can't: expected "
-		         "none of it at that time%s",
+		lint_add(l, !p->for_netns, NULL, line, "%s TCP while a link loses, doubles or "
+		         "reorders frames, which virtual time can't: expected none of it at that "
+		         "time%s", line > 0 ? "truncate sends clients to"
+		                            : "queries or checks go over",
 		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 
@@ -535,9 +554,12 @@ void lint_plan(struct lint *l, const struct plan *p)
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		lint_servers(l, &p->conf[i]);
+		lint_lua(l, &p->conf[i]);
 		lint_ring(l, &p->conf[i]);
+		lint_pools(l, p, &p->conf[i]);
 	}
 	lint_faults(l, p);
+	lint_health(l, p);
 	lint_drains(l, p);
 	lint_more(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {

@@ -22,7 +22,7 @@ const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
 	[BAL_WRANDOM] = "wrandom", [BAL_ROUNDROBIN] = "roundrobin",
 	[BAL_WHASHED] = "whashed", [BAL_CHASHED] = "chashed",
-	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag",
+	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag", [BAL_LUA] = "lua",
 };
 const char *const plan_role_names[] = {
 	[PLAN_CLIENTS] = "clients", [PLAN_BALANCER] = "balancer", [PLAN_RECURSOR] = "recursor",
@@ -119,6 +119,14 @@ static const struct schema node_schema = SCHEMA(node_fields);
 static const struct schema_field check_fields[] = {
 	INT("class", bal_check, class, 0, UINT16_MAX),
 	TIME("interval_ns", bal_check, interval_ns),
+	MAYBE_BOOL("lazy", bal_check, lazy.on),
+	MAYBE_BOOL("lazy_back_off", bal_check, lazy.back_off),
+	MAYBE_INT("lazy_back_off_max_ns", bal_check, lazy.back_off_max_ns, PLAN_TIME_MAX_NS),
+	MAYBE_INT("lazy_failed_ns", bal_check, lazy.failed_ns, PLAN_TIME_MAX_NS),
+	MAYBE_INT("lazy_min_samples", bal_check, lazy.min_samples, UINT16_MAX),
+	MAYBE_INT("lazy_samples", bal_check, lazy.samples, UINT16_MAX),
+	MAYBE_INT("lazy_threshold", bal_check, lazy.threshold, 100),
+	MAYBE_BOOL("lazy_timeouts_only", bal_check, lazy.timeouts_only),
 	INT("max_failures", bal_check, max_failures, 1, UINT32_MAX),
 	ENUM("mode", bal_check, mode, check_mode_names),
 	BOOL("must_resolve", bal_check, must_resolve),
@@ -126,6 +134,7 @@ static const struct schema_field check_fields[] = {
 	  .count_at = offsetof(struct bal_check, name_len) },
 	INT("rise", bal_check, rise, 1, UINT32_MAX),
 	BOOL("set_cd", bal_check, set_cd),
+	MAYBE_BOOL("tcp", bal_check, tcp),
 	TIME("timeout_ns", bal_check, timeout_ns),
 	INT("type", bal_check, type, 0, UINT16_MAX),
 };
@@ -137,9 +146,11 @@ static const struct schema_field server_fields[] = {
 	INT("line", bal_server, line, 0, INT32_MAX),
 	TEXT("name", bal_server, name),
 	INT("order", bal_server, order, INT32_MIN, INT32_MAX),
+	MAYBE_BOOL("proxy", bal_server, proxy),
 	INT("qps", bal_server, qps, 0, UINT32_MAX),
 	MAYBE_INT("slow_start_ns", bal_server, slow_start_ns, PLAN_TIME_MAX_NS),
 	INT("sockets", bal_server, sockets, 1, BAL_SOCKETS_MAX),
+	MAYBE_BOOL("tcp_only", bal_server, tcp_only),
 	INT("weight", bal_server, weight, 1, INT32_MAX),
 };
 static const struct schema server_schema = SCHEMA(server_fields);
@@ -147,9 +158,21 @@ static const struct schema_field elem_server = {
 	.key = "server", .kind = SCHEMA_OBJECT, .type = &server_schema,
 };
 
+static const struct schema_field include_fields[] = {
+	STRING("path", plan_include, path),
+	TEXT("sha256", plan_include, sha256),
+};
+static const struct schema include_schema = SCHEMA(include_fields);
+static const struct schema_field elem_include = {
+	.key = "include", .kind = SCHEMA_OBJECT, .type = &include_schema,
+};
+
 static const struct schema_field conf_fields[] = {
 	MAYBE_INT("cache_entries", plan_conf, cache_entries, INT32_MAX),
 	MAYBE_INT("factor_ppm", plan_conf, factor_ppm, UINT32_MAX),
+	{ .key = "include", .kind = SCHEMA_LIST, AT(plan_conf, include), .optional = true,
+	  .count_at = offsetof(struct plan_conf, include_n), .hi = PLAN_INCLUDES_MAX,
+	  .elem = &elem_include, .elem_size = sizeof(struct plan_include) },
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
 	MAYBE_BOOL("same_hash", plan_conf, same_hash),

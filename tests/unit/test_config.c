@@ -117,7 +117,8 @@ static void every_key_of_a_server_is_read(void **state)
 		"newServer{address='[2001:db8::1]:5300', name='x', order='-2', weight=\"7\",\n"
 		" qps=10, checkName='example.org', checkType='SOA', checkClass=3,\n"
 		" checkInterval=5, checkTimeout='1', maxCheckFailures=3, rise=2,mustResolve=true,\n"
-		" setCD=true, sockets=4, id='b', pool='', retries=3, tcpFastOpen=true}");
+		" setCD=true, checkTCP=true, sockets=4, id='b', pool='', retries=3,\n"
+		" tcpFastOpen=true}");
 	const struct bal_server *s = c->conf.server;
 
 	(void)state;
@@ -136,6 +137,7 @@ static void every_key_of_a_server_is_read(void **state)
 	assert_int_equal(s->check.rise, 2);
 	assert_true(s->check.must_resolve);
 	assert_true(s->check.set_cd);
+	assert_true(s->check.tcp);
 	assert_int_equal(s->line, 1);
 	assert_int_equal(s->tcp.retries, 3);
 	assert_int_equal(c->note_n, 1);
@@ -287,15 +289,14 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "'newServer'?" },
 	{ "nothing like it", "frobnicate()", "f.conf:1: unknown name 'frobnicate': expected a "
 	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
-	{ "not yet", "\n\naddAction(AllRule(), DropAction())",
-	  "f.conf:3: 'addAction' is not supported yet" },
+	{ "not yet", "\n\naddDynBlocks({})", "f.conf:3: 'addDynBlocks' is not supported yet" },
 	{ "a misspelt key", "newServer{address='192.0.2.1', checkInterval=1, wieght=2}",
 	  "f.conf:1: newServer: unknown key 'wieght': did you mean 'weight'?" },
 	{ "the first of two bad keys", "newServer{zzz=1, address='192.0.2.1', aaa=2}",
 	  "f.conf:1: newServer: unknown key 'aaa': expected address, name, order, weight, "
 	  "checkName..." },
-	{ "a key that we can't honour", "newServer{address='192.0.2.1', source='192.0.2.9'}",
-	  "f.conf:1: newServer: 'source' is not supported yet" },
+	{ "a key that we can't honour", "newServer{address='192.0.2.1', tls='openssl'}",
+	  "f.conf:1: newServer: 'tls' is not supported yet" },
 	{ "a value without a name", "newServer{'192.0.2.1'}", "f.conf:1: newServer: expected every "
 	  "value to have a name, as in address=\"192.0.2.1\"" },
 	{ "no address", "newServer{name='x'}",
@@ -319,8 +320,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "65535" },
 	{ "a bad name to check", "newServer{address='192.0.2.1', checkName='a..b'}", "f.conf:1: "
 	  "newServer: checkName: 'a..b': expected a domain name" },
-	{ "a pool", "newServer{address='192.0.2.1', pool='p'}", "f.conf:1: newServer: pool: 'p' is "
-	  "not supported yet: expected the default pool, \"\"" },
+	{ "a pool that is a number", "newServer{address='192.0.2.1', pool=1}", "f.conf:1: "
+	  "newServer: pool: '1': expected text" },
 	{ "a long name", "newServer{address='192.0.2.1', name=string.rep('n', 64)}",
 	  "f.conf:1: newServer: name: 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 	  "nnnnn': expected at most 63 bytes" },
@@ -328,11 +329,11 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:1: newServer: address: 'true': expected text" },
 	{ "a policy in quotes", "setServerPolicy('wrandom')", "f.conf:1: setServerPolicy: "
 	  "'wrandom': expected leastOutstanding, firstAvailable, wrandom, roundrobin, whashed, "
-	  "chashed or orderedWrandUntag, without quotes" },
+	  "chashed or orderedWrandUntag, without quotes, or what newServerPolicy returned" },
 	{ "a misspelt policy", "setServerPolicy(wrandon)",
 	  "f.conf:1: unknown name 'wrandon': did you mean 'wrandom'?" },
-	{ "a policy to come", "setServerPolicyLua('mine', function() end)",
-	  "f.conf:1: 'setServerPolicyLua' is not supported yet" },
+	{ "a policy of LuaJIT's ffi", "setServerPolicyLuaFFI('mine', function() end)",
+	  "f.conf:1: 'setServerPolicyLuaFFI' is not supported yet" },
 	{ "a ring too large", "newServer{address='192.0.2.1', weight=1048576}\n"
 	  "newServer('192.0.2.2')\nsetServerPolicy(chashed)", "f.conf:3: setServerPolicy: chashed: "
 	  "the weights' sum is above 1048576: expected lower weights" },
@@ -352,7 +353,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "nnnnn': expected at most 63 bytes" },
 	{ "a server for a policy", "setServerPolicy(newServer('192.0.2.1'))", "f.conf:1: "
 	  "setServerPolicy: 'userdata': expected leastOutstanding, firstAvailable, wrandom, "
-	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes" },
+	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes, or what "
+	  "newServerPolicy returned" },
 	{ "a bad bind", "setLocal('localhost')", "f.conf:1: setLocal: 'localhost': expected an IP "
 	  "address, or one with a port" },
 	{ "a bind's bad option", "addLocal('::1', {reuseport=true})", "f.conf:1: addLocal: unknown "
@@ -378,13 +380,17 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "an unknown method", "newServer('192.0.2.1'):setup()",
 	  "f.conf:1: a server has no 'setup': did you mean 'setUp'?" },
 	{ "a method without its server", "newServer('192.0.2.1').setUp()",
-	  "f.conf:1: expected a server before the method, as in s:setUp()" },
-	{ "an attribute", "newServer('192.0.2.1').weight = 3",
-	  "f.conf:1: a server's 'weight' can't be set: expected it as a key of newServer" },
-	{ "files", "io.open('/etc/passwd')", "f.conf:1: unknown name 'io': expected a "
-	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
-	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
-	  "value)" },
+	  "f.conf:1: expected a server before the method, as in x:method()" },
+	{ "an attribute", "newServer('192.0.2.1').address = '192.0.2.2'",
+	  "f.conf:1: 'address' of a server can't be set" },
+	{ "files", "io.open('/etc/passwd')", "f.conf:1: 'io' is not supported: a configuration "
+	  "reads and runs nothing else" },
+	{ "a part of dnsdist that isn't there", "\naddDynBlockSMT({}, 'x')", "f.conf:2: "
+	  "'addDynBlockSMT' is not supported: there are no dynamic blocks here" },
+	{ "what only a console may do", "showPools()", "f.conf:1: 'showPools' is not supported: it "
+	  "shows or counts something, which a console may do" },
+	{ "chance", "local x = math.random()", "f.conf:1: math.random: not while the configuration "
+	  "is read, but in a function that is called for a query" },
 	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or a NUL or escape "
 	  "character: expected text" },
 	{ "compiled Lua after a comment", "#\n\033LJ", "f.conf: compiled Lua, or a NUL or escape "
@@ -523,14 +529,14 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 		"webserver('127.0.0.1:8083')\n"
 		"pc = newPacketCache(10000, {maxTTL=86400}) getPool(''):setCache(pc)\n"
 		"addAction(AndRule{QTypeRule(DNSQType.ANY), TCPRule(false)}, TCAction())\n"
-		"s = newServer{address='192.0.2.1', name='a', useClientSubnet=true}\n"
-		"s.weight = 2 s:addPool('x') x = 'a' .. nosuch + 1\n"
+		"s = newServer{address='192.0.2.1', name='a', addXPF=true}\n"
+		"s.frob = 2 s:frobnicate('x') x = 'a' .. nosuch + 1\n"
 		"setServerPolicy(wrandom) addLocal('::1', {interface='lo'})\n");
 	static const struct { unsigned line; const char *text; } notes[] = {
 		{ 1, "webserver" }, { 3, "addAction" },
 		{ 3, "AndRule" }, { 3, "QTypeRule" }, { 3, "TCPRule" }, { 3, "TCAction" },
-		{ 4, "newServer: useClientSubnet" }, { 5, "Server.weight" },
-		{ 5, "Server:addPool" },
+		{ 4, "newServer: addXPF" }, { 5, "Server.frob" },
+		{ 5, "Server:frobnicate" },
 		{ 5, "nosuch" }, { 6, "addLocal: interface" },
 	};
 
@@ -551,9 +557,8 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 static void foreign_mode_refuses_what_would_change_the_choice(void **state)
 {
 	static const char *const texts[] = {
-		"setServerPolicyLua('x', function() end)", "getServer(0):setDown()",
-		"newServer{address='192.0.2.1', pool='p'}", "setServerPolicy(nosuch)",
-		"newServer{address='nonsense'}",
+		"setServerPolicyLuaFFI('x', function() end)", "getServer(0):setDown()",
+		"setServerPolicy(nosuch)", "newServer{address='nonsense'}",
 	};
 
 	(void)state;
