@@ -165,6 +165,8 @@ static void list_ours(struct list *l, const struct stats *s)
 	for (size_t i = 0; i < COUNT_OF(ours); i++)
 		put(l, STATS_OURS, bal_verdict_name(ours[i]), s->verdict[ours[i]],
 		    bal_verdict_prose(ours[i]));
+	put(l, STATS_OURS, "limits-crowded", s->limits_crowded,
+	    "query that passed a limit by client, which knows too many others");
 	put(l, STATS_OURS, "not-delayed", s->counts.not_delayed,
 	    "answer that a rule delays, sent at once because too many are waiting");
 	for (unsigned i = 0; i < s->own_n; i++)

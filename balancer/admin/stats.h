@@ -41,6 +41,7 @@ struct stats {
 	const struct config *config;
 	uint64_t verdict[BAL_VERDICTS];
 	uint64_t timeouts, outstanding, send_errors;
+	uint64_t limits_crowded;       /* queries that a MaxQPSIPRule had no place for */
 	uint64_t cache_hits, cache_misses, cache_entries, cache_refused;
 	struct bal_counts counts;
 	uint64_t uptime_s, memory, user_ms, system_ms, files;

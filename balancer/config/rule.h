@@ -13,7 +13,8 @@ enum {
 	RULE_TEXT = 256,        /* of a selector or an action, NUL included; cut there */
 	RULE_DEPTH = 64,        /* of selectors in selectors */
 	RULE_SETS_MAX = 4096,
-	RULE_NAMES_MAX = 4 << 20, /* bytes of one set's names: some 200,000 */
+	RULE_NAMES_MAX = 16 << 20, /* bytes of one set's names: some 800,000 */
+	RULE_BYTES_MAX = 256 << 20, /* of all sets of names and automatons */
 };
 
 /* Selectors that are made of others, beside the tests that there are. */
@@ -69,10 +70,13 @@ struct rule_list {
 	unsigned item_n[BAL_CHAINS];
 	struct rule_item *item[BAL_CHAINS];
 	unsigned made;          /* rules ever: for their UUIDs */
+	size_t bytes;           /* of RULE_BYTES_MAX */
 };
 
 /* rule_list.c */
 struct rule_list *rule_list_of(lua_State *l);
+/* So many more bytes of sets and automatons; too many end the evaluation. */
+void rule_take_bytes(lua_State *l, size_t n, const char *what);
 /* Pushes the userdata of a class that stands for number i. */
 void rule_push(lua_State *l, const char *meta, unsigned i);
 /* The number; -1: the value is none of that class. */

@@ -15,6 +15,15 @@ struct rule_list *rule_list_of(lua_State *l)
 	return cf_loader(l)->rules;
 }
 
+void rule_take_bytes(lua_State *l, size_t n, const char *what)
+{
+	struct rule_list *r = rule_list_of(l);
+
+	if (n > RULE_BYTES_MAX - r->bytes)
+		cf_fail(l, "%s: the rules take more than %d bytes", what, RULE_BYTES_MAX);
+	r->bytes += n;
+}
+
 void rule_push(lua_State *l, const char *meta, unsigned i)
 {
 	*(unsigned *)lua_newuserdata(l, sizeof(i)) = i;

@@ -168,6 +168,7 @@ static int regex_rule(lua_State *l)
 		        "in one pass", text, error);
 	r->regex = cf_list_add(r->regex, &r->regex_n, sizeof(x), &new);
 	memcpy(new, &x, sizeof(x));
+	rule_take_bytes(l, (size_t)x.state_n * (2u * x.class_n + 1u), "RegexRule");
 	say(push_node(l, BAL_TEST_REGEX, r->regex_n - 1), "Regex: %.*s", RULE_TEXT - 16,
 	    text);
 	return 1;

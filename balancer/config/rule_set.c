@@ -25,6 +25,7 @@ static void append(lua_State *l, struct rule_names *s, const uint8_t *bytes, siz
 {
 	if (s->len + n > RULE_NAMES_MAX)
 		cf_fail(l, "%s: more than %d bytes of names", what, RULE_NAMES_MAX);
+	rule_take_bytes(l, n, what);
 	if (s->len + n > s->cap) {
 		s->cap = 2 * (s->len + n);
 		s->bytes = realloc(s->bytes, s->cap);

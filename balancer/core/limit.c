@@ -73,3 +73,12 @@ bool limit_take(struct limit *l, const struct bal_limit *conf, const struct ip *
 	atomic_fetch_add_explicit(&l->crowded, 1, memory_order_relaxed);
 	return true;
 }
+
+uint64_t limits_crowded(const struct limit *l, const struct bal_rules *rules)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; rules != NULL && i < rules->limit_n; i++)
+		n += atomic_load_explicit(&l[i].crowded, memory_order_relaxed);
+	return n;
+}

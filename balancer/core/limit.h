@@ -34,5 +34,7 @@ struct limit *limits_init(struct arena *a, const struct bal_rules *rules);
  */
 bool limit_take(struct limit *l, const struct bal_limit *conf, const struct ip *client,
                 uint64_t secret, int64_t now_ns);
+/* Queries that have passed because their client found no place; of all limits. l may be NULL. */
+uint64_t limits_crowded(const struct limit *l, const struct bal_rules *rules);
 
 #endif

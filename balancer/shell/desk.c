@@ -73,6 +73,7 @@ static void read_workers(const struct desk *d, struct stats *s)
 	s->cache_misses = c.cache_misses;
 	s->cache_refused = c.not_cached;
 	s->cache_entries = bal_shared_cached(d->shared, &d->config->conf);
+	s->limits_crowded = limits_crowded(d->shared->limit, d->config->conf.rules);
 	s->send_errors = c.back_failed;
 	s->counts = c.counts;
 	s->own_n = WORKER_COUNT_N;
