@@ -127,7 +127,7 @@ def test_lazy_checks_begin_when_queries_fail_and_end_when_all_is_well(lab):  # n
         b.said(marked(one, 0, "down"))
         assert len(one.checks) >= 2
         one.silent = False
-        b.said(marked(one, 0, "up"))
+        until(lambda: b.lines.count(marked(one, 0, "up")) == 2, "its return")
         checks = len(one.checks)
         for i in range(200):
             ask(s, query(qid=200 + i))
