@@ -12,6 +12,7 @@
 #include "idtable.h"
 #include "lib/drbg.h"
 #include "policy.h"
+#include "succeed.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
@@ -32,6 +33,7 @@ struct bal {
 	uint64_t timeouts;
 	struct bal_counts counts;
 	struct bal_server_counts *server;
+	struct bal_server_counts gone; /* of servers that have left */
 	struct tcp *tcp;           /* NULL: none */
 };
 
@@ -39,7 +41,7 @@ size_t bal_arena_size(const struct bal_conf *conf)
 {
 	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
 	       cache_arena_size(conf) + btcp_arena_size(conf) +
-	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
+	       arena_need(bal_conf_servers(conf), sizeof(struct bal_server_counts));
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -54,7 +56,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	policy_init(&b->policy, a, conf, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
-	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
+	b->server = arena_take(a, bal_conf_servers(conf), sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
 	return b;
@@ -62,14 +64,14 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 
 unsigned bal_ports(const struct bal_conf *conf)
 {
-	return bal_port(conf, conf->server_n, 0);
+	return bal_port(conf, bal_conf_servers(conf), 0);
 }
 
 unsigned bal_port(const struct bal_conf *conf, unsigned server, unsigned socket)
 {
 	unsigned port = 1;
 
-	MUST(server <= conf->server_n);
+	MUST(server <= bal_conf_servers(conf));
 	for (unsigned i = 0; i < server; i++)
 		port += conf->server[i].sockets;
 	return port + socket;
@@ -429,6 +431,69 @@ int64_t bal_deadline(const struct bal *b)
 	return q == NULL ? INT64_MAX : until_ns(b, q);
 }
 
+size_t bal_rest(struct bal *b, void **memory)
+{
+	*memory = b->out.tables;
+	return idt_rest(&b->out) ? b->out.tables_len : 0;
+}
+
+/* Counts of a server go to its heir, else to where its queries go. */
+static void move_counts(struct bal *to, const struct bal *from, const struct bal_succession *s)
+{
+	for (unsigned i = 0; i < bal_conf_servers(from->conf); i++) {
+		unsigned at = s->server[i];
+		for (unsigned k = 0; k < to->conf->server_n; k++)
+			at = s->heir[k] == i ? k : at;
+		struct bal_server_counts *c = at == BAL_GONE ? &to->gone : &to->server[at];
+		c->queries += from->server[i].queries;
+		c->responses += from->server[i].responses;
+		c->timeouts += from->server[i].timeouts;
+	}
+}
+
+/* What is out over UDP, with what the cache keeps of it. */
+static void move_queries(struct bal *to, struct bal *from, const struct bal_succession *s)
+{
+	unsigned was;
+
+	for (struct idt_query *q; (q = idt_oldest(&from->out, &was)) != NULL;) {
+		unsigned is = s->server[was];
+		settle(from, was, q); /* its bytes stay until the place is used again */
+		if (is == BAL_GONE) {
+			to->timeouts++;
+			to->gone.timeouts++;
+			continue;
+		}
+		struct idt_query *own = idt_adopt(&to->out, q, is);
+		cache_move(&to->cache, is, idt_slot(&to->out, is, own), &from->cache, was,
+		           idt_slot(&from->out, was, q));
+		atomic_fetch_add_explicit(&to->shared->server[is].outstanding, 1,
+		                          memory_order_relaxed);
+	}
+	idt_adopted(&to->out);
+}
+
+void bal_succeed(struct bal *to, struct bal *from, const struct bal_succession *s)
+{
+	MUST(from->conf == s->from && to->conf == s->to);
+	to->now_ns = from->now_ns;
+	to->random = from->random;
+	memcpy(to->count, from->count, sizeof(to->count));
+	to->received = from->received;
+	to->timeouts = from->timeouts;
+	to->counts = from->counts;
+	to->gone = from->gone;
+	to->cache.misses = from->cache.misses;
+	to->cache.not_cached = from->cache.not_cached;
+	move_counts(to, from, s);
+	move_queries(to, from, s);
+	if (to->tcp == NULL)
+		return;
+	for (uint32_t slot = 0; slot < btcp_slots(from->tcp); slot++)
+		cache_move_tcp(&to->cache, &from->cache, slot);
+	btcp_succeed(to->tcp, from->tcp, s);
+}
+
 uint64_t bal_count(const struct bal *b, enum bal_verdict v)
 {
 	MUST(v < BAL_VERDICTS);
@@ -475,8 +540,8 @@ void bal_check(const struct bal *b)
 	MUST(judged == b->received && b->count[BAL_NO_VERDICT] == 0);
 	MUST(b->count[BAL_FORWARD] == b->count[BAL_ANSWER] + b->timeouts + b->out.used);
 	idt_check(&b->out);
-	struct bal_server_counts sum = { 0 };
-	for (unsigned i = 0; i < b->conf->server_n; i++) {
+	struct bal_server_counts sum = b->gone;
+	for (unsigned i = 0; i < bal_conf_servers(b->conf); i++) {
 		sum.queries += b->server[i].queries;
 		sum.responses += b->server[i].responses;
 		sum.timeouts += b->server[i].timeouts;

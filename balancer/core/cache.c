@@ -9,7 +9,7 @@ enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
 /* Queries that may be out: over UDP server by server, then over TCP. */
 static size_t places(const struct bal_conf *conf)
 {
-	return (size_t)conf->server_n * conf->max_outstanding + conf->tcp.conns;
+	return (size_t)bal_conf_servers(conf) * conf->max_outstanding + conf->tcp.conns;
 }
 
 size_t cache_arena_size(const struct bal_conf *conf)
@@ -29,7 +29,7 @@ void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
 	c->stale_ns = (int64_t)conf->stale_s * SECOND;
 	c->kept_each = conf->max_outstanding;
 	c->kept = arena_take(a, places(conf), sizeof(*c->kept));
-	c->kept_tcp = c->kept + (size_t)conf->server_n * conf->max_outstanding;
+	c->kept_tcp = c->kept + (size_t)bal_conf_servers(conf) * conf->max_outstanding;
 }
 
 static bool has_option(const uint8_t *p, size_t n, uint16_t code)
@@ -117,6 +117,28 @@ static void keep(const struct cache *c, struct cache_kept *k)
 	k->key.len = c->key.len;
 	k->cookie = c->cookie;
 	memcpy(k->key.b, c->key.b, c->key.len);
+}
+
+static void move(struct cache_kept *to, const struct cache_kept *from)
+{
+	to->key.hash = from->key.hash;
+	to->key.len = from->key.len;
+	to->cookie = from->cookie;
+	memcpy(to->key.b, from->key.b, from->key.len);
+}
+
+void cache_move(struct cache *to, unsigned server, uint32_t slot, const struct cache *from,
+                unsigned old_server, uint32_t old_slot)
+{
+	if (to->packets != NULL && from->packets != NULL)
+		move(&to->kept[(size_t)server * to->kept_each + slot],
+		     &from->kept[(size_t)old_server * from->kept_each + old_slot]);
+}
+
+void cache_move_tcp(struct cache *to, const struct cache *from, uint32_t slot)
+{
+	if (to->packets != NULL && from->packets != NULL)
+		move(&to->kept_tcp[slot], &from->kept_tcp[slot]);
 }
 
 void cache_keep(struct cache *c, unsigned server, uint32_t slot)

@@ -57,6 +57,13 @@ void cache_keep(struct cache *c, unsigned server, uint32_t slot);
 /* The same over TCP, where the place stays the query's at later tries. */
 void cache_keep_tcp(struct cache *c, uint32_t slot);
 /*
+ * For reloads: what from keeps for the query in that place is kept in to's, unless one of them has
+ * no cache.
+ */
+void cache_move(struct cache *to, unsigned server, uint32_t slot, const struct cache *from,
+                unsigned old_server, uint32_t old_slot);
+void cache_move_tcp(struct cache *to, const struct cache *from, uint32_t slot);
+/*
  * The query in that place was answered: d is what its client gets, whose question ends at q_end.
  * Not cached: TC, no question, records that can't be read, TTLs that the configuration refuses,
  * a cookie for one client.

@@ -16,6 +16,7 @@
 
 enum {
 	BAL_SERVERS_MAX = 1024,
+	BAL_SERVERS_ALL = 2 * BAL_SERVERS_MAX, /* with those that are leaving */
 	BAL_NAME_TEXT = 64,       /* a server's name, NUL included */
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
 	BAL_TCP_CONNS = 16384,    /* connections of a worker unless made by hand */
@@ -118,6 +119,8 @@ struct bal_conf {
 	uint32_t chashed_factor_ppm;   /* the same of chashed; else at least 1000000 */
 	unsigned server_n;
 	const struct bal_server *server;   /* in order of (order, definition) */
+	/* behind those: servers that a reload took away, which get nothing new (succeed.h) */
+	unsigned leaving_n;
 	unsigned front_n;
 	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
 	const struct bal_listen *listen;   /* front_n of them; NULL: all are the default */
@@ -130,6 +133,12 @@ struct bal_conf {
 	const struct defects *defects;     /* NULL: none; see lib/defect.h */
 #endif
 };
+
+/* All servers that queries may be out to, those that are leaving included. */
+static inline unsigned bal_conf_servers(const struct bal_conf *c)
+{
+	return c->server_n + c->leaving_n;
+}
 
 /*
  * What chashed knows a server by: its id, else "NAME (ADDRESS:PORT)", without a name the address

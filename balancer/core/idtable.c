@@ -2,13 +2,16 @@
 /* Outstanding queries by socket and ID, in order of departure; see idtable.h. */
 #include "idtable.h"
 
+#include <string.h>
+
 #include "draw.h"
 
 size_t idt_arena_size(const struct bal_conf *conf)
 {
-	size_t size = arena_need(conf->server_n, sizeof(struct idt_server)), sockets = 0;
+	unsigned n = bal_conf_servers(conf);
+	size_t size = arena_need(n, sizeof(struct idt_server)), sockets = 0;
 
-	for (unsigned i = 0; i < conf->server_n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		sockets += conf->server[i].sockets;
 		size += arena_need(conf->max_outstanding, sizeof(struct idt_query));
 	}
@@ -35,18 +38,22 @@ static void init_server(struct idtable *t, struct arena *a, unsigned server, uns
 
 void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 {
+	unsigned n = bal_conf_servers(conf);
 	size_t sockets = 0;
 
-	MUST(conf->server_n <= BAL_SERVERS_MAX);
+	MUST(n <= BAL_SERVERS_ALL);
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
-	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
+	*t = (struct idtable){ .server_n = n, .max = conf->max_outstanding,
 	                       .oldest = IDT_NONE, .newest = IDT_NONE };
-	for (unsigned i = 0; i < conf->server_n; i++)
+	for (unsigned i = 0; i < n; i++)
 		sockets += conf->server[i].sockets;
-	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
+	t->server = arena_take(a, n, sizeof(*t->server));
 	t->socket = arena_take(a, sockets, sizeof(*t->socket));
-	for (unsigned i = 0; i < conf->server_n; i++)
+	size_t before = a->used;
+	for (unsigned i = 0; i < n; i++)
 		init_server(t, a, i, conf->server[i].sockets);
+	t->tables = a->base + before;
+	t->tables_len = a->used - before;
 }
 
 static struct idt_query *at_ref(const struct idtable *t, uint32_t ref)
@@ -149,6 +156,30 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 	return q;
 }
 
+struct idt_query *idt_adopt(struct idtable *t, const struct idt_query *q, unsigned server)
+{
+	struct idt_server *s = &t->server[server];
+	struct idt_socket *k = &s->socket[q->socket];
+
+	MUST(s->used < t->max && q->socket < s->sockets && k->slot[q->id] == 0);
+	uint32_t slot = take_slot(s);
+	struct idt_query *own = &s->query[slot];
+	memcpy(own, q, offsetof(struct idt_query, name) + q->name_len);
+	k->slot[q->id] = (uint16_t)(slot + 1);
+	k->used++;
+	link_newest(t, own, (uint32_t)server << 16 | slot);
+	s->used++;
+	t->used++;
+	return own;
+}
+
+void idt_adopted(struct idtable *t)
+{
+	for (unsigned i = 0; i < t->socket_n; i++)
+		if (t->socket[i].used >= IDT_DENSE)
+			fill_bag(&t->socket[i]);
+}
+
 struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id)
 {
 	const struct idt_socket *k = &t->socket[socket];
@@ -178,6 +209,17 @@ void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
 	s->free = (uint32_t)(q - s->query) + 1;
 	s->used--;
 	t->used--;
+}
+
+bool idt_rest(struct idtable *t)
+{
+	if (t->used > 0)
+		return false;
+	for (unsigned i = 0; i < t->server_n; i++)
+		t->server[i].free = t->server[i].touched = 0;
+	for (unsigned i = 0; i < t->socket_n; i++)
+		t->socket[i].dense = false;
+	return true;
 }
 
 /* Walks the list: each query is found under its ID, times don't decrease, none is missing. */

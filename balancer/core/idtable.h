@@ -72,6 +72,8 @@ struct idtable {
 	uint32_t max;                /* outstanding queries of one server */
 	uint32_t oldest, newest;     /* references; IDT_NONE: no query is out */
 	uint32_t used;               /* of all servers */
+	uint8_t *tables;             /* queries, bags and maps: see idt_rest */
+	size_t tables_len;
 };
 
 size_t idt_arena_size(const struct bal_conf *conf);
@@ -88,6 +90,19 @@ struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
 /* Ends an outstanding query of server; its ID is free again. O(1). */
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
+/*
+ * Takes over a query that is out in another table, under its ID on its socket, as the newest;
+ * server has such a socket, on which the ID is free, and room. For reloads: t was fresh, and before
+ * anything else idt_adopted is called. O(1), and O(sockets) for that.
+ */
+struct idt_query *idt_adopt(struct idtable *t, const struct idt_query *q, unsigned server);
+void idt_adopted(struct idtable *t);
+/*
+ * When no query is out, forgets which places were used. Then the tables may be zeroed, and are
+ * nothing but zero pages again, which the caller can give back. False: some query is out.
+ * O(sockets).
+ */
+bool idt_rest(struct idtable *t);
 /* The place of an outstanding query among its server's, below max_outstanding. */
 static inline uint32_t idt_slot(const struct idtable *t, unsigned server, const struct idt_query *q)
 {

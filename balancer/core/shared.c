@@ -11,7 +11,7 @@ size_t bal_shared_arena_size(const struct bal_conf *conf)
 	return arena_need(1, sizeof(struct bal_shared)) +
 	       arena_need(conf->front_n, sizeof(_Atomic uint32_t)) +
 	       arena_need(clients, sizeof(_Atomic uint64_t)) +
-	       arena_need(conf->server_n, sizeof(struct bal_shared_server));
+	       arena_need(bal_conf_servers(conf), sizeof(struct bal_shared_server));
 }
 
 struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
@@ -19,7 +19,7 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	struct bal_shared *sh = arena_take(a, 1, sizeof(*sh));
 
 	sh->server_n = conf->server_n;
-	sh->server = arena_take(a, conf->server_n, sizeof(*sh->server));
+	sh->server = arena_take(a, bal_conf_servers(conf), sizeof(*sh->server));
 	sh->front = arena_take(a, conf->front_n, sizeof(*sh->front));
 	if (conf->tcp.per_client > 0)
 		sh->client = arena_take(a, BAL_SHARED_CLIENTS, sizeof(*sh->client));
