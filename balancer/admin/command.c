@@ -110,6 +110,17 @@ static int stop(lua_State *l)
 	return 0;
 }
 
+static int reload(lua_State *l)
+{
+	struct command *c = command_of(l);
+
+	if (c->admin->reload == NULL)
+		return luaL_error(l, "reload: not here");
+	c->admin->reload(c->admin->arg);
+	fprintf(c->to, "Reloading the configuration: what comes of it is in the log\n");
+	return 0;
+}
+
 static int make_key(lua_State *l)
 {
 	uint8_t key[ADMIN_KEY];
@@ -381,7 +392,8 @@ static int fill(lua_State *l)
 	static const luaL_Reg functions[] = {
 		{ "print", print }, { "showVersion", show_version },
 		{ "showServerPolicy", show_policy }, { "topQueries", top_queries },
-		{ "shutdown", stop }, { "getServer", get_server }, { "getServers", get_servers },
+		{ "shutdown", stop }, { "reload", reload },
+		{ "getServer", get_server }, { "getServers", get_servers },
 		{ "makeKey", make_key }, { "hashPassword", hash_password },
 	};
 	static const char *const policies[] = {

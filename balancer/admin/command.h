@@ -31,6 +31,15 @@ struct admin {
 	void (*set_state)(void *arg, unsigned server, bool up);
 	void (*set_qps)(void *arg, unsigned server, uint32_t qps);
 	void (*set_drain)(void *arg, unsigned server, bool drained);
+	/* reload(): ordered, not yet done, when it returns. */
+	void (*reload)(void *arg);
+	/*
+	 * Between these two neither config nor anything else here changes. Other threads hold it
+	 * whenever they look at one of them, never while they wait for somebody outside.
+	 */
+	void (*hold)(void *arg);
+	void (*release)(void *arg);
+	unsigned generation;       /* counts up with each reload */
 };
 
 struct command;

@@ -1,75 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker's sockets and its loop; see worker.h. */
-#include "worker.h"
+#include "worker_impl.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/host/host.h"
-#include "lib/host/net.h"
 #include "socket.h"
-#include "tcp.h"
-
-enum {
-	POOL = 4 * DGRAM_BATCH,     /* datagrams of one pass */
-	BUFFER = 4096,              /* bytes of one datagram */
-	STRIDE = BUFFER + 192,      /* so that buffers' first lines spread over the cache */
-	NONE = UINT16_MAX,
-	EVENTS = 64,
-	REOPEN_NS = 1000000000,     /* a server's socket is tried again this often */
-	TIMER_SLACK_NS = 1000000,   /* queries' time-outs may be this late */
-};
-
-#define ASKED UINT64_MAX            /* event: somebody wants the counts */
-
-/* A socket, and what waits to be sent on it in this pass: a list of the pool's indices. */
-struct out {
-	int fd;                     /* -1: couldn't be opened yet */
-	bool wildcard;              /* front only: answers need their source address */
-	uint16_t first, last;
-	int64_t reopen_ns;
-	struct ep ep;               /* front: where it listens; else the server */
-};
-
-struct worker {
-	const struct bal_conf *conf;
-	struct bal *bal;
-	struct tcp_shell *tcp;
-	struct arena arena;
-	int epoll, asked;
-	pthread_t thread;
-	pthread_mutex_t asking;         /* of those who ask */
-	sem_t answered;
-	struct worker_counts snapshot;  /* written by the thread before it posts answered */
-	uint64_t own[WORKER_COUNT_N], back_failed;
-	int64_t now_ns;             /* of this pass */
-	unsigned front_n, out_n;
-	struct out *out;            /* fronts, then the core's ports 1... */
-	unsigned n;                 /* datagrams of this pass */
-	struct dgram d[POOL];
-	uint16_t next[POOL];
-	uint16_t touched_n;
-	uint16_t *touched;          /* indices of out with something to send */
-	struct iovec iov[POOL];
-	struct mmsghdr front_in[POOL], back_in[POOL];
-	struct sockaddr_storage name_in[POOL];
-	struct mmsghdr send[DGRAM_BATCH];
-	struct iovec send_iov[DGRAM_BATCH];
-	struct sockaddr_storage send_name[DGRAM_BATCH];
-	_Alignas(8) uint8_t control_in[POOL][NET_CONTROL];
-	_Alignas(8) uint8_t control_out[DGRAM_BATCH][NET_CONTROL];
-	uint8_t buffer[POOL][STRIDE];
-};
 
 /* ---- receiving ---- */
 
@@ -253,7 +195,7 @@ static void flush(struct worker *w, unsigned index)
 	unsigned i = o->first;
 	uint64_t failed = w->own[WORKER_SEND_FAILED];
 
-	if (o->fd < 0)
+	if (o->fd < 0 && !front)
 		reopen(w, o, index);
 	while (i != NONE) {
 		unsigned n = 0;
@@ -291,11 +233,6 @@ static void judge_and_send(struct worker *w)
 
 static void answer_counts(struct worker *w)
 {
-	uint64_t unused;
-	ssize_t got = read(w->asked, &unused, sizeof(unused));
-
-	if (got != sizeof(unused))
-		return;
 	for (unsigned v = 0; v < BAL_VERDICTS; v++)
 		w->snapshot.verdict[v] = bal_count(w->bal, v);
 	w->snapshot.timeouts = bal_timeouts(w->bal);
@@ -319,8 +256,47 @@ static void answer_counts(struct worker *w)
 static int64_t next_ns(const struct worker *w)
 {
 	int64_t udp = bal_deadline(w->bal), tcp = tcp_shell_deadline(w->tcp);
+	int64_t own = w->retire_ns < w->rest_ns ? w->retire_ns : w->rest_ns;
+	int64_t first = udp < tcp ? udp : tcp;
 
-	return udp < tcp ? udp : tcp;
+	return first < own ? first : own;
+}
+
+/* Somebody wants something: the counts, or a reload, which waits for the end of this pass. */
+static void heed(struct worker *w)
+{
+	uint64_t unused;
+
+	if (read(w->asked, &unused, sizeof(unused)) != sizeof(unused))
+		return;
+	if (atomic_load(&w->reload) == NULL)
+		answer_counts(w);
+	else
+		w->switching = true;
+}
+
+static void switch_over(struct worker *w)
+{
+	struct worker_next *next = atomic_exchange(&w->reload, NULL);
+
+	w->switching = false;
+	worker_take_over(w, next);
+	sem_post(&w->switched);
+}
+
+/* Gives back what many queries at once took, when it is time and none is out. */
+static void rest(struct worker *w)
+{
+	void *memory;
+
+	if (bal_outstanding(w->bal) > REST_QUERIES)
+		w->rest_ns = w->now_ns + REST_NS;
+	if (w->rest_ns > w->now_ns)
+		return;
+	size_t len = bal_rest(w->bal, &memory);
+	w->rest_ns = len == 0 ? w->now_ns + REST_NS : INT64_MAX;
+	if (len > 0)
+		host_give_back(memory, len);
 }
 
 static void *run(void *arg)
@@ -336,7 +312,7 @@ static void *run(void *arg)
 		for (int i = 0; i < n && w->n < POOL; i++) {
 			uint64_t what = events[i].data.u64;
 			if (what == ASKED)
-				answer_counts(w);
+				heed(w);
 			else if (what < w->front_n)
 				receive_front(w, &w->out[what]);
 			else if (what >= TCP_EVENT_LISTEN)
@@ -346,6 +322,11 @@ static void *run(void *arg)
 		}
 		judge_and_send(w);
 		tcp_shell_pass(w->tcp, w->now_ns);
+		if (w->switching)
+			switch_over(w);
+		if (w->retire_ns <= w->now_ns)
+			worker_retire(w);
+		rest(w);
 	}
 	return NULL;
 }
@@ -390,22 +371,29 @@ static int open_fronts(struct worker *w, unsigned *bad)
 		w->out[w->front_n++] = (struct out){ .fd = fd, .wildcard = ip_is_any(&ep->ip),
 		                                     .first = NONE, .ep = *ep };
 	}
-	w->out_n = w->front_n;
+	w->out_n = w->live_n = w->front_n;
 	return 0;
 }
 
 /* One that fails (no route, no more files) is told of, and tried again when it is needed. */
-static void open_back(struct worker *w, const struct bal_server *s, bool tell)
+struct out worker_open_back(const struct bal_server *s, bool tell)
 {
 	struct out o = { .fd = socket_back(&s->addr), .first = NONE, .ep = s->addr };
 	char text[EP_TEXT];
 
-	if (o.fd >= 0) {
-		net_watch(w->epoll, o.fd, w->out_n);
-	} else if (tell) {
+	if (o.fd < 0 && tell) {
 		ep_format(&s->addr, text);
 		fprintf(stderr, "can't open a socket to %s: %s\n", text, strerror(-o.fd));
 	}
+	return o;
+}
+
+static void open_back(struct worker *w, const struct bal_server *s, bool tell)
+{
+	struct out o = worker_open_back(s, tell);
+
+	if (o.fd >= 0)
+		net_watch(w->epoll, o.fd, w->out_n);
 	w->out[w->out_n++] = o;
 }
 
@@ -416,15 +404,18 @@ static void open_backs(struct worker *w, bool tell)
 			open_back(w, &w->conf->server[s], tell && k == 0);
 }
 
+void worker_take_outs(struct worker *w, unsigned n)
+{
+	MUST(n < NONE);
+	w->out = calloc(n + 1u, sizeof(*w->out));
+	w->touched = calloc(n + 1u, sizeof(*w->touched));
+	w->snapshot.server = calloc(w->conf->server_n + 1u, sizeof(*w->snapshot.server));
+	MUST(w->out != NULL && w->touched != NULL && w->snapshot.server != NULL);
+}
+
 static int take_memory(struct worker *w, const struct bal_conf *conf)
 {
-	unsigned outs = conf->front_n + bal_ports(conf) - 1;
-
-	MUST(outs < NONE);
-	w->out = calloc(outs > 0 ? outs : 1, sizeof(*w->out));
-	w->touched = calloc(outs > 0 ? outs : 1, sizeof(*w->touched));
-	w->snapshot.server = calloc(conf->server_n + 1u, sizeof(*w->snapshot.server));
-	MUST(w->out != NULL && w->touched != NULL && w->snapshot.server != NULL);
+	worker_take_outs(w, conf->front_n + bal_ports(conf) - 1);
 	MUST(pthread_mutex_init(&w->asking, NULL) == 0);
 	return host_arena(&w->arena, bal_arena_size(conf));
 }
@@ -445,7 +436,9 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	init_messages(w);
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
+	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0 &&
+	     sem_init(&w->switched, 0, 0) == 0);
+	w->retire_ns = w->rest_ns = INT64_MAX;
 	net_watch(w->epoll, w->asked, ASKED);
 	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
 	*err = open_fronts(w, bad);

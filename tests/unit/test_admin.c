@@ -150,6 +150,7 @@ struct fake {
 	int up;                    /* set_state's, -1: not called */
 	uint32_t qps;
 	bool drained;
+	int reloads;
 };
 
 static void fake_read(void *arg, struct stats *s)
@@ -189,6 +190,11 @@ static void fake_drain(void *arg, unsigned server, bool drained)
 	((struct fake *)arg)->drained = drained;
 }
 
+static void fake_reload(void *arg)
+{
+	((struct fake *)arg)->reloads++;
+}
+
 static void fake_start(struct fake *f, const char *more)
 {
 	char config[1024], error[CONFIG_ERROR_TEXT];
@@ -199,8 +205,10 @@ static void fake_start(struct fake *f, const char *more)
 	f->config = config_parse("f", config, strlen(config), NULL, error);
 	if (f->config == NULL)
 		fail_msg("%s", error);
-	f->admin = (struct admin){ f->config, f, fake_read, fake_mode, fake_state, fake_qps,
-	                           fake_drain };
+	f->admin = (struct admin){ .config = f->config, .arg = f, .read = fake_read,
+	                           .set_mode = fake_mode, .set_state = fake_state,
+	                           .set_qps = fake_qps, .set_drain = fake_drain,
+	                           .reload = fake_reload };
 }
 
 static void say(struct command *c, const char *line, const char *want)
@@ -256,6 +264,8 @@ static void commands_answer_as_dnsdist_does(void **state)
 	struct command *c = command_new(&f.admin);
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		say(c, rows[i].line, rows[i].want);
+	say(c, "reload()", "Reloading the configuration: what comes of it is in the log\n");
+	assert_int_equal(f.reloads, 1);
 	command_free(c);
 	config_free(f.config);
 }

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A worker's part of a reload. Sockets of addresses and servers that stay are kept as they are,
+ * with what waits in them; new ones are opened; a server that leaves keeps its sockets, and an
+ * address that leaves the one that answers go out of, until the last query that needs them is over.
+ */
+#include "worker_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+#define GRACE_NS INT64_C(1000000000) /* after the last time-out */
+
+/* ---- made ready, in another thread ---- */
+
+/* The front of from that goes on as front i of to; BAL_GONE: it is new. */
+static unsigned front_before(const struct bal_succession *s, unsigned i)
+{
+	for (unsigned k = 0; k < s->from->front_n; k++)
+		if (s->front[k] == i)
+			return k;
+	return BAL_GONE;
+}
+
+/* An address that the configuration has twice listens once. */
+static bool is_repeated(const struct bal_conf *conf, unsigned front)
+{
+	for (unsigned i = 0; i < front; i++)
+		if (ep_eq(&conf->front[i], &conf->front[front]))
+			return true;
+	return false;
+}
+
+static bool over_tcp(const struct bal_conf *conf, unsigned front)
+{
+	return conf->tcp.conns > 0 && !conf->listen[front].udp_only;
+}
+
+/* Opens what front i lacks. Returns 0 or -errno. */
+static int open_front(struct worker_next *n, unsigned i)
+{
+	const struct bal_conf *to = n->succession->to;
+	unsigned before = front_before(n->succession, i);
+	bool had_tcp = before != BAL_GONE && over_tcp(n->succession->from, before);
+
+	n->udp[i] = n->tcp[i] = -1;
+	if (is_repeated(to, i))
+		return 0;
+	if (before == BAL_GONE && (n->udp[i] = socket_front(&to->front[i], true)) < 0)
+		return n->udp[i];
+	if (over_tcp(to, i) && !had_tcp &&
+	    (n->tcp[i] = socket_listen(&to->front[i], to->listen[i].queue, true)) < 0)
+		return n->tcp[i];
+	return 0;
+}
+
+void worker_abandon(struct worker_next *n)
+{
+	for (unsigned i = 0; i < n->succession->to->front_n; i++) {
+		if (n->udp[i] >= 0)
+			close(n->udp[i]);
+		if (n->tcp[i] >= 0)
+			close(n->tcp[i]);
+	}
+	host_arena_free(&n->arena);
+	free(n->udp);
+	free(n->tcp);
+	free(n);
+}
+
+struct worker_next *worker_prepare(const struct bal_succession *s, struct bal_shared *shared,
+                                   const uint8_t seed[32], unsigned index, unsigned *bad, int *err)
+{
+	struct worker_next *n = calloc(1, sizeof(*n));
+	unsigned fronts = s->to->front_n;
+
+	MUST(n != NULL);
+	*bad = fronts;
+	*err = host_arena(&n->arena, bal_arena_size(s->to));
+	if (*err < 0) {
+		free(n);
+		return NULL;
+	}
+	n->succession = s;
+	n->udp = malloc((fronts + 1u) * sizeof(*n->udp));
+	n->tcp = malloc((fronts + 1u) * sizeof(*n->tcp));
+	MUST(n->udp != NULL && n->tcp != NULL);
+	for (unsigned i = 0; i < fronts; i++)
+		n->udp[i] = n->tcp[i] = -1;
+	for (unsigned i = 0; i < fronts && *err == 0; i++) {
+		*bad = i;
+		*err = open_front(n, i);
+	}
+	if (*err < 0) {
+		worker_abandon(n);
+		return NULL;
+	}
+	n->bal = bal_init(&n->arena, s->to, shared, seed, index);
+	arena_seal(&n->arena);
+	return n;
+}
+
+void worker_switch(struct worker *w, struct worker_next *take_next)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&w->reload, take_next);
+	MUST(write(w->asked, &one, sizeof(one)) == sizeof(one));
+	while (sem_wait(&w->switched) != 0)
+		MUST(errno == EINTR);
+	free(take_next->udp);
+	free(take_next->tcp);
+	free(take_next);
+}
+
+/* ---- carried out, in the worker's thread ---- */
+
+/* The sockets that it had. */
+struct before {
+	struct out *out;
+	unsigned live_n, front_n, out_n;
+};
+
+static void place(struct worker *w, struct out o, bool watched)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = w->out_n };
+
+	o.first = NONE;
+	if (o.fd >= 0)
+		MUST(epoll_ctl(w->epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, o.fd, &e) == 0);
+	w->out[w->out_n++] = o;
+}
+
+/* One of those that it had, below n, at ep. */
+static struct out *find(const struct before *b, unsigned n, const struct ep *ep)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (b->out[i].fd >= 0 && ep_eq(&b->out[i].ep, ep))
+			return &b->out[i];
+	return NULL;
+}
+
+static void take_fronts(struct worker *w, const struct worker_next *n, struct before *b)
+{
+	const struct bal_conf *to = n->succession->to;
+
+	for (unsigned i = 0; i < to->front_n; i++) {
+		const struct ep *ep = &to->front[i];
+		struct out *had = find(b, b->live_n, ep);
+		if (is_repeated(to, i))
+			continue;
+		MUST((had != NULL) == (n->udp[i] < 0));
+		if (had != NULL) {
+			place(w, *had, true);
+			had->fd = -1;
+		} else {
+			place(w, (struct out){ .fd = n->udp[i], .wildcard = ip_is_any(&ep->ip),
+			                       .ep = *ep }, false);
+		}
+	}
+	w->live_n = w->out_n;
+}
+
+/* Answers can leave from one of the fronts as they did from o. */
+static bool replaced(const struct worker *w, const struct out *o)
+{
+	for (unsigned i = 0; i < w->live_n; i++) {
+		const struct out *l = &w->out[i];
+		if (ep_eq(&l->ep, &o->ep) ||
+		    (l->wildcard && !o->wildcard && l->ep.port == o->ep.port &&
+		     ip_is4(&l->ep.ip) == ip_is4(&o->ep.ip)))
+			return true;
+	}
+	return false;
+}
+
+/* Those that nobody listens at any more: for answers that are on their way. */
+static void keep_old_fronts(struct worker *w, struct before *b)
+{
+	for (unsigned i = 0; i < b->front_n; i++) {
+		struct out *o = &b->out[i];
+		if (o->fd < 0)
+			continue;
+		if (replaced(w, o)) {
+			close(o->fd);
+			continue;
+		}
+		if (i < b->live_n)
+			MUST(epoll_ctl(w->epoll, EPOLL_CTL_DEL, o->fd, NULL) == 0);
+		w->out[w->out_n] = *o;
+		w->out[w->out_n++].first = NONE;
+	}
+	w->front_n = w->out_n;
+}
+
+static void take_backs(struct worker *w, const struct bal_succession *s, struct before *b)
+{
+	unsigned n = bal_conf_servers(s->to);
+	struct out **had = calloc(n + 1u, sizeof(*had));
+	struct out *at = b->out + b->front_n;
+
+	MUST(had != NULL);
+	for (unsigned i = 0; i < bal_conf_servers(s->from); at += s->from->server[i++].sockets)
+		if (s->server[i] != BAL_GONE)
+			had[s->server[i]] = at;
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < s->to->server[i].sockets; k++) {
+			bool kept = had[i] != NULL;
+			struct out o = kept ? had[i][k]
+			                    : worker_open_back(&s->to->server[i], k == 0);
+			place(w, o, kept);
+			if (kept)
+				had[i][k].fd = -1;
+		}
+	free(had);
+	for (unsigned i = b->front_n; i < b->out_n; i++)
+		if (b->out[i].fd >= 0)
+			close(b->out[i].fd);
+}
+
+void worker_take_over(struct worker *w, struct worker_next *n)
+{
+	const struct bal_succession *s = n->succession;
+	struct before b = { w->out, w->live_n, w->front_n, w->out_n };
+
+	bal_succeed(n->bal, w->bal, s);
+	free(w->touched);
+	free(w->snapshot.server);
+	w->conf = s->to;
+	worker_take_outs(w, s->to->front_n + w->front_n + bal_ports(s->to) - 1);
+	w->out_n = 0;
+	take_fronts(w, n, &b);
+	keep_old_fronts(w, &b);
+	take_backs(w, s, &b);
+	free(b.out);
+	tcp_shell_succeed(w->tcp, n->bal, s, n->tcp);
+	host_arena_free(&w->arena);
+	w->arena = n->arena;
+	w->bal = n->bal;
+	w->retire_ns = INT64_MAX;
+	if (w->front_n > w->live_n || s->to->leaving_n > 0)
+		w->retire_ns = host_mono_ns() + s->to->udp_timeout_ns + GRACE_NS;
+}
+
+void worker_retire(struct worker *w)
+{
+	unsigned staying = w->front_n + bal_port(w->conf, w->conf->server_n, 0) - 1;
+
+	w->retire_ns = INT64_MAX;
+	for (unsigned i = w->live_n; i < w->out_n; i++) {
+		struct out *o = &w->out[i];
+		if (o->fd < 0 || (i >= w->front_n && i < staying))
+			continue;
+		close(o->fd);
+		o->fd = -1;
+		if (i < w->front_n)
+			o->ep = (struct ep){ 0 };
+	}
+}
