@@ -101,6 +101,9 @@ static void copy_server(struct bal_shared_server *to, const struct bal_shared_se
 	COPY(transitions);
 	COPY(down);
 	COPY(drained);
+	COPY(drains);
+	COPY(slow_starts);
+	COPY(whole_ns);
 	COPY(latency_us128);
 	COPY(qps_full_ns);
 	if (was->qps == is->qps)

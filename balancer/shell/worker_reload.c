@@ -51,6 +51,8 @@ static int open_front(struct worker_next *n, unsigned i)
 		return 0;
 	if (before == BAL_GONE && (n->udp[i] = socket_front(&to->front[i], true)) < 0)
 		return n->udp[i];
+	if (n->udp[i] >= 0)
+		socket_buffers(n->udp[i], to->quirks.udp_receive, to->quirks.udp_send);
 	if (over_tcp(to, i) && !had_tcp &&
 	    (n->tcp[i] = socket_listen(&to->front[i], to->listen[i].queue, true)) < 0)
 		return n->tcp[i];

@@ -23,6 +23,7 @@ struct udp {
 	uint8_t bytes[RIG_BYTES];
 	struct ep client, local;
 	uint16_t id;
+	unsigned serial;              /* the query's; a second try has the same */
 	int64_t sent_ns;
 };
 
@@ -46,9 +47,10 @@ static struct trig t;                 /* rig: copies of what the generation has 
 static struct generation *gen;
 static struct drbg random_;
 static struct udp udp[UDP_OUT];
-static unsigned udp_n;
+static unsigned udp_n, serials;
+static bool answered[STEPS];
 static struct asked asked[TRIG_CONNS][ASKED];
-static uint64_t answers, reloads, left;
+static uint64_t answers, reloads, left, retries, told_timeouts;
 
 static unsigned draw(unsigned n)
 {
@@ -82,6 +84,7 @@ static struct generation *new_generation(void)
 		.policy = (enum bal_policy)(1 + draw(4)), .udp_timeout_ns = 2000 * MS,
 		.max_outstanding = 50 + draw(200), .server_n = 1 + draw(POOL),
 		.server = g->server, .acl_n = 2, .acl = t.rig.acl, .front_n = 1 + draw(2),
+		.servfail_on_timeout = draw(2), .udp_retry_ns = draw(2) ? 300 * MS : 0,
 		.front = g->front, .listen = g->listen, .cache.entries = draw(3) ? 64 : 0,
 	};
 	bal_cache_defaults(&g->conf.cache);
@@ -142,6 +145,7 @@ static void ask_udp(void)
 	if (udp_n == UDP_OUT)
 		return;
 	u->id = (uint16_t)draw(65536);
+	u->serial = serials++;
 	u->d = rig_query(u->bytes, draw(90), u->id, some_name(), draw(2));
 	u->client = u->d.peer;
 	u->local = u->d.local;
@@ -153,25 +157,84 @@ static void ask_udp(void)
 		assert_true(v == BAL_CACHE_HIT || v == BAL_DROP_FULL);
 }
 
+static unsigned copies(unsigned serial)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < udp_n; i++)
+		n += udp[i].serial == serial;
+	return n;
+}
+
+static void forget(unsigned i)
+{
+	udp[i] = udp[--udp_n];
+	udp[i].d.data = udp[i].bytes;
+}
+
+/* The query of a second try: it has the client's question, and somebody asked that before. */
+static unsigned serial_of(const struct dgram *d)
+{
+	for (unsigned i = 0; i < udp_n; i++)
+		if (udp[i].d.len == d->len && memcmp(udp[i].bytes + 2, d->data + 2, d->len - 2u) == 0
+		    && copies(udp[i].serial) == 1 && !answered[udp[i].serial])
+			return i;
+	fail_msg("a second try of nobody's query");
+	return 0;
+}
+
+/* What time makes of queries over UDP. */
+static void poll_udp(void)
+{
+	static uint8_t bytes[RIG_BYTES];
+	struct dgram d = { .data = bytes, .cap = RIG_BYTES };
+
+	while (bal_poll(t.rig.b, t.rig.now_ns, &d, 1) == 1) {
+		if (d.verdict == BAL_TIMED_OUT) {
+			assert_int_equal(d.port, 0);
+			told_timeouts++;
+			continue;
+		}
+		assert_int_equal(d.verdict, BAL_RETRY);
+		retries++;
+		unsigned i = serial_of(&d);
+		if (udp_n == UDP_OUT)
+			continue;
+		udp[udp_n] = udp[i];
+		struct udp *u = &udp[udp_n++];
+		memcpy(u->bytes, bytes, d.len);
+		u->d = d;
+		u->d.data = u->bytes;
+		u->sent_ns = t.rig.now_ns;
+	}
+	bal_check(t.rig.b);
+}
+
 static void answer_udp(void)
 {
 	if (udp_n == 0)
 		return;
-	unsigned i = draw(udp_n);
+	unsigned i = draw(udp_n), before = copies(udp[i].serial);
 	struct udp u = udp[i];
 	u.d.data = u.bytes;
 	dns_put16(u.bytes + 10, 0);
 	u.d.len = DNS_HEADER + 15 + 4;
 	rig_turn(&u.d, DNS_SERVFAIL);
+	forget(i);
 	/* later its ID may be another query's */
-	if (t.rig.now_ns < u.sent_ns + t.rig.conf.udp_timeout_ns) {
-		assert_int_equal(rig_rx(&t.rig, &u.d), BAL_ANSWER);
-		assert_int_equal(dns_id(u.d.data), u.id);
-		assert_true(ep_eq(&u.d.peer, &u.client) && ep_eq(&u.d.local, &u.local));
-		answers++;
+	if (t.rig.now_ns >= u.sent_ns + t.rig.conf.udp_timeout_ns)
+		return;
+	enum bal_verdict v = rig_rx(&t.rig, &u.d);
+	if (v != BAL_ANSWER) { /* that of another try came, or a reload ended second tries */
+		assert_true(v == BAL_DROP_LATE || v == BAL_DROP_UNMATCHED);
+		assert_true(answered[u.serial] || before > 1);
+		return;
 	}
-	udp[i] = udp[--udp_n];
-	udp[i].d.data = udp[i].bytes;
+	assert_false(answered[u.serial]);
+	answered[u.serial] = true;
+	assert_int_equal(dns_id(u.d.data), u.id);
+	assert_true(ep_eq(&u.d.peer, &u.client) && ep_eq(&u.d.local, &u.local));
+	answers++;
 }
 
 static struct trig_conn *some(enum trig_state state)
@@ -239,16 +302,15 @@ static int32_t outstanding(const struct bal_shared *sh, const struct bal_conf *c
 	return n;
 }
 
-static void forget_expired(void)
+/* Those that can't be out any more. */
+static void forget_ended(void)
 {
-	for (unsigned i = 0; i < udp_n;) {
-		if (t.rig.now_ns < udp[i].sent_ns + t.rig.conf.udp_timeout_ns) {
+	for (unsigned i = 0; i < udp_n;)
+		if (t.rig.now_ns >= udp[i].sent_ns + t.rig.conf.udp_timeout_ns ||
+		    answered[udp[i].serial] || copies(udp[i].serial) > 1)
+			forget(i);
+		else
 			i++;
-			continue;
-		}
-		udp[i] = udp[--udp_n];
-		udp[i].d.data = udp[i].bytes;
-	}
 }
 
 /* What the test knows by the old numbers. */
@@ -284,12 +346,14 @@ static void reload(uint64_t seed)
 	init_core(new, seed);
 	bal_shared_succeed(new->shared, old->shared, &s);
 	bal_succeed(new->b, old->b, &s);
-	assert_int_equal(bal_outstanding(new->b), udp_was);
+	/* second tries end where there are none any more */
+	uint64_t ended = udp_was - bal_outstanding(new->b);
+	assert_true(ended == 0 || (old->conf.udp_retry_ns > 0 && new->conf.udp_retry_ns == 0));
 	assert_int_equal(bal_tcp_outstanding(new->b), tcp_was);
-	assert_int_equal(bal_timeouts(new->b), lost);
+	assert_int_equal(bal_timeouts(new->b), lost + ended);
 	assert_int_equal(outstanding(old->shared, &old->conf), 0);
-	assert_int_equal(outstanding(new->shared, &new->conf), (int)(udp_was + tcp_was));
-	forget_expired();
+	assert_int_equal(outstanding(new->shared, &new->conf), (int)(bal_outstanding(new->b) + tcp_was));
+	forget_ended();
 	renumber(&s);
 	use(new);
 	free_generation(old);
@@ -324,6 +388,7 @@ static void step(uint64_t seed)
 		t.rig.now_ns += draw(100) * MS;
 	else
 		reload(seed);
+	poll_udp();
 	trig_poll(&t);
 }
 
@@ -339,7 +404,7 @@ static void finish(void)
 		for (unsigned k = 0; k < TRIG_CONNS; k++)
 			answer_tcp();
 		t.rig.now_ns += 500 * MS;
-		bal_poll(t.rig.b, t.rig.now_ns, NULL, 0);
+		poll_udp();
 		trig_poll(&t);
 	}
 	assert_int_equal(bal_outstanding(t.rig.b), 0);
@@ -361,7 +426,8 @@ static void a_reload_at_any_moment_loses_no_query(void **state)
 		drbg_seed_from_u64(bytes, seed + run);
 		drbg_init(&random_, bytes, DRBG_TEST, 0);
 		trig_conf(&t, 1);
-		udp_n = 0;
+		udp_n = serials = 0;
+		memset(answered, 0, sizeof(answered));
 		struct generation *first = new_generation();
 		init_core(first, seed + run);
 		use(first);
@@ -371,6 +437,7 @@ static void a_reload_at_any_moment_loses_no_query(void **state)
 		free_generation(gen);
 	}
 	assert_true(answers > RUNS * 200 && reloads > RUNS * 30 && left > RUNS * 10);
+	assert_true(retries > RUNS * 10 && told_timeouts > RUNS * 5);
 }
 
 /* g of one server, the same one each time. */
@@ -381,6 +448,8 @@ static void one_server(struct generation *g, uint32_t max_outstanding)
 	g->conf.server_n = 1;
 	g->conf.max_outstanding = max_outstanding;
 	g->conf.cache.entries = 0;
+	g->conf.udp_retry_ns = 0;
+	g->conf.servfail_on_timeout = false;
 }
 
 static void reload_one_server(void)

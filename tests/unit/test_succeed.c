@@ -237,7 +237,7 @@ static void what_is_known_of_a_server_is_kept(void **state)
 	bal_shared_turn(from.shared, 1, true, false, 7 * SECOND);
 	atomic_store(&s->latency_us128, 1234);
 	atomic_store(&s->qps_full_ns, 99);
-	bal_shared_drain(from.shared, 1, true);
+	bal_shared_drain(from.shared, 1, true, 8 * SECOND);
 	atomic_store(&s->qps, 55); /* by the console; the file says none */
 	atomic_store(&from.shared->turn, 17);
 	from.conf.policy = BAL_ROUNDROBIN;
@@ -249,6 +249,7 @@ static void what_is_known_of_a_server_is_kept(void **state)
 	assert_true(bal_shared_up(to.shared, 0) && bal_shared_drained(to.shared, 0));
 	assert_int_equal(atomic_load(&n->transitions), 2);
 	assert_int_equal(bal_shared_down_ns(to.shared, 0, 8 * SECOND), 2 * SECOND);
+	assert_int_equal(atomic_load(&n->drains), 1);
 	assert_int_equal(atomic_load(&n->latency_us128), 1234);
 	assert_int_equal(atomic_load(&n->qps_full_ns), 99);
 	assert_int_equal(atomic_load(&n->qps), 55);
