@@ -171,7 +171,9 @@ static int open_all(struct balancer *b)
 	char text[CONFIG_ERROR_TEXT];
 
 	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)
-		b->worker[i] = worker_new(b->conf, b->shared, b->seed, i, &bad, &err);
+		b->worker[i] = worker_new(b->conf, b->shared, b->seed, i, b->o.io, &bad, &err);
+	if (err < 0 && bad == b->conf->front_n && b->o.io == IO_URING)
+		return fatal("--io io_uring", "", err);
 	if (err < 0) {
 		balancer_say_refused(b->conf, bad, err, text);
 		fprintf(stderr, "Fatal error: %s\n", text);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "io_impl.h"
 #include "socket.h"
 
 #define GRACE_NS INT64_C(1000000000) /* after the last time-out */
@@ -122,22 +123,12 @@ void worker_switch(struct worker *w, struct worker_next *take_next)
 
 /* The sockets that it had. */
 struct before {
-	struct out *out;
+	struct io_out *out;
 	unsigned live_n, front_n, out_n;
 };
 
-static void place(struct worker *w, struct out o, bool watched)
-{
-	struct epoll_event e = { .events = EPOLLIN, .data.u64 = w->out_n };
-
-	o.first = NONE;
-	if (o.fd >= 0)
-		MUST(epoll_ctl(w->epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, o.fd, &e) == 0);
-	w->out[w->out_n++] = o;
-}
-
 /* One of those that it had, below n, at ep. */
-static struct out *find(const struct before *b, unsigned n, const struct ep *ep)
+static struct io_out *find(const struct before *b, unsigned n, const struct ep *ep)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (b->out[i].fd >= 0 && ep_eq(&b->out[i].ep, ep))
@@ -145,32 +136,33 @@ static struct out *find(const struct before *b, unsigned n, const struct ep *ep)
 	return NULL;
 }
 
-static void take_fronts(struct worker *w, const struct worker_next *n, struct before *b)
+static void take_fronts(struct io *io, const struct worker_next *n, struct before *b)
 {
 	const struct bal_conf *to = n->succession->to;
 
 	for (unsigned i = 0; i < to->front_n; i++) {
 		const struct ep *ep = &to->front[i];
-		struct out *had = find(b, b->live_n, ep);
+		struct io_out *had = find(b, b->live_n, ep);
 		if (is_repeated(to, i))
 			continue;
 		MUST((had != NULL) == (n->udp[i] < 0));
 		if (had != NULL) {
-			place(w, *had, true);
+			io_place(io, had, true);
 			had->fd = -1;
 		} else {
-			place(w, (struct out){ .fd = n->udp[i], .wildcard = ip_is_any(&ep->ip),
-			                       .ep = *ep }, false);
+			io_place(io, &(struct io_out){ .fd = n->udp[i], .front = true,
+			                               .wildcard = ip_is_any(&ep->ip), .ep = *ep },
+			         false);
 		}
 	}
-	w->live_n = w->out_n;
+	io->live_n = io->out_n;
 }
 
 /* Answers can leave from one of the fronts as they did from o. */
-static bool replaced(const struct worker *w, const struct out *o)
+static bool replaced(const struct io *io, const struct io_out *o)
 {
-	for (unsigned i = 0; i < w->live_n; i++) {
-		const struct out *l = &w->out[i];
+	for (unsigned i = 0; i < io->live_n; i++) {
+		const struct io_out *l = &io->out[i];
 		if (ep_eq(&l->ep, &o->ep) ||
 		    (l->wildcard && !o->wildcard && l->ep.port == o->ep.port &&
 		     ip_is4(&l->ep.ip) == ip_is4(&o->ep.ip)))
@@ -180,85 +172,88 @@ static bool replaced(const struct worker *w, const struct out *o)
 }
 
 /* Those that nobody listens at any more: for answers that are on their way. */
-static void keep_old_fronts(struct worker *w, struct before *b)
+static void keep_old_fronts(struct io *io, struct before *b)
 {
 	for (unsigned i = 0; i < b->front_n; i++) {
-		struct out *o = &b->out[i];
+		struct io_out *o = &b->out[i];
 		if (o->fd < 0)
 			continue;
-		if (replaced(w, o)) {
-			close(o->fd);
+		if (replaced(io, o)) {
+			io_close(io, o);
 			continue;
 		}
-		if (i < b->live_n)
-			MUST(epoll_ctl(w->epoll, EPOLL_CTL_DEL, o->fd, NULL) == 0);
-		w->out[w->out_n] = *o;
-		w->out[w->out_n++].first = NONE;
+		io_deafen(io, o);
+		io_place(io, o, true);
 	}
-	w->front_n = w->out_n;
+	io->front_n = io->out_n;
 }
 
-static void take_backs(struct worker *w, const struct bal_succession *s, struct before *b)
+static void take_back(struct io *io, const struct bal_server *s, struct io_out *had, bool tell)
+{
+	if (had == NULL) {
+		io_add_back(io, worker_open_back(s, tell), &s->addr);
+		return;
+	}
+	io_place(io, had, true);
+	had->fd = -1;
+}
+
+static void take_backs(struct io *io, const struct bal_succession *s, struct before *b)
 {
 	unsigned n = bal_conf_servers(s->to);
-	struct out **had = calloc(n + 1u, sizeof(*had));
-	struct out *at = b->out + b->front_n;
+	struct io_out **had = calloc(n + 1u, sizeof(*had));
+	struct io_out *at = b->out + b->front_n;
 
 	MUST(had != NULL);
 	for (unsigned i = 0; i < bal_conf_servers(s->from); at += s->from->server[i++].sockets)
 		if (s->server[i] != BAL_GONE)
 			had[s->server[i]] = at;
 	for (unsigned i = 0; i < n; i++)
-		for (unsigned k = 0; k < s->to->server[i].sockets; k++) {
-			bool kept = had[i] != NULL;
-			struct out o = kept ? had[i][k]
-			                    : worker_open_back(&s->to->server[i], k == 0);
-			place(w, o, kept);
-			if (kept)
-				had[i][k].fd = -1;
-		}
+		for (unsigned k = 0; k < s->to->server[i].sockets; k++)
+			take_back(io, &s->to->server[i], had[i] != NULL ? &had[i][k] : NULL,
+			          k == 0);
 	free(had);
 	for (unsigned i = b->front_n; i < b->out_n; i++)
 		if (b->out[i].fd >= 0)
-			close(b->out[i].fd);
+			io_close(io, &b->out[i]);
 }
 
 void worker_take_over(struct worker *w, struct worker_next *n)
 {
 	const struct bal_succession *s = n->succession;
-	struct before b = { w->out, w->live_n, w->front_n, w->out_n };
+	struct io *io = w->io;
+	struct before b = { NULL, io->live_n, io->front_n, io->out_n };
 
 	bal_succeed(n->bal, w->bal, s);
-	free(w->touched);
-	free(w->snapshot.server);
 	w->conf = s->to;
-	worker_take_outs(w, s->to->front_n + w->front_n + bal_ports(s->to) - 1);
-	w->out_n = 0;
-	take_fronts(w, n, &b);
-	keep_old_fronts(w, &b);
-	take_backs(w, s, &b);
+	free(w->snapshot.server);
+	worker_make_snapshot(w);
+	b.out = io_lay_out(io, s->to->front_n + io->front_n + bal_ports(s->to) - 1);
+	take_fronts(io, n, &b);
+	keep_old_fronts(io, &b);
+	take_backs(io, s, &b);
 	free(b.out);
 	tcp_shell_succeed(w->tcp, n->bal, s, n->tcp);
 	host_arena_free(&w->arena);
 	w->arena = n->arena;
 	w->bal = n->bal;
 	w->retire_ns = INT64_MAX;
-	if (w->front_n > w->live_n || s->to->leaving_n > 0)
+	if (io->front_n > io->live_n || s->to->leaving_n > 0)
 		w->retire_ns = host_mono_ns() + s->to->udp_timeout_ns + GRACE_NS;
 }
 
 void worker_retire(struct worker *w)
 {
-	unsigned staying = w->front_n + bal_port(w->conf, w->conf->server_n, 0) - 1;
+	struct io *io = w->io;
+	unsigned staying = io->front_n + bal_port(w->conf, w->conf->server_n, 0) - 1;
 
 	w->retire_ns = INT64_MAX;
-	for (unsigned i = w->live_n; i < w->out_n; i++) {
-		struct out *o = &w->out[i];
-		if (o->fd < 0 || (i >= w->front_n && i < staying))
+	for (unsigned i = io->live_n; i < io->out_n; i++) {
+		struct io_out *o = &io->out[i];
+		if (o->fd < 0 || (i >= io->front_n && i < staying))
 			continue;
-		close(o->fd);
-		o->fd = -1;
-		if (i < w->front_n)
+		io_close(io, o);
+		if (i < io->front_n)
 			o->ep = (struct ep){ 0 };
 	}
 }
