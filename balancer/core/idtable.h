@@ -105,11 +105,11 @@ void idt_pass(struct idtable *t);
 /* Ends an outstanding query of server; its ID is free again. O(1). */
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
 /*
- * For reloads: to, which is fresh, takes over what is out or held in from, each under its ID, in its
- * order, passed or not. server: by server of from the one of to, which has as many sockets;
- * UINT16_MAX: what is out to it is gone. from keeps its list, from idt_oldest on along newer, but in
- * older is now where the query is in to: a reference, IDT_NONE when it is gone. Nothing else may be
- * done with from after. Returns how many are gone. O(what is out + sockets).
+ * For reloads: to, which is fresh, takes over what is out or held in from, each under its ID, in
+ * its order, passed or not. server: by server of from the one of to, which has as many sockets;
+ * UINT16_MAX: what is out to it is gone. from keeps its list, from its oldest on along newer, but
+ * in older is now where the query is in to: a reference, IDT_NONE when it is gone. Nothing else may
+ * be done with from after. Returns how many are gone. O(what is out + sockets).
  */
 uint32_t idt_move(struct idtable *to, struct idtable *from, const uint16_t *server);
 /*

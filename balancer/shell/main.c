@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "balancer.h"
@@ -133,6 +134,9 @@ static void print_counters(struct balancer *b)
 
 /* ---- the run ---- */
 
+/* How often an address that is in use is tried again, every so many ns. */
+enum { BIND_TRIES = 50, BIND_WAIT_NS = 20000000 };
+
 /* With SO_REUSEPORT two balancers could share an address unseen: first see that it is free. */
 static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 {
@@ -151,6 +155,19 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
+/* The kernel may need a moment for the sockets of a process that has just ended (io_uring). */
+static int wait_for_fronts(const struct bal_conf *conf, unsigned *bad)
+{
+	const struct timespec moment = { .tv_nsec = BIND_WAIT_NS };
+	int err = check_fronts(conf, bad);
+
+	for (unsigned i = 0; err == -EADDRINUSE && i < BIND_TRIES; i++) {
+		nanosleep(&moment, NULL);
+		err = check_fronts(conf, bad);
+	}
+	return err;
+}
+
 void balancer_say_refused(const struct bal_conf *conf, unsigned bad, int err,
                           char text[CONFIG_ERROR_TEXT])
 {
@@ -167,7 +184,7 @@ void balancer_say_refused(const struct bal_conf *conf, unsigned bad, int err,
 static int open_all(struct balancer *b)
 {
 	unsigned bad = 0;
-	int err = check_fronts(b->conf, &bad);
+	int err = wait_for_fronts(b->conf, &bad);
 	char text[CONFIG_ERROR_TEXT];
 
 	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)

@@ -178,8 +178,9 @@ static void forget(unsigned i)
 static unsigned serial_of(const struct dgram *d)
 {
 	for (unsigned i = 0; i < udp_n; i++)
-		if (udp[i].d.len == d->len && memcmp(udp[i].bytes + 2, d->data + 2, d->len - 2u) == 0
-		    && copies(udp[i].serial) == 1 && !answered[udp[i].serial])
+		if (udp[i].d.len == d->len && copies(udp[i].serial) == 1 &&
+		    memcmp(udp[i].bytes + 2, d->data + 2, d->len - 2u) == 0 &&
+		    !answered[udp[i].serial])
 			return i;
 	fail_msg("a second try of nobody's query");
 	return 0;
@@ -357,7 +358,8 @@ static void reload(uint64_t seed)
 	assert_int_equal(bal_tcp_outstanding(new->b), tcp_was);
 	assert_int_equal(bal_timeouts(new->b), lost + ended);
 	assert_int_equal(outstanding(old->shared, &old->conf), 0);
-	assert_int_equal(outstanding(new->shared, &new->conf), (int)(bal_outstanding(new->b) + tcp_was));
+	assert_int_equal(outstanding(new->shared, &new->conf),
+	                 (int)(bal_outstanding(new->b) + tcp_was));
 	forget_ended();
 	renumber(&s);
 	use(new);
