@@ -86,8 +86,12 @@ static void move_queries(struct bal *to, struct bal *from, const struct bal_succ
 		if (is == IDT_NONE)
 			continue;
 		move_again(to, from, was, is);
+		struct idt_query *q = &to->out.server[is >> 16].query[is & 0xffff];
+		q->pool = s->pool[q->pool] & (BAL_POOLS_MAX - 1u);
+		late_move_asked(&to->late, is >> 16, is & 0xffff, &from->late, was >> 16,
+		                was & 0xffff);
 		cache_move(&to->cache, is >> 16, is & 0xffff, &from->cache, was >> 16,
-		           was & 0xffff);
+		           was & 0xffff, s->pool);
 	}
 }
 
@@ -107,6 +111,17 @@ static void move_counts(struct bal *to, const struct bal *from, const struct bal
 	}
 }
 
+static void move_pool_counts(struct bal *to, const struct bal *from,
+                             const struct bal_succession *s)
+{
+	for (unsigned i = 0; i < bal_pools(from->conf); i++) {
+		struct bal_pool_counts *c = &to->cache.counts[s->pool[i]];
+		c->hits += from->cache.counts[i].hits;
+		c->misses += from->cache.counts[i].misses;
+		c->not_cached += from->cache.counts[i].not_cached;
+	}
+}
+
 void bal_succeed(struct bal *to, struct bal *from, const struct bal_succession *s)
 {
 	MUST(from->conf == s->from && to->conf == s->to);
@@ -119,14 +134,15 @@ void bal_succeed(struct bal *to, struct bal *from, const struct bal_succession *
 	to->timeouts = from->timeouts;
 	to->counts = from->counts;
 	to->gone = from->gone;
-	to->cache.misses = from->cache.misses;
-	to->cache.not_cached = from->cache.not_cached;
+	to->rules.random = from->rules.random;
+	move_pool_counts(to, from, s);
+	late_move(&to->late, &from->late);
 	move_counts(to, from, s);
 	move_queries(to, from, s);
 	if (to->tcp == NULL)
 		return;
 	for (uint32_t slot = 0; slot < btcp_slots(from->tcp); slot++)
-		cache_move_tcp(&to->cache, &from->cache, slot);
+		cache_move_tcp(&to->cache, &from->cache, slot, s->pool);
 	btcp_succeed(to->tcp, from->tcp, s);
 }
 

@@ -180,6 +180,7 @@ static uint32_t adopt(struct idtable *t, const struct idt_query *q, unsigned ser
 
 	memcpy(own, q, offsetof(struct idt_query, name) + q->name_len);
 	own->edns = q->edns;
+	own->pool = q->pool;
 	return (uint32_t)server << 16 | slot;
 }
 

@@ -61,6 +61,14 @@ static void match_fronts(struct bal_succession *p)
 	}
 }
 
+static void match_pools(struct bal_succession *p)
+{
+	for (unsigned i = 0; i < bal_pools(p->from); i++) {
+		int is = bal_pool_find(p->to, bal_pool_name(p->from, i));
+		p->pool[i] = (uint8_t)(is < 0 ? 0 : is);
+	}
+}
+
 int bal_succession_plan(struct bal_succession *s, const struct bal_conf *from,
                         const struct bal_shared *shared, struct bal_conf *to,
                         struct bal_server *server)
@@ -70,10 +78,12 @@ int bal_succession_plan(struct bal_succession *s, const struct bal_conf *from,
 	to->server = server;
 	to->leaving_n = 0;
 	to->tcp.conns = from->tcp.conns;
+	to->late = from->late || (from->rules != NULL && from->rules->delays);
 	if (to->max_outstanding < from->max_outstanding)
 		to->max_outstanding = from->max_outstanding;
 	match_servers(s);
 	match_fronts(s);
+	match_pools(s);
 	for (unsigned i = 0; i < bal_conf_servers(from); i++) {
 		if (s->server[i] != BAL_GONE ||
 		    (bal_conf_servers(to) > 0 && !has_work(s, shared, i)))
@@ -88,10 +98,10 @@ int bal_succession_plan(struct bal_succession *s, const struct bal_conf *from,
 
 /* ---- what workers share ---- */
 
-#define COPY(field) \
-	atomic_store_explicit(&to->field, \
-	                      atomic_load_explicit(&from->field, memory_order_relaxed), \
+#define COPY_TO(to, from) \
+	atomic_store_explicit(&(to), atomic_load_explicit(&(from), memory_order_relaxed), \
 	                      memory_order_relaxed)
+#define COPY(field) COPY_TO(to->field, from->field)
 
 static void copy_server(struct bal_shared_server *to, const struct bal_shared_server *from,
                         const struct bal_server *was, const struct bal_server *is)
@@ -113,7 +123,11 @@ static void copy_server(struct bal_shared_server *to, const struct bal_shared_se
 void bal_shared_succeed(struct bal_shared *to, const struct bal_shared *from,
                         const struct bal_succession *s)
 {
-	COPY(turn);
+	for (unsigned i = 0; i < bal_pools(s->from); i++)
+		if (bal_pool_find(s->to, bal_pool_name(s->from, i)) >= 0)
+			COPY_TO(to->pool[s->pool[i]].turn, from->pool[i].turn);
+	if (s->to->rules != NULL && s->from->rules != NULL)
+		limits_succeed(to->limit, s->to->rules, from->limit, s->from->rules);
 	for (unsigned i = 0; i < s->to->server_n; i++)
 		if (s->heir[i] != BAL_GONE)
 			copy_server(&to->server[i], &from->server[s->heir[i]],
@@ -130,5 +144,14 @@ void bal_shared_follow(struct bal_shared *from, const struct bal_shared *to,
 
 bool bal_shared_same_cache(const struct bal_conf *from, const struct bal_conf *to)
 {
-	return from->cache.entries == to->cache.entries;
+	if (bal_pools(from) != bal_pools(to))
+		return false;
+	for (unsigned i = 0; i < bal_pools(from); i++) {
+		unsigned a = from->pool_n > 0 ? from->pool[i].shares : 0;
+		unsigned b = to->pool_n > 0 ? to->pool[i].shares : 0;
+		if (a != b || strcmp(bal_pool_name(from, i), bal_pool_name(to, i)) != 0 ||
+		    bal_pool_cache(from, i)->entries != bal_pool_cache(to, i)->entries)
+			return false;
+	}
+	return true;
 }

@@ -27,6 +27,8 @@ struct bal_succession {
 	/* by server of to, leaving ones left out: whose health, latency and counters it goes on
 	 * with, an index of from's below its server_n; BAL_GONE: it is new */
 	uint16_t *heir;
+	/* by pool of from: the pool of to of the same name; 0, the default one: there is none */
+	uint8_t pool[BAL_POOLS_MAX];
 	/* by front of from: the front of to at the same address; BAL_GONE: nobody listens there */
 	uint16_t *front;
 };
@@ -47,7 +49,7 @@ void bal_shared_succeed(struct bal_shared *to, const struct bal_shared *from,
 /* Who is up, for workers that still look at from. O(servers). */
 void bal_shared_follow(struct bal_shared *from, const struct bal_shared *to,
                        const struct bal_succession *s);
-/* True when to's packet cache may be from's. */
+/* True when to's packet caches may be from's: the same pools have caches of the same size. */
 bool bal_shared_same_cache(const struct bal_conf *from, const struct bal_conf *to);
 
 /*

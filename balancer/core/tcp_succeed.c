@@ -50,8 +50,11 @@ static void move_servers(struct tcp *to, struct tcp *from, const struct bal_succ
 		if (s->server[i] != BAL_GONE)
 			to->server[s->server[i]] = from->server[i];
 	for (uint32_t i = 0; i < to->query_touched; i++)
-		if (to->query[i].server_conn != 0) /* else the place is free */
+		if (to->query[i].server_conn != 0) { /* else the place is free */
 			to->query[i].server = s->server[to->query[i].server];
+			to->query[i].q.pool =
+				s->pool[to->query[i].q.pool] & (BAL_POOLS_MAX - 1u);
+		}
 }
 
 static void count_outstanding(struct bal_shared *sh, unsigned server, int32_t n)

@@ -158,8 +158,8 @@ static int prepare(struct balancer *b, struct reload *r, char error[CONFIG_ERROR
 		snprintf(error, CONFIG_ERROR_TEXT, "no memory: %s", strerror(-err));
 		return err;
 	}
-	if (r->keeps_packets)
-		r->shared->packets = b->shared->packets;
+	for (unsigned i = 0; r->keeps_packets && i < bal_pools(b->conf); i++)
+		r->shared->pool[i].packets = b->shared->pool[i].packets;
 	err = prepare_workers(b, r, error);
 	if (err < 0) {
 		host_arena_free(&r->arena);

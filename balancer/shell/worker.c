@@ -23,7 +23,10 @@ enum {
 
 /* ---- the loop ---- */
 
-/* What time alone makes: SERVFAIL at time-outs. What finds no room here comes at the next pass. */
+/*
+ * What time alone makes: delayed answers, SERVFAIL at time-outs. What finds no room here comes at
+ * the next pass, which is at once.
+ */
 static void poll_core(struct worker *w)
 {
 	struct io *io = w->io;
@@ -66,6 +69,11 @@ static void answer_counts(struct worker *w)
 	w->snapshot.counts = *bal_counts(w->bal);
 	for (unsigned i = 0; i < w->conf->server_n; i++)
 		w->snapshot.server[i] = *bal_server_counts(w->bal, i);
+	for (unsigned i = 0; i < bal_pools(w->conf); i++)
+		w->snapshot.pool[i] = bal_pool_counts(w->bal, i);
+	for (unsigned c = 0; w->conf->rules != NULL && c < BAL_CHAINS; c++)
+		for (unsigned i = 0; i < w->conf->rules->chain[c].n; i++)
+			w->snapshot.matches[c][i] = bal_matches(w->bal, c, i);
 	sem_post(&w->answered);
 }
 
@@ -197,10 +205,26 @@ static void open_backs(struct worker *w, bool tell)
 			            &w->conf->server[s].addr);
 }
 
+void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf)
+{
+	for (unsigned i = 0; conf->rules != NULL && i < BAL_CHAINS; i++) {
+		c->matches[i] = calloc(conf->rules->chain[i].n + 1u, sizeof(*c->matches[i]));
+		MUST(c->matches[i] != NULL);
+	}
+}
+
 void worker_make_snapshot(struct worker *w)
 {
+	for (unsigned i = 0; i < BAL_CHAINS; i++) {
+		free(w->snapshot.matches[i]);
+		w->snapshot.matches[i] = NULL;
+	}
+	free(w->snapshot.server);
+	free(w->snapshot.pool);
 	w->snapshot.server = calloc(w->conf->server_n + 1u, sizeof(*w->snapshot.server));
-	MUST(w->snapshot.server != NULL);
+	w->snapshot.pool = calloc(bal_pools(w->conf), sizeof(*w->snapshot.pool));
+	MUST(w->snapshot.server != NULL && w->snapshot.pool != NULL);
+	worker_take_matches(&w->snapshot, w->conf);
 }
 
 static int take_memory(struct worker *w, const struct bal_conf *conf)
@@ -275,6 +299,7 @@ static void add_message_counts(struct bal_counts *to, const struct bal_counts *f
 	for (unsigned i = 0; i < COUNT_OF(to->rcode); i++)
 		to->rcode[i] += from->rcode[i];
 	to->rd_queries += from->rd_queries;
+	to->not_delayed += from->not_delayed;
 	to->servfail_responses += from->servfail_responses;
 	to->took_us += from->took_us;
 }
@@ -301,6 +326,14 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 		c->server[i].queries += w->snapshot.server[i].queries;
 		c->server[i].responses += w->snapshot.server[i].responses;
 		c->server[i].timeouts += w->snapshot.server[i].timeouts;
+	}
+	for (unsigned k = 0; c->matches[0] != NULL && k < BAL_CHAINS; k++)
+		for (unsigned i = 0; i < w->conf->rules->chain[k].n; i++)
+			c->matches[k][i] += w->snapshot.matches[k][i];
+	for (unsigned i = 0; c->pool != NULL && i < bal_pools(w->conf); i++) {
+		c->pool[i].hits += w->snapshot.pool[i].hits;
+		c->pool[i].misses += w->snapshot.pool[i].misses;
+		c->pool[i].not_cached += w->snapshot.pool[i].not_cached;
 	}
 }
 

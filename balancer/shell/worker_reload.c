@@ -226,7 +226,6 @@ void worker_take_over(struct worker *w, struct worker_next *n)
 
 	bal_succeed(n->bal, w->bal, s);
 	w->conf = s->to;
-	free(w->snapshot.server);
 	worker_make_snapshot(w);
 	b.out = io_lay_out(io, s->to->front_n + io->front_n + bal_ports(s->to) - 1);
 	take_fronts(io, n, &b);
