@@ -126,12 +126,8 @@ static int stop(lua_State *l)
 
 static int reload(lua_State *l)
 {
-	struct command *c = command_of(l);
-
-	if (c->admin->reload == NULL)
-		return luaL_error(l, "reload: not here");
-	c->admin->reload(c->admin->arg);
-	fprintf(c->to, "Reloading the configuration: what comes of it is in the log\n");
+	command_of(l)->admin->reload(command_of(l)->admin->arg);
+	fputs("Reloading the configuration: what comes of it is in the log\n", command_of(l)->to);
 	return 0;
 }
 
@@ -416,10 +412,9 @@ static void register_file_only(lua_State *l)
 static int fill(lua_State *l)
 {
 	static const luaL_Reg functions[] = {
-		{ "print", print }, { "showVersion", show_version },
+		{ "print", print }, { "reload", reload }, { "showVersion", show_version },
 		{ "showServerPolicy", show_policy }, { "topQueries", top_queries },
-		{ "shutdown", stop }, { "reload", reload },
-		{ "getServer", get_server }, { "getServers", get_servers },
+		{ "shutdown", stop }, { "getServer", get_server }, { "getServers", get_servers },
 		{ "makeKey", make_key }, { "hashPassword", hash_password },
 	};
 	static const char *const policies[] = {

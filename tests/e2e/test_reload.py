@@ -24,7 +24,7 @@ class Both:
     """A server over UDP and TCP. hold: it keeps what it is asked, until let_go()."""
 
     def __init__(self, the_lab):
-        self.udp = the_lab.backend()
+        self.udp = the_lab.backend("127.0.0.1", free_port())
         self.tcp = TcpBackend(port=self.udp.port)
         the_lab.parts.append(self.tcp)
 

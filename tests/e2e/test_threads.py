@@ -28,7 +28,7 @@ class Recording(Backend):
 
 
 def test_everything_at_once(lab):
-    backends = [Recording(), Recording(), Recording()]
+    backends = [Recording("127.0.0.1", free_port()) for _ in range(3)]
     lab.parts.extend(backends)
     for b in backends:
         lab.parts.append(TcpBackend(port=b.port))

@@ -239,7 +239,7 @@ static void what_is_known_of_a_server_is_kept(void **state)
 	atomic_store(&s->qps_full_ns, 99);
 	bal_shared_drain(from.shared, 1, true, 8 * SECOND);
 	atomic_store(&s->qps, 55); /* by the console; the file says none */
-	atomic_store(&from.shared->turn, 17);
+	atomic_store(&from.shared->pool[0].turn, 17);
 	from.conf.policy = BAL_ROUNDROBIN;
 	conf_of(&to, "bx");
 	struct bal_succession p = plan(&from, &to);
@@ -253,7 +253,7 @@ static void what_is_known_of_a_server_is_kept(void **state)
 	assert_int_equal(atomic_load(&n->latency_us128), 1234);
 	assert_int_equal(atomic_load(&n->qps_full_ns), 99);
 	assert_int_equal(atomic_load(&n->qps), 55);
-	assert_int_equal(atomic_load(&to.shared->turn), 17);
+	assert_int_equal(atomic_load(&to.shared->pool[0].turn), 17);
 	assert_false(bal_shared_up(to.shared, 1)); /* new: down until it has answered */
 	assert_int_equal(atomic_load(&n->outstanding), 0); /* the workers bring that */
 	to.server[0].qps = 9; /* the file says otherwise than before: that counts */
