@@ -32,36 +32,59 @@ static bool is_spare(const struct again *a, unsigned server, uint32_t slot)
 /* Without what again.h keeps, a query that is out twice would be answered twice. */
 static void end_second_tries(struct bal *b)
 {
-	uint32_t next;
-
-	for (uint32_t ref = b->out.oldest; ref != IDT_NONE; ref = next) {
-		unsigned server = ref >> 16;
-		struct idt_query *q = &b->out.server[server].query[ref & 0xffff];
-		next = q->newer;
-		if (is_spare(&b->again, server, ref & 0xffff))
-			end_unanswered(b, server, q);
+	for (unsigned i = 0; i < b->out.queue_n; i++) {
+		uint32_t next;
+		for (uint32_t ref = b->out.queue[i].oldest; ref != IDT_NONE; ref = next) {
+			unsigned server = ref >> 16;
+			struct idt_query *q = &b->out.server[server].query[ref & 0xffff];
+			next = q->newer;
+			if (is_spare(&b->again, server, ref & 0xffff))
+				end_unanswered(b, server, q);
+		}
 	}
 }
 
 /* ---- what is out over UDP ---- */
 
-/* Where the query in a place of from has gone: a reference, or IDT_NONE. */
-static uint32_t moved(const struct idtable *from, uint32_t ref)
+static uint32_t moved(const struct idtable *from, uint32_t was)
 {
-	return from->server[ref >> 16].query[ref & 0xffff].older;
+	return from->server[was >> 16].query[was & 0xffff].older;
 }
 
-static void move_again(struct bal *to, const struct bal *from, uint32_t was, uint32_t is)
+/* Of two tries of a query, the second to be moved finds where the first has gone. */
+static void move_again(struct bal *to, struct bal *from, uint32_t was, uint32_t is)
 {
 	if (to->again.kept == NULL || from->again.kept == NULL)
 		return;
-	const struct again_kept *k = again_at(&from->again, was >> 16, was & 0xffff);
+	struct again_kept *k = again_at(&from->again, was >> 16, was & 0xffff);
 	struct again_kept *own = again_at(&to->again, is >> 16, is & 0xffff);
-	uint32_t twin = k->twin != 0 ? moved(&from->out, k->twin - 1) : IDT_NONE;
-	own->twin = twin != IDT_NONE ? twin + 1 : 0;
+	uint32_t twin = k->twin - 1, twin_is;
+	own->twin = 0;
 	own->over = k->over;
 	own->len = k->len;
 	memcpy(own->data, k->data, k->len);
+	if (k->twin == 0)
+		return;
+	k->twin = 0;
+	if (again_at(&from->again, twin >> 16, twin & 0xffff)->twin != 0)
+		return; /* it is still to be moved */
+	twin_is = moved(&from->out, twin);
+	if (twin_is == IDT_NONE)
+		return;
+	own->twin = twin_is + 1;
+	again_at(&to->again, twin_is >> 16, twin_is & 0xffff)->twin = is + 1;
+}
+
+static void move_query(struct bal *to, struct bal *from, const struct bal_succession *s,
+                       uint32_t was, uint32_t is)
+{
+	struct idt_query *q = &to->out.server[is >> 16].query[is & 0xffff];
+
+	q->pool = s->pool[q->pool] & (BAL_POOLS_MAX - 1u);
+	move_again(to, from, was, is);
+	late_move_asked(&to->late, is >> 16, is & 0xffff, &from->late, was >> 16, was & 0xffff);
+	cache_move(&to->cache, is >> 16, is & 0xffff, &from->cache, was >> 16, was & 0xffff,
+	           s->pool);
 }
 
 static void count_outstanding(const struct bal *b, int32_t sign)
@@ -74,25 +97,20 @@ static void count_outstanding(const struct bal *b, int32_t sign)
 
 static void move_queries(struct bal *to, struct bal *from, const struct bal_succession *s)
 {
-	uint32_t gone = idt_move(&to->out, &from->out, s->server);
+	uint32_t was;
 
-	to->timeouts += gone;
-	to->gone.timeouts += gone;
+	idt_move_held(&to->out, &from->out, s->server);
+	while (idt_move_one(&to->out, &from->out, s->server, &was)) {
+		uint32_t is = moved(&from->out, was);
+		bool gone = is == IDT_NONE;
+		to->timeouts += gone;
+		to->gone.timeouts += gone;
+		if (!gone)
+			move_query(to, from, s, was, is);
+	}
+	idt_moved(&to->out);
 	count_outstanding(from, -1);
 	count_outstanding(to, 1);
-	for (uint32_t was = from->out.oldest; was != IDT_NONE;
-	     was = from->out.server[was >> 16].query[was & 0xffff].newer) {
-		uint32_t is = moved(&from->out, was);
-		if (is == IDT_NONE)
-			continue;
-		move_again(to, from, was, is);
-		struct idt_query *q = &to->out.server[is >> 16].query[is & 0xffff];
-		q->pool = s->pool[q->pool] & (BAL_POOLS_MAX - 1u);
-		late_move_asked(&to->late, is >> 16, is & 0xffff, &from->late, was >> 16,
-		                was & 0xffff);
-		cache_move(&to->cache, is >> 16, is & 0xffff, &from->cache, was >> 16,
-		           was & 0xffff, s->pool);
-	}
 }
 
 /* ---- all of it ---- */

@@ -14,7 +14,8 @@ static bool same_server(const struct bal_server *a, const struct bal_server *b)
 /* Its sockets can go on as b's. */
 static bool same_sockets(const struct bal_server *a, const struct bal_server *b)
 {
-	return a->sockets == b->sockets;
+	return a->sockets == b->sockets && ip_eq(&a->from, &b->from) &&
+	       strcmp(a->from_interface, b->from_interface) == 0;
 }
 
 /* The first server of from that is s and that nobody has gone on as; BAL_GONE: there is none. */

@@ -21,6 +21,12 @@ enum {
 #define REST_NS INT64_C(2000000000) /* and not sooner */
 #define ASKED UINT64_MAX            /* event: somebody wants the counts, or a reload waits */
 
+/* An answer that came over TCP to a query that came over UDP. */
+static void send_datagram(void *of, const struct dgram *d)
+{
+	io_send_one(((struct worker *)of)->io, d);
+}
+
 /* ---- the loop ---- */
 
 /*
@@ -183,26 +189,29 @@ static int open_fronts(struct worker *w, unsigned *bad)
 	return 0;
 }
 
-/* One that fails (no route, no more files) is told of, and tried again when it is needed. */
-int worker_open_back(const struct bal_server *s, bool tell)
+const _Atomic uint32_t *worker_changes(const struct worker *w, const struct bal_server *s)
 {
-	int fd = socket_back(&s->addr);
+	return s->reconnect ? &w->shared->server[s - w->conf->server].transitions : NULL;
+}
+
+/* One that fails (no route, no more files) is told of, and tried again when it is needed. */
+void worker_open_back(struct worker *w, const struct bal_server *s, bool tell)
+{
+	int fd = socket_back(s);
 	char text[EP_TEXT];
 
 	if (fd < 0 && tell) {
 		ep_format(&s->addr, text);
 		fprintf(stderr, "can't open a socket to %s: %s\n", text, strerror(-fd));
 	}
-	return fd < 0 ? -1 : fd;
+	io_add_back(w->io, fd < 0 ? -1 : fd, s, worker_changes(w, s));
 }
 
 static void open_backs(struct worker *w, bool tell)
 {
 	for (unsigned s = 0; s < w->conf->server_n; s++)
 		for (unsigned k = 0; k < w->conf->server[s].sockets; k++)
-			io_add_back(w->io,
-			            worker_open_back(&w->conf->server[s], tell && k == 0),
-			            &w->conf->server[s].addr);
+			worker_open_back(w, &w->conf->server[s], tell && k == 0);
 }
 
 void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf)
@@ -242,6 +251,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 
 	MUST(w != NULL);
 	w->conf = conf;
+	w->shared = shared;
 	*bad = conf->front_n;
 	*err = take_memory(w, conf);
 	if (*err < 0)
@@ -254,7 +264,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	     sem_init(&w->switched, 0, 0) == 0);
 	w->retire_ns = w->rest_ns = INT64_MAX;
 	net_watch(w->epoll, w->asked, ASKED);
-	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
+	w->tcp = tcp_shell_new(conf, w->bal, w->epoll, send_datagram, w);
 	w->io = io_new(conf->front_n + bal_ports(conf) - 1, w->epoll, choice, err);
 	if (w->io == NULL)
 		return NULL; /* the program ends: nothing to give back */

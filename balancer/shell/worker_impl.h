@@ -14,6 +14,7 @@
 
 struct worker {
 	const struct bal_conf *conf;
+	const struct bal_shared *shared;
 	struct bal *bal;
 	struct io *io;
 	struct tcp_shell *tcp;
@@ -34,6 +35,7 @@ struct worker {
 /* A reload, made ready by another thread: worker_reload.c. */
 struct worker_next {
 	const struct bal_succession *succession;
+	struct bal_shared *shared;
 	struct arena arena;
 	struct bal *bal;
 	int *udp, *tcp;                 /* by front: sockets at new addresses; -1: none */
@@ -43,8 +45,10 @@ struct worker_next {
 void worker_take_over(struct worker *w, struct worker_next *next);
 /* Closes what a reload took away, when it is time. */
 void worker_retire(struct worker *w);
-/* A socket to a server, or -1. tell: say so on stderr if it can't be opened; it is tried again. */
-int worker_open_back(const struct bal_server *s, bool tell);
+/* Adds a socket to a server. tell: say so on stderr if it can't be opened; it is tried again. */
+void worker_open_back(struct worker *w, const struct bal_server *s, bool tell);
+/* What says that a server of w->conf wants fresh sockets; NULL: it never does. */
+const _Atomic uint32_t *worker_changes(const struct worker *w, const struct bal_server *s);
 /* Room for the snapshot of w->conf. */
 void worker_make_snapshot(struct worker *w);
 

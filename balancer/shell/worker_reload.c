@@ -88,6 +88,7 @@ struct worker_next *worker_prepare(const struct bal_succession *s, struct bal_sh
 		return NULL;
 	}
 	n->succession = s;
+	n->shared = shared;
 	n->udp = malloc((fronts + 1u) * sizeof(*n->udp));
 	n->tcp = malloc((fronts + 1u) * sizeof(*n->tcp));
 	MUST(n->udp != NULL && n->tcp != NULL);
@@ -188,17 +189,19 @@ static void keep_old_fronts(struct io *io, struct before *b)
 	io->front_n = io->out_n;
 }
 
-static void take_back(struct io *io, const struct bal_server *s, struct io_out *had, bool tell)
+static void take_back(struct worker *w, const struct bal_server *s, struct io_out *had, bool tell)
 {
 	if (had == NULL) {
-		io_add_back(io, worker_open_back(s, tell), &s->addr);
+		worker_open_back(w, s, tell);
 		return;
 	}
-	io_place(io, had, true);
+	had->server = s;
+	had->changes = worker_changes(w, s);
+	io_place(w->io, had, true);
 	had->fd = -1;
 }
 
-static void take_backs(struct io *io, const struct bal_succession *s, struct before *b)
+static void take_backs(struct worker *w, const struct bal_succession *s, struct before *b)
 {
 	unsigned n = bal_conf_servers(s->to);
 	struct io_out **had = calloc(n + 1u, sizeof(*had));
@@ -210,12 +213,12 @@ static void take_backs(struct io *io, const struct bal_succession *s, struct bef
 			had[s->server[i]] = at;
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned k = 0; k < s->to->server[i].sockets; k++)
-			take_back(io, &s->to->server[i], had[i] != NULL ? &had[i][k] : NULL,
+			take_back(w, &s->to->server[i], had[i] != NULL ? &had[i][k] : NULL,
 			          k == 0);
 	free(had);
 	for (unsigned i = b->front_n; i < b->out_n; i++)
 		if (b->out[i].fd >= 0)
-			io_close(io, &b->out[i]);
+			io_close(w->io, &b->out[i]);
 }
 
 void worker_take_over(struct worker *w, struct worker_next *n)
@@ -226,11 +229,12 @@ void worker_take_over(struct worker *w, struct worker_next *n)
 
 	bal_succeed(n->bal, w->bal, s);
 	w->conf = s->to;
+	w->shared = n->shared;
 	worker_make_snapshot(w);
 	b.out = io_lay_out(io, s->to->front_n + io->front_n + bal_ports(s->to) - 1);
 	take_fronts(io, n, &b);
 	keep_old_fronts(io, &b);
-	take_backs(io, s, &b);
+	take_backs(w, s, &b);
 	free(b.out);
 	tcp_shell_succeed(w->tcp, n->bal, s, n->tcp);
 	host_arena_free(&w->arena);
