@@ -15,7 +15,7 @@ static void end_unanswered(struct bal *b, unsigned server, struct idt_query *q)
 	b->timeouts++;
 }
 
-/* Whether a query over UDP is out for its server alone, or another try of it is out that stays. */
+/* Whether a query over UDP is out for its server alone, or its second try is out, which stays. */
 static bool is_spare(const struct again *a, unsigned server, uint32_t slot)
 {
 	struct again_kept *k = again_at(a, server, slot);
@@ -23,7 +23,7 @@ static bool is_spare(const struct again *a, unsigned server, uint32_t slot)
 
 	if (k->over)
 		return true;
-	if (k->twin == 0)
+	if (k->twin == 0 || k->len == 0)
 		return false;
 	again_at(a, twin >> 16, twin & 0xffff)->twin = 0;
 	return true;

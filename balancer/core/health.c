@@ -1,47 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Probes, their timers and what their results mean; see health.h. */
-#include "health.h"
+#include "health_impl.h"
 
 #include <string.h>
 
-#include "lib/drbg.h"
-#include "lib/heap.h"
-#include "succeed.h"
-
-struct probe {
-	int64_t until_ns;       /* fails then */
-	uint32_t conn;          /* its number, from 1 */
-	uint16_t id;
-};
-
-/* One server's check. */
-struct target {
-	struct probe *pending;  /* oldest first */
-	unsigned pending_n, pending_cap;
-	uint32_t last_conn;
-	uint32_t failures;      /* in a row, while up */
-	uint32_t successes;     /* in a row, while down */
-	uint32_t lost;          /* lazy: probes since it is down, or since its last success */
-	bool suspect;           /* lazy: up, and probed because queries fail */
-	enum bal_check_mode mode;
-	bool spread;            /* the probe after the first, which sets the phase, is planned */
-	bool due;               /* defects alone look at it: its next probe is planned */
-	bool known, up;
-	bool told, told_up;     /* what health_next_change has said */
-	bool queued;            /* stands in the queue of changes */
-	int64_t changed_ns;
-};
-
-struct health {
-	const struct bal_conf *conf;
-	struct bal_shared *shared;
-	struct target *target;
-	unsigned unknown_n;     /* servers in auto mode without a result */
-	unsigned queue_first, queue_n;
-	uint16_t *queue;        /* ring of servers that have changed, each at most once */
-	struct heap timers;     /* what: server << 32 | conn; conn 0: a probe is due */
-	struct drbg random;
-};
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -493,75 +455,19 @@ void health_set_state(struct health *h, int64_t now_ns, unsigned server, bool up
 	prune(h);
 }
 
-/* Answers to probes of one are answers to probes of the other. */
-static bool same_probe(const struct bal_check *a, const struct bal_check *b)
+void health_plan(struct health *h, int64_t t_ns, unsigned server, uint32_t conn)
 {
-	return a->tcp == b->tcp && a->lazy.on == b->lazy.on && a->type == b->type && a->class == b->class && a->set_cd == b->set_cd &&
-	       dns_name_eq(a->name, a->name_len, b->name, b->name_len);
+	plan(h, t_ns, server, conn);
 }
 
-/* When the next probe of server is due; INT64_MAX: none is planned. */
-static int64_t planned(const struct health *h, unsigned server)
+void health_drop_timers(struct health *h, unsigned server)
 {
-	int64_t due_ns = INT64_MAX;
-
-	for (size_t i = 0; i < h->timers.n; i++)
-		if (h->timers.item[i].what == (uint64_t)server << 32)
-			due_ns = h->timers.item[i].t_ns;
-	return due_ns;
-}
-
-/* The newest of from's probes that are out and t has room for, and its timers. */
-static void take_probes(struct health *h, unsigned server, const struct target *from,
-                        int64_t due_ns, int64_t now_ns)
-{
-	const struct bal_check *c = &h->conf->server[server].check;
-	struct target *t = &h->target[server];
-	unsigned n = from->pending_n < t->pending_cap ? from->pending_n : t->pending_cap;
-
-	memcpy(t->pending, from->pending + (from->pending_n - n), n * sizeof(*t->pending));
-	t->pending_n = n;
-	for (unsigned i = 0; i < n; i++)
-		plan(h, t->pending[i].until_ns, server, t->pending[i].conn);
-	plan(h, c->lazy.on ? due_ns : least(due_ns, now_ns + c->interval_ns), server, 0);
-}
-
-static void succeed(struct health *h, unsigned server, const struct health *from, unsigned was,
-                    int64_t now_ns)
-{
-	const struct bal_check *c = &h->conf->server[server].check;
-	const struct bal_check *old = &from->conf->server[was].check;
-	const struct target *o = &from->target[was];
-	struct target *t = &h->target[server];
-	struct target fresh = *t;
-
 	drop_timers(h, server, true);
-	h->unknown_n -= t->mode == BAL_CHECK_AUTO;
-	*t = *o;
-	t->pending = fresh.pending;
-	t->pending_cap = fresh.pending_cap;
-	t->pending_n = 0;
-	t->failures = o->failures < c->max_failures ? o->failures : c->max_failures - 1;
-	t->successes = o->successes < c->rise ? o->successes : c->rise - 1;
-	t->queued = false;
-	t->suspect = t->suspect && c->lazy.on;
-	h->unknown_n += t->mode == BAL_CHECK_AUTO && !t->known;
-	if (t->mode == BAL_CHECK_AUTO && same_probe(c, old))
-		take_probes(h, server, o, planned(from, was), now_ns);
-	else if (t->mode == BAL_CHECK_AUTO)
-		plan(h, now_ns, server, 0);
-	if (c->mode != old->mode)
-		health_set_mode(h, now_ns, server, c->mode);
 }
 
-void health_succeed(struct health *to, const struct health *from, const struct bal_succession *s,
-                    int64_t now_ns)
+void health_prune(struct health *h)
 {
-	to->random = from->random;
-	for (unsigned i = 0; i < to->conf->server_n; i++)
-		if (s->heir[i] != BAL_GONE)
-			succeed(to, i, from, s->heir[i], now_ns);
-	prune(to);
+	prune(h);
 }
 
 bool health_next_change(struct health *h, struct health_change *c)
