@@ -234,7 +234,7 @@ static const char *const unsupported[] = {
 	"LazyHealthCheckModeRule", "NameSetRule", "PayloadSizeRule", "PoolOutstandingRule",
 	"ProxyProtocolValueRule", "QNameLabelsCountRule", "QNameWireLengthRule", "RE2Rule",
 	"RecordsCountRule", "RecordsTypeCountRule", "SNIRule", "TagRule", "TimedIPSetRule",
-	"TrailingDataRule", "LogAction", "LogResponseAction", "LuaAction", "LuaFFIAction",
+	"TrailingDataRule", "LuaAction", "LuaFFIAction",
 	"LuaResponseAction", "LuaFFIResponseAction", "ERCodeAction", "SpoofCNAMEAction",
 	"SpoofRawAction", "TeeAction", "SetTagAction", "TagAction", "SetMacAddrAction",
 	"SetECSAction", "SetECSOverrideAction", "SetECSPrefixLengthAction",

@@ -143,9 +143,8 @@ int cf_no_method(lua_State *l, const char *what, const char *expected);
 
 /* numbers.c: DNSQType, DNSClass, DNSRCode, DNSOpcode. */
 void cf_numbers_register(lua_State *l);
-/* A type's number, or -1; its name, or NULL. */
+/* A type's number, or -1. */
 int cf_type_number(const char *name);
-const char *cf_type_name(uint16_t type);
 
 /* rule_*.c: rules. */
 struct rule_list *cf_rules_new(void);

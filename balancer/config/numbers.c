@@ -51,7 +51,21 @@ int cf_type_number(const char *name)
 	return -1;
 }
 
-const char *cf_type_name(uint16_t type)
+const char *config_rcode_name(unsigned rcode)
+{
+	static const char *const names[16] = {
+		"No Error", "Form Error", "Server Failure", "Non-Existent domain",
+		"Not Implemented", "Query Refused", "Name Exists when it should not",
+		"RR Set Exists when it should not", "RR Set that should exist does not",
+		"Server Not Authoritative for zone / Not Authorized",
+		"Name not contained in zone", "Err#11", "Err#12", "Err#13", "Err#14", "Err#15",
+	};
+
+	MUST(rcode < COUNT_OF(names));
+	return names[rcode];
+}
+
+const char *config_type_name(uint16_t type)
 {
 	for (size_t i = 0; i < COUNT_OF(types); i++)
 		if (types[i].value == type)

@@ -56,7 +56,7 @@ struct rule_item {
 };
 
 struct rule_list {
-	unsigned node_n, child_n, names_n, nets_n, regex_n, limit_n, address_n, act_n;
+	unsigned node_n, child_n, names_n, nets_n, regex_n, limit_n, address_n, log_n, act_n;
 	struct rule_node *node;
 	unsigned *child;
 	struct rule_names *names;
@@ -64,6 +64,7 @@ struct rule_list {
 	struct bal_regex *regex;
 	struct bal_limit *limit;
 	struct ip *address;
+	struct bal_log *log;
 	struct rule_act *act;
 	unsigned item_n[BAL_CHAINS];
 	struct rule_item *item[BAL_CHAINS];

@@ -201,6 +201,60 @@ static int delay_action(lua_State *l)
 	return 1;
 }
 
+/* Whether the argument at index is given, and true; else what it is without a word. */
+static bool flag(lua_State *l, int index, const char *what, bool otherwise)
+{
+	return lua_isnoneornil(l, index) ? otherwise : cf_want_bool(l, index, what);
+}
+
+/* append_at: where its arguments begin. */
+static unsigned add_log(lua_State *l, const char *what, const char *path, int append_at)
+{
+	struct rule_list *r = rule_list_of(l);
+	struct bal_log log = {
+		.append = flag(l, append_at, what, false),
+		.timestamp = flag(l, append_at + 3, what, false),
+	};
+	void *new;
+
+	if (strlen(path) >= sizeof(log.path))
+		cf_fail(l, "%s: '%s': expected at most %d bytes", what, path, BAL_LOG_PATH - 1);
+	if (r->log_n == BAL_LOGS_MAX)
+		cf_fail(l, "%s: more than %d of them", what, BAL_LOGS_MAX);
+	snprintf(log.path, sizeof(log.path), "%s", path);
+	r->log = cf_list_add(r->log, &r->log_n, sizeof(log), &new);
+	memcpy(new, &log, sizeof(log));
+	return r->log_n - 1;
+}
+
+/*
+ * LogAction(file, binary=true, append=false, buffered=true, verboseOnly=true,
+ * includeTimestamp=false), LogResponseAction the same but for binary; without a file to the log,
+ * when verbose. Upvalues: response, its name.
+ */
+static int log_action(lua_State *l)
+{
+	const char *what = lua_tostring(l, lua_upvalueindex(2));
+	const char *path = lua_isnoneornil(l, 1) ? "" : cf_want_text(l, 1, what);
+	struct bal_action a = { .kind = BAL_ACT_LOG };
+	bool response = lua_toboolean(l, lua_upvalueindex(1));
+	int append_at = response ? 2 : 3;
+
+	if (path[0] != '\0' && !response && flag(l, 2, what, true))
+		cf_fail(l, "%s: binary: files of dnsdist's own form aren't written: expected false",
+		        what);
+	flag(l, append_at + 1, what, true);
+	if (path[0] == '\0' && flag(l, append_at + 2, what, true)) {
+		a.kind = BAL_ACT_NONE;
+		cf_note(cf_loader(l), CONFIG_NO_EFFECT, cf_line(l), what);
+	} else {
+		a.arg = add_log(l, what, path, append_at);
+	}
+	struct rule_act *to = push_act(l, a, response);
+	snprintf(to->text, sizeof(to->text), "log%s%s", path[0] != '\0' ? " to " : "", path);
+	return 1;
+}
+
 unsigned rule_want_action(lua_State *l, int index, bool response, const char *what)
 {
 	int act = rule_at(l, index, rule_act_meta);
@@ -260,6 +314,11 @@ void rule_action_register(lua_State *l)
 		lua_pushboolean(l, response);
 		lua_pushstring(l, name);
 		lua_pushcclosure(l, delay_action, 2);
+		lua_setglobal(l, name);
+		name = response ? "LogResponseAction" : "LogAction";
+		lua_pushboolean(l, response);
+		lua_pushstring(l, name);
+		lua_pushcclosure(l, log_action, 2);
 		lua_setglobal(l, name);
 	}
 }

@@ -163,6 +163,8 @@ static void build_sets(struct bal_rules *r, struct rule_list *from)
 	r->limit_n = from->limit_n;
 	r->address = copy(from->address, from->address_n, sizeof(*from->address));
 	r->address_n = from->address_n;
+	r->log = copy(from->log, from->log_n, sizeof(*from->log));
+	r->log_n = from->log_n;
 }
 
 /* ---- chains ---- */
@@ -246,5 +248,6 @@ void cf_rules_fini(const struct bal_rules *r)
 	release(r->regex);
 	release(r->limit);
 	release(r->address);
+	release(r->log);
 	release(r);
 }

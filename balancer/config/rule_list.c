@@ -57,6 +57,7 @@ void cf_rules_free(struct rule_list *r)
 	free(r->regex);
 	free(r->limit);
 	free(r->address);
+	free(r->log);
 	free(r->act);
 	free(r);
 }
@@ -81,6 +82,7 @@ size_t cf_rule_names(const char **out)
 		"newSuffixMatchNode", "newDNSNameSet", "newNMG", "DropAction", "AllowAction",
 		"RCodeAction", "SpoofAction", "TCAction", "PoolAction", "QPSAction",
 		"QPSPoolAction", "DelayAction", "SetNoRecurseAction", "SetSkipCacheAction",
+		"LogAction", "LogResponseAction",
 		"DropResponseAction", "DelayResponseAction", "addAction", "addResponseAction",
 		"addCacheHitResponseAction", "addSelfAnsweredResponseAction", "rmRule", "mvRule",
 		"topRule", "clearRules",

@@ -187,7 +187,7 @@ static int qtype_rule(lua_State *l)
 	if (type < 0)
 		cf_fail(l, "QTypeRule: '%s': expected a type, as DNSQType.A, \"A\" or 1",
 		        cf_show(l, 1));
-	const char *name = cf_type_name((uint16_t)type);
+	const char *name = config_type_name((uint16_t)type);
 	struct rule_node *n = push_node(l, BAL_TEST_TYPE, (uint64_t)type);
 	if (name != NULL)
 		say(n, "qtype==%s", name);
@@ -214,16 +214,9 @@ static int opcode_rule(lua_State *l)
 
 static int rcode_rule(lua_State *l)
 {
-	static const char *const names[16] = {
-		"No Error", "Form Error", "Server Failure", "Non-Existent domain",
-		"Not Implemented", "Query Refused", "Name Exists when it should not",
-		"RR Set Exists when it should not", "RR Set that should exist does not",
-		"Server Not Authoritative for zone / Not Authorized",
-		"Name not contained in zone", "Err#11", "Err#12", "Err#13", "Err#14", "Err#15",
-	};
 	uint64_t v = (uint64_t)cf_want_int(l, 1, "RCodeRule", 0, 15);
 
-	say(push_node(l, BAL_TEST_RCODE, v), "rcode==%s", names[v]);
+	say(push_node(l, BAL_TEST_RCODE, v), "rcode==%s", config_rcode_name((unsigned)v));
 	return 1;
 }
 

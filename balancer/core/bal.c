@@ -208,7 +208,7 @@ static enum bal_verdict give_own(struct bal *b, struct dgram *d, const struct as
 		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = d->data + DNS_HEADER,
 		.name_len = ask->question.name_len, .type = ask->question.type,
 		.class = ask->question.class, .client = &d->peer, .local = &d->local,
-		.tcp = d->proto == DGRAM_TCP,
+		.tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
 	};
 	b->delay_ns = ask->said.delay_ns;
 	d->data[2] = bits_from(d->data[2], ask->flags_hi, DNS_RD >> 8);
@@ -385,7 +385,7 @@ static bool rules_let(struct bal *b, const struct dgram *d, const struct idt_que
 	const struct rule_look l = {
 		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = q->name,
 		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &q->client,
-		.local = &q->local, .tcp = d->proto == DGRAM_TCP,
+		.local = &q->local, .tcp = d->proto == DGRAM_TCP, .id = q->client_id,
 	};
 	return brules_answer(&b->rules, BAL_ANSWERS, &l, &b->delay_ns);
 }

@@ -90,6 +90,20 @@ const char *bal_verdict_name(enum bal_verdict v);
 const char *bal_verdict_prose(enum bal_verdict v);
 /* True when the shell must send the datagram. */
 bool bal_verdict_sends(enum bal_verdict v);
+/* What a rule wants written. */
+struct bal_logged {
+	struct ep client;
+	uint16_t log;                    /* of conf->rules->log */
+	uint16_t type, id, name_len;
+	int16_t rcode;                   /* of an answer; -1: a query */
+	uint8_t name[DNS_NAME_MAX];      /* wire form */
+};
+/*
+ * Takes the oldest of what waits to be written; false: nothing does. At most BAL_LOGGED_MAX wait,
+ * so call it after each batch; what comes beyond is counted in bal_not_logged.
+ */
+bool bal_next_logged(struct bal *b, struct bal_logged *out);
+uint64_t bal_not_logged(const struct bal *b);
 /* How often a rule matched; the configuration has rules. */
 uint64_t bal_matches(const struct bal *b, enum bal_chain_kind chain, unsigned rule);
 /* How often verdict v was given, in bal_poll too; timeouts and outstanding are counted beside. */

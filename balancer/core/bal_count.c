@@ -9,6 +9,23 @@ uint64_t bal_count(const struct bal *b, enum bal_verdict v)
 	return b->count[v];
 }
 
+bool bal_next_logged(struct bal *b, struct bal_logged *out)
+{
+	struct rules *r = &b->rules;
+
+	if (r->log_n == 0)
+		return false;
+	*out = r->logged[r->log_first];
+	r->log_first = (r->log_first + 1) % BAL_LOGGED_MAX;
+	r->log_n--;
+	return true;
+}
+
+uint64_t bal_not_logged(const struct bal *b)
+{
+	return b->rules.not_logged;
+}
+
 uint64_t bal_matches(const struct bal *b, enum bal_chain_kind chain, unsigned rule)
 {
 	MUST(b->rules.conf != NULL && rule < b->rules.conf->chain[chain].n);

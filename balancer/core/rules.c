@@ -13,6 +13,8 @@ size_t brules_arena_size(const struct bal_conf *conf)
 
 	for (unsigned i = 0; conf->rules != NULL && i < BAL_CHAINS; i++)
 		size += arena_need(conf->rules->chain[i].n, sizeof(uint64_t));
+	if (conf->rules != NULL && conf->rules->log_n > 0)
+		size += arena_need(BAL_LOGGED_MAX, sizeof(struct bal_logged));
 	return size;
 }
 
@@ -29,6 +31,8 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
 	r->secret = drbg_u64(&key);
 	for (unsigned i = 0; i < BAL_CHAINS; i++)
 		r->matches[i] = arena_take(a, conf->rules->chain[i].n, sizeof(uint64_t));
+	if (conf->rules->log_n > 0)
+		r->logged = arena_take(a, BAL_LOGGED_MAX, sizeof(*r->logged));
 }
 
 /* ---- selectors ---- */
@@ -159,6 +163,23 @@ static bool has_token(struct rules *r, const struct bal_action *a, const struct 
 	                  r->secret, l->now_ns);
 }
 
+static void log_it(struct rules *r, const struct bal_action *a, const struct rule_look *l)
+{
+	if (r->log_n == BAL_LOGGED_MAX) {
+		r->not_logged++;
+		return;
+	}
+	unsigned flags = dns_flags(l->m);
+	struct bal_logged *to = &r->logged[(r->log_first + r->log_n++) % BAL_LOGGED_MAX];
+	to->client = *l->client;
+	to->log = (uint16_t)a->arg;
+	to->type = l->type;
+	to->id = l->id;
+	to->name_len = l->name_len;
+	to->rcode = (flags & DNS_QR) != 0 ? (int16_t)(flags & DNS_RCODE) : -1;
+	memcpy(to->name, l->name, l->name_len);
+}
+
 /* *over: no later rule is looked at, whatever the verdict. */
 static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct dgram *d,
                             const struct dns_question *q, const struct rule_look *l,
@@ -205,6 +226,9 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 	case BAL_ACT_SKIP_CACHE:
 		said->skip_cache = true;
 		break;
+	case BAL_ACT_LOG:
+		log_it(r, a, l);
+		break;
 	case BAL_ACT_NONE:
 		break;
 	}
@@ -219,7 +243,7 @@ enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns
 	const struct rule_look l = {
 		.now_ns = now_ns, .m = d->data, .len = d->len, .name = d->data + DNS_HEADER,
 		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &d->peer,
-		.local = &d->local, .tcp = d->proto == DGRAM_TCP,
+		.local = &d->local, .tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
 	};
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -248,6 +272,8 @@ bool brules_answer(struct rules *r, enum bal_chain_kind chain, const struct rule
 			return false;
 		if (a->kind == BAL_ACT_DELAY)
 			*delay_ns = a->delay_ns;
+		if (a->kind == BAL_ACT_LOG)
+			log_it(r, a, l);
 		if (a->kind == BAL_ACT_ALLOW)
 			return true;
 	}

@@ -19,6 +19,9 @@ struct rules {
 	struct drbg random;
 	uint64_t secret;                   /* of the tables of clients */
 	uint64_t *matches[BAL_CHAINS];     /* by rule */
+	struct bal_logged *logged;         /* a ring; NULL: no rule logs */
+	unsigned log_first, log_n;
+	uint64_t not_logged;
 };
 
 /* What rules look at. */
@@ -28,6 +31,7 @@ struct rule_look {
 	size_t len;
 	const uint8_t *name;               /* the question's, in wire form */
 	uint16_t name_len, type, class;
+	uint16_t id;                       /* the client's */
 	const struct ep *client, *local;
 	bool tcp;
 };

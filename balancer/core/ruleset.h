@@ -25,6 +25,9 @@ enum {
 	BAL_REGEX_STATES = 1 << 14,
 	BAL_SPOOF_MAX = 64,            /* addresses of one action */
 	BAL_DELAYED_MAX = 4096,        /* delayed answers of a worker that wait */
+	BAL_LOGGED_MAX = 1024,         /* lines of a worker that wait to be written */
+	BAL_LOG_PATH = 256,
+	BAL_LOGS_MAX = 256,
 };
 
 /* Where a selector ends. */
@@ -125,6 +128,7 @@ enum bal_act {
 	BAL_ACT_NO_RECURSE,
 	BAL_ACT_SKIP_CACHE,
 	BAL_ACT_DISABLE_VALIDATION, /* sets CD */
+	BAL_ACT_LOG,        /* arg: log */
 };
 
 struct bal_action {
@@ -151,6 +155,12 @@ struct bal_rule_text {
 	const char *selector, *action;
 };
 
+/* Where LogAction writes a line for each query or answer. */
+struct bal_log {
+	char path[BAL_LOG_PATH];       /* "": standard output */
+	bool append, timestamp;
+};
+
 enum bal_chain_kind {
 	BAL_QUERIES,    /* addAction */
 	BAL_ANSWERS,    /* addResponseAction: answers of servers */
@@ -167,13 +177,14 @@ struct bal_chain {
 
 struct bal_rules {
 	struct bal_chain chain[BAL_CHAINS];
-	unsigned test_n, nameset_n, netset_n, regex_n, limit_n, address_n;
+	unsigned test_n, nameset_n, netset_n, regex_n, limit_n, address_n, log_n;
 	const struct bal_test *test;
 	const struct bal_nameset *nameset;
 	const struct bal_netset *netset;
 	const struct bal_regex *regex;
 	const struct bal_limit *limit;
 	const struct ip *address;      /* of BAL_ACT_SPOOF */
+	const struct bal_log *log;
 	bool delays;                   /* some action delays answers */
 	bool delays_servers;           /* and to queries that are sent on */
 };

@@ -132,6 +132,7 @@ static void print_counters(struct balancer *b)
 		worker_add_counts(b->worker[i], &c);
 	for (unsigned v = 1; v < BAL_VERDICTS; v++)
 		print_count(bal_verdict_name(v), c.verdict[v], bal_verdict_prose(v));
+	print_count("not-logged", c.not_logged, "line of LogAction that found no place");
 	print_count("not-delayed", c.counts.not_delayed, "delayed answer that found no place");
 	print_count("timeouts", c.timeouts, "query that no server answered in time");
 	print_count("outstanding", c.outstanding, "query that a server still may answer");

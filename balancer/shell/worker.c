@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rule_log.h"
 #include "socket.h"
 
 enum {
@@ -64,6 +65,7 @@ static void answer_counts(struct worker *w)
 	w->snapshot.outstanding = bal_outstanding(w->bal);
 	w->snapshot.cache_misses = bal_cache_misses(w->bal);
 	w->snapshot.not_cached = bal_not_cached(w->bal);
+	w->snapshot.not_logged = bal_not_logged(w->bal);
 	memcpy(w->snapshot.own, w->io->count, sizeof(w->snapshot.own));
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		w->snapshot.tcp[i] = bal_tcp_count(w->bal, i);
@@ -147,6 +149,7 @@ static void *run(void *arg)
 		}
 		judge_and_send(w);
 		tcp_shell_pass(w->tcp, w->now_ns);
+		rule_log_pass(w->log, w->bal);
 		if (w->switching)
 			switch_over(w);
 		if (w->retire_ns <= w->now_ns)
@@ -265,6 +268,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	w->retire_ns = w->rest_ns = INT64_MAX;
 	net_watch(w->epoll, w->asked, ASKED);
 	w->tcp = tcp_shell_new(conf, w->bal, w->epoll, send_datagram, w);
+	w->log = rule_log_new(conf, index == 0);
 	w->io = io_new(conf->front_n + bal_ports(conf) - 1, w->epoll, choice, err);
 	if (w->io == NULL)
 		return NULL; /* the program ends: nothing to give back */
@@ -322,6 +326,7 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 	c->outstanding += w->snapshot.outstanding;
 	c->cache_misses += w->snapshot.cache_misses;
 	c->not_cached += w->snapshot.not_cached;
+	c->not_logged += w->snapshot.not_logged;
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		c->own[i] += w->snapshot.own[i];
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)

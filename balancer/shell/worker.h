@@ -17,7 +17,7 @@
 
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
-	uint64_t timeouts, outstanding, cache_misses, not_cached;
+	uint64_t timeouts, outstanding, cache_misses, not_cached, not_logged;
 	uint64_t back_failed;              /* of WORKER_SEND_FAILED, those towards servers */
 	uint64_t own[WORKER_COUNT_N];
 	uint64_t tcp[BAL_TCP_COUNT_N];

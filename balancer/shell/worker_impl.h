@@ -18,6 +18,7 @@ struct worker {
 	struct bal *bal;
 	struct io *io;
 	struct tcp_shell *tcp;
+	struct rule_log *log;           /* NULL: no rule logs */
 	struct arena arena;
 	int epoll, asked;
 	_Atomic(struct worker_next *) reload; /* one that waits; NULL: none */

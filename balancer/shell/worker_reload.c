@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io_impl.h"
+#include "rule_log.h"
 #include "socket.h"
 
 #define GRACE_NS INT64_C(1000000000) /* after the last time-out */
@@ -236,6 +237,8 @@ void worker_take_over(struct worker *w, struct worker_next *n)
 	keep_old_fronts(io, &b);
 	take_backs(w, s, &b);
 	free(b.out);
+	rule_log_free(w->log);
+	w->log = rule_log_new(s->to, false);
 	tcp_shell_succeed(w->tcp, n->bal, s, n->tcp);
 	host_arena_free(&w->arena);
 	w->arena = n->arena;

@@ -148,3 +148,29 @@ def test_matches_are_shown_and_counted(lab):  # noqa: F811
     stats = dict(re.findall(r"(\S+)\s*\t\s*(\d+)", console.say("dumpStats()")))
     assert (stats["rule-nxdomain"], stats["rule-drop"], stats["self-answered"]) == ("3", "1", "3")
     assert stats["queries"] == "5" and stats["responses"] == "1"
+
+
+@pytest.mark.parametrize("where", ["ours", "dnsdist"])
+def test_queries_and_answers_are_logged_line_by_line(where, lab, start, tmp_path):  # noqa: F811
+    one, port = lab.backend(), free_port()
+    path, answers = tmp_path / "queries.log", tmp_path / "answers.log"
+    path.write_text("old\n")
+    text = (f'setLocal("127.0.0.1:{port}")\nsetSecurityPollSuffix("")\n'
+            f'addAction("log.test", LogAction("{path}", false, false, false))\n'
+            f'addResponseAction("log.test", LogResponseAction("{answers}", true, false))\n'
+            + server(one, "DNS1"))
+    if where == "dnsdist":
+        (tmp_path / "real.conf").write_text(text)
+        start(ek.tool("dnsdist"), "--supervised", "--disable-syslog", "-C",
+              tmp_path / "real.conf", notify=True).wait_ready()
+    else:
+        lab.balancer(text, "--workers", "2").ready()
+    with client("127.0.0.1", port) as s:
+        me = s.getsockname()[1]
+        for name in ("a.log.test", "other.test", "B.log.test"):
+            ask(s, test_balancer.query(name, qid=0x0707))
+    for log, line in ((path, "Packet from {} for {} A with id 1799"),
+                      (answers, "Answer to {} for {} A (No Error) with id 1799")):
+        test_balancer.until(lambda: log.read_text().count("\n") >= 2, "two lines")  # noqa: B023
+        assert log.read_text().splitlines() == [
+            line.format(f"127.0.0.1:{me}", name) for name in ("a.log.test.", "B.log.test.")]

@@ -323,6 +323,31 @@ static void rules_about_answers_drop_hits_and_own_ones_apart(void **state)
 	rule_rig_stop(&r);
 }
 
+static void what_is_logged_waits_in_a_ring_that_is_bounded(void **state)
+{
+	static struct rule_rig r;
+	struct bal_logged e;
+
+	(void)state;
+	rule_rig(&r, "addAction('a', LogAction('/x', false)) addAction('a', RCodeAction(3))\n"
+	             "addSelfAnsweredResponseAction('a', LogResponseAction('/y'))");
+	assert_false(bal_next_logged(r.rig.b, &e));
+	assert_int_equal(rule_ask(&r, "www.a", DNS_AAAA), BAL_RULE_NXDOMAIN);
+	assert_true(bal_next_logged(r.rig.b, &e));
+	assert_true(e.log == 0 && e.id == 77 && e.type == DNS_AAAA && e.rcode == -1);
+	assert_memory_equal(e.name, "\3www\1a", 7);
+	assert_int_equal(e.client.port, rig_client(0).port);
+	assert_true(bal_next_logged(r.rig.b, &e));
+	assert_true(e.log == 1 && e.id == 77 && e.rcode == DNS_NXDOMAIN);
+	for (unsigned i = 0; i < BAL_LOGGED_MAX; i++)
+		rule_ask(&r, "a", DNS_A);
+	assert_int_equal(bal_not_logged(r.rig.b), BAL_LOGGED_MAX);
+	for (unsigned i = 0; i < BAL_LOGGED_MAX; i++)
+		assert_true(bal_next_logged(r.rig.b, &e));
+	assert_false(bal_next_logged(r.rig.b, &e));
+	rule_rig_stop(&r);
+}
+
 static void chance_is_a_stream_of_the_seed(void **state)
 {
 	static struct rule_rig r;
@@ -352,6 +377,7 @@ int main(void)
 		cmocka_unit_test(rd_is_taken_from_the_server_and_given_back_to_the_client),
 		cmocka_unit_test(a_query_may_be_kept_from_the_cache_and_pools_have_their_own),
 		cmocka_unit_test(rules_about_answers_drop_hits_and_own_ones_apart),
+		cmocka_unit_test(what_is_logged_waits_in_a_ring_that_is_bounded),
 		cmocka_unit_test(chance_is_a_stream_of_the_seed),
 	};
 

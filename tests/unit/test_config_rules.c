@@ -54,6 +54,8 @@ static const struct { const char *selector, *action, *shown, *shown_action; } to
 	{ "ProbaRule(0.001)", "AllowAction()", "match with prob. 0.00", "allow" },
 	{ "PoolAvailableRule('abuse')", "NoneAction()", "pool 'abuse' is available", "no op" },
 	{ "QTypeRule(65280)", "DropAction()", "qtype==TYPE65280", "drop" },
+	{ "AllRule()", "LogAction()", "All", "log" },
+	{ "AllRule()", "LogAction('/x', false, true)", "All", "log to /x" },
 	{ "AllRule()", "SpoofAction('1.2.3.4', '::1')", "All", "spoof in 1.2.3.4 ::1" },
 };
 
@@ -214,6 +216,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "too many tests", "r = RDRule() for i = 1, 40 do r = AndRule{r, r} end\n"
 	  "addAction(r, DropAction())", "f.conf: the rules' selectors come to more than 65536 "
 	  "tests: expected fewer" },
+	{ "a log in dnsdist's form", "LogAction('/x')", "f.conf:1: LogAction: binary: files of "
+	  "dnsdist's own form aren't written: expected false" },
 	{ "a long delay", "DelayAction(3600001)", "f.conf:1: DelayAction: '3600001': expected a "
 	  "whole number from 0 to 3600000" },
 };
