@@ -291,7 +291,9 @@ static int unknown(lua_State *l)
 		cf_foreign_push(l, name);
 		return 1;
 	}
-	const char *near = near_name(name);
+	const char *why = cf_why_refused(name), *near = near_name(name);
+	if (why != NULL)
+		cf_fail(l, "'%s' is not supported: %s", name, why);
 	if (near != NULL)
 		cf_fail(l, "unknown name '%s': did you mean '%s'?", name, near);
 	cf_fail(l, "unknown name '%s': expected a configuration function, as newServer, setLocal, "

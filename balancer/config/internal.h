@@ -172,6 +172,9 @@ int cf_set_console_connections(lua_State *l);
 int cf_webserver(lua_State *l);
 int cf_set_webserver_config(lua_State *l);
 
+/* refused.c: why a name of dnsdist's is not honoured here; NULL: not known to be one. */
+const char *cf_why_refused(const char *name);
+
 /* foreign.c: what stands for everything unknown in foreign mode. Pushes it. */
 void cf_foreign_push(lua_State *l, const char *name);
 void cf_foreign_register(lua_State *l);

@@ -77,7 +77,7 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 	if (!b->conf->servfail_when_no_server)
 		return BAL_DROP_NO_SERVER;
 	struct dns_edns e = own_read_edns(d, q->end);
-	own_answer(d, own_flags(d) | DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
+	own_answer(d, DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
@@ -239,8 +239,7 @@ static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
 {
 	if (b->conf->quirks.drop_empty_queries)
 		return BAL_DROP_EMPTY;
-	own_answer(d, own_flags(d) | DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 },
-	           &b->conf->quirks);
+	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
 	return BAL_NOTIMP;
 }
 
@@ -469,7 +468,8 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	if (!q->begun && !rules_let(b, d, &q->q))
 		return drop_tcp_answer(b, q);
-	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
+	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR ||
+	            transfer_over(&q->seen, d->data, d->len);
 	unsigned server = q->server;
 	uint16_t udp_size = q->udp_size;
 	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);

@@ -9,6 +9,7 @@
 #include "idtable.h"
 #include "policy.h"
 #include "tcp.h"
+#include "transfer.h"
 
 enum {
 	TCP_BLOCK = 128,        /* queries' bytes are kept in blocks of so many */
@@ -67,6 +68,7 @@ struct tcp_query {
 	uint16_t udp_size;      /* bytes that its client takes over UDP; 0: it asked over TCP */
 	bool transfer;
 	bool begun;             /* transfer: a message went to the client */
+	struct transfer seen;   /* of a transfer */
 };
 
 struct tcp_block {

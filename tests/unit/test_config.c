@@ -382,8 +382,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:1: expected a server before the method, as in s:setUp()" },
 	{ "an attribute", "newServer('192.0.2.1').weight = 3",
 	  "f.conf:1: a server's 'weight' can't be set: expected it as a key of newServer" },
-	{ "files", "io.open('/etc/passwd')", "f.conf:1: unknown name 'io': expected a "
-	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
+	{ "files", "io.open('/etc/passwd')", "f.conf:1: 'io' is not supported: a configuration "
+	  "reads and runs nothing else" },
+	{ "a part of dnsdist that isn't there", "\naddDynBlockSMT({}, 'x')", "f.conf:2: "
+	  "'addDynBlockSMT' is not supported: there are no dynamic blocks here" },
+	{ "what only a console may do", "showPools()", "f.conf:1: 'showPools' is not supported: it "
+	  "shows or counts something, which a console may do" },
 	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
 	  "value)" },
 	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or a NUL or escape "
