@@ -11,6 +11,7 @@ struct probe {
 	int64_t until_ns;       /* fails then */
 	uint32_t conn;          /* its number, from 1 */
 	uint16_t id;
+	uint64_t question;      /* its hash, where a function has said what to ask */
 };
 
 /* One server's check. */
@@ -38,6 +39,8 @@ struct health {
 	unsigned unknown_n;     /* servers in auto mode without a result */
 	unsigned queue_first, queue_n;
 	uint16_t *queue;        /* ring of servers that have changed, each at most once */
+	const struct bal_hooks *hooks; /* NULL: no server has a function */
+	uint64_t key;           /* of the questions' hashes */
 	struct heap timers;     /* what: server << 32 | conn; conn 0: a probe is due */
 	struct drbg random;
 };

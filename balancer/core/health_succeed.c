@@ -9,6 +9,7 @@
 static bool same_probe(const struct bal_check *a, const struct bal_check *b)
 {
 	return a->tcp == b->tcp && a->lazy.on == b->lazy.on && a->type == b->type &&
+	       (a->function == 0) == (b->function == 0) &&
 	       a->class == b->class && a->set_cd == b->set_cd &&
 	       dns_name_eq(a->name, a->name_len, b->name, b->name_len);
 }

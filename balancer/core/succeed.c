@@ -117,8 +117,13 @@ static void copy_server(struct bal_shared_server *to, const struct bal_shared_se
 	COPY(whole_ns);
 	COPY(latency_us128);
 	COPY(qps_full_ns);
+	COPY(timeouts);
 	if (was->qps == is->qps)
 		COPY(qps);
+	if (was->weight == is->weight)
+		COPY(weight);
+	if (was->order == is->order)
+		COPY(order);
 }
 
 void bal_shared_succeed(struct bal_shared *to, const struct bal_shared *from,

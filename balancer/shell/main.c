@@ -44,7 +44,8 @@ void balancer_print_notes(const struct config *c, const struct options *o)
 		if (n->kind == CONFIG_PRINT)
 			printf("%s\n", n->text);
 		else if (o->verbose)
-			printf("%s:%u: %s has no effect here\n", o->config, n->line, n->text);
+			printf("%s:%u: %s has no effect here\n", c->source[n->source].path,
+			       n->line, n->text);
 	}
 	fflush(stdout);
 }
@@ -203,6 +204,28 @@ void balancer_say_refused(const struct bal_conf *conf, unsigned bad, int err,
 	snprintf(text, CONFIG_ERROR_TEXT, "can't listen on %s: %s", addr, strerror(-err));
 }
 
+/* A thread's own state for the configuration's functions; NULL: it has been told why not. */
+static struct script *make_script(const struct balancer *b, uint32_t index)
+{
+	char error[CONFIG_ERROR_TEXT];
+	struct script *s = script_new(b->config, b->shared, b->seed, index, error);
+
+	if (s == NULL)
+		fprintf(stderr, "Fatal Lua error: %s\n", error);
+	return s;
+}
+
+static bool give_scripts(struct balancer *b)
+{
+	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++) {
+		struct script *s = make_script(b, i);
+		if (s == NULL)
+			return false;
+		worker_set_script(b->worker[i], s);
+	}
+	return true;
+}
+
 static int open_all(struct balancer *b)
 {
 	unsigned bad = 0;
@@ -218,6 +241,8 @@ static int open_all(struct balancer *b)
 		fprintf(stderr, "Fatal error: %s\n", text);
 		return 1;
 	}
+	if (!give_scripts(b))
+		return 1;
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);
@@ -384,6 +409,12 @@ static int run(struct balancer *b)
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->reload = reload_new();
 	b->watch = watch_new(b->conf, b->shared, b->seed, b->epoll);
+	if (b->config->function_n > 0) {
+		struct script *s = make_script(b, SCRIPT_CHECKS);
+		if (s == NULL)
+			return 1;
+		watch_set_script(b->watch, s);
+	}
 	status = start_desk(b);
 	if (status != 0)
 		return status;

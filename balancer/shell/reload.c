@@ -22,6 +22,7 @@ struct reload {
 	bool keeps_packets;
 	struct bal_succession s;
 	struct worker_next *next[OPTIONS_WORKERS_MAX];
+	struct script *checks;      /* for the functions of health checks; NULL: none */
 };
 
 struct reload *reload_new(void)
@@ -124,21 +125,50 @@ static int plan(struct balancer *b, struct reload *r)
 	return err;
 }
 
-static int prepare_workers(struct balancer *b, struct reload *r, char error[CONFIG_ERROR_TEXT])
+/* A state for the functions, where there are any. False: it can't be made, and error says why. */
+static bool make_script(const struct balancer *b, const struct reload *r, uint32_t index,
+                        struct script **out, char error[CONFIG_ERROR_TEXT])
 {
+	*out = NULL;
+	if (r->config->function_n == 0)
+		return true;
+	*out = script_new(r->config, r->shared, b->seed, index, error);
+	return *out != NULL;
+}
+
+static int prepare_worker(struct balancer *b, struct reload *r, unsigned i,
+                          char error[CONFIG_ERROR_TEXT])
+{
+	struct script *s;
 	unsigned bad;
 	int err = 0;
 
-	for (unsigned i = 0; i < b->o.workers; i++) {
-		r->next[i] = worker_prepare(&r->s, r->shared, b->seed, i, &bad, &err);
-		if (r->next[i] != NULL)
-			continue;
+	r->next[i] = worker_prepare(&r->s, r->shared, b->seed, i, &bad, &err);
+	if (r->next[i] == NULL) {
 		balancer_say_refused(&r->config->conf, bad, err, error);
-		while (i-- > 0)
-			worker_abandon(r->next[i]);
 		return err;
 	}
+	if (!make_script(b, r, i, &s, error)) {
+		worker_abandon(r->next[i]);
+		return -EINVAL;
+	}
+	worker_next_set_script(r->next[i], s);
 	return 0;
+}
+
+/* The workers, and the functions of health checks. */
+static int prepare_threads(struct balancer *b, struct reload *r, char error[CONFIG_ERROR_TEXT])
+{
+	unsigned n = 0;
+	int err = 0;
+
+	while (n < b->o.workers && (err = prepare_worker(b, r, n, error)) == 0)
+		n++;
+	if (err == 0 && !make_script(b, r, SCRIPT_CHECKS, &r->checks, error))
+		err = -EINVAL;
+	while (err < 0 && n-- > 0)
+		worker_abandon(r->next[n]);
+	return err;
 }
 
 /* Everything that may fail. Returns 0, or -errno and why in error; then nothing is left. */
@@ -160,7 +190,7 @@ static int prepare(struct balancer *b, struct reload *r, char error[CONFIG_ERROR
 	}
 	for (unsigned i = 0; r->keeps_packets && i < bal_pools(b->conf); i++)
 		r->shared->pool[i].packets = b->shared->pool[i].packets;
-	err = prepare_workers(b, r, error);
+	err = prepare_threads(b, r, error);
 	if (err < 0) {
 		host_arena_free(&r->arena);
 		if (!r->keeps_packets)
@@ -194,7 +224,7 @@ static void begin(struct balancer *b, struct reload *r)
 	}
 	balancer_print_notes(r->config, &b->o);
 	keep_places(&r->config->admin, &b->config->admin);
-	watch_succeed(b->watch, r->shared, b->seed, &r->s);
+	watch_succeed(b->watch, r->shared, b->seed, &r->s, r->checks);
 	r->running = true;
 	r->due_ns = host_mono_ns() + WAIT_NS;
 }

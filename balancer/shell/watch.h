@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "balancer/config/script.h"
 #include "balancer/core/health.h"
 #include "balancer/core/succeed.h"
 
@@ -18,6 +19,8 @@ struct watch;
 #define WATCH_MAX (UINT64_C(1) << 32)
 struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
                         const uint8_t seed[32], int epoll);
+/* The functions of its probes; before the first pass. Takes s, and tells of calls that fail. */
+void watch_set_script(struct watch *w, struct script *take_s);
 /* One of its events: what is the event's number. */
 void watch_event(struct watch *w, uint64_t what);
 /* What is due now: probes, time-outs; then prints the changes of state. Call after the events. */
@@ -32,11 +35,11 @@ void watch_set_state(struct watch *w, unsigned server, bool up);
 void watch_drain(struct watch *w, unsigned server, bool drained);
 /*
  * A reload: from now on it is for the succession's new configuration and its shared struct, which
- * takes over from the old one. Probes that are out go on. From the loop's thread, while nobody has
+ * takes over from the old one; take_script: its functions, or NULL. Probes that are out go on. From the loop's thread, while nobody has
  * an order for it.
  */
 void watch_succeed(struct watch *w, struct bal_shared *shared, const uint8_t seed[32],
-                   const struct bal_succession *s);
+                   const struct bal_succession *s, struct script *take_script);
 /* True once each server that is checked has its first result. */
 bool watch_ready(const struct watch *w);
 

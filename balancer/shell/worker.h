@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "balancer/config/script.h"
 #include "balancer/core/bal.h"
 #include "balancer/core/succeed.h"
 #include "balancer/core/tcp.h"
@@ -38,6 +39,8 @@ struct worker;
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
                           const uint8_t seed[32], unsigned index, enum io_choice choice,
                           unsigned *bad, int *err);
+/* The functions that its core calls; before it starts. Takes s, and tells of calls that fail. */
+void worker_set_script(struct worker *w, struct script *take_s);
 /* Memory for counts of matches, where the configuration has rules; the caller frees. */
 void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf);
 /* Starts its thread. */
@@ -50,6 +53,8 @@ void worker_start(struct worker *w);
 struct worker_next;
 struct worker_next *worker_prepare(const struct bal_succession *s, struct bal_shared *shared,
                                    const uint8_t seed[32], unsigned index, unsigned *bad, int *err);
+/* The functions that its core will call. Takes s. */
+void worker_next_set_script(struct worker_next *n, struct script *take_s);
 /* Has the worker, which is started, go on with it between two batches, and waits until it does. */
 void worker_switch(struct worker *w, struct worker_next *take_next);
 /* Doesn't. */

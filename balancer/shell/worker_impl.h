@@ -20,6 +20,8 @@ struct worker {
 	struct tcp_shell *tcp;
 	struct rule_log *log;           /* NULL: no rule logs */
 	struct arena arena;
+	struct script *script;          /* NULL: the configuration has no functions */
+	struct bal_hooks hooks;
 	int epoll, asked;
 	_Atomic(struct worker_next *) reload; /* one that waits; NULL: none */
 	sem_t switched;
@@ -39,6 +41,7 @@ struct worker_next {
 	struct bal_shared *shared;
 	struct arena arena;
 	struct bal *bal;
+	struct script *script;          /* NULL: there are no functions */
 	int *udp, *tcp;                 /* by front: sockets at new addresses; -1: none */
 };
 

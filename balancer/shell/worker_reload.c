@@ -70,6 +70,7 @@ void worker_abandon(struct worker_next *n)
 			close(n->tcp[i]);
 	}
 	host_arena_free(&n->arena);
+	script_free(n->script);
 	free(n->udp);
 	free(n->tcp);
 	free(n);
@@ -106,6 +107,11 @@ struct worker_next *worker_prepare(const struct bal_succession *s, struct bal_sh
 	n->bal = bal_init(&n->arena, s->to, shared, seed, index);
 	arena_seal(&n->arena);
 	return n;
+}
+
+void worker_next_set_script(struct worker_next *n, struct script *take_s)
+{
+	n->script = take_s;
 }
 
 void worker_switch(struct worker *w, struct worker_next *take_next)
@@ -243,6 +249,10 @@ void worker_take_over(struct worker *w, struct worker_next *n)
 	host_arena_free(&w->arena);
 	w->arena = n->arena;
 	w->bal = n->bal;
+	script_free(w->script);
+	w->script = NULL;
+	if (n->script != NULL)
+		worker_set_script(w, n->script);
 	w->retire_ns = INT64_MAX;
 	if (io->front_n > io->live_n || s->to->leaving_n > 0)
 		w->retire_ns = host_mono_ns() + s->to->udp_timeout_ns + GRACE_NS;
