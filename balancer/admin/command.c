@@ -178,7 +178,7 @@ static void register_file_only(lua_State *l)
 		"addLocal", "setACL", "addACL", "setKey", "controlSocket", "setConsoleACL",
 		"webserver", "setWebserverConfig", "setUDPTimeout", "setMaxUDPOutstanding",
 		"setServFailWhenNoServer", "setRoundRobinFailOnNoServer", "addAction",
-		"addResponseAction", "rmRule", "mvRule", "topRule", "clearRules", "getPool",
+		"addResponseAction", "rmRule", "mvRule", "topRule", "clearRules",
 		"setPoolServerPolicy",
 	};
 
@@ -217,6 +217,7 @@ static int fill(lua_State *l)
 	register_shows(l);
 	register_file_only(l);
 	command_servers_register(l);
+	command_caches_register(l);
 	return 0;
 }
 

@@ -87,7 +87,8 @@ static void read_workers(const struct desk *d, struct stats *s)
 	for (unsigned i = 0; i < pools; i++) {
 		const struct pcache *packets = d->shared->pool[i].packets;
 		s->pool[i] = (struct stats_pool){ c.pool[i].hits, c.pool[i].misses,
-		                                  packets == NULL ? 0 : pcache_count(packets) };
+		                                  packets == NULL ? 0 : pcache_count(packets),
+		                                  c.pool[i].not_cached };
 	}
 	free(c.server);
 	free(c.pool);
@@ -194,6 +195,11 @@ static void set_order(void *arg, unsigned server, int32_t order)
 	bal_shared_set_order(((struct desk *)arg)->shared, server, order);
 }
 
+static struct pcache *cache(void *arg, unsigned pool)
+{
+	return ((struct desk *)arg)->shared->pool[pool].packets;
+}
+
 /* What comes of it is the main thread's; see reload.h. */
 static void order_reload(void *arg)
 {
@@ -290,7 +296,7 @@ int desk_start(struct desk *d)
 	                           .set_mode = set_mode, .set_state = set_state,
 	                           .set_qps = set_qps, .set_drain = set_drain,
 	                           .set_weight = set_weight, .set_order = set_order,
-	                           .reload = order_reload, .hold = hold,
+	                           .cache = cache, .reload = order_reload, .hold = hold,
 	                           .release = release };
 	d->start_ns = d->looked_ns = host_mono_ns();
 	d->last = calloc(d->config->conf.server_n + 1u, sizeof(*d->last));
