@@ -329,3 +329,24 @@ def test_a_reload_before_the_start_is_done_is_carried_out_after(lab):
     b.ready()
     finished(b)
     stop(b)
+
+
+def test_a_lua_policy_and_rules_are_replaced(lab):
+    one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
+    config = (f'setLocal("127.0.0.1:{port}")\n' + server(one, "DNS1") + server(two, "DNS3") +
+              'setServerPolicyLua("first", function(servers, dq) return servers[1] end)\n')
+    b = lab.balancer(config, "-w", "2").ready()
+    with client("127.0.0.1", port) as s:
+        for _ in range(10):
+            ask(s, query())
+        assert len(one.queries) == 10
+        reload(b, config.replace("servers[1]", "servers[2]"))
+        for _ in range(10):
+            ask(s, query())
+        assert len(two.queries) == 10
+        reload(b, config.replace("servers[1]", "servers["), good=False)
+        reload(b, config + 'addAction("refused.example.", RCodeAction(DNSRCode.REFUSED))\n')
+        assert ask(s, query("www.refused.example.")).rcode() == 5
+        ask(s, query())
+    assert len(one.queries) == 11
+    stop(b)
