@@ -78,7 +78,6 @@ class Script:
     routing: str = "same"
     odd: bool = True
     only_ours: str = ""
-    pending: bool = False
     probes: tuple = ("a.root-servers.net",)
     lines: list = dataclasses.field(default_factory=list)
 
@@ -133,8 +132,6 @@ def read(path, client=None, front=None):
             setattr(s, word, rest[0])
         elif word == "only-ours":
             s.only_ours = " ".join(rest)
-        elif word == "pending":
-            s.pending = True
         elif word == "odd":
             s.odd = rest[0] != "no"
         elif word == "!":

@@ -37,8 +37,7 @@ def common():
 def work():
     """Which file is run by whom."""
     for name, script in SCRIPTS.items():
-        if not script.pending or check(name).returncode == 0:
-            yield f"ours:{script.path}"
+        yield f"ours:{script.path}"
         if DNSDIST and not script.only_ours:
             yield f"dnsdist:{script.path}"
 
@@ -87,13 +86,7 @@ def asks(name):
     return SCRIPTS[name].asks() + (common() if SCRIPTS[name].odd else [])
 
 
-def whole(name):
-    """A file that another part of the balancer is still to come for may fail, for now."""
-    return pytest.param(name, marks=[pytest.mark.xfail(reason="a part that is yet to come",
-                                                       strict=False)] * SCRIPTS[name].pending)
-
-
-EACH = pytest.mark.parametrize("name", [whole(n) for n in NAMES])
+EACH = pytest.mark.parametrize("name", NAMES)
 
 
 # ---- the table of differences ----
@@ -157,13 +150,9 @@ def test_every_file_has_its_questions_and_its_row():
         assert not silent, f"{name}: nothing is expected of {silent}"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_is_honoured_or_one_line_says_what_isn_t(name):
+@EACH
+def test_a_file_is_honoured(name):
     done = check(name)
-    if SCRIPTS[name].pending and done.returncode == 1:
-        assert re.fullmatch(rf"Fatal Lua error: {name}\.(conf|d/\S+):\d+: .*not supported.*\n",
-                            done.stdout), done.stdout
-        return
     assert done.returncode == 0 and done.stdout.endswith(f"Configuration '{name}.conf' OK!\n")
 
 
