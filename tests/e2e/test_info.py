@@ -4,6 +4,7 @@ tools: what it says is what is in them, whatever the format, and its counts are 
 import gzip
 import io
 import json
+import os
 import re
 import struct
 import subprocess
@@ -153,6 +154,20 @@ def test_a_screen_says_it_to_people(plain):
     assert re.search(r"^types +A 80 %, AAAA 20 %$", text, re.M)
     assert re.search(r"198\.51\.100\.1:53 +75 % +0 +1\.0\d ms", text)
     assert re.search(r"n0\.example\.org\.", text)
+
+
+def test_colours_are_for_terminals(plain):
+    terminal, slave = os.openpty()
+    done = subprocess.run([ek.program("evenkeel"), "info", plain], stdin=subprocess.DEVNULL,
+                          stdout=slave, timeout=60, check=False)
+    os.close(slave)
+    text = b""
+    try:
+        while True:
+            text += os.read(terminal, 65536)
+    except OSError:  # all is read
+        os.close(terminal)
+    assert done.returncode == 0 and b"\033[1mqueries" in text
 
 
 def test_a_capture_of_one_direction_tells_of_names_too(tmp_path):

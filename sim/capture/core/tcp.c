@@ -103,6 +103,11 @@ static void begin(struct tcp_streams *t, struct tcp_connection *c, unsigned side
 
 	if (h->begun && h->first == first)
 		return; /* it came again */
+	if (h->known && !h->begun && h->next - first < WINDOW) {
+		h->begun = true; /* captured behind its data; a new connection starts higher up */
+		h->first = first;
+		return;
+	}
 	if (h->known && (f->tcp_flags & ACK) == 0) {
 		half_reset(t, &c->half[0]);
 		half_reset(t, &c->half[1]);

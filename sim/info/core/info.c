@@ -176,6 +176,9 @@ static void query(struct info *i, const struct capture_message *m, const struct 
 	bin(i, m->t_ns);
 	uint32_t key_hash = lru_hash(&i->waiting, key);
 	if (lru_find_hashed(&i->waiting, key, key_hash) != LRU_NONE) {
+#ifdef EK_PLANT /* what make fuzz must find: a query that counts nowhere */
+		i->again -= m->tcp;
+#endif
 		i->again++;
 		return;
 	}
