@@ -111,6 +111,8 @@ static json_t *server(const struct stats *s, unsigned i)
 	set_number(j, "drops", v->counts.timeouts);
 	set(j, "state", text(stats_state(v)));
 	set_number(j, "transitions", v->transitions);
+	set_number(j, "drains", v->drains);
+	set_number(j, "slowStarts", v->slow_starts);
 	set_number(j, "downMilliseconds", v->down_ms);
 	set(j, "weight", json_integer(c->weight));
 	return j;

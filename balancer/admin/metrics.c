@@ -65,6 +65,7 @@ static void label(FILE *to, const struct bal_server *s)
 
 enum field {
 	STATUS, QUERIES, RESPONSES, DROPS, LATENCY, OUTSTANDING, ORDER, WEIGHT, CHANGES, DOWN,
+	DRAINS, SLOW_STARTS,
 };
 
 static const struct { const char *name, *type, *prose; } fields[] = {
@@ -82,6 +83,9 @@ static const struct { const char *name, *type, *prose; } fields[] = {
 	[CHANGES] = { "transitions_total", "counter",
 	              "Changes of this backend's state after its first result" },
 	[DOWN] = { "down_seconds_total", "counter", "Time that this backend was down" },
+	[DRAINS] = { "drains_total", "counter", "Times that this backend was drained" },
+	[SLOW_STARTS] = { "slow_starts_total", "counter",
+	                  "Times that this backend came back and started slowly" },
 };
 
 static void value(const struct stats *s, enum field f, unsigned i, FILE *to)
@@ -99,6 +103,8 @@ static void value(const struct stats *s, enum field f, unsigned i, FILE *to)
 	case ORDER: n = c->order; break;
 	case WEIGHT: n = c->weight; break;
 	case CHANGES: n = v->transitions; break;
+	case DRAINS: n = v->drains; break;
+	case SLOW_STARTS: n = v->slow_starts; break;
 	case LATENCY:
 		fprintf(to, "%u.%03u\n", v->latency_us / 1000, v->latency_us % 1000);
 		return;

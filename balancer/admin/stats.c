@@ -55,7 +55,8 @@ static uint64_t queries(const struct stats *s)
 	const uint64_t *v = s->verdict;
 
 	return v[BAL_FORWARD] + v[BAL_TCP_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] +
-	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + s->cache_hits;
+	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + v[BAL_DROP_EMPTY] +
+	       s->cache_hits;
 }
 
 static void list_messages(struct list *l, const struct stats *s)
@@ -66,7 +67,7 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "queries", queries(s), "Number of received queries");
 	count(l, "rdqueries", c->rd_queries,
 	      "Number of received queries with the recursion desired bit set");
-	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER],
+	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER] + v[BAL_DROP_LATE],
 	      "Number of responses received from backends");
 	count(l, "servfail-responses", c->servfail_responses,
 	      "Number of SERVFAIL answers received from backends");
@@ -77,7 +78,7 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "frontend-servfail", c->rcode[DNS_SERVFAIL],
 	      "Number of SERVFAIL answers sent to clients");
 	count(l, "acl-drops", v[BAL_DROP_ACL], "Number of packets dropped because of the ACL");
-	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP],
+	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP] + v[BAL_TIMED_OUT],
 	      "Number of self-answered responses");
 	count(l, "downstream-timeouts", s->timeouts,
 	      "Number of queries not answered in time by a backend");
@@ -85,7 +86,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	      "Number of errors when sending a query to a backend");
 	count(l, "no-policy", v[BAL_DROP_NO_SERVER],
 	      "Number of queries dropped because no server was available");
-	count(l, "empty-queries", v[BAL_NOTIMP], "Number of empty queries received from clients");
+	count(l, "empty-queries", v[BAL_NOTIMP] + v[BAL_DROP_EMPTY],
+	      "Number of empty queries received from clients");
 	count(l, "noncompliant-queries", v[BAL_DROP_SHORT] + v[BAL_DROP_RESPONSE],
 	      "Number of queries dropped as non-compliant");
 	count(l, "noncompliant-responses",
@@ -125,7 +127,7 @@ static void list_ours(struct list *l, const struct stats *s)
 {
 	static const enum bal_verdict ours[] = {
 		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_UNMATCHED, BAL_DROP_WRONG_SERVER,
-		BAL_DROP_WRONG_QUESTION,
+		BAL_DROP_WRONG_QUESTION, BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)
@@ -164,6 +166,8 @@ const char *stats_state(const struct stats_server *s)
 {
 	if (s->drained && s->up)
 		return "drain";
+	if (s->slow)
+		return "slow";
 	if (s->mode == BAL_CHECK_UP)
 		return "UP";
 	if (s->mode == BAL_CHECK_DOWN)

@@ -20,7 +20,8 @@ struct stats_server {
 	bool up, drained;
 	enum bal_check_mode mode;
 	int32_t outstanding;
-	uint32_t latency_us, qps_limit, transitions;
+	uint32_t latency_us, qps_limit, transitions, drains, slow_starts;
+	bool slow;                     /* it starts slowly at the moment */
 	uint64_t down_ms;
 	uint64_t qps10, drops10;       /* queries and time-outs a second, times 10 */
 };
@@ -63,7 +64,10 @@ unsigned stats_list(const struct stats *s, struct stats_item out[STATS_MAX]);
 
 /* A server's name, or its address where it has none. */
 void stats_name(const struct bal_server *s, char out[BAL_NAME_TEXT + EP_TEXT]);
-/* UP and DOWN when forced, up and down when checked, drain for one that is up and takes nothing. */
+/*
+ * UP and DOWN when forced, up and down when checked, drain for one that is up and takes nothing,
+ * slow for one that is up and hasn't its whole share yet.
+ */
 const char *stats_state(const struct stats_server *s);
 const char *stats_policy(const struct bal_conf *conf);
 

@@ -137,6 +137,27 @@ static int set_servfail(lua_State *l)
 	return 0;
 }
 
+static int set_servfail_on_timeout(lua_State *l)
+{
+	cf_loader(l)->servfail_on_timeout = cf_want_bool(l, 1, "setServFailOnTimeout");
+	return 0;
+}
+
+static int set_udp_retry(lua_State *l)
+{
+	struct loader *ld = cf_loader(l);
+
+	ld->udp_retry_ns = cf_want_int(l, 1, "setUDPRetry", 0, 3600000) * 1000000;
+	ld->retry_line = cf_line(l);
+	return 0;
+}
+
+static int set_slow_start(lua_State *l)
+{
+	cf_loader(l)->slow_start_ns = cf_want_int(l, 1, "setSlowStart", 0, 86400) * 1000000000;
+	return 0;
+}
+
 static int set_roundrobin_fail(lua_State *l)
 {
 	cf_loader(l)->roundrobin_fail_on_no_server =
@@ -173,6 +194,8 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
 	{ "setServFailWhenNoServer", set_servfail }, { "newPacketCache", cf_cache_new },
+	{ "setServFailOnTimeout", set_servfail_on_timeout }, { "setSlowStart", set_slow_start },
+	{ "setUDPRetry", set_udp_retry },
 	{ "getPool", cf_pool_get }, { "setStaleCacheEntriesTTL", cf_set_stale },
 	{ "setRoundRobinFailOnNoServer", set_roundrobin_fail },
 	{ "setWHashedPertubation", set_perturbation },
@@ -205,12 +228,11 @@ static const char *const unsupported[] = {
 	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
 	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
 	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "setAPIWritable", "setDropEmptyQueries",
-	"setAllowEmptyResponse", "truncateTC", "fixupCase", "setECSOverride", "addTLSLocal",
+	"setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setPayloadSizeOnSelfGeneratedAnswers", "setTag", "makeRule", "topQueries", "showServers",
-	"dynBlockRulesGroup", "addDynBlocks", "maintenance", "setUDPSocketBufferSizes",
+	"setTag", "makeRule", "topQueries", "showServers",
+	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
 static int ignored(lua_State *l)
@@ -223,8 +245,10 @@ static int ignored(lua_State *l)
 static const char *near_name(const char *word)
 {
 	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
-	                  CF_TCP_NAMES];
+	                  CF_TCP_NAMES + CF_QUIRK_NAMES];
 	size_t n = cf_tcp_names(names);
+
+	n += cf_quirk_names(names + n);
 
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
@@ -305,6 +329,7 @@ void cf_global_register(lua_State *l)
 		lua_setglobal(l, no_effect[i]);
 	}
 	cf_tcp_register(l);
+	cf_quirks_register(l);
 	register_policies(l);
 	register_numbers(l, "DNSClass");
 	register_numbers(l, "DNSQType");

@@ -13,15 +13,16 @@
 #include "lib/host/luabox.h"
 #include "password.h"
 
-enum { LOADER_LIST_MAX = 4096 };
+enum { LOADER_LIST_MAX = 4096, CF_UNSET = -1 };
 
 struct loader {
 	struct luabox box;                  /* first: cf_loader finds the rest by it */
 	enum config_mode mode;
 	enum bal_policy policy;
 	unsigned policy_line;               /* of its setServerPolicy; 0: none */
-	bool servfail_when_no_server, roundrobin_fail_on_no_server;
-	int64_t udp_timeout_ns;
+	bool servfail_when_no_server, servfail_on_timeout, roundrobin_fail_on_no_server;
+	int64_t udp_timeout_ns, udp_retry_ns, slow_start_ns;
+	unsigned retry_line;                /* of its setUDPRetry */
 	uint32_t max_outstanding;
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
@@ -34,6 +35,7 @@ struct loader {
 	struct bal_listen *listen;          /* of each front */
 	unsigned listen_n;
 	struct bal_tcp_conf tcp;
+	struct bal_quirks quirks;
 	struct prefix *acl;
 	struct config_note *note;
 	bool client;                        /* config_options.client */
@@ -82,6 +84,11 @@ struct bal_listen cf_tcp_listen(lua_State *l, const char *function);
 /* Writes their names, CF_TCP_NAMES at most; how many there are. */
 enum { CF_TCP_NAMES = 16 };
 size_t cf_tcp_names(const char **out);
+
+/* quirks.c: functions about how messages are treated. */
+void cf_quirks_register(lua_State *l);
+enum { CF_QUIRK_NAMES = 8 };
+size_t cf_quirk_names(const char **out);
 
 /* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
 int cf_cache_new(lua_State *l);

@@ -42,6 +42,14 @@ static void set_defaults(struct loader *ld)
 	}
 }
 
+/* What all servers have that don't say otherwise. */
+static void fill_in(struct loader *ld)
+{
+	for (unsigned i = 0; i < ld->server_n; i++)
+		if (ld->server[i].slow_start_ns == CF_UNSET)
+			ld->server[i].slow_start_ns = ld->slow_start_ns;
+}
+
 /* Stable, by order: insertion, as lists are short and mostly sorted. */
 static void sort_servers(struct bal_server *s, unsigned n)
 {
@@ -96,17 +104,30 @@ static const char *check_ring(lua_State *l, const struct loader *ld)
 	return NULL;
 }
 
+/* A second try comes before the end of the first. NULL: it does. */
+static const char *check_retry(lua_State *l, const struct loader *ld)
+{
+	if (ld->udp_retry_ns == 0 || ld->udp_retry_ns < ld->udp_timeout_ns)
+		return NULL;
+	return lua_pushfstring(l, "config:%d: setUDPRetry: '%d': expected less than setUDPTimeout, "
+	                       "%d ms", (int)ld->retry_line, (int)(ld->udp_retry_ns / 1000000),
+	                       (int)(ld->udp_timeout_ns / 1000000));
+}
+
 static struct config *finish(struct loader *ld, const struct config_options *o)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	const struct ep default_front = { ip_v4(127, 0, 0, 1), 53 };
 
 	MUST(c != NULL);
+	fill_in(ld);
 	sort_servers(ld->server, ld->server_n);
 	c->conf.policy = ld->policy;
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
+	c->conf.servfail_on_timeout = ld->servfail_on_timeout;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
 	c->conf.udp_timeout_ns = ld->udp_timeout_ns;
+	c->conf.udp_retry_ns = ld->udp_retry_ns;
 	c->conf.max_outstanding = ld->max_outstanding;
 	c->conf.perturbation_set = ld->perturbation_set;
 	c->conf.perturbation = ld->perturbation;
@@ -125,6 +146,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.front = copy(front, c->conf.front_n, sizeof(*front));
 	c->conf.listen = listeners(ld, c->conf.front_n, o->front_n > 0);
 	c->conf.tcp = ld->tcp;
+	c->conf.quirks = ld->quirks;
 	const struct prefix *acl = o->acl_n > 0 ? o->acl : ld->acl;
 	c->conf.acl_n = o->acl_n > 0 ? o->acl_n : ld->acl_n;
 	c->conf.acl = copy(acl, c->conf.acl_n, sizeof(*acl));
@@ -222,6 +244,8 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 		message = run(l, text, len);
 	if (message == NULL)
 		message = check_ring(l, &ld);
+	if (message == NULL)
+		message = check_retry(l, &ld);
 	if (message == NULL)
 		c = finish(&ld, o);
 	else

@@ -25,6 +25,7 @@ struct number_key {
 static const struct number_key numbers[] = {
 	{ "order", INT32, AT(order), INT32_MIN, INT32_MAX, 0 },
 	{ "qps", UINT32, AT(qps), 0, UINT32_MAX, 0 },
+	{ "slowStart", NS, AT(slow_start_ns), 0, 86400, 1000000000 },
 	{ "sockets", UINT16, AT(sockets), 1, BAL_SOCKETS_MAX, 0 },
 	{ "checkClass", UINT16, AT(check.class), 1, 65535, 0 },
 	{ "checkInterval", NS, AT(check.interval_ns), 1, 86400, 1000000000 },
@@ -56,10 +57,10 @@ static const char *const unsupported[] = {
 
 /* Every key that we read, for "did you mean". */
 static const char *const known[] = {
-	"address", "id", "name", "order", "weight", "qps", "pool", "sockets", "checkName",
-	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
-	"mustResolve", "setCD", "retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
-	"maxInFlight", "maxConcurrentTCPConnections",
+	"address", "id", "name", "order", "weight", "qps", "pool", "slowStart", "sockets",
+	"checkName", "checkType", "checkClass", "checkInterval", "checkTimeout",
+	"maxCheckFailures", "rise", "mustResolve", "setCD", "retries", "tcpConnectTimeout",
+	"tcpSendTimeout", "tcpRecvTimeout", "maxInFlight", "maxConcurrentTCPConnections",
 };
 
 static const char meta_name[] = "evenkeel.server";
@@ -265,6 +266,7 @@ int cf_server_new(lua_State *l)
 	memset(&s, 0, sizeof(s));
 	bal_server_defaults(&s);
 	s.line = cf_line(l);
+	s.slow_start_ns = CF_UNSET; /* what setSlowStart says, before or after */
 	if (lua_istable(l, 1)) {
 		in = read_table(l, &s);
 	} else {

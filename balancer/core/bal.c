@@ -8,37 +8,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cache.h"
-#include "idtable.h"
-#include "lib/drbg.h"
-#include "policy.h"
+#include "bal_impl.h"
+#include "own.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
 
-static const int64_t SECOND_NS = 1000000000;
-
-struct bal {
-	const struct bal_conf *conf;
-	struct bal_shared *shared;
-	int64_t now_ns;            /* of the call at hand, never decreasing */
-	bool policy_fresh;         /* the policy has seen who is up in this batch */
-	struct policy policy;
-	struct idtable out;
-	struct cache cache;
-	struct drbg random;
-	uint64_t count[BAL_VERDICTS];
-	uint64_t received;
-	uint64_t timeouts;
-	struct bal_counts counts;
-	struct bal_server_counts *server;
-	struct tcp *tcp;           /* NULL: none */
-};
-
 size_t bal_arena_size(const struct bal_conf *conf)
 {
 	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
-	       cache_arena_size(conf) + btcp_arena_size(conf) +
+	       cache_arena_size(conf) + again_arena_size(conf) + btcp_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
 }
 
@@ -54,6 +33,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	policy_init(&b->policy, a, conf, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
+	again_init(&b->again, a, conf);
 	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
@@ -81,28 +61,6 @@ unsigned bal_port_server(const struct bal *b, unsigned port)
 	return b->out.socket[port - 1].server;
 }
 
-/*
- * Makes the query in d an answer without records: len bytes of it stay, and an OPT record follows
- * when edns says that there was one, with its DO bit (RFC 3225 section 3).
- */
-static void turn_into_answer(struct dgram *d, enum dns_rcode rcode, size_t len,
-                             const struct dns_edns *edns)
-{
-	struct dns_writer w = { .m = d->data, .len = len, .cap = d->cap };
-	unsigned flags = dns_flags(d->data) & (DNS_OPCODE | DNS_RD | DNS_CD);
-
-	flags |= DNS_QR | (unsigned)rcode | ((flags & DNS_RD) != 0 ? DNS_RA : 0u);
-	dns_put16(d->data + 2, (uint16_t)flags);
-	dns_put16(d->data + 4, len > DNS_HEADER);
-	memset(d->data + 6, 0, 6);
-	if (edns->present) {
-		dns_w_opt(&w, DNS_EDNS_MAX, edns->dnssec_ok);
-		dns_put16(d->data + 10, 1);
-	}
-	DMUST(!w.full); /* the query's own OPT record took more */
-	d->len = (uint16_t)w.len;
-}
-
 static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct dns_question *q)
 {
 	struct dns_edns e;
@@ -111,7 +69,7 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 		return BAL_DROP_NO_SERVER;
 	if (dns_edns(&e, d->data, d->len, q->end) < 0)
 		e.present = false;
-	turn_into_answer(d, DNS_SERVFAIL, q->end, &e);
+	own_answer(d, DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
@@ -130,13 +88,17 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
+void bal_look(struct bal *b)
+{
+	if (!b->policy_fresh)
+		policy_refresh(&b->policy, b->now_ns);
+	b->policy_fresh = true;
+}
+
 /* The server that the policy says; -1: none. */
 static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
 {
-	if (!b->policy_fresh) {
-		policy_refresh(&b->policy);
-		b->policy_fresh = true;
-	}
+	bal_look(b);
 	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
 	                   question->name_len);
 }
@@ -156,6 +118,15 @@ static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsign
 	return BAL_TCP_FORWARD;
 }
 
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q)
+{
+	dns_put16(d->data, q->id);
+	d->peer = b->conf->server[server].addr;
+	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
+	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	b->server[server].queries++;
+}
+
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
                                 int server)
 {
@@ -167,13 +138,21 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, q, d, question);
+	if (b->conf->servfail_on_timeout)
+		q->edns = own_edns(d, question);
 	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
-	dns_put16(d->data, q->id);
-	d->peer = b->conf->server[server].addr;
-	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
-	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	b->server[server].queries++;
+	if (b->again.kept != NULL)
+		again_keep(&b->again, (unsigned)server, idt_slot(&b->out, (unsigned)server, q), d);
+	bal_send_to(b, d, (unsigned)server, q);
 	return BAL_FORWARD;
+}
+
+static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
+{
+	if (b->conf->quirks.drop_empty_queries)
+		return BAL_DROP_EMPTY;
+	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
+	return BAL_NOTIMP;
 }
 
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
@@ -188,10 +167,8 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	if ((dns_flags(d->data) & DNS_QR) != 0)
 		return BAL_DROP_RESPONSE;
 	b->counts.rd_queries += (dns_flags(d->data) & DNS_RD) != 0;
-	if (dns_qdcount(d->data) == 0) {
-		turn_into_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 });
-		return BAL_NOTIMP;
-	}
+	if (dns_qdcount(d->data) == 0)
+		return no_question(b, d);
 	if (dns_question(&question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
 	/* before the policy: a hit takes no turn and uses up no qps */
@@ -221,16 +198,17 @@ static bool same_question(const struct idt_query *q, const uint8_t *m, size_t le
 
 /*
  * Whether m answers q. Without a question only an error can (a server that couldn't read the query
- * says so); success or NXDOMAIN about no name is no answer.
+ * says so); success or NXDOMAIN about no name is no answer, unless the configuration lets it be.
  */
-static enum bal_verdict match(const struct idt_query *q, const uint8_t *m, size_t len)
+static enum bal_verdict match(const struct bal *b, const struct idt_query *q, const uint8_t *m,
+                              size_t len)
 {
 	struct dns_question question;
 	unsigned rcode = dns_flags(m) & DNS_RCODE;
 
 	if (dns_qdcount(m) == 0)
-		return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? BAL_DROP_BROKEN_ANSWER
-		                                                     : BAL_ANSWER;
+		return (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) &&
+		       !b->conf->quirks.allow_empty_response ? BAL_DROP_BROKEN_ANSWER : BAL_ANSWER;
 	if (dns_qdcount(m) == 1 && same_question(q, m, len))
 		return BAL_ANSWER;
 	return dns_question(&question, m, len) < 0 ? BAL_DROP_BROKEN_ANSWER
@@ -268,10 +246,13 @@ static void count_answer(struct bal *b, unsigned server, const struct dgram *d, 
 	b->server[server].responses++;
 }
 
-static void settle(struct bal *b, unsigned server, struct idt_query *q)
+void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
 {
 	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	idt_release(&b->out, server, q);
+	if (hold)
+		idt_hold(&b->out, server, q);
+	else
+		idt_release(&b->out, server, q);
 }
 
 static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
@@ -279,7 +260,7 @@ static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
 	return (uint8_t)((to & ~bits) | (from & bits));
 }
 
-static void give_back(struct dgram *d, const struct idt_query *q)
+void bal_give_back(struct dgram *d, const struct idt_query *q)
 {
 	dns_put16(d->data, q->client_id);
 	d->data[2] = bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
@@ -287,6 +268,27 @@ static void give_back(struct dgram *d, const struct idt_query *q)
 	d->peer = q->client;
 	d->local = q->local;
 	d->port = 0;
+}
+
+bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q)
+{
+	return b->again.kept == NULL ||
+	       again_end(&b->again, server, idt_slot(&b->out, server, q));
+}
+
+/* What the configuration wants changed in an answer; it has q's question, or none. */
+static void repair(const struct bal *b, struct dgram *d, const struct idt_query *q)
+{
+	const struct bal_quirks *quirks = &b->conf->quirks;
+	size_t q_end = (size_t)DNS_HEADER + q->name_len + 4;
+
+	if ((!quirks->fixup_case && !quirks->truncate_tc) || dns_qdcount(d->data) != 1)
+		return;
+	if (quirks->fixup_case)
+		memcpy(d->data + DNS_HEADER, q->name, q->name_len);
+	if (quirks->truncate_tc && d->proto == DGRAM_UDP &&
+	    (dns_flags(d->data) & DNS_TC) != 0)
+		own_truncate(d, q_end, quirks);
 }
 
 static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
@@ -300,16 +302,20 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	struct idt_query *q = idt_find(&b->out, d->port - 1u, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
-	enum bal_verdict v = match(q, d->data, d->len);
+	enum bal_verdict v = match(b, q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	count_answer(b, server, d, b->now_ns - q->sent_ns);
-	give_back(d, q);
-	cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
-	            (size_t)DNS_HEADER + q->name_len + 4);
-	settle(b, server, q);
-	return v;
+	bool owed = bal_is_owed(b, server, q);
+	if (owed) {
+		bal_give_back(d, q);
+		repair(b, d, q);
+		cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
+		            (size_t)DNS_HEADER + q->name_len + 4);
+	}
+	bal_settle(b, server, q, false);
+	return owed ? BAL_ANSWER : BAL_DROP_LATE;
 }
 
 /* A message of a client over TCP; what becomes of it decides what becomes of its connection. */
@@ -335,12 +341,14 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	struct tcp_query *q = btcp_find(b->tcp, d->conn, dns_id(d->data));
 	if (q == NULL)
 		return BAL_DROP_UNMATCHED;
-	enum bal_verdict v = q->begun ? BAL_ANSWER : match(&q->q, d->data, d->len);
+	enum bal_verdict v = q->begun ? BAL_ANSWER : match(b, &q->q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
-	give_back(d, &q->q);
+	bal_give_back(d, &q->q);
+	if (!q->begun) /* a transfer's later messages have any question */
+		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
@@ -358,46 +366,9 @@ static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
 	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
 }
 
-/* When query q's time is over. */
-static int64_t until_ns(const struct bal *b, const struct idt_query *q)
-{
-	int64_t tick = 1;
-
-	if (!HAS_DEFECT(b->conf, DEFECT_EXPIRY_TICKS))
-		return q->sent_ns + b->conf->udp_timeout_ns;
-	/* As dnsdist did it: each scan, one for all, first compares an age and then raises it. */
-	if (b->conf->server_n > 0)
-		tick = b->conf->server[0].check.interval_ns;
-	return (q->sent_ns / tick + b->conf->udp_timeout_ns / SECOND_NS + 2) * tick;
-}
-
-/* Ends what nobody answered in time. An answer at the very moment is too late. */
-static void expire(struct bal *b)
-{
-	unsigned server;
-
-	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
-		if (until_ns(b, q) > b->now_ns)
-			return;
-		settle(b, server, q);
-		b->server[server].timeouts++;
-		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
-			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
-			                          memory_order_relaxed);
-		b->timeouts++;
-	}
-}
-
-static void begin(struct bal *b, int64_t now_ns)
-{
-	MUST(now_ns >= b->now_ns);
-	b->now_ns = now_ns;
-	expire(b);
-}
-
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 {
-	begin(b, now_ns);
+	bal_begin(b, now_ns);
 	b->policy_fresh = false;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
@@ -411,22 +382,6 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 			b->counts.rcode[dns_flags(d[i].data) & DNS_RCODE]++;
 	}
 	b->received += n;
-}
-
-unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max)
-{
-	(void)d;
-	(void)max;
-	begin(b, now_ns);
-	return 0;
-}
-
-int64_t bal_deadline(const struct bal *b)
-{
-	unsigned server;
-	const struct idt_query *q = idt_oldest(&b->out, &server);
-
-	return q == NULL ? INT64_MAX : until_ns(b, q);
 }
 
 uint64_t bal_count(const struct bal *b, enum bal_verdict v)
@@ -472,8 +427,10 @@ void bal_check(const struct bal *b)
 
 	for (unsigned v = 0; v < BAL_VERDICTS; v++)
 		judged += b->count[v];
-	MUST(judged == b->received && b->count[BAL_NO_VERDICT] == 0);
-	MUST(b->count[BAL_FORWARD] == b->count[BAL_ANSWER] + b->timeouts + b->out.used);
+	MUST(judged == b->received + b->count[BAL_TIMED_OUT] + b->count[BAL_RETRY]);
+	MUST(b->count[BAL_NO_VERDICT] == 0);
+	MUST(b->count[BAL_FORWARD] + b->count[BAL_RETRY] ==
+	     b->count[BAL_ANSWER] + b->count[BAL_DROP_LATE] + b->timeouts + b->out.used);
 	idt_check(&b->out);
 	struct bal_server_counts sum = { 0 };
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
@@ -481,8 +438,10 @@ void bal_check(const struct bal *b)
 		sum.responses += b->server[i].responses;
 		sum.timeouts += b->server[i].timeouts;
 	}
-	MUST(sum.queries == b->count[BAL_FORWARD] + b->count[BAL_TCP_FORWARD]);
-	MUST(sum.responses == b->count[BAL_ANSWER] + b->count[BAL_TCP_ANSWER]);
+	MUST(sum.queries == b->count[BAL_FORWARD] + b->count[BAL_RETRY] +
+	                    b->count[BAL_TCP_FORWARD]);
+	MUST(sum.responses == b->count[BAL_ANSWER] + b->count[BAL_DROP_LATE] +
+	                      b->count[BAL_TCP_ANSWER]);
 	MUST(sum.timeouts == b->timeouts);
 	if (b->tcp == NULL)
 		return;

@@ -52,12 +52,20 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
  */
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
 /*
- * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten. Writes
- * no datagram today (SERVFAIL on time-out will), so it may return 0 at once. bal_rx does the same
- * first, so nothing depends on who is called first. O(1) for each time-out.
+ * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten; bal_rx
+ * does the same first, so nothing depends on who is called first. Writes up to max datagrams into
+ * d, whose data and cap (BAL_POLL_MIN at least) are the caller's, and returns how many; verdict,
+ * port and peer as bal_rx leaves them:
+ * - with servfail_on_timeout SERVFAIL for each query whose time is over. Until it is written it
+ *   takes up its server's room.
+ * - with udp_retry_ns each query that wasn't answered for so long once more, for another server
+ *   that is up, if there is one. Its time goes on as before; the first answer counts, a second is
+ *   late. A server's counts have both tries.
+ * O(1) for each, O(servers) for a second try.
  */
+enum { BAL_POLL_MIN = 512 };
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
-/* When the oldest query times out; INT64_MAX: none is out. O(1). */
+/* When bal_poll next has work: the oldest query's time-out, or what is owed. INT64_MAX: never. */
 int64_t bal_deadline(const struct bal *b);
 
 /* Ports of the core: 1 + sum of the servers' sockets. */
@@ -71,7 +79,7 @@ const char *bal_verdict_name(enum bal_verdict v);
 const char *bal_verdict_prose(enum bal_verdict v);
 /* True when the shell must send the datagram. */
 bool bal_verdict_sends(enum bal_verdict v);
-/* How often verdict v was given; timeouts and outstanding are counted beside. */
+/* How often verdict v was given, in bal_poll too; timeouts and outstanding are counted beside. */
 uint64_t bal_count(const struct bal *b, enum bal_verdict v);
 uint64_t bal_timeouts(const struct bal *b);
 uint32_t bal_outstanding(const struct bal *b);

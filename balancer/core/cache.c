@@ -125,6 +125,14 @@ void cache_keep(struct cache *c, unsigned server, uint32_t slot)
 		keep(c, &c->kept[(size_t)server * c->kept_each + slot]);
 }
 
+void cache_keep_again(struct cache *c, unsigned server, uint32_t slot, unsigned second,
+                      uint32_t second_slot)
+{
+	if (c->packets != NULL)
+		c->kept[(size_t)second * c->kept_each + second_slot] =
+			c->kept[(size_t)server * c->kept_each + slot];
+}
+
 void cache_keep_tcp(struct cache *c, uint32_t slot)
 {
 	if (c->packets != NULL)

@@ -54,6 +54,9 @@ bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d,
                   const struct dns_question *q) MUST_CHECK;
 /* The query that cache_answer was called for last has gone out, in that place. */
 void cache_keep(struct cache *c, unsigned server, uint32_t slot);
+/* That query has gone out once more, in another place. */
+void cache_keep_again(struct cache *c, unsigned server, uint32_t slot, unsigned second,
+                      uint32_t second_slot);
 /* The same over TCP, where the place stays the query's at later tries. */
 void cache_keep_tcp(struct cache *c, uint32_t slot);
 /*

@@ -69,6 +69,7 @@ struct bal_server {
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	int64_t slow_start_ns;         /* 0: its whole share as soon as it is back; else 1 ms... */
 	struct bal_check check;
 	struct bal_server_tcp tcp;
 	unsigned line;                 /* of its newServer, for messages */
@@ -106,11 +107,24 @@ struct bal_cache_conf {
 	bool cookie_hashing;           /* false; true: a query's cookie belongs to its key */
 };
 
+/* How messages are treated, where dnsdist leaves a choice; zero is its default. */
+struct bal_quirks {
+	bool allow_empty_response;     /* an answer without a question counts, whatever it says */
+	bool drop_empty_queries;       /* false: a query without a question gets NOTIMP */
+	bool truncate_tc;              /* truncated answers are passed on without records */
+	bool fixup_case;               /* an answer's question has the query's letters */
+	bool own_without_edns;         /* our own answers have no OPT record */
+	uint16_t own_udp_size;         /* that one announces; 0: 1232 */
+	int32_t udp_receive, udp_send; /* bytes of each listening socket's buffers; 0: ours */
+};
+
 struct bal_conf {
 	enum bal_policy policy;
 	bool servfail_when_no_server;  /* false: drop */
+	bool servfail_on_timeout;      /* false: forget; over UDP */
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
 	int64_t udp_timeout_ns;        /* 2 s */
+	int64_t udp_retry_ns;          /* 0: never; after so long once more, at another server */
 	uint32_t max_outstanding;      /* 65535 per server and worker, 1...65535 */
 	bool perturbation_set;         /* false: drawn from the balancer's seed */
 	uint32_t perturbation;         /* of whashed's and chashed's hash */
@@ -122,6 +136,7 @@ struct bal_conf {
 	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
 	const struct bal_listen *listen;   /* front_n of them; NULL: all are the default */
 	struct bal_tcp_conf tcp;
+	struct bal_quirks quirks;
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */

@@ -40,7 +40,8 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 	MUST(conf->server_n <= BAL_SERVERS_MAX);
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
 	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
-	                       .oldest = IDT_NONE, .newest = IDT_NONE };
+	                       .oldest = IDT_NONE, .newest = IDT_NONE,
+	                       .young = IDT_NONE, .held_first = IDT_NONE, .held_last = IDT_NONE };
 	for (unsigned i = 0; i < conf->server_n; i++)
 		sockets += conf->server[i].sockets;
 	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
@@ -117,10 +118,14 @@ static void link_newest(struct idtable *t, struct idt_query *q, uint32_t ref)
 	else
 		at_ref(t, t->newest)->newer = ref;
 	t->newest = ref;
+	if (t->young == IDT_NONE)
+		t->young = ref;
 }
 
-static void unlink_query(struct idtable *t, const struct idt_query *q)
+static void unlink_query(struct idtable *t, const struct idt_query *q, uint32_t ref)
 {
+	if (t->young == ref)
+		t->young = q->newer;
 	if (q->older == IDT_NONE)
 		t->oldest = q->newer;
 	else
@@ -135,7 +140,7 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 {
 	struct idt_server *s = &t->server[server];
 
-	if (s->used == t->max)
+	if (s->used + s->held == t->max)
 		return NULL;
 	uint32_t socket = s->sockets > 1 ? draw_below(r, s->sockets) : 0;
 	uint32_t slot = take_slot(s);
@@ -165,19 +170,85 @@ struct idt_query *idt_oldest(const struct idtable *t, unsigned *server)
 	return at_ref(t, t->oldest);
 }
 
-void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
+/* Out of everything but its place. */
+static void end(struct idtable *t, struct idt_server *s, const struct idt_query *q)
 {
-	struct idt_server *s = &t->server[server];
 	struct idt_socket *k = &s->socket[q->socket];
 
 	DMUST(q == &s->query[k->slot[q->id] - 1]);
 	k->slot[q->id] = 0;
 	return_id(k, q->id);
-	unlink_query(t, q);
-	q->newer = s->free;
-	s->free = (uint32_t)(q - s->query) + 1;
+	unlink_query(t, q, (uint32_t)(s - t->server) << 16 | (uint32_t)(q - s->query));
 	s->used--;
 	t->used--;
+}
+
+static void give_slot(struct idt_server *s, struct idt_query *q)
+{
+	q->newer = s->free;
+	s->free = (uint32_t)(q - s->query) + 1;
+}
+
+void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
+{
+	end(t, &t->server[server], q);
+	give_slot(&t->server[server], q);
+}
+
+struct idt_query *idt_young(const struct idtable *t, unsigned *server)
+{
+	if (t->young == IDT_NONE)
+		return NULL;
+	*server = t->young >> 16;
+	return at_ref(t, t->young);
+}
+
+void idt_pass(struct idtable *t)
+{
+	t->young = at_ref(t, t->young)->newer;
+}
+
+void idt_hold(struct idtable *t, unsigned server, struct idt_query *q)
+{
+	uint32_t ref = (uint32_t)server << 16 | idt_slot(t, server, q);
+
+	end(t, &t->server[server], q);
+	q->newer = IDT_NONE;
+	if (t->held_first == IDT_NONE)
+		t->held_first = ref;
+	else
+		at_ref(t, t->held_last)->newer = ref;
+	t->held_last = ref;
+	t->server[server].held++;
+}
+
+struct idt_query *idt_held(const struct idtable *t, unsigned *server)
+{
+	if (t->held_first == IDT_NONE)
+		return NULL;
+	*server = t->held_first >> 16;
+	return at_ref(t, t->held_first);
+}
+
+void idt_let_go(struct idtable *t)
+{
+	struct idt_server *s = &t->server[t->held_first >> 16];
+	struct idt_query *q = at_ref(t, t->held_first);
+
+	t->held_first = q->newer;
+	s->held--;
+	give_slot(s, q);
+}
+
+void idt_copy(struct idt_query *to, const struct idt_query *from)
+{
+	struct idt_query own = *to;
+
+	*to = *from;
+	to->older = own.older;
+	to->newer = own.newer;
+	to->id = own.id;
+	to->socket = own.socket;
 }
 
 /* Walks the list: each query is found under its ID, times don't decrease, none is missing. */
@@ -185,6 +256,7 @@ static void check_list(const struct idtable *t)
 {
 	uint32_t n = 0, before = IDT_NONE;
 	int64_t sent_ns = INT64_MIN;
+	bool young = t->young == IDT_NONE;
 
 	for (uint32_t ref = t->oldest; ref != IDT_NONE; n++) {
 		const struct idt_query *q = at_ref(t, ref);
@@ -192,10 +264,11 @@ static void check_list(const struct idtable *t)
 		MUST(q->older == before && q->sent_ns >= sent_ns && n < t->used);
 		MUST(s->socket[q->socket].slot[q->id] == (ref & 0xffff) + 1);
 		sent_ns = q->sent_ns;
+		young = young || ref == t->young;
 		before = ref;
 		ref = q->newer;
 	}
-	MUST(n == t->used && t->newest == before);
+	MUST(n == t->used && t->newest == before && young);
 }
 
 /* What may be drawn next is free; the whole bag would be too much after each event. */
@@ -211,7 +284,8 @@ void idt_check(const struct idtable *t)
 	uint32_t by_server = 0, by_socket = 0;
 
 	for (unsigned i = 0; i < t->server_n; i++) {
-		MUST(t->server[i].used <= t->max && t->server[i].used <= t->server[i].touched);
+		uint32_t taken = t->server[i].used + t->server[i].held;
+		MUST(taken <= t->max && taken <= t->server[i].touched);
 		by_server += t->server[i].used;
 	}
 	for (unsigned i = 0; i < t->socket_n; i++)

@@ -4,6 +4,7 @@
 
 #include "draw.h"
 #include "lib/namehash.h"
+#include "slow.h"
 
 enum { SECOND_NS = 1000000000, MILLION = 1000000 };
 
@@ -21,7 +22,8 @@ static void candidates_init(struct candidates *c, struct arena *a, const struct 
 
 size_t policy_arena_size(const struct bal_conf *conf)
 {
-	return 2 * candidates_size(conf) + arena_need(conf->server_n, sizeof(uint8_t)) +
+	return 3 * candidates_size(conf) + 2 * arena_need(conf->server_n, sizeof(uint8_t)) +
+	       arena_need(conf->server_n, sizeof(uint32_t)) +
 	       (conf->policy == BAL_CHASHED ? hashring_arena_size(conf) : 0);
 }
 
@@ -36,6 +38,10 @@ void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
 	candidates_init(&p->up, a, conf);
 	candidates_init(&p->light, a, conf);
 	p->is_up = arena_take(a, conf->server_n, sizeof(*p->is_up));
+	p->slow = slow_any(conf);
+	candidates_init(&p->some, a, conf);
+	p->is_some = arena_take(a, conf->server_n, sizeof(*p->is_some));
+	p->part = arena_take(a, conf->server_n, sizeof(*p->part));
 	if (conf->policy == BAL_CHASHED)
 		hashring_init(&p->ring, a, conf, p->perturbation);
 }
@@ -99,7 +105,18 @@ static bool herds(struct policy *p)
 }
 #endif
 
-void policy_refresh(struct policy *p)
+/* How much of its share each has; whether any has a part only. */
+static void read_parts(struct policy *p, int64_t now_ns)
+{
+	p->growing = 0;
+	for (unsigned i = 0; p->slow && i < p->conf->server_n; i++) {
+		p->part[i] = HAS_DEFECT(p->conf, DEFECT_SLOW_START_OFF) ? SLOW_WHOLE
+		             : slow_part(p->shared, i, now_ns);
+		p->growing += p->is_up[i] && p->part[i] < SLOW_WHOLE;
+	}
+}
+
+void policy_refresh(struct policy *p, int64_t now_ns)
 {
 	const struct bal_conf *conf = p->conf;
 
@@ -113,6 +130,7 @@ void policy_refresh(struct policy *p)
 		if (p->is_up[i])
 			add(&p->up, conf, i);
 	}
+	read_parts(p, now_ns);
 	if (p->up.n == 0 && conf->policy == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
 		take_all(p);
 	if (conf->policy == BAL_ORDERED_WRANDOM)
@@ -322,13 +340,9 @@ static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 	return pick_least(p);
 }
 
-int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
+static int pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len)
 {
-#ifdef EK_DEFECTS
-	if (herds(p))
-		return (int)p->herd;
-#endif
 	switch (p->conf->policy) {
 	case BAL_WRANDOM:
 	case BAL_ORDERED_WRANDOM:
@@ -347,4 +361,68 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 		return pick_least(p);
 	}
 	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);
+}
+
+/* Fills in p->some: those that take this query. False: none does, so all have to. */
+static bool choose_some(struct policy *p, struct drbg *r, const uint8_t *name, size_t name_len)
+{
+	enum bal_policy policy = p->conf->policy;
+	bool hashed = policy == BAL_WHASHED || policy == BAL_CHASHED;
+	uint32_t hash = hashed ? namehash(name, name_len, p->perturbation) : 0;
+
+	p->some.n = 0;
+	for (unsigned i = 0; i < p->conf->server_n; i++) {
+		p->is_some[i] = p->is_up[i] &&
+		                slow_takes(p->part[i], i, r, hashed ? &hash : NULL);
+		if (p->is_some[i])
+			add(&p->some, p->conf, i);
+	}
+	if (policy == BAL_ORDERED_WRANDOM)
+		keep_first_order(&p->some, p->conf);
+	return p->some.n > 0;
+}
+
+/* As if those that don't take it were down. */
+static int pick_growing(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
+                        size_t name_len)
+{
+	const struct candidates up = p->up;
+	uint8_t *is_up = p->is_up;
+
+	if (choose_some(p, r, name, name_len)) {
+		p->up = p->some;
+		p->is_up = p->is_some;
+	}
+	int server = pick(p, r, now_ns, name, name_len);
+	p->up = up;
+	p->is_up = is_up;
+	return server;
+}
+
+int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
+                size_t name_len)
+{
+#ifdef EK_DEFECTS
+	if (herds(p))
+		return (int)p->herd;
+#endif
+	return p->growing > 0 ? pick_growing(p, r, now_ns, name, name_len)
+	                      : pick(p, r, now_ns, name, name_len);
+}
+
+int policy_other(const struct policy *p, unsigned not)
+{
+	struct burden best = { 0 };
+	int at = -1;
+
+	if (HAS_DEFECT(p->conf, DEFECT_RETRY_SAME))
+		return (int)not;
+	for (unsigned i = 0; i < p->conf->server_n; i++) {
+		struct burden b = burden_of(p, i);
+		if (i == not || !p->is_up[i] || (at >= 0 && !lighter(&b, &best)))
+			continue;
+		best = b;
+		at = (int)i;
+	}
+	return at;
 }

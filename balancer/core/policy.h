@@ -31,6 +31,11 @@ struct policy {
 	struct candidates up;       /* of this batch */
 	struct candidates light;    /* those of up that aren't above their bound; of one query */
 	uint8_t *is_up;             /* by server; for chashed */
+	bool slow;                  /* some server starts slowly (slow.h) */
+	unsigned growing;           /* how many of this batch's have a part of their share */
+	uint32_t *part;             /* by server, of SLOW_WHOLE */
+	struct candidates some;     /* those of up that take the query at hand; while growing */
+	uint8_t *is_some;
 	uint32_t perturbation;
 	struct hashring ring;           /* chashed alone has one */
 #ifdef EK_DEFECTS
@@ -42,16 +47,23 @@ size_t policy_arena_size(const struct bal_conf *conf);
 /* seed: the balancer's, which draws the hash's perturbation unless conf sets it. */
 void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
                  struct bal_shared *shared, const uint8_t seed[DRBG_SEED]);
-/* Reads anew which servers are up. O(servers). */
-void policy_refresh(struct policy *p);
+/* Reads anew which servers are up, and which start slowly. O(servers). */
+void policy_refresh(struct policy *p, int64_t now_ns);
 /*
  * The index of the server for one query, -1 when there is none. r: drawn from once by wrandom and
  * orderedWrandUntag, not by the others. now_ns: for qps limits. name: the question's, in wire form;
  * only whashed and chashed look at it. O(log servers) for wrandom, whashed and orderedWrandUntag,
  * O(1) for roundrobin, O(log points) for chashed and a step for each point that is passed because
- * its server is no candidate, O(servers) for the others, and for all with a balancing factor.
+ * its server is no candidate, O(servers) for the others, and for all with a balancing factor, or
+ * while a server starts slowly; then r is drawn from once more for each such one, but for hashes.
  */
 int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len);
+/*
+ * A server for a query that `not` hasn't answered yet: of the others that are up the one with the
+ * fewest outstanding, then the lowest order, then the lowest latency, whatever the policy; -1: none
+ * is. Takes no turn, no draw and no token. O(servers).
+ */
+int policy_other(const struct policy *p, unsigned not);
 
 #endif

@@ -11,6 +11,7 @@ size_t bal_shared_arena_size(const struct bal_conf *conf)
 	return arena_need(1, sizeof(struct bal_shared)) +
 	       arena_need(conf->front_n, sizeof(_Atomic uint32_t)) +
 	       arena_need(clients, sizeof(_Atomic uint64_t)) +
+	       arena_need(conf->server_n, sizeof(int64_t)) +
 	       arena_need(conf->server_n, sizeof(struct bal_shared_server));
 }
 
@@ -20,12 +21,15 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 
 	sh->server_n = conf->server_n;
 	sh->server = arena_take(a, conf->server_n, sizeof(*sh->server));
+	sh->slow_start_ns = arena_take(a, conf->server_n, sizeof(*sh->slow_start_ns));
 	sh->front = arena_take(a, conf->front_n, sizeof(*sh->front));
 	if (conf->tcp.per_client > 0)
 		sh->client = arena_take(a, BAL_SHARED_CLIENTS, sizeof(*sh->client));
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		atomic_init(&sh->server[i].mode, conf->server[i].check.mode);
 		atomic_init(&sh->server[i].qps, conf->server[i].qps);
+		atomic_init(&sh->server[i].whole_ns, INT64_MIN);
+		sh->slow_start_ns[i] = conf->server[i].slow_start_ns;
 		bal_shared_set_up(sh, i, conf->server[i].check.mode == BAL_CHECK_UP);
 	}
 	return sh;
@@ -74,6 +78,23 @@ void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up)
 	atomic_store_explicit(&sh->server[server].up, up, memory_order_relaxed);
 }
 
+/* It has come back. */
+static void start_slowly(struct bal_shared *sh, unsigned server, int64_t now_ns)
+{
+	struct bal_shared_server *s = &sh->server[server];
+
+	if (sh->slow_start_ns[server] == 0)
+		return;
+	atomic_store_explicit(&s->whole_ns, now_ns + sh->slow_start_ns[server],
+	                      memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->slow_starts, 1, memory_order_relaxed);
+}
+
+int64_t bal_shared_whole_ns(const struct bal_shared *sh, unsigned server)
+{
+	return atomic_load_explicit(&sh->server[server].whole_ns, memory_order_relaxed);
+}
+
 /*
  * s->down is one number, so that readers never see half of a change: while the server is up, the
  * time that it was down; while it is down, -1 - (now - that time), which doesn't change as time
@@ -86,6 +107,8 @@ void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first
 
 	if (!first && bal_shared_up(sh, server) != up)
 		atomic_fetch_add_explicit(&s->transitions, 1, memory_order_relaxed);
+	if (!first && up && !bal_shared_up(sh, server))
+		start_slowly(sh, server, now_ns);
 	if (up == (down < 0))
 		atomic_store_explicit(&s->down, up ? now_ns + down + 1 : down - now_ns - 1,
 		                      memory_order_relaxed);
@@ -105,12 +128,21 @@ enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server
 	                                                 memory_order_relaxed);
 }
 
-void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained)
-{
-	atomic_store_explicit(&sh->server[server].drained, drained, memory_order_relaxed);
-}
-
 bool bal_shared_drained(const struct bal_shared *sh, unsigned server)
 {
 	return atomic_load_explicit(&sh->server[server].drained, memory_order_relaxed) != 0;
+}
+
+bool bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained, int64_t now_ns)
+{
+	struct bal_shared_server *s = &sh->server[server];
+
+	if (bal_shared_drained(sh, server) == drained)
+		return false;
+	if (drained)
+		atomic_fetch_add_explicit(&s->drains, 1, memory_order_relaxed);
+	else
+		start_slowly(sh, server, now_ns);
+	atomic_store_explicit(&s->drained, drained, memory_order_relaxed);
+	return true;
 }

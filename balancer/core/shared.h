@@ -23,6 +23,8 @@ struct bal_shared_server {
 	_Atomic uint32_t qps;                  /* limit of queries a second; 0: none */
 	_Atomic int64_t down;                  /* time spent down: see bal_shared_down_ns */
 	_Atomic uint32_t drained;              /* 0 or 1: takes nothing new, and is checked on */
+	_Atomic uint32_t drains, slow_starts;  /* how often each began */
+	_Atomic int64_t whole_ns;              /* from when on it gets its whole share (slow.h) */
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
 	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
@@ -34,6 +36,7 @@ struct bal_shared {
 	_Alignas(64) _Atomic uint32_t turn;    /* roundrobin's counter */
 	unsigned server_n;
 	struct bal_shared_server *server;
+	int64_t *slow_start_ns;                /* by server: as configured */
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
 	struct pcache *packets;                /* the packet cache; NULL: there is none */
@@ -59,16 +62,20 @@ bool bal_shared_any_up(const struct bal_shared *sh);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
 /*
  * A drained server gets no new query, whether it is up or not; answers to what is out still count,
- * and its health is checked on. Takes effect at each worker's next batch.
+ * and its health is checked on. Takes effect at each worker's next batch. One that takes queries
+ * again starts slowly, if it is to. Returns whether that changes anything.
  */
-void bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained);
+bool bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained, int64_t now_ns);
 bool bal_shared_drained(const struct bal_shared *sh, unsigned server);
 
 /*
  * The health core's: the server is up, or down, from now on; counted as a transition when that is
- * news, and not the first result. now_ns must not decrease.
+ * news, and not the first result. One that comes up then starts slowly, if it is to. now_ns must
+ * not decrease.
  */
 void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first, int64_t now_ns);
+/* From when on the server gets its whole share; not after now: it does. */
+int64_t bal_shared_whole_ns(const struct bal_shared *sh, unsigned server);
 /* How it is checked: as configured, or as a console said last. */
 enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server);
 /* How long the server has been down until now_ns, all in all, as far as results told. */

@@ -166,7 +166,7 @@ static int another(struct tcp *t, const struct tcp_query *q)
 {
 	unsigned not = q->server;
 
-	policy_refresh(t->policy);
+	policy_refresh(t->policy, t->now_ns);
 	for (unsigned i = 0; i < TCP_PICKS; i++) {
 		int server = policy_pick(t->policy, &t->random, t->now_ns, q->q.name,
 		                         q->q.name_len);
@@ -175,7 +175,7 @@ static int another(struct tcp *t, const struct tcp_query *q)
 	}
 	for (unsigned i = 1; i < t->conf->server_n; i++) {
 		unsigned server = (not + i) % t->conf->server_n;
-		if (bal_shared_up(t->shared, server))
+		if (bal_shared_up(t->shared, server) && !bal_shared_drained(t->shared, server))
 			return (int)server;
 	}
 	return (int)not;

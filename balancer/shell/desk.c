@@ -82,6 +82,9 @@ static void read_shared(const struct desk *d, struct stats *s, int64_t now_ns)
 		to->latency_us = atomic_load_explicit(&from->latency_us128,
 		                                      memory_order_relaxed) / 128;
 		to->qps_limit = atomic_load_explicit(&from->qps, memory_order_relaxed);
+		to->drains = atomic_load_explicit(&from->drains, memory_order_relaxed);
+		to->slow_starts = atomic_load_explicit(&from->slow_starts, memory_order_relaxed);
+		to->slow = to->up && bal_shared_whole_ns(d->shared, i) > now_ns;
 		to->transitions = atomic_load_explicit(&from->transitions, memory_order_relaxed);
 		to->down_ms = (uint64_t)bal_shared_down_ns(d->shared, i, now_ns) / 1000000;
 	}
@@ -149,7 +152,7 @@ static void set_qps(void *arg, unsigned server, uint32_t qps)
 
 static void set_drain(void *arg, unsigned server, bool drained)
 {
-	bal_shared_drain(((struct desk *)arg)->shared, server, drained);
+	watch_drain(((struct desk *)arg)->watch, server, drained);
 }
 
 /* ---- start ---- */

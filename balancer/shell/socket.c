@@ -88,6 +88,14 @@ int socket_back(const struct ep *ep)
 	return err;
 }
 
+void socket_buffers(int fd, int receive, int send)
+{
+	if (receive > 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	if (send > 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
+}
+
 void socket_prompt(int fd)
 {
 	(void)turn_on(fd, IPPROTO_TCP, TCP_NODELAY);

@@ -13,6 +13,8 @@
  * descriptor or -errno.
  */
 int socket_front(const struct ep *ep, bool share);
+/* Sets what isn't 0 of a socket's buffers, in bytes; the kernel's limits cut it short. */
+void socket_buffers(int fd, int receive, int send);
 /* A UDP socket from a fresh port, connected to ep. Returns the descriptor or -errno. */
 int socket_back(const struct ep *ep);
 

@@ -13,18 +13,19 @@
 
 #include "lib/host/host.h"
 #include "lib/host/net.h"
+#include "slow.h"
 #include "socket.h"
 
 enum { ANSWER = 4096, POLL = 64 };
 
 #define ORDERED (WATCH_MAX - 1) /* event: there is an order */
 
-/* What another thread wants: mode, or the state where mode is 0. */
+/* What another thread wants: to drain or not to, mode, or the state where mode is 0. */
 struct order {
 	bool waits;         /* to be carried out */
 	unsigned server;
 	enum bal_check_mode mode;
-	bool up;
+	bool up, drain, drained;
 };
 
 /* A probe's socket. */
@@ -38,6 +39,7 @@ struct watch {
 	const struct bal_conf *conf;
 	struct health *health;
 	struct bal_shared *shared;
+	struct slow *slow;
 	struct arena arena;
 	int epoll;
 	unsigned probe_n;   /* slots, some of them free */
@@ -59,6 +61,7 @@ struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
 	MUST(w != NULL && host_arena(&w->arena, health_arena_size(conf)) == 0);
 	w->conf = conf;
 	w->shared = shared;
+	w->slow = slow_new(conf, shared);
 	w->epoll = epoll;
 	w->health = health_init(&w->arena, conf, shared, seed, host_mono_ns());
 	arena_seal(&w->arena);
@@ -99,6 +102,20 @@ static void send_probe(struct watch *w, int64_t now_ns, const struct dgram *d)
 	net_watch(w->epoll, fd, (uint64_t)(p - w->probe));
 }
 
+static void drain(struct watch *w, const struct order *o)
+{
+	char name[SLOW_NAME];
+
+	if (!bal_shared_drain(w->shared, o->server, o->drained, host_mono_ns()))
+		return;
+	slow_name(&w->conf->server[o->server], name);
+	if (o->drained)
+		printf("Draining downstream %s\n", name);
+	else
+		printf("Downstream %s takes queries again\n", name);
+	fflush(stdout);
+}
+
 static void carry_out(struct watch *w)
 {
 	uint64_t unused;
@@ -107,7 +124,9 @@ static void carry_out(struct watch *w)
 	(void)got;
 	pthread_mutex_lock(&w->lock);
 	struct order *o = &w->order;
-	if (o->waits && o->mode != 0)
+	if (o->waits && o->drain)
+		drain(w, o);
+	else if (o->waits && o->mode != 0)
 		health_set_mode(w->health, host_mono_ns(), o->server, o->mode);
 	else if (o->waits && bal_shared_mode(w->shared, o->server) == BAL_CHECK_AUTO)
 		health_set_state(w->health, host_mono_ns(), o->server, o->up);
@@ -168,14 +187,11 @@ static void close_ended(struct watch *w)
 static void print_changes(struct watch *w)
 {
 	struct health_change c;
-	char addr[EP_TEXT];
+	char name[SLOW_NAME];
 
 	while (health_next_change(w->health, &c)) {
-		const struct bal_server *s = &w->conf->server[c.server];
-		bool named = s->name[0] != '\0';
-		ep_format(&s->addr, addr);
-		printf("Marking downstream %s%s%s%s as '%s'\n", s->name, named ? " (" : "", addr,
-		       named ? ")" : "", c.up ? "up" : "down");
+		slow_name(&w->conf->server[c.server], name);
+		printf("Marking downstream %s as '%s'\n", name, c.up ? "up" : "down");
 		fflush(stdout);
 	}
 }
@@ -185,11 +201,14 @@ void watch_pass(struct watch *w)
 	poll_probes(w);
 	close_ended(w);
 	print_changes(w);
+	slow_pass(w->slow, host_mono_ns());
 }
 
 int64_t watch_deadline(const struct watch *w)
 {
-	return health_deadline(w->health);
+	int64_t health = health_deadline(w->health), slow = slow_deadline(w->slow);
+
+	return slow < health ? slow : health;
 }
 
 bool watch_ready(const struct watch *w)
@@ -215,6 +234,11 @@ static void give_order(struct watch *w, struct order order)
 void watch_set_mode(struct watch *w, unsigned server, enum bal_check_mode mode)
 {
 	give_order(w, (struct order){ .server = server, .mode = mode });
+}
+
+void watch_drain(struct watch *w, unsigned server, bool drained)
+{
+	give_order(w, (struct order){ .server = server, .drain = true, .drained = drained });
 }
 
 void watch_set_state(struct watch *w, unsigned server, bool up)

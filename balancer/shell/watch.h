@@ -23,11 +23,12 @@ void watch_event(struct watch *w, uint64_t what);
 void watch_pass(struct watch *w);
 int64_t watch_deadline(const struct watch *w);
 /*
- * For other threads: has the loop's thread set a server's mode, or, in auto mode, its state, and
- * waits until it has. One order at a time; the others wait their turn.
+ * For other threads: has the loop's thread set a server's mode, or, in auto mode, its state, or
+ * drain it, and waits until it has. One order at a time; the others wait their turn.
  */
 void watch_set_mode(struct watch *w, unsigned server, enum bal_check_mode mode);
 void watch_set_state(struct watch *w, unsigned server, bool up);
+void watch_drain(struct watch *w, unsigned server, bool drained);
 /* True once each server that is checked has its first result. */
 bool watch_ready(const struct watch *w);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "retry.h"
 #include "rule.h"
 #include "stale.h"
 
@@ -74,6 +75,7 @@ void balancer_init(struct balancer *b, const struct plan *p, unsigned node, unsi
 	ring_init(&b->lone, sizeof(struct lone));
 	ring_init(&b->probe, sizeof(struct probe));
 	stale_init(b);
+	retry_init(b);
 	table_init(&b->servers, conf->server_n * 2);
 	table_init(&b->waiting, 0);
 	aging_init(&b->backs, BACK_KEEP_NS);
@@ -101,6 +103,7 @@ void balancer_free(struct balancer *b)
 	ring_free(&b->lone);
 	ring_free(&b->probe);
 	stale_free(b);
+	retry_free(b);
 	table_free(&b->servers);
 	table_free(&b->waiting);
 	aging_free(&b->backs);
@@ -352,6 +355,7 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 	uint64_t key = back_key(&t->frame->dst, &t->frame->src, m);
 	struct front *f = front_take(b, t->t_ns, m->question);
 	struct draw d = { .t_ns = t->t_ns, .frame = t->number, .server = (uint16_t)server };
+	bool tcp = t->frame->kind == FRAME_TCP, again = false;
 
 	if (f == NULL && m->question == b->check[server]) {
 		back_probe(b, t, server, key);
@@ -361,21 +365,26 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		f->server = (uint16_t)server;
 		f->draw_ns = t->t_ns;
 		f->frame = t->number;
-		f->unsure = t->frame->kind == FRAME_TCP && b->tcp_refused_ns >= f->since_ns;
-	} else if (t->frame->kind == FRAME_TCP) {
+		f->unsure = tcp && b->tcp_refused_ns >= f->since_ns;
+		f->shared |= !tcp && retry_may_be(b, t->t_ns, m->question, server);
+		retry_forward(b, t->t_ns, m->question, server);
+	} else if (tcp) {
 		b->tcp_again++; /* a later try isn't a draw */
+	} else if (retry_may_be(b, t->t_ns, m->question, server)) {
+		b->udp_again++;
+		again = true;
 	} else {
 		*(struct lone *)ring_push(&b->lone) = (struct lone){ t->t_ns, t->number,
 		                                                     (uint16_t)server };
 	}
 	aging_put(&b->backs, t->t_ns, key, (uint64_t)server << SERVER_SHIFT | b->draws);
-	stale_forward(b, t->t_ns, t->frame->kind == FRAME_TCP ? NULL : f);
+	stale_forward(b, t->t_ns, tcp ? NULL : f);
 	if (b->track != NULL)
 		track_forward(b, t, f, server);
 	b->draws++;
 	b->server_draws[server]++;
 	series_draw(j, b, b->conf->server_node[server], t->t_ns);
-	gones_draw(j, b, &d);
+	gones_draw(j, b, &d, again);
 }
 
 /* True when a health check takes this answer for a good one. */
@@ -410,6 +419,7 @@ static void back_answer(struct judge *j, struct balancer *b, const struct judge_
 	unsigned server = (unsigned)((back & ~PROBE_BIT) >> SERVER_SHIFT);
 	gones_answer(j, b->conf->server_node[server], t->t_ns);
 	if ((back & PROBE_BIT) == 0) {
+		retry_answer(b, m->question, server);
 		uint64_t draw = back & ((1ull << SERVER_SHIFT) - 1);
 		owe(b, t->t_ns, m->question);
 		stale_answer(j, b, t->t_ns, draw);

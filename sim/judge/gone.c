@@ -437,7 +437,7 @@ json_t *gones_json(const struct judge *j)
 	return list;
 }
 
-void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
+void gones_draw(struct judge *j, struct balancer *b, const struct draw *d, bool again)
 {
 	int node = b->conf->server_node[d->server];
 
@@ -450,6 +450,8 @@ void gones_draw(struct judge *j, struct balancer *b, const struct draw *d)
 		for (size_t k = 0; k < g->watch_n; k++) {
 			const struct watch *w = &g->watch[k];
 			int64_t until = deadline(j, b, g, w, d->t_ns);
+			if (again && (!own || w->stop == NULL))
+				continue;
 			if (w->stop != NULL)
 				stop_draw(g, &w->stop[b->index], d, own, until);
 			else if (w->over != NULL)

@@ -33,6 +33,7 @@ enum { HERD_WINDOW = 50 };
 struct start {
 	double share;            /* that it has to give */
 	double level;            /* of the e-processes' alarms */
+	bool slow;               /* it may have a part of it until the bound */
 	int64_t up_ns;           /* first good answer to a probe; NEVER */
 	int64_t first_ns;        /* first query to it; NEVER */
 	uint64_t first_frame;

@@ -4,8 +4,9 @@
  * when its answer came about when its time was up, to either; the result then reaches the program
  * somewhere within an interval. Two copies of the configured state machine run along, one that
  * takes what is open for success and one that takes it for failure. Where they agree a server's
- * state is certain; in between, and within each transition's interval, it is not. Each change comes
- * to edges: from here on the state isn't known, from there on it is that one.
+ * state is certain; in between, and within each transition's interval, it is not; nor as long as a
+ * returned server starts slowly. Each change comes to edges: from here on the state isn't known,
+ * from there on it is that one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -166,14 +167,17 @@ static void outcome_take(struct judge *j, struct balancer *b, const struct outco
 	}
 	if (o->sent_ns < b->health.restart_ns)
 		return;
+	bool first = !s->hope.known;
 	machine_step(&s->hope, c, o->may_succeed, 1);
 	machine_step(&s->fear, c, !o->may_fail, o->fails_most);
 	enum server_state now = state_of(&s->hope, &s->fear);
 	if (now == s->told)
 		return;
 	flaps_change(j, b, o, now);
-	add_change(j, b, o->server, o->lo_ns,
-	           now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns, now);
+	int64_t hi_ns = now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns;
+	if (now == SERVER_UP && !first) /* what share it has until then isn't known to the ms */
+		hi_ns += b->conf->server[o->server].slow_start_ns;
+	add_change(j, b, o->server, o->lo_ns, hi_ns, now);
 }
 
 void health_restart(struct balancer *b, int64_t t_ns)

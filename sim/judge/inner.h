@@ -222,6 +222,8 @@ struct balancer {
 	/* forwards over TCP that no query explains: tries after the first; segments with data to
 	 * servers that aren't followed; connections that servers refused */
 	uint64_t tcp_again, tcp_unfollowed, tcp_refused;
+	uint64_t udp_again;         /* second tries over UDP (setUDPRetry) */
+	struct aging retry;         /* retry.c: since when a server hasn't answered */
 	int64_t tcp_refused_ns;     /* the last one */
 	uint64_t queries, hits;     /* clients' that are settled; those that weren't forwarded */
 	struct cache_count *cache;  /* the same for each of the judge's caches, in its window */
@@ -453,8 +455,8 @@ void gones_free(struct judge *j);
 void gones_end_known(struct judge *j, unsigned fault);
 /* A fault was told: a silence begins, or ends. */
 void gones_fault(struct judge *j, unsigned fault);
-/* A forward, as it leaves. */
-void gones_draw(struct judge *j, struct balancer *b, const struct draw *d);
+/* A forward, as it leaves; again: a second try over UDP, which nothing chose a server for. */
+void gones_draw(struct judge *j, struct balancer *b, const struct draw *d, bool again);
 /* A query that came in at t_ns and that wasn't forwarded. */
 void gones_nowhere(struct judge *j, struct balancer *b, int64_t t_ns);
 /* A query planned then got no answer in time. */

@@ -2,7 +2,8 @@
 /*
  * back: when did each balancer give a returned recursor its share again? A balancer that sends at
  * random shows it only with its next queries, so the share is judged from a change point on: the
- * query after the first, or after the last moment before the bound at which the e-process rang.
+ * query after the first, or after the last moment before the bound at which the e-process rang;
+ * after a slow start, which ends by the bound, from there on.
  */
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ void start_init(struct judge *j, struct gone *g, struct watch *w)
 		w->start[i] = (struct start){
 			.share = start_share(j->balancer[i].conf, g->node),
 			.level = expect_flake(w->e),
+			.slow = plan_slow_start_ns(j->plan, g->node) > 0,
 			.up_ns = NEVER, .first_ns = NEVER, .share_ns = NEVER,
 		};
 		stat_e_init(&w->start[i].e);
@@ -98,7 +100,7 @@ void start_draw(const struct gone *g, struct start *o, const struct draw *d, boo
 		o->late_n++;
 	}
 	if (o->first_ns != NEVER) {
-		if (shared)
+		if (shared && (late || !o->slow))
 			share_draw(o, d, own, share_by);
 	} else if (own) {
 		o->first_ns = d->t_ns;

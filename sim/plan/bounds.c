@@ -95,6 +95,24 @@ int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 	            plan_link_most_ns(&p->node[node].link));
 }
 
+static int64_t back_ns(const struct plan *p, const struct bal_server *s, int64_t rtt_ns)
+{
+	int64_t t = bound_back_ns(p->balancer.checks, &s->check, rtt_ns);
+
+	return t < INT64_MAX ? t + s->slow_start_ns : t;
+}
+
+int64_t plan_slow_start_ns(const struct plan *p, int node)
+{
+	int64_t most = 0;
+
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++)
+			if (p->conf[c].server_node[i] == node)
+				most = longer(most, p->conf[c].server[i].slow_start_ns);
+	return most;
+}
+
 /* The longest over balancers and servers of what bound says. */
 static int64_t longest(const struct plan *p, int node, bool detect)
 {
@@ -111,7 +129,7 @@ static int64_t longest(const struct plan *p, int node, bool detect)
 			int64_t rtt = plan_probe_rtt_ns(p, b, node);
 			most = longer(most, detect ?
 			              bound_detect_ns(p->balancer.checks, check) :
-			              bound_back_ns(p->balancer.checks, check, rtt));
+			              back_ns(p, &c->server[i], rtt));
 		}
 	}
 	return most;
@@ -298,6 +316,43 @@ static bool disturbed(const struct plan *p, unsigned fault)
 		if (disturbs(p, i, &p->fault[fault]))
 			return true;
 	return false;
+}
+
+/* From a client to a balancer and back, at most. */
+static int64_t front_ns(const struct plan *p)
+{
+	int64_t client = 0, balancer = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++) {
+		int64_t *most = p->node[i].role == PLAN_CLIENTS ? &client : &balancer;
+		if (p->node[i].role != PLAN_RECURSOR)
+			*most = longer(*most, 2 * plan_link_most_ns(&p->node[i].link));
+	}
+	return client + balancer;
+}
+
+bool plan_tells_timeouts(const struct plan *p, const struct plan_conf *c)
+{
+	int64_t told = c->udp_timeout_ns + front_ns(p) + p->limits.slack_ns;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].timeout_ns <= told)
+			return false;
+	return c->servfail_on_timeout;
+}
+
+int64_t plan_retries_ns(const struct plan *p, const struct plan_conf *c, int64_t answer_ns)
+{
+	int64_t answered = c->udp_retry_ns + answer_ns + p->limits.slack_ns;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].timeout_ns <= answered)
+			return 0;
+	for (unsigned i = 0; i < p->fault_n; i++)
+		if (p->fault[i].kind == PLAN_SLOW || p->fault[i].kind == PLAN_RATE ||
+		    plan_fault_holds_ns(&p->fault[i]) > 0)
+			return 0; /* answers may take longer */
+	return answered < c->udp_timeout_ns ? c->udp_retry_ns : 0;
 }
 
 /* For one balancer: the shortest over the servers that the node answers for. */

@@ -30,7 +30,10 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
 int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool silent,
                         int64_t way_ns);
 
-/* The first two for a node: the longest over every balancer's servers that it answers for. */
+/*
+ * The first two for a node: the longest over every balancer's servers that it answers for; the
+ * second until it must have its whole share again, slow start and all.
+ */
 int64_t plan_detect_ns(const struct plan *p, int node);
 int64_t plan_back_ns(const struct plan *p, int node);
 /*
@@ -63,6 +66,8 @@ double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_
 /* True when plan_queries_forwarded leaves queries of [from, to) out. */
 bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns);
 
+/* The longest slow start of the node's, over all balancers; 0: none. */
+int64_t plan_slow_start_ns(const struct plan *p, int node);
 /* A balancer's probe to a recursor and back. */
 int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
@@ -70,6 +75,18 @@ int64_t plan_miss_ns(const struct dist_spec *d);
 
 /* The check of the node's that a fault spares: the first configuration's; NULL: it has none. */
 const struct bal_check *plan_check_of(const struct plan *p, int node);
+
+/*
+ * True when a balancer with this configuration tells each client of a query that no server answered
+ * (setServFailOnTimeout) while all clients still wait. False for any other.
+ */
+bool plan_tells_timeouts(const struct plan *p, const struct plan_conf *c);
+
+/*
+ * After how long such a balancer asks another server, where that one's answer comes in time for all
+ * clients (setUDPRetry); 0: never. answer_ns: what an answer takes at most.
+ */
+int64_t plan_retries_ns(const struct plan *p, const struct plan_conf *c, int64_t answer_ns);
 
 /* The longest that a link holds up a frame that it doesn't lose, one way. */
 int64_t plan_link_most_ns(const struct plan_link *l);

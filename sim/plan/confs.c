@@ -83,7 +83,9 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 {
 	c->policy = b->policy;
 	c->udp_timeout_ns = b->udp_timeout_ns;
+	c->udp_retry_ns = b->udp_retry_ns;
 	c->servfail_when_no_server = b->servfail_when_no_server;
+	c->servfail_on_timeout = b->servfail_on_timeout;
 	c->same_hash = b->perturbation_set;
 	c->factor_ppm = factor_of(b);
 	c->cache_entries = b->cache.entries;

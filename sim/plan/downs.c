@@ -9,9 +9,10 @@
 #include <stdlib.h>
 
 #include "bounds.h"
+#include "impaired.h"
 #include "lib/must.h"
 
-static const int64_t FAR = INT64_MAX / 4;
+static const int64_t FAR = IMPAIRED_FAR;
 
 /* A time in which a node is impaired. */
 struct span {
@@ -98,11 +99,21 @@ static int64_t back_most(const struct plan *p)
 	return most;
 }
 
+/* How long after it a query may be sent once more. */
+static int64_t retries_most(const struct plan *p)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < p->conf_n; i++)
+		most = longer(most, plan_retries_ns(p, &p->conf[i], plan_answer_ns(p)));
+	return most;
+}
+
 static void recursor_span(const struct plan *p, struct span *s)
 {
 	int64_t back = after(plan_back_ns(p, s->node), check_timeout(p, s->node));
 
-	s->before_ns = s->from_ns - way_ns(p, s->node);
+	s->before_ns = s->from_ns - way_ns(p, s->node) - retries_most(p);
 	s->known_ns = s->silent ? after(s->sure_from_ns, plan_detect_ns(p, s->node)) :
 	                          FAR;
 	s->back_ns = after(s->to_ns, back);
@@ -128,65 +139,6 @@ static void balancer_span(const struct plan *p, struct span *s)
 	                   back_most(p));
 }
 
-static bool stub_fault(enum plan_fault_kind k)
-{
-	return k >= PLAN_SERVFAIL && k <= PLAN_DROP;
-}
-
-/* The least time after which somebody gives up: a client's try, or a balancer. */
-static int64_t patience(const struct plan *p)
-{
-	int64_t least = FAR;
-
-	for (unsigned i = 0; i < p->load_n; i++)
-		least = p->load[i].timeout_ns < least ? p->load[i].timeout_ns : least;
-	for (unsigned i = 0; i < p->conf_n; i++)
-		least = p->conf[i].udp_timeout_ns < least ? p->conf[i].udp_timeout_ns : least;
-	return least;
-}
-
-/* What share of queries a fault that doesn't silence costs. */
-static double impaired(const struct plan *p, const struct plan_fault *f, enum downs_ask ask)
-{
-	double x = f->value_ppm / 1e6, stays = 1 - x;
-	unsigned ways = f->way == PLAN_BOTH_WAYS ? 2 : 1;
-	int64_t more = f->kind == PLAN_SLOW ? f->value_ns : ways * plan_fault_holds_ns(f);
-	bool late = more + (p->node[f->node].role == PLAN_RECURSOR ? way_ns(p, f->node) : 0) >=
-	            patience(p);
-
-	switch (f->kind) {
-	case PLAN_LOSS:
-		stays = ways == 2 ? stays * stays : stays;
-		return p->node[f->node].role == PLAN_BALANCER ? 1 - stays * stays : 1 - stays;
-	case PLAN_DELAY: case PLAN_JITTER: case PLAN_REORDER:
-		return late ? 1 : 0;
-	case PLAN_DUPLICATE:
-		return 0;
-	case PLAN_RATE:
-		return 1; /* who fills its queue isn't in the plan */
-	case PLAN_SLOW:
-		return late ? x : 0;
-	case PLAN_DROP:
-		return x;
-	default:
-		return ask == DOWNS_NOT_OK ? x : 0;
-	}
-}
-
-/* When a fault that doesn't silence is over: the same anew, or for a link, mended. */
-static int64_t impaired_until(const struct plan *p, unsigned fault)
-{
-	const struct plan_fault *f = &p->fault[fault];
-
-	for (unsigned k = fault + 1; k < p->fault_n; k++) {
-		const struct plan_fault *o = &p->fault[k];
-		if (o->node == f->node &&
-		    (o->kind == f->kind || (o->kind == PLAN_HEAL && !stub_fault(f->kind))))
-			return o->at_ns;
-	}
-	return FAR;
-}
-
 static void add_span(struct downs *d, unsigned fault)
 {
 	const struct plan *p = d->p;
@@ -205,7 +157,7 @@ static void add_span(struct downs *d, unsigned fault)
 		s.fail = 1;
 	} else {
 		s.to_ns = s.sure_to_ns = impaired_until(p, fault);
-		s.fail = impaired(p, f, d->ask);
+		s.fail = impaired(p, f, d->ask, way_ns(p, f->node));
 		s.unsure = f->kind != PLAN_WRONG && f->kind != PLAN_TRUNCATE &&
 		           !f->spares_checks;
 		if (f->value_ppm == 0 && f->value_ns == 0 && f->rate_bps == 0)
@@ -353,19 +305,45 @@ static bool draws_by_weight(enum bal_policy policy)
 	return policy == BAL_WRANDOM || policy == BAL_ROUNDROBIN || policy == BAL_ORDERED_WRANDOM;
 }
 
+/*
+ * What fails is tried again, at the worst of the others; surely only where one of them is surely
+ * used. What a fault does a try later is in its beginning, which is as much earlier.
+ */
+static void try_again(struct seen *s, unsigned n)
+{
+	double worst = 0, second = 0;
+	unsigned sure = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		double f = s[i].out ? 0 : s[i].fail;
+		second = f > worst ? worst : f > second ? f : second;
+		worst = f > worst ? f : worst;
+		sure += !s[i].out && s[i].sure;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (sure > (unsigned)(!s[i].out && s[i].sure))
+			s[i].fail *= s[i].out || s[i].fail < worst ? worst : second;
+}
+
 /* all_unsure: the balancer may have no server up. */
 static double conf_share(const struct downs *d, const struct plan_conf *c, struct seen *s,
                          int64_t t_ns, bool all_unsure)
 {
 	bool some = false, by_weight = draws_by_weight(c->policy);
+	bool told = d->ask == DOWNS_LOST && plan_tells_timeouts(d->p, c);
+	bool again = d->ask == DOWNS_LOST && plan_retries_ns(d->p, c, plan_answer_ns(d->p)) > 0;
 	double most = 0;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
 		s[i] = see(d, c, i, t_ns);
+		s[i].fail = told ? 0 : s[i].fail;
 		s[i].sure = s[i].sure && (!all_unsure || c->server[i].check.mode != BAL_CHECK_AUTO);
 		some = some || (!s[i].out && s[i].sure);
-		most = !s[i].out && s[i].fail > most ? s[i].fail : most;
 	}
+	if (again)
+		try_again(s, c->server_n);
+	for (unsigned i = 0; i < c->server_n; i++)
+		most = !s[i].out && s[i].fail > most ? s[i].fail : most;
 	if (some && c->policy == BAL_ORDERED_WRANDOM && leave_higher_orders_out(c, s))
 		by_weight = false;
 	if (some)

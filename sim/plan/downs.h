@@ -72,6 +72,8 @@ double plan_failover_mean(const struct plan *p, int balancer);
  * much the harness may send each of the two late.
  */
 int64_t plan_failover_ns(const struct plan *p);
+/* What one answer may take at most, where nothing fails. */
+int64_t plan_answer_ns(const struct plan *p);
 /* The greatest share of queries to a balancer that fail at t_ns, links' loss and all. */
 double plan_balancer_fails(const struct plan *p, int balancer, int64_t t_ns);
 

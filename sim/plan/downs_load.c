@@ -228,8 +228,7 @@ static double sixth(const struct dist_spec *m)
 	return (double)m->a_ns * r * r * r * r * r * r;
 }
 
-/* What one answer may take at most, where nothing fails. */
-static int64_t answer_ns(const struct plan *p)
+int64_t plan_answer_ns(const struct plan *p)
 {
 	int64_t most = 0, links = 0;
 
@@ -288,7 +287,7 @@ int64_t plan_failover_ns(const struct plan *p)
 
 	for (unsigned i = 0; i < p->load_n; i++)
 		most = p->load[i].timeout_ns > most ? p->load[i].timeout_ns : most;
-	return most + answer_ns(p) + 2 * p->limits.send_late_max_ns;
+	return most + plan_answer_ns(p) + 2 * p->limits.send_late_max_ns;
 }
 
 double plan_balancer_fails(const struct plan *p, int balancer, int64_t t_ns)
@@ -410,7 +409,7 @@ int64_t plan_outage_ns(const struct plan *p, int64_t from_ns, int64_t to_ns, dou
 	struct calm c;
 
 	calm_init(&c, p, from_ns, to_ns);
-	int64_t most = wait_most(&c, need) + answer_ns(p);
+	int64_t most = wait_most(&c, need) + plan_answer_ns(p);
 	calm_free(&c);
 	return most;
 }

@@ -506,7 +506,8 @@ static void lint_shares_drained(struct lint *l, const struct plan *p, unsigned i
 		}
 		if (e->kind == PLAN_BACK && !e->to_share && e->node[0] != f->node)
 			continue;
-		if (plan_fault_earliest(f) < to && drained_until(p, i) > from)
+		int64_t until = drained_until(p, i) + plan_slow_start_ns(p, f->node);
+		if (plan_fault_earliest(f) < to && until > from)
 			lint_add(l, true, NULL, e->line, "expect.%s: %s is drained at %.9gs: "
 			         "expected a time without", plan_expect_name(e->kind),
 			         p->node[f->node].name, (double)f->at_ns / 1e9);
@@ -538,6 +539,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 	}
 	lint_faults(l, p);
 	lint_drains(l, p);
+	lint_more(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		lint_expect(l, p, &p->expect[i]);
 		flakes += p->expect[i].flake;

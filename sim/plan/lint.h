@@ -39,6 +39,8 @@ void lint_plan(struct lint *l, const struct plan *p);
  * it did.
  */
 bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_expect *e);
+/* lint_more.c: what our balancer does beyond dnsdist. */
+void lint_more(struct lint *l, const struct plan *p);
 /* Can what is planned tell the policy from another? */
 void lint_policy(struct lint *l, const struct plan *p, const struct plan_expect *e);
 

@@ -62,7 +62,9 @@ struct plan_conf {
 	char sha256[65];
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
+	int64_t udp_retry_ns;      /* 0: no second try */
 	bool servfail_when_no_server;
+	bool servfail_on_timeout;
 	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
 	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
 	uint32_t cache_entries;    /* of the packet cache; 0: none */

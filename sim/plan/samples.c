@@ -264,13 +264,65 @@ static double windows(const struct plan *p, const struct plan_expect *e)
 	return n;
 }
 
+/* The silence that fault end ends was surely seen by all balancers. */
+static bool surely_seen(const struct plan *p, unsigned end)
+{
+	const struct plan_fault *f = &p->fault[end];
+
+	for (unsigned i = 0; i < end; i++)
+		if (plan_fault_silences(p->fault[i].kind) && p->fault[i].node == f->node &&
+		    plan_fault_end(p, i) == (int)end &&
+		    plan_fault_earliest(f) - p->fault[i].at_ns <=
+		    plan_detect_ns(p, f->node) + p->limits.slack_ns)
+			return false;
+	return true;
+}
+
+/* A window may last longer than the bound. */
+static bool seldom(const struct plan *p, const struct plan_fault *f, int64_t bound_ns)
+{
+	unsigned balancers = 0;
+
+	for (unsigned i = 0; i < p->node_n; i++)
+		balancers += p->node[i].role == PLAN_BALANCER;
+	return plan_queries(p, f->at_ns, f->at_ns + bound_ns) < 4.0 * PLAN_HERD_WINDOW * balancers;
+}
+
+/*
+ * What part of its share the node has at most while overshoot looks: all, unless it starts slowly
+ * at each return, at each balancer.
+ */
+static double part_most(const struct plan *p, const struct plan_conf *c, int64_t bound_ns,
+                        int node)
+{
+	int64_t least = INT64_MAX, until = 2 * bound_ns + p->limits.loop_gap_ns +
+	                                   p->limits.slack_ns;
+
+	for (unsigned i = 0; i < c->server_n; i++)
+		if (c->server_node[i] == node && c->server[i].slow_start_ns < least)
+			least = c->server[i].slow_start_ns;
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		const struct plan_fault *f = &p->fault[i];
+		bool returns = plan_fault_returns(f->kind);
+		if (returns && p->node[f->node].role == PLAN_BALANCER)
+			return 1; /* to a new one none has come back */
+		if (returns && f->node == node && (!surely_seen(p, i) || seldom(p, f, bound_ns)))
+			return 1;
+	}
+	return until < least ? (double)until / (double)least : 1;
+}
+
 static double overshoot_above(const struct plan *p, const struct plan_expect *e, unsigned most)
 {
 	double worst = 0;
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		enum bal_policy policy = p->conf[i].policy;
+		int64_t bound = e->within_ns != PLAN_MODEL ? e->within_ns :
+		                plan_back_ns(p, e->node[0]);
 		double share = plan_share(&p->conf[i], e->node[0]);
+		if (bound < PLAN_TIME_MAX_NS)
+			share *= part_most(p, &p->conf[i], bound, e->node[0]);
 		double tail = most >= PLAN_HERD_WINDOW ? 0 :
 		              stat_binom_upper(most + 1, PLAN_HERD_WINDOW, share);
 		if (policy != BAL_WRANDOM && policy != BAL_ROUNDROBIN && tail > 0)

@@ -138,6 +138,7 @@ static const struct schema_field server_fields[] = {
 	TEXT("name", bal_server, name),
 	INT("order", bal_server, order, INT32_MIN, INT32_MAX),
 	INT("qps", bal_server, qps, 0, UINT32_MAX),
+	MAYBE_INT("slow_start_ns", bal_server, slow_start_ns, PLAN_TIME_MAX_NS),
 	INT("sockets", bal_server, sockets, 1, BAL_SOCKETS_MAX),
 	INT("weight", bal_server, weight, 1, INT32_MAX),
 };
@@ -156,8 +157,10 @@ static const struct schema_field conf_fields[] = {
 	{ .key = "server_node", .kind = SCHEMA_LIST, AT(plan_conf, server_node), .counted = true,
 	  .count_at = offsetof(struct plan_conf, server_n), .hi = BAL_SERVERS_MAX,
 	  .elem = &elem_node, .elem_size = sizeof(int) },
+	MAYBE_BOOL("servfail_on_timeout", plan_conf, servfail_on_timeout),
 	BOOL("servfail_when_no_server", plan_conf, servfail_when_no_server),
 	TEXT("sha256", plan_conf, sha256),
+	MAYBE_INT("udp_retry_ns", plan_conf, udp_retry_ns, PLAN_TIME_MAX_NS),
 	TIME("udp_timeout_ns", plan_conf, udp_timeout_ns),
 };
 static const struct schema conf_schema = SCHEMA(conf_fields);

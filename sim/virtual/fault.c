@@ -337,7 +337,8 @@ static void fault_drain(struct world *w, unsigned i)
 		const struct plan_conf *c = &w->plan->conf[w->plan->node[b].conf];
 		for (unsigned s = 0; s < c->server_n; s++)
 			if (c->server_node[s] == f->node) {
-				bal_shared_drain(h->lb->shared, s, f->kind == PLAN_DRAIN);
+				bal_shared_drain(h->lb->shared, s, f->kind == PLAN_DRAIN,
+				                 w->now_ns);
 				n++;
 			}
 	}

@@ -303,7 +303,7 @@ static void policy_start(const char *defect, enum bal_policy which, unsigned ser
 	                            policy_arena_size(&rig.conf)) == 0);
 	rig.shared = bal_shared_init(&rig.arena, &rig.conf);
 	policy_init(&policy, &rig.arena, &rig.conf, rig.shared, seed);
-	policy_refresh(&policy);
+	policy_refresh(&policy, rig.now_ns);
 }
 
 static int pick(unsigned i)
@@ -328,7 +328,7 @@ static unsigned moved_with(const char *defect, enum bal_policy which, int down)
 	policy_start(defect, which, 4);
 	if (down >= 0)
 		bal_shared_set_up(rig.shared, (unsigned)down, false);
-	policy_refresh(&policy);
+	policy_refresh(&policy, rig.now_ns);
 	for (unsigned i = 0; i < NAMES; i++)
 		moved += before[i] != down && pick(i) != before[i];
 	host_arena_free(&rig.arena);
@@ -413,8 +413,8 @@ static unsigned drained_gets(const char *defect)
 	unsigned n = 0;
 
 	policy_start(defect, BAL_ROUNDROBIN, 2);
-	bal_shared_drain(rig.shared, 0, true);
-	policy_refresh(&policy);
+	bal_shared_drain(rig.shared, 0, true, 0);
+	policy_refresh(&policy, rig.now_ns);
 	for (unsigned i = 0; i < NAMES; i++)
 		n += pick(i) == 0;
 	host_arena_free(&rig.arena);
@@ -428,6 +428,47 @@ static void a_drained_server_gets_its_share(void **state)
 	assert_int_equal(drained_gets("drain-ignored"), NAMES / 2);
 }
 
+/* Which server the second try of a query to server 0 goes to. */
+static int second_goes_to(const char *defect)
+{
+	policy_start(defect, BAL_WRANDOM, 2);
+	policy_refresh(&policy, rig.now_ns);
+	int server = policy_other(&policy, 0);
+	host_arena_free(&rig.arena);
+	return server;
+}
+
+static void a_second_try_goes_to_the_same(void **state)
+{
+	(void)state;
+	assert_int_equal(second_goes_to(NULL), 1);
+	assert_int_equal(second_goes_to("retry-same"), 0);
+}
+
+/* How many turns of NAMES a server gets that came back half of its slow start ago. */
+static unsigned started_gets(const char *defect)
+{
+	unsigned n = 0;
+
+	policy_start(defect, BAL_WRANDOM, 2);
+	rig.shared->slow_start_ns[0] = 2000000000;
+	policy.slow = true;
+	bal_shared_turn(rig.shared, 0, false, false, 0);
+	bal_shared_turn(rig.shared, 0, true, false, 0);
+	policy_refresh(&policy, 1000000000);
+	for (unsigned i = 0; i < NAMES; i++)
+		n += pick(i) == 0;
+	host_arena_free(&rig.arena);
+	return n;
+}
+
+static void a_slow_start_is_none(void **state)
+{
+	(void)state;
+	assert_in_range(started_gets(NULL), NAMES / 5, NAMES * 3 / 10);
+	assert_in_range(started_gets("slow-start-off"), NAMES * 9 / 20, NAMES * 11 / 20);
+}
+
 /* How many of the next NAMES turns a server gets that was away and is back. */
 static unsigned returned_gets(const char *defect)
 {
@@ -435,9 +476,9 @@ static unsigned returned_gets(const char *defect)
 
 	policy_start(defect, BAL_ROUNDROBIN, 2);
 	bal_shared_set_up(rig.shared, 0, false);
-	policy_refresh(&policy);
+	policy_refresh(&policy, rig.now_ns);
 	bal_shared_set_up(rig.shared, 0, true);
-	policy_refresh(&policy);
+	policy_refresh(&policy, rig.now_ns);
 	for (unsigned i = 0; i < NAMES; i++)
 		n += pick(i) == 0;
 	host_arena_free(&rig.arena);
@@ -485,6 +526,8 @@ int main(void)
 		cmocka_unit_test(least_outstanding_chooses_by_chance),
 		cmocka_unit_test(a_turn_is_given_twice),
 		cmocka_unit_test(a_drained_server_gets_its_share),
+		cmocka_unit_test(a_slow_start_is_none),
+		cmocka_unit_test(a_second_try_goes_to_the_same),
 		cmocka_unit_test(a_server_that_is_back_gets_all_for_a_while),
 		cmocka_unit_test(every_defect_of_the_cores_is_tested_here), /* last */
 	};

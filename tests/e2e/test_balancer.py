@@ -18,6 +18,7 @@ from ek import free_port
 
 PROGRAM = ek.program("balancer")
 PATIENCE = 10  # seconds until a condition that must come counts as missing
+FLAGS = []     # of every balancer; test_balancer_io.py sets them
 
 def have_ipv6():
     try:
@@ -99,7 +100,7 @@ class Balancer:
         self.notify.settimeout(PATIENCE)
         self.lines = []
         self.process = subprocess.Popen(
-            [PROGRAM, "--supervised", "-C", self.file, *flags], stdout=subprocess.PIPE,
+            [PROGRAM, "--supervised", "-C", self.file, *FLAGS, *flags], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env={**os.environ, "NOTIFY_SOCKET": path})
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -251,6 +252,18 @@ def test_a_dead_server_is_marked_down_and_back_up(lab):
     assert two.queries
 
 
+def test_a_slow_start_is_told_from_its_beginning_to_its_end(lab):
+    one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetServerPolicy(wrandom)\n'
+                     + server(one, "DNS1") + server(two, "DNS3", ", slowStart=1")).ready()
+    two.stop()
+    b.said(f"Marking downstream DNS3 ({two.where()}) as 'down'")
+    two.start()
+    b.said(f"Downstream DNS3 ({two.where()}) starts slowly, over 1 s")
+    b.said(f"Downstream DNS3 ({two.where()}) has its whole share")
+    assert not [line for line in b.lines if "DNS1" in line and "slowly" in line]
+
+
 def test_each_probe_has_a_source_port_and_an_id_of_its_own(lab):
     one, port = lab.backend(), free_port("127.0.0.1")
     lab.balancer(f'setLocal("127.0.0.1:{port}")\n' + server(one, "DNS1")).ready()
@@ -295,6 +308,67 @@ def test_servfail_when_there_is_no_server_if_the_file_says_so(lab):
         a = ask(s, query(qid=99, use_edns=0))
         assert a.id == 99 and a.rcode() == dns.rcode.SERVFAIL and a.edns == 0
         assert ask(s, query()).edns == -1
+
+
+def test_servfail_on_timeout_if_the_file_says_so(lab):
+    one, port = lab.backend(), free_port("127.0.0.1")
+    one.silent = True
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPTimeout(1)\n'
+                     f'newServer("{one.where()}"):setUp()\nsetServFailOnTimeout(true)\n').ready()
+    with client("127.0.0.1", port) as s:
+        for qid, edns in ((99, 0), (98, -1)):
+            q = query(qid=qid, use_edns=edns)
+            a = ask(s, q)
+            assert a.id == qid and a.rcode() == dns.rcode.SERVFAIL and a.edns == edns
+            assert a.question == q.question
+        data, peer = one.queries[0]
+        one.socket.sendto(one.answer(data), peer)
+        until(lambda: b.counters()["unmatched"] == 1, "the late answer")
+        s.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            s.recv(4096)
+    counters = b.counters()
+    assert counters["servfail-timeouts"] == 2 and counters["timeouts"] == 2
+
+
+def test_an_unanswered_query_is_tried_at_another_server_if_the_file_says_so(lab):
+    one, two, port = lab.backend(), lab.backend(), free_port("127.0.0.1")
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPRetry(100)\n'
+                     'setServerPolicy(roundrobin)\n'
+                     f'newServer("{one.where()}"):setUp()\n'
+                     f'newServer("{two.where()}"):setUp()\n').ready()
+    one.silent = True
+    with client("127.0.0.1", port) as s:
+        for qid in range(4):
+            assert ask(s, query(qid=qid)).rcode() == dns.rcode.NOERROR
+        until(lambda: len(one.queries) == 2 and len(two.queries) == 4, "two tries of two")
+        for data, peer in one.queries:
+            one.socket.sendto(one.answer(data), peer)
+        until(lambda: b.counters()["late"] == 2, "the late answers")
+        s.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            s.recv(4096)
+    counters = b.counters()
+    assert counters["retries"] == 2 and counters["timeouts"] == 0
+    assert counters["outstanding"] == 0
+
+
+def test_many_timeouts_at_once_are_all_told(lab):
+    one, port = lab.backend(), free_port("127.0.0.1")
+    one.silent = True
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\nsetUDPTimeout(1)\n'
+                     f'newServer("{one.where()}"):setUp()\nsetServFailOnTimeout(true)\n',
+                     "-w", "1").ready()
+    # more than a worker takes in one pass; of several clients, as a socket holds some 250
+    clients = [client("127.0.0.1", port) for _ in range(6)]
+    for s in clients:
+        for qid in range(100):
+            s.send(query(qid=qid).to_wire())
+    for s in clients:
+        with s:
+            got = {int.from_bytes(s.recv(4096)[:2], "big") for _ in range(100)}
+            assert got == set(range(100))
+    assert b.counters()["servfail-timeouts"] == 600
 
 
 def test_clients_outside_of_the_acl_hear_nothing(lab):

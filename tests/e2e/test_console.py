@@ -128,6 +128,42 @@ def test_a_drained_server_is_probed_and_gets_nothing_new(lab, program):
         for _ in range(4):
             ask(s, query())
     assert (len(one.queries), len(two.queries)) == (2, 6)
+    console.balancer.said(f"Draining downstream DNS0 ({one.where()})")
+    console.balancer.said(f"Downstream DNS0 ({one.where()}) takes queries again")
+
+
+def test_what_a_drained_server_has_is_finished(lab):
+    one, two = lab.backend(), lab.backend()
+    console = Console(lab, one, two, more="setServerPolicy(roundrobin)\nsetUDPTimeout(60)\n")
+    good = one.answer
+    one.answer = lambda data: good(data) if b"\x0croot-servers" in data else b"no answer"
+    with client("127.0.0.1", console.port) as s:
+        for qid in range(2):
+            s.send(query(qid=qid).to_wire())
+        until(lambda: one.queries and two.queries, "a query at each server")
+        assert s.recv(4096)[:2] in (b"\0\0", b"\0\1")
+        console.say("getServer(0):setDrain(true)")
+        data, peer = one.queries[0]
+        one.socket.sendto(good(data), peer)
+        assert s.recv(4096)[:2] in (b"\0\0", b"\0\1")
+        for _ in range(3):
+            ask(s, query())
+    assert len(one.queries) == 1
+    assert state(console.say("showServers()"), "DNS0")[12] == "0"
+
+
+def test_a_server_that_is_put_back_starts_slowly(lab, program):
+    one, two = lab.backend(), lab.backend()
+    console = Console(lab, one, two, more="setServerPolicy(wrandom)\n"
+                      "if setSlowStart then setSlowStart(3600) end\n")
+    console.say("getServer(0):setDown()", program)
+    console.say("getServer(0):setAuto()", program)
+    console.balancer.said(f"Downstream DNS0 ({one.where()}) starts slowly, over 3600 s")
+    assert state(console.say("showServers()", program), "DNS0")[3] == "slow"
+    with client("127.0.0.1", console.port) as s:
+        for _ in range(20):
+            ask(s, query())
+    assert len(two.queries) >= 15
 
 
 def test_what_the_console_shows(lab, program):

@@ -60,9 +60,13 @@ STORIES = [
     ("second-failure", "never-back", "back"),
     ("servfail", "servfail-lost", "lost"),
     ("silent-loss", "id-reuse", "lost"),
+    ("slow-start", "slow-start-off", "overshoot"),
+    ("slow-start", "never-back", "back"),
     ("tcp", "never-back", "back"),
     ("tcp-dead", "weights=80", "even"),
+    ("timeout-servfail", "servfail-lost", "lost"),
     ("trigger", "health-off", "detect"),
+    ("udp-retry", "retry-same", "lost"),
     ("weights", "weights", "even"),
     ("whashed", "sticky-names", "policy"),
 ]

@@ -12,7 +12,7 @@
 
 #include "tests/bal_rig.h"
 
-enum { PORTS = 8, WAITING = 512 };
+enum { PORTS = 8, WAITING = 512, OVER = 20000 };
 
 /* A query that is out, by the port and ID that it left with. */
 struct asked {
@@ -20,6 +20,9 @@ struct asked {
 	struct ep client, local;
 	uint16_t client_id, flags;
 	bool out;
+	bool second, over;           /* a second try; its client has its answer */
+	struct asked *twin;          /* the other try, while both are out */
+	uint16_t port;
 	uint16_t len;
 	uint8_t query[64];
 };
@@ -28,7 +31,10 @@ struct world {
 	struct rig rig[2];           /* the same core twice */
 	struct drbg random;
 	struct asked asked[PORTS][65536];
-	unsigned out_n;
+	unsigned out_n, retry_n;
+	struct asked *of_bytes[1 << 20];
+	struct asked over[OVER];     /* whose time is over; out: and whose client isn't told */
+	unsigned over_n, over_left;
 	struct dgram waiting[WAITING]; /* forwarded queries, the raw material of answers */
 	uint8_t bytes[WAITING][RIG_BYTES];
 	unsigned waiting_n;          /* all that ever were, modulo WAITING the newest */
@@ -55,6 +61,8 @@ static void start(uint64_t seed, uint32_t max_outstanding, bool servfail)
 		w.rig[i].conf.policy = (enum bal_policy)(1 + seed % 7);
 		w.rig[i].conf.max_outstanding = max_outstanding;
 		w.rig[i].conf.servfail_when_no_server = servfail;
+		w.rig[i].conf.servfail_on_timeout = seed % 5 < 2;
+		w.rig[i].conf.udp_retry_ns = seed % 3 == 1 ? 5000000 : 0;
 		w.rig[i].conf.cache.entries = seed % 4 == 1 ? 64 : 0;
 		bal_cache_defaults(&w.rig[i].conf.cache);
 		w.rig[i].server[1].sockets = 3;
@@ -76,7 +84,9 @@ static struct dgram some_query(uint8_t *buf)
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "%c%u.example.", draw(2) ? 'n' : 'N', draw(4));
+	/* what is tried again is told apart by its name */
+	unsigned names = w.rig[0].conf.udp_retry_ns > 0 ? 1000000000 : 4;
+	snprintf(name, sizeof(name), "%c%u.example.", draw(2) ? 'n' : 'N', draw(names));
 	struct dgram d = rig_query(buf, draw(50), (uint16_t)draw(4), name, draw(2));
 	dns_put16(buf + 2, (uint16_t)(draw(4) == 0 ? draw(65536) & ~(unsigned)DNS_QR : DNS_RD));
 	if (draw(20) == 0)
@@ -126,22 +136,84 @@ static void check_choice(unsigned port)
 	            (none && w.rig[0].conf.policy == BAL_ROUNDROBIN));
 }
 
+/* The latest query with these bytes; those that are tried again have bytes of their own. */
+static struct asked **by_bytes(const struct dgram *d)
+{
+	uint32_t h = 2166136261u;
+
+	for (unsigned i = 2; i < d->len; i++)
+		h = (h ^ d->data[i]) * 16777619u;
+	return &w.of_bytes[h % COUNT_OF(w.of_bytes)];
+}
+
+static void keep_waiting(const struct dgram *out)
+{
+	struct dgram *copy = &w.waiting[w.waiting_n % WAITING];
+
+	*copy = *out;
+	copy->data = w.bytes[w.waiting_n++ % WAITING];
+	memcpy(copy->data, out->data, out->len);
+}
+
 static void model_forward(const struct dgram *in, const struct dgram *out, int64_t now_ns)
 {
 	struct asked *a = &w.asked[out->port][dns_id(out->data)];
 
 	check_choice(out->port);
 	assert_false(a->out);
-	*a = (struct asked){ now_ns, in->peer, in->local, dns_id(in->data), dns_flags(in->data),
-	                     true, in->len, { 0 } };
+	*a = (struct asked){ .sent_ns = now_ns, .client = in->peer, .local = in->local,
+	                     .client_id = dns_id(in->data), .flags = dns_flags(in->data),
+	                     .out = true, .len = in->len, .port = out->port };
 	memcpy(a->query, in->data, in->len);
 	w.out_n++;
 	assert_int_equal(in->len, out->len);
 	assert_memory_equal(in->data + 2, out->data + 2, in->len - 2u);
-	struct dgram *copy = &w.waiting[w.waiting_n % WAITING];
-	*copy = *out;
-	copy->data = w.bytes[w.waiting_n++ % WAITING];
-	memcpy(copy->data, out->data, out->len);
+	*by_bytes(out) = a;
+	keep_waiting(out);
+}
+
+/* The answer to one try: the other one's will be late. */
+static void model_end(struct asked *a)
+{
+	if (a->twin != NULL) {
+		a->twin->over = true;
+		a->twin->twin = NULL;
+		a->twin = NULL;
+	}
+	a->out = false;
+	w.out_n--;
+}
+
+/* A query that waits for another server goes out once more, byte for byte. */
+static void model_retry(const struct dgram *d)
+{
+	struct asked *n = &w.asked[d->port][dns_id(d->data)], *a = *by_bytes(d);
+
+	check_choice(d->port);
+	assert_non_null(a);
+	assert_true(a->out && !a->over && !a->second && a->len == d->len);
+	assert_memory_equal(a->query + 2, d->data + 2, d->len - 2u);
+	assert_true(bal_port_server(w.rig[0].b, a->port) != bal_port_server(w.rig[0].b, d->port));
+	assert_null(a->twin);
+	assert_false(n->out);
+	assert_true(a->sent_ns + w.rig[0].conf.udp_retry_ns <= w.rig[0].now_ns);
+	*n = *a;
+	n->sent_ns = w.rig[0].now_ns;
+	n->port = d->port;
+	n->second = true;
+	n->twin = a;
+	a->twin = n;
+	w.out_n++;
+	w.retry_n++;
+	keep_waiting(d);
+}
+
+static void model_late(const struct dgram *in)
+{
+	struct asked *a = &w.asked[in->port][dns_id(in->data)];
+
+	assert_true(a->out && a->over);
+	model_end(a);
 }
 
 static void model_answer(const struct dgram *in, const struct dgram *out)
@@ -150,7 +222,7 @@ static void model_answer(const struct dgram *in, const struct dgram *out)
 	const uint16_t given = DNS_RD | DNS_CD;
 	struct dns_question asked, answered;
 
-	assert_true(a->out);
+	assert_true(a->out && !a->over);
 	assert_true(ep_eq(&out->peer, &a->client) && ep_eq(&out->local, &a->local));
 	assert_int_equal(out->port, 0);
 	assert_int_equal(dns_id(out->data), a->client_id);
@@ -161,23 +233,7 @@ static void model_answer(const struct dgram *in, const struct dgram *out)
 		assert_int_equal(dns_question(&answered, in->data, in->len), 0);
 		assert_true(dns_question_eq(a->query, &asked, in->data, &answered));
 	}
-	a->out = false;
-	w.out_n--;
-}
-
-static void model_time_outs(int64_t now_ns)
-{
-	int64_t timeout_ns = w.rig[0].conf.udp_timeout_ns;
-
-	for (unsigned port = 1; port < PORTS; port++) {
-		for (unsigned id = 0; id < 65536; id++) {
-			struct asked *a = &w.asked[port][id];
-			if (a->out && a->sent_ns + timeout_ns <= now_ns) {
-				a->out = false;
-				w.out_n--;
-			}
-		}
-	}
+	model_end(a);
 }
 
 static void compare(const struct dgram *a, const struct dgram *b)
@@ -187,6 +243,94 @@ static void compare(const struct dgram *a, const struct dgram *b)
 	assert_memory_equal(a->data, b->data, a->len);
 	x.data = y.data = NULL;
 	assert_memory_equal(&x, &y, sizeof(x));
+}
+
+/* SERVFAIL to a query whose time is over, once, to who asked it. */
+static void model_told(const struct dgram *d)
+{
+	struct dns_question asked, told;
+
+	assert_int_equal(d->port, 0);
+	assert_int_equal(d->verdict, BAL_TIMED_OUT);
+	assert_int_equal(dns_flags(d->data) & (DNS_QR | DNS_RCODE), DNS_QR | DNS_SERVFAIL);
+	assert_int_equal(dns_question(&told, d->data, d->len), 0);
+	for (unsigned i = 0; i < w.over_n; i++) {
+		struct asked *a = &w.over[i];
+		assert_int_equal(dns_question(&asked, a->query, a->len), 0);
+		if (a->out && ep_eq(&d->peer, &a->client) && ep_eq(&d->local, &a->local) &&
+		    dns_id(d->data) == a->client_id && told.name_len == asked.name_len &&
+		    memcmp(d->data + DNS_HEADER, a->query + DNS_HEADER, asked.name_len) == 0) {
+			a->out = false;
+			w.over_left--;
+			return;
+		}
+	}
+	fail_msg("SERVFAIL for a query that nobody waits for");
+}
+
+/* Takes what both cores made of time alone, which must be the same. */
+static void take_polled(bool one_by_one)
+{
+	unsigned n[2];
+
+	for (unsigned round = 0; round < 10000; round++) {
+		for (unsigned k = 0; k < 2; k++) {
+			for (unsigned i = 0; i < DGRAM_BATCH; i++)
+				w.batch[k][i] = (struct dgram){ .data = w.buf[k][i],
+				                                .cap = RIG_BYTES };
+			n[k] = bal_poll(w.rig[k].b, w.rig[k].now_ns, w.batch[k],
+			                one_by_one ? 1 : DGRAM_BATCH);
+		}
+		assert_int_equal(n[0], n[1]);
+		for (unsigned i = 0; i < n[0]; i++) {
+			compare(&w.batch[0][i], &w.batch[1][i]);
+			if (w.batch[0][i].verdict == BAL_RETRY)
+				model_retry(&w.batch[0][i]);
+			else
+				model_told(&w.batch[0][i]);
+		}
+		if (n[0] == 0)
+			break;
+	}
+	assert_int_equal(w.over_left, 0);
+	w.over_n = 0;
+}
+
+static void model_over(const struct asked *a)
+{
+	if (!w.rig[0].conf.servfail_on_timeout || a->over || a->second)
+		return;
+	MUST(w.over_n < OVER);
+	w.over[w.over_n++] = *a;
+	w.over_left++;
+}
+
+static bool times_out(const struct asked *a, int64_t now_ns)
+{
+	return a->out && a->sent_ns + w.rig[0].conf.udp_timeout_ns <= now_ns;
+}
+
+/* First tries before second ones, which left later. */
+static void model_time_outs(int64_t now_ns)
+{
+	static struct asked *second[OVER];
+	unsigned n = 0;
+
+	for (unsigned port = 1; port < PORTS; port++) {
+		for (unsigned id = 0; id < 65536; id++) {
+			struct asked *a = &w.asked[port][id];
+			if (!times_out(a, now_ns))
+				continue;
+			if (a->second) {
+				second[n++] = a;
+				continue;
+			}
+			model_over(a);
+			model_end(a);
+		}
+	}
+	while (n > 0)
+		model_end(second[--n]);
 }
 
 /* One batch of n at once to the first core and one by one to the second: the same must come out. */
@@ -212,6 +356,8 @@ static void step(unsigned n)
 			model_forward(&w.in[i], out, now_ns);
 		else if (out->verdict == BAL_ANSWER)
 			model_answer(&w.in[i], out);
+		else if (out->verdict == BAL_DROP_LATE)
+			model_late(&w.in[i]);
 		assert_true(out->len <= out->cap && out->verdict != BAL_NO_VERDICT);
 	}
 }
@@ -219,7 +365,8 @@ static void step(unsigned n)
 static void pass_time(void)
 {
 	int64_t pause_ns = draw(50) == 0 ? 3000000000 : draw(20000000);
-	bool poll = draw(2);
+	bool poll = draw(2), polls = w.rig[0].conf.servfail_on_timeout ||
+	                            w.rig[0].conf.udp_retry_ns > 0;
 
 	for (unsigned k = 0; k < 2; k++) {
 		w.rig[k].now_ns += pause_ns;
@@ -227,6 +374,8 @@ static void pass_time(void)
 			assert_int_equal(bal_poll(w.rig[k].b, w.rig[k].now_ns, NULL, 0), 0);
 	}
 	model_time_outs(w.rig[0].now_ns);
+	if (polls)
+		take_polled(draw(2));
 	if (draw(30) != 0)
 		return;
 	unsigned server = draw(3), up = draw(2);
@@ -246,7 +395,8 @@ static void a_random_run(uint64_t seed, uint32_t max_outstanding)
 		pass_time();
 	}
 	if (max_outstanding == 65535)
-		assert_true(bal_count(w.rig[0].b, BAL_ANSWER) > 100);
+		assert_true(bal_count(w.rig[0].b, BAL_ANSWER) > 100 &&
+		            (w.retry_n > 10 || w.rig[0].conf.udp_retry_ns == 0));
 	stop();
 }
 

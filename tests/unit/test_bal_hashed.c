@@ -42,7 +42,7 @@ static void run_with(uint64_t seed_number)
 	                              bal_shared_arena_size(&c.rig.conf)) == 0);
 	c.rig.shared = bal_shared_init(&c.rig.arena, &c.rig.conf);
 	policy_init(&c.policy, &c.rig.arena, &c.rig.conf, c.rig.shared, seed);
-	policy_refresh(&c.policy);
+	policy_refresh(&c.policy, c.rig.now_ns);
 }
 
 static void run(void)
@@ -58,7 +58,7 @@ static void stop(void)
 static void set_up(unsigned server, bool up)
 {
 	bal_shared_set_up(c.rig.shared, server, up);
-	policy_refresh(&c.policy);
+	policy_refresh(&c.policy, c.rig.now_ns);
 }
 
 static void carry(unsigned server, int32_t outstanding)
@@ -343,15 +343,15 @@ static void a_drained_server_takes_nothing_new(void **state)
 	for (size_t i = 0; i < COUNT_OF(all); i++) {
 		start(all[i], 2);
 		run();
-		bal_shared_drain(c.rig.shared, 0, true);
-		policy_refresh(&c.policy);
+		bal_shared_drain(c.rig.shared, 0, true, 0);
+		policy_refresh(&c.policy, c.rig.now_ns);
 		assert_true(bal_shared_up(c.rig.shared, 0) && bal_shared_drained(c.rig.shared, 0));
 		for (unsigned k = 0; k < 50; k++)
 			assert_int_equal(pick(k), 1);
 		set_up(1, false); /* roundrobin takes the one that is down before a drained one */
 		assert_int_equal(pick(0), all[i] == BAL_ROUNDROBIN ? 1 : -1);
-		bal_shared_drain(c.rig.shared, 0, false);
-		policy_refresh(&c.policy);
+		bal_shared_drain(c.rig.shared, 0, false, 0);
+		policy_refresh(&c.policy, c.rig.now_ns);
 		assert_int_equal(pick(0), 0);
 		stop();
 	}
@@ -367,7 +367,7 @@ static void an_answer_of_a_drained_server_still_counts(void **state)
 	rig_start(&r, 1);
 	struct dgram d = rig_query(buf, 1, 77, "www.example.", false);
 	assert_int_equal(rig_rx(&r, &d), BAL_FORWARD);
-	bal_shared_drain(r.shared, 0, true);
+	bal_shared_drain(r.shared, 0, true, 0);
 	struct dgram e = rig_query(other, 2, 78, "www.example.", false);
 	assert_int_equal(rig_rx(&r, &e), BAL_DROP_NO_SERVER);
 	rig_turn(&d, DNS_NOERROR);

@@ -31,13 +31,13 @@ static void run(struct chooser *c)
 	                               bal_shared_arena_size(&c->rig.conf)) == 0);
 	c->rig.shared = bal_shared_init(&c->rig.arena, &c->rig.conf);
 	policy_init(&c->policy, &c->rig.arena, &c->rig.conf, c->rig.shared, seed);
-	policy_refresh(&c->policy);
+	policy_refresh(&c->policy, c->rig.now_ns);
 }
 
 static void set_up(struct chooser *c, unsigned server, bool up)
 {
 	bal_shared_set_up(c->rig.shared, server, up);
-	policy_refresh(&c->policy);
+	policy_refresh(&c->policy, c->rig.now_ns);
 }
 
 static const uint8_t root[] = ""; /* a name that these don't look at */

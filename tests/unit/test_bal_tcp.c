@@ -166,6 +166,22 @@ static void a_refused_connection_sends_the_query_to_another_server(void **state)
 	}
 }
 
+static void a_drained_server_gets_no_second_try(void **state)
+{
+	(void)state;
+	start(2);
+	uint32_t a = trig_accept(&t, 0);
+	trig_ask(&t, a, 1, "a.example.");
+	struct trig_conn *c = trig_find(&t, TRIG_OPENING, 0);
+	unsigned server = c->server;
+	bal_shared_drain(t.rig.shared, 1 - server, true, 0);
+	trig_close(&t, c);
+	c = trig_find(&t, TRIG_OPENING, 0);
+	assert_non_null(c);
+	assert_int_equal(c->server, server);
+	rig_stop(&t.rig);
+}
+
 static void after_all_tries_the_client_is_closed(void **state)
 {
 	struct trig_conn *c;
@@ -510,6 +526,7 @@ int main(void)
 		cmocka_unit_test(with_it_answers_may_come_in_any_order),
 		cmocka_unit_test(a_closed_kept_connection_costs_the_client_nothing),
 		cmocka_unit_test(a_refused_connection_sends_the_query_to_another_server),
+		cmocka_unit_test(a_drained_server_gets_no_second_try),
 		cmocka_unit_test(after_all_tries_the_client_is_closed),
 		cmocka_unit_test(a_server_that_does_not_answer_is_left_after_its_time),
 		cmocka_unit_test(idle_and_slow_clients_are_closed_after_the_receive_timeout),

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What our balancer does beyond dnsdist (SERVFAIL on time-out, second tries), where a plan's
+ * clients can't see it, or a claim beside it can't be judged.
+ */
+#include "bounds.h"
+#include "downs.h"
+#include "lint.h"
+#include "schema.h"
+
+static void lint_told(struct lint *l, const struct plan *p, const struct plan_conf *c)
+{
+	if (c->servfail_on_timeout && !plan_tells_timeouts(p, c))
+		lint_add(l, false, c->path, 0, "setServFailOnTimeout: a time-out is told %.9gs "
+		         "after the query, and clients may have given up by then: expected a "
+		         "longer timeout in load, or a shorter setUDPTimeout",
+		         (double)c->udp_timeout_ns / 1e9);
+}
+
+/* No two queries that are out at one time have the same question. */
+static bool questions_differ(const struct plan *p)
+{
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].names != PLAN_UNIQUE || p->load[i].tries > 1)
+			return false;
+	return true;
+}
+
+/*
+ * Single choices: which forward is a second try shows by its question alone; and what a second try
+ * adds to a server's outstanding queries isn't rebuilt.
+ */
+static void lint_choices(struct lint *l, const struct plan *p, const struct plan_conf *c,
+                         const struct plan_expect *e)
+{
+	bool by_load = c->policy == BAL_LEAST_OUTSTANDING || c->policy == BAL_FIRST_AVAILABLE;
+	bool exact = e->kind == PLAN_POLICY ||
+	             (e->kind == PLAN_EVEN && c->policy == BAL_ROUNDROBIN);
+
+	if (exact && by_load)
+		lint_add(l, true, NULL, e->line, "expect.%s: %s with setUDPRetry in %s can't be "
+		         "judged choice by choice: expected none of the two",
+		         plan_expect_name(e->kind), plan_policy_names[c->policy], c->path);
+	else if (exact && c->policy != BAL_WRANDOM && c->policy != BAL_ORDERED_WRANDOM &&
+	         !questions_differ(p))
+		lint_add(l, true, NULL, e->line, "expect.%s: with setUDPRetry in %s a second try "
+		         "can't be told from another query for its name: expected names = "
+		         "\"unique\" and tries = 1, or no setUDPRetry", plan_expect_name(e->kind),
+		         c->path);
+}
+
+static void lint_retry(struct lint *l, const struct plan *p, const struct plan_conf *c)
+{
+	if (c->udp_retry_ns == 0)
+		return;
+	if (plan_retries_ns(p, c, plan_answer_ns(p)) == 0)
+		lint_add(l, false, c->path, 0, "setUDPRetry: what is tried again after %.9gs may "
+		         "be answered when clients or the balancer have given up: \"model\" counts "
+		         "it as lost", (double)c->udp_retry_ns / 1e9);
+	if (c->server_n < 2)
+		lint_add(l, false, c->path, 0, "setUDPRetry: one server: there is no other to ask");
+	for (unsigned i = 0; i < p->expect_n; i++)
+		lint_choices(l, p, c, &p->expect[i]);
+}
+
+void lint_more(struct lint *l, const struct plan *p)
+{
+	for (unsigned i = 0; i < p->conf_n; i++) {
+		lint_told(l, p, &p->conf[i]);
+		lint_retry(l, p, &p->conf[i]);
+	}
+}
