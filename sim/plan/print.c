@@ -183,6 +183,7 @@ static void print_policy(FILE *to, const struct plan *p, const struct plan_expec
 		[BAL_WHASHED] = "where its name went before",
 		[BAL_CHASHED] = "where its name went before, and among other servers",
 		[BAL_ORDERED_WRANDOM] = "the lowest order that is up, and the draws before",
+		[BAL_LUA] = "nothing",
 	};
 
 	fprintf(to, " from %s to %s\n", time_text(e->during_from_ns), time_text(e->during_to_ns));

@@ -12,6 +12,7 @@
 #define EK_VIRTUAL_WORLD_H
 
 #include "balancer/config/config.h"
+#include "balancer/config/script.h"
 #include "balancer/core/tcp.h"
 #include "balancer/core/health.h"
 #include "lib/dgram.h"
@@ -77,6 +78,8 @@ struct balancer_host {
 	struct bal_conf conf;       /* config's, or what sabotage made of it */
 	struct bal_shared *shared;
 	struct bal *bal;
+	struct script *script;      /* of the program that runs, or ran last; NULL: none */
+	struct bal_hooks hooks;
 	struct health *health;
 	uint16_t back_base;         /* source port of logical port 1; the others follow */
 	unsigned back_n;
