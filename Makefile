@@ -11,9 +11,10 @@
 #   make defects    what dnsdist once did wrong: each found by a scenario, most by search, too;
 #                   DEFECTS="--seeds 10 --only expiry" for less
 #   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
+#   make tsan       the balancer under the thread sanitizer: load, console, web server and reloads at once
 #   make lint       clang's warnings, cppcheck, style
 #   make deps       install what is missing through apt (make deps FOR=build: only for the demo)
-#   make install    programs, scenarios and manual pages under DESTDIR and PREFIX (/usr/local)
+#   make install    programs, scenarios, manual pages, a systemd unit under DESTDIR and PREFIX (/usr/local)
 #   make golden     write golden verdicts anew and show what changed
 #   make clean      remove build/
 #
@@ -139,7 +140,7 @@ $(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(ARCHIVE)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
 .PHONY: all help demo check unit unit-run defects-run purity tidy fuzz fuzz-corpus fuzz-programs bench \
-        bench-programs matrix defects fidelity lint deps install golden golden-check clean e2e
+        bench-programs matrix defects fidelity tsan lint deps install golden golden-check clean e2e
 .SECONDARY:
 
 help:
@@ -175,21 +176,30 @@ e2e: all
 	$(Q)$(MAKE) --no-print-directory MODE=defects build/defects-$(notdir $(CC))/bin/evenkeel
 	$(Q)$(PYTHON) -m pytest -q -n $(JOBS) --dist loadfile -p no:cacheprovider tests/e2e
 
+# The tests of what threads share, with the programs built to find races.
+tsan:
+	$(Q)$(MAKE) --no-print-directory MODE=tsan all
+	$(Q)EK_BIN=build/tsan-$(notdir $(CC))/bin EK_ROUNDS=30 EK_RELOADS=30 $(PYTHON) -m pytest -q \
+	    -p no:cacheprovider tests/e2e/test_threads.py tests/e2e/test_reload.py \
+	    tests/e2e/test_console.py tests/e2e/test_stress.py -k "not virtual"
+
 golden-check: all
 	$(Q)$(PYTHON) tests/golden/run.py
 
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py --update
 
-# One step after the other, so that what fails is the last thing on the screen.
+# One step after the other, so that what fails is the last thing on the screen; within a step as
+# much at once as there are processors, unless -j says otherwise.
+AT_ONCE = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 CHECK_STEPS := all tidy purity unit fuzz-corpus $(if $(wildcard tests/golden/run.py),golden-check) e2e
 check:
 	$(Q)sh .ci/deps build test
-	$(Q)for step in $(CHECK_STEPS); do $(MAKE) --no-print-directory $$step || exit 1; done
+	$(Q)for step in $(CHECK_STEPS); do $(MAKE) --no-print-directory $(AT_ONCE) $$step || exit 1; done
 
 demo:
 	$(Q)sh .ci/deps build
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(AT_ONCE) all
 	$(Q)build/bin/evenkeel run --again 4 --out runs/demo scenarios/blog.lua
 
 # deps FOR="build test peers lint", or fewer.
@@ -211,6 +221,10 @@ install: all
 	cp -r scenarios $(DESTDIR)$(PREFIX)/share/evenkeel
 	install -m 644 $(wildcard docs/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(wildcard docs/*.5) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,@bindir@,$(PREFIX)/bin,' balancer/balancer.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/balancer.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/balancer.service
 
 fuzz-corpus-run: $(FUZZ_REPLAY)
 	$(Q)sh tests/fuzz/replay-all $(FUZZ_REPLAY)

@@ -459,6 +459,69 @@ enum pcache_put pcache_put(struct pcache *c, const struct pcache_key *k, int64_t
 	return evicted || old != 0 ? PCACHE_EVICTED : PCACHE_NEW;
 }
 
+uint32_t pcache_max(const struct pcache *c)
+{
+	return c->entries_max;
+}
+
+/* Copies what stands in a place. Lengths are kept in bounds because it may be changing under us. */
+static void copy_entry(const struct pcache *c, uint64_t place, struct pcache_entry *e)
+{
+	const _Atomic uint64_t *p = block(c, place_unit(place));
+	uint64_t lengths = load(p + WORD_LENGTHS);
+	size_t room = ((size_t)UNIT << class_of(c, place_unit(place))) - 8 * HEAD_WORDS;
+	size_t len = lengths & 0xffff;
+
+	len = len < room ? len : room;
+	e->key.len = (uint16_t)(len < PCACHE_KEY_MAX ? len : PCACHE_KEY_MAX);
+	e->key.hash = load(p + WORD_HASH);
+	e->put_ns = (int64_t)load(p + WORD_PUT);
+	e->expiry_ns = (int64_t)load(p + WORD_EXPIRY);
+	e->len = (uint16_t)(lengths >> 16);
+	read_bytes(e->key.b, p + HEAD_WORDS, e->key.len);
+}
+
+bool pcache_next(const struct pcache *c, struct pcache_cursor *at, struct pcache_entry *e)
+{
+	while (at->bucket <= c->mask) {
+		const struct bucket *b = &c->bucket[at->bucket];
+		uint32_t seq = atomic_load_explicit(&b->seq, memory_order_acquire);
+		uint64_t place = load(&b->place[at->way]);
+		if (place != 0)
+			copy_entry(c, place, e);
+		/* a writer was there: once more */
+		if ((seq & 1) != 0 || atomic_load_explicit(&b->seq, memory_order_acquire) != seq)
+			continue;
+		if (++at->way == WAYS)
+			*at = (struct pcache_cursor){ .bucket = at->bucket + 1 };
+		if (place != 0)
+			return true;
+	}
+	return false;
+}
+
+bool pcache_remove(struct pcache *c, const struct pcache_key *k)
+{
+	struct bucket *b = &c->bucket[k->hash & c->mask];
+	uint64_t place = 0;
+
+	while (!bucket_lock(b))
+		continue; /* a writer takes a few instructions */
+	for (unsigned i = 0; i < WAYS && place == 0; i++) {
+		place = load(&b->place[i]);
+		if (block_is(c, place, k))
+			store(&b->place[i], 0);
+		else
+			place = 0;
+	}
+	bucket_unlock(b);
+	if (place == 0)
+		return false;
+	block_free(c, place_unit(place));
+	atomic_fetch_sub_explicit(&c->count, 1, memory_order_relaxed);
+	return true;
+}
+
 uint64_t pcache_wipe(struct pcache *c)
 {
 	uint64_t n = 0;

@@ -89,6 +89,38 @@ enum pcache_put {
 enum pcache_put pcache_put(struct pcache *c, const struct pcache_key *k, int64_t now_ns,
                            int64_t ttl_ns, const uint8_t *value, size_t len);
 
+/* An entry as pcache_next copies it, without its value. */
+struct pcache_entry {
+	struct pcache_key key;
+	int64_t put_ns, expiry_ns;
+	uint16_t len;              /* bytes of the value */
+};
+/* Zero at the start. */
+struct pcache_cursor {
+	uint64_t bucket;
+	unsigned way;
+};
+/*
+ * The next entry, expired or not; false: that was all. Safe beside any other call: what was there
+ * from first to last is met once, what came or went meanwhile perhaps. O(capacity) for all.
+ */
+bool pcache_next(const struct pcache *c, struct pcache_cursor *at, struct pcache_entry *e);
+/* Removes the entry of a key. False: there was none. Safe beside any other call. O(1). */
+bool pcache_remove(struct pcache *c, const struct pcache_key *k);
+/*
+ * The console's ways to empty it, pcache_expunge.c. Until `leave` entries are left, these take away
+ * any; those that have expired. Return how many went. O(capacity).
+ */
+uint64_t pcache_expunge(struct pcache *c, uint64_t leave);
+uint64_t pcache_purge(struct pcache *c, int64_t now_ns, uint64_t leave);
+/*
+ * Those that answer a query for the name (wire form) and type; type 255 (ANY): any; suffix: for the
+ * names below it, too. For keys of queries.
+ */
+uint64_t pcache_expunge_name(struct pcache *c, const uint8_t *name, size_t name_len, uint16_t type,
+                             bool suffix);
+/* Entries that there is room for. */
+uint32_t pcache_max(const struct pcache *c);
 /* Removes everything. Safe beside gets and puts; O(capacity). Returns how many there were. */
 uint64_t pcache_wipe(struct pcache *c);
 /* Entries in it, expired ones that nobody replaced yet included. */

@@ -15,7 +15,7 @@
 #include "lib/drbg.h"
 #include "lib/host/host.h"
 
-enum { RIG_SERVERS = 8, RIG_BYTES = 512 };
+enum { RIG_SERVERS = 128, RIG_BYTES = 512 };
 
 struct rig {
 	struct arena arena;

@@ -109,6 +109,13 @@ static int stop(lua_State *l)
 	return 0;
 }
 
+static int reload(lua_State *l)
+{
+	command_of(l)->admin->reload(command_of(l)->admin->arg);
+	fputs("Reloading the configuration: what comes of it is in the log\n", command_of(l)->to);
+	return 0;
+}
+
 static int make_key(lua_State *l)
 {
 	uint8_t key[ADMIN_KEY];
@@ -171,7 +178,7 @@ static void register_file_only(lua_State *l)
 		"addLocal", "setACL", "addACL", "setKey", "controlSocket", "setConsoleACL",
 		"webserver", "setWebserverConfig", "setUDPTimeout", "setMaxUDPOutstanding",
 		"setServFailWhenNoServer", "setRoundRobinFailOnNoServer", "addAction",
-		"addResponseAction", "rmRule", "mvRule", "topRule", "clearRules", "getPool",
+		"addResponseAction", "rmRule", "mvRule", "topRule", "clearRules",
 		"setPoolServerPolicy",
 	};
 
@@ -185,7 +192,7 @@ static void register_file_only(lua_State *l)
 static int fill(lua_State *l)
 {
 	static const luaL_Reg functions[] = {
-		{ "print", print }, { "showVersion", show_version },
+		{ "print", print }, { "reload", reload }, { "showVersion", show_version },
 		{ "showServerPolicy", show_policy }, { "topQueries", top_queries },
 		{ "shutdown", stop },
 		{ "makeKey", make_key }, { "hashPassword", hash_password },
@@ -210,6 +217,7 @@ static int fill(lua_State *l)
 	register_shows(l);
 	register_file_only(l);
 	command_servers_register(l);
+	command_caches_register(l);
 	return 0;
 }
 

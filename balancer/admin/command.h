@@ -33,6 +33,17 @@ struct admin {
 	void (*set_drain)(void *arg, unsigned server, bool drained);
 	void (*set_weight)(void *arg, unsigned server, int32_t weight);
 	void (*set_order)(void *arg, unsigned server, int32_t order);
+	/* The packet cache of a pool, which workers use meanwhile; NULL: it has none. */
+	struct pcache *(*cache)(void *arg, unsigned pool);
+	/* reload(): ordered, not yet done, when it returns. */
+	void (*reload)(void *arg);
+	/*
+	 * Between these two neither config nor anything else here changes. Other threads hold it
+	 * whenever they look at one of them, never while they wait for somebody outside.
+	 */
+	void (*hold)(void *arg);
+	void (*release)(void *arg);
+	unsigned generation;       /* counts up with each reload */
 };
 
 struct command;

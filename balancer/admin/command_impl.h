@@ -24,6 +24,8 @@ struct command *command_of(lua_State *l);
 /* The counters, read once a command, and again after it has changed something. */
 const struct stats *command_stats(lua_State *l);
 
+/* caches.c: getPool, getCache, and what they return. */
+void command_caches_register(lua_State *l);
 /* servers.c: getServer, getServers, and what they return. */
 void command_servers_register(lua_State *l);
 /* In place of a server at index 1: its name. */

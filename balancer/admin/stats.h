@@ -28,7 +28,7 @@ struct stats_server {
 
 /* The packet cache of a pool. */
 struct stats_pool {
-	uint64_t hits, misses, entries;
+	uint64_t hits, misses, entries, refused;
 };
 
 /* A counter of the shell, beside the core's. */

@@ -6,7 +6,8 @@
 
 size_t again_arena_size(const struct bal_conf *conf)
 {
-	size_t n = conf->udp_retry_ns > 0 ? (size_t)conf->server_n * conf->max_outstanding : 0;
+	size_t all = (size_t)bal_conf_servers(conf) * conf->max_outstanding;
+	size_t n = conf->udp_retry_ns > 0 ? all : 0;
 
 	return n > 0 ? arena_need(n, sizeof(struct again_kept)) : 0;
 }
@@ -15,7 +16,7 @@ void again_init(struct again *a, struct arena *arena, const struct bal_conf *con
 {
 	*a = (struct again){ .each = conf->max_outstanding };
 	if (again_arena_size(conf) > 0)
-		a->kept = arena_take(arena, (size_t)conf->server_n * conf->max_outstanding,
+		a->kept = arena_take(arena, (size_t)bal_conf_servers(conf) * conf->max_outstanding,
 		                     sizeof(*a->kept));
 }
 

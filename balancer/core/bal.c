@@ -25,7 +25,7 @@ size_t bal_arena_size(const struct bal_conf *conf)
 	return arena_need(1, sizeof(struct bal)) + policies + idt_arena_size(conf) +
 	       cache_arena_size(conf) + again_arena_size(conf) + btcp_arena_size(conf) +
 	       brules_arena_size(conf) + late_arena_size(conf) +
-	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
+	       arena_need(bal_conf_servers(conf), sizeof(struct bal_server_counts));
 }
 
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
@@ -43,7 +43,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
 	again_init(&b->again, a, conf);
-	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
+	b->server = arena_take(a, bal_conf_servers(conf), sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	brules_init(&b->rules, a, conf, shared, seed, worker);
 	late_init(&b->late, a, conf);
@@ -59,14 +59,14 @@ void bal_set_hooks(struct bal *b, const struct bal_hooks *h)
 
 unsigned bal_ports(const struct bal_conf *conf)
 {
-	return bal_port(conf, conf->server_n, 0);
+	return bal_port(conf, bal_conf_servers(conf), 0);
 }
 
 unsigned bal_port(const struct bal_conf *conf, unsigned server, unsigned socket)
 {
 	unsigned port = 1;
 
-	MUST(server <= conf->server_n);
+	MUST(server <= bal_conf_servers(conf));
 	for (unsigned i = 0; i < server; i++)
 		port += conf->server[i].sockets;
 	return port + socket;

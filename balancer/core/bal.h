@@ -80,6 +80,12 @@ unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
  */
 int64_t bal_deadline(const struct bal *b);
 
+/*
+ * When no query is out over UDP: the memory that such queries took, which the caller may zero, so
+ * that the system has it back. Else, or when there is none, returns 0. O(sockets).
+ */
+size_t bal_rest(struct bal *b, void **memory);
+
 /* Ports of the core: 1 + sum of the servers' sockets. */
 unsigned bal_ports(const struct bal_conf *conf);
 /* The logical port of a server's socket. */

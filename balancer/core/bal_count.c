@@ -90,8 +90,8 @@ void bal_check(const struct bal *b)
 	     b->count[BAL_ANSWER] + b->count[BAL_ANSWER_DROP] + b->count[BAL_DROP_LATE] +
 	     b->timeouts + b->out.used);
 	idt_check(&b->out);
-	struct bal_server_counts sum = { 0 };
-	for (unsigned i = 0; i < b->conf->server_n; i++) {
+	struct bal_server_counts sum = b->gone;
+	for (unsigned i = 0; i < bal_conf_servers(b->conf); i++) {
 		sum.queries += b->server[i].queries;
 		sum.responses += b->server[i].responses;
 		sum.timeouts += b->server[i].timeouts;

@@ -34,6 +34,7 @@ struct bal {
 	uint64_t timeouts;
 	struct bal_counts counts;
 	struct bal_server_counts *server;
+	struct bal_server_counts gone; /* of servers that have left */
 	struct tcp *tcp;           /* NULL: none */
 };
 

@@ -11,7 +11,7 @@ enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
 /* Queries that may be out: over UDP server by server, then over TCP. */
 static size_t places(const struct bal_conf *conf)
 {
-	return (size_t)conf->server_n * conf->max_outstanding + conf->tcp.conns;
+	return (size_t)bal_conf_servers(conf) * conf->max_outstanding + conf->tcp.conns;
 }
 
 static bool any_cache(const struct bal_conf *conf)
@@ -41,7 +41,7 @@ void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
 	c->stale_ns = (int64_t)conf->stale_s * SECOND;
 	c->kept_each = conf->max_outstanding;
 	c->kept = arena_take(a, places(conf), sizeof(*c->kept));
-	c->kept_tcp = c->kept + (size_t)conf->server_n * conf->max_outstanding;
+	c->kept_tcp = c->kept + (size_t)bal_conf_servers(conf) * conf->max_outstanding;
 }
 
 static bool has_option(const uint8_t *p, size_t n, uint16_t code)
@@ -168,6 +168,35 @@ static void keep(const struct cache *c, struct cache_kept *k)
 	k->cookie = c->cookie;
 	k->pool = (uint16_t)c->pool;
 	memcpy(k->key.b, c->key.b, c->key.len);
+}
+
+/* A key is good for the pool of the same number alone: pools' hashes have keys of their own. */
+static void move(const struct cache *c, struct cache_kept *to, const struct cache_kept *from,
+                 const uint8_t *pools)
+{
+	unsigned pool = pools[from->pool];
+	bool stays = pool == from->pool && c->shared->pool[pool].packets != NULL;
+
+	to->key.hash = from->key.hash;
+	to->key.len = stays ? from->key.len : 0;
+	to->cookie = from->cookie;
+	to->pool = (uint16_t)pool;
+	memcpy(to->key.b, from->key.b, to->key.len);
+}
+
+void cache_move(struct cache *to, unsigned server, uint32_t slot, const struct cache *from,
+                unsigned old_server, uint32_t old_slot, const uint8_t *pools)
+{
+	if (to->conf != NULL && from->conf != NULL)
+		move(to, &to->kept[(size_t)server * to->kept_each + slot],
+		     &from->kept[(size_t)old_server * from->kept_each + old_slot], pools);
+}
+
+void cache_move_tcp(struct cache *to, const struct cache *from, uint32_t slot,
+                    const uint8_t *pools)
+{
+	if (to->conf != NULL && from->conf != NULL)
+		move(to, &to->kept_tcp[slot], &from->kept_tcp[slot], pools);
 }
 
 void cache_keep(struct cache *c, unsigned server, uint32_t slot)

@@ -63,6 +63,14 @@ void cache_keep_again(struct cache *c, unsigned server, uint32_t slot, unsigned 
 /* The same over TCP, where the place stays the query's at later tries. */
 void cache_keep_tcp(struct cache *c, uint32_t slot);
 /*
+ * For reloads: what from keeps for the query in that place is kept in to's; not if its pool has
+ * another number than before (pools: by its number of then), or no cache.
+ */
+void cache_move(struct cache *to, unsigned server, uint32_t slot, const struct cache *from,
+                unsigned old_server, uint32_t old_slot, const uint8_t *pools);
+void cache_move_tcp(struct cache *to, const struct cache *from, uint32_t slot,
+                    const uint8_t *pools);
+/*
  * The query in that place was answered: d is what its client gets, whose question ends at q_end.
  * Not cached: TC, no question, records that can't be read, TTLs that the configuration refuses,
  * a cookie for one client.

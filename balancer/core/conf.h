@@ -17,6 +17,7 @@
 
 enum {
 	BAL_SERVERS_MAX = 1024,
+	BAL_SERVERS_ALL = 2 * BAL_SERVERS_MAX, /* with those that are leaving */
 	BAL_NAME_TEXT = 64,       /* a server's name, NUL included */
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
 	BAL_TCP_CONNS = 16384,    /* connections of a worker unless made by hand */
@@ -188,6 +189,9 @@ struct bal_conf {
 	uint32_t chashed_factor_ppm;   /* the same of chashed; else at least 1000000 */
 	unsigned server_n;
 	const struct bal_server *server;   /* in order of (order, definition) */
+	/* behind those: servers that a reload took away, which get nothing new (succeed.h) */
+	unsigned leaving_n;
+	bool late;                     /* room for delayed answers, as a reload may bring some */
 	unsigned front_n;
 	const struct ep *front;            /* listen here; default 127.0.0.1:53 */
 	const struct bal_listen *listen;   /* front_n of them; NULL: all are the default */
@@ -205,6 +209,12 @@ struct bal_conf {
 	const struct defects *defects;     /* NULL: none; see lib/defect.h */
 #endif
 };
+
+/* All servers that queries may be out to, those that are leaving included. */
+static inline unsigned bal_conf_servers(const struct bal_conf *c)
+{
+	return c->server_n + c->leaving_n;
+}
 
 /* Pools that there are, the default one included. */
 unsigned bal_pools(const struct bal_conf *conf);

@@ -2,17 +2,20 @@
 /* Outstanding queries by socket and ID, in order of departure; see idtable.h. */
 #include "idtable.h"
 
+#include <string.h>
+
 #include "draw.h"
 
 size_t idt_arena_size(const struct bal_conf *conf)
 {
-	size_t size = arena_need(conf->server_n, sizeof(struct idt_server)), sockets = 0;
+	unsigned n = bal_conf_servers(conf);
+	size_t size = arena_need(n, sizeof(struct idt_server)), sockets = 0;
 
-	for (unsigned i = 0; i < conf->server_n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		sockets += conf->server[i].sockets;
 		size += arena_need(conf->max_outstanding, sizeof(struct idt_query));
 	}
-	return size + arena_need(conf->server_n, sizeof(struct idt_queue)) +
+	return size + arena_need(n, sizeof(struct idt_queue)) +
 	       arena_need(sockets, sizeof(struct idt_socket)) +
 	       2 * sockets * arena_need(IDT_IDS, sizeof(uint16_t));
 }
@@ -49,23 +52,27 @@ static void init_server(struct idtable *t, struct arena *a, unsigned server, uns
 
 void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 {
+	unsigned n = bal_conf_servers(conf);
 	size_t sockets = 0;
 
-	MUST(conf->server_n <= BAL_SERVERS_MAX);
+	MUST(n <= BAL_SERVERS_ALL);
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
-	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
+	*t = (struct idtable){ .server_n = n, .max = conf->max_outstanding,
 	                       .held_first = IDT_NONE, .held_last = IDT_NONE };
-	for (unsigned i = 0; i < conf->server_n; i++)
+	for (unsigned i = 0; i < n; i++)
 		sockets += conf->server[i].sockets;
-	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
+	t->server = arena_take(a, n, sizeof(*t->server));
 	t->socket = arena_take(a, sockets, sizeof(*t->socket));
-	t->queue = arena_take(a, conf->server_n, sizeof(*t->queue));
-	for (unsigned i = 0; i < conf->server_n; i++) {
+	t->queue = arena_take(a, n, sizeof(*t->queue));
+	for (unsigned i = 0; i < n; i++) {
 		int64_t own_ns = conf->server[i].udp_timeout_ns;
 		t->server[i].queue = find_queue(t, own_ns > 0 ? own_ns : conf->udp_timeout_ns);
 	}
-	for (unsigned i = 0; i < conf->server_n; i++)
+	size_t before = a->used;
+	for (unsigned i = 0; i < n; i++)
 		init_server(t, a, i, conf->server[i].sockets);
+	t->tables = a->base + before;
+	t->tables_len = a->used - before;
 }
 
 static struct idt_query *at_ref(const struct idtable *t, uint32_t ref)
@@ -181,6 +188,88 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 	return q;
 }
 
+static void hold(struct idtable *t, uint32_t ref)
+{
+	at_ref(t, ref)->newer = IDT_NONE;
+	if (t->held_first == IDT_NONE)
+		t->held_first = ref;
+	else
+		at_ref(t, t->held_last)->newer = ref;
+	t->held_last = ref;
+	t->server[ref >> 16].held++;
+}
+
+/* A place of server for a query of another table; its reference. */
+static uint32_t adopt(struct idtable *t, const struct idt_query *q, unsigned server)
+{
+	uint32_t slot = take_slot(&t->server[server]);
+
+	t->server[server].query[slot] = *q;
+	return (uint32_t)server << 16 | slot;
+}
+
+static void adopt_out(struct idtable *t, uint32_t ref, bool passed)
+{
+	struct idt_query *q = at_ref(t, ref);
+	struct idt_server *s = &t->server[ref >> 16];
+	struct idt_socket *k = &s->socket[q->socket];
+
+	MUST(s->used < t->max && q->socket < s->sockets && k->slot[q->id] == 0);
+	k->slot[q->id] = (uint16_t)((ref & 0xffff) + 1);
+	k->used++;
+	s->used++;
+	t->used++;
+	link_newest(t, q, ref);
+	if (passed) /* as all before it were */
+		queue_of(t, ref)->young = IDT_NONE;
+}
+
+void idt_move_held(struct idtable *to, const struct idtable *from, const uint16_t *server)
+{
+	for (uint32_t ref = from->held_first; ref != IDT_NONE; ref = at_ref(from, ref)->newer)
+		if (server[ref >> 16] != UINT16_MAX)
+			hold(to, adopt(to, at_ref(from, ref), server[ref >> 16]));
+}
+
+/* The queue whose first query left first; NULL: all are empty. */
+static struct idt_queue *first_queue(const struct idtable *t)
+{
+	struct idt_queue *first = NULL;
+
+	for (unsigned i = 0; i < t->queue_n; i++) {
+		struct idt_queue *k = &t->queue[i];
+		if (k->oldest != IDT_NONE && (first == NULL || at_ref(t, k->oldest)->sent_ns <
+		                                               at_ref(t, first->oldest)->sent_ns))
+			first = k;
+	}
+	return first;
+}
+
+bool idt_move_one(struct idtable *to, struct idtable *from, const uint16_t *server, uint32_t *was)
+{
+	struct idt_queue *k = first_queue(from);
+
+	if (k == NULL)
+		return false;
+	*was = k->oldest;
+	struct idt_query *q = at_ref(from, *was);
+	if (k->young == *was)
+		k->newest = IDT_NONE; /* from here on none was passed */
+	unsigned is = server[*was >> 16];
+	k->oldest = q->newer;
+	q->older = is == UINT16_MAX ? IDT_NONE : adopt(to, q, is);
+	if (q->older != IDT_NONE)
+		adopt_out(to, q->older, k->newest != IDT_NONE);
+	return true;
+}
+
+void idt_moved(struct idtable *to)
+{
+	for (unsigned i = 0; i < to->socket_n; i++)
+		if (to->socket[i].used >= IDT_DENSE)
+			fill_bag(&to->socket[i]);
+}
+
 struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id)
 {
 	const struct idt_socket *k = &t->socket[socket];
@@ -217,6 +306,17 @@ static void end(struct idtable *t, struct idt_server *s, const struct idt_query 
 	unlink_query(t, q, (uint32_t)(s - t->server) << 16 | (uint32_t)(q - s->query));
 	s->used--;
 	t->used--;
+}
+
+bool idt_rest(struct idtable *t)
+{
+	if (t->used > 0 || t->held_first != IDT_NONE)
+		return false;
+	for (unsigned i = 0; i < t->server_n; i++)
+		t->server[i].free = t->server[i].touched = 0;
+	for (unsigned i = 0; i < t->socket_n; i++)
+		t->socket[i].dense = false;
+	return true;
 }
 
 static void give_slot(struct idt_server *s, struct idt_query *q)
@@ -264,16 +364,8 @@ void idt_pass(struct idtable *t)
 
 void idt_hold(struct idtable *t, unsigned server, struct idt_query *q)
 {
-	uint32_t ref = (uint32_t)server << 16 | idt_slot(t, server, q);
-
 	end(t, &t->server[server], q);
-	q->newer = IDT_NONE;
-	if (t->held_first == IDT_NONE)
-		t->held_first = ref;
-	else
-		at_ref(t, t->held_last)->newer = ref;
-	t->held_last = ref;
-	t->server[server].held++;
+	hold(t, (uint32_t)server << 16 | idt_slot(t, server, q));
 }
 
 struct idt_query *idt_held(const struct idtable *t, unsigned *server)

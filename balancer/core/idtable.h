@@ -89,6 +89,8 @@ struct idtable {
 	unsigned server_n, socket_n, queue_n;
 	uint32_t max;                /* outstanding queries of one server */
 	uint32_t used;               /* of all servers */
+	uint8_t *tables;             /* queries, bags and maps: see idt_rest */
+	size_t tables_len;
 	uint32_t held_first, held_last; /* references, linked by newer; IDT_NONE: none is held */
 };
 
@@ -118,6 +120,23 @@ struct idt_query *idt_young(const struct idtable *t, unsigned *server);
 void idt_pass(struct idtable *t);
 /* Ends an outstanding query of server; its ID is free again. O(1). */
 void idt_release(struct idtable *t, unsigned server, struct idt_query *q);
+/*
+ * For reloads: to, which is fresh, takes over what is held in from; and, as long as that is true,
+ * the next query that is out, in order of departure, under its ID, passed or not; then idt_moved
+ * makes to ready for use. server: by server of from the one of to, which has as many sockets;
+ * UINT16_MAX: what is out to it is gone. *was: its reference in from; in its place there, older is
+ * now its reference in to, IDT_NONE when it is gone. Nothing else may be done with from after.
+ * O(time-outs that servers have) for each query.
+ */
+void idt_move_held(struct idtable *to, const struct idtable *from, const uint16_t *server);
+bool idt_move_one(struct idtable *to, struct idtable *from, const uint16_t *server, uint32_t *was);
+void idt_moved(struct idtable *to);
+/*
+ * When no query is out, forgets which places were used. Then the tables may be zeroed, and are
+ * nothing but zero pages again, which the caller can give back. False: some query is out.
+ * O(sockets).
+ */
+bool idt_rest(struct idtable *t);
 /* The same, but it is held, behind those that are: the caller still wants to read it. O(1). */
 void idt_hold(struct idtable *t, unsigned server, struct idt_query *q);
 /* The one that is held for longest, or NULL; its server. */

@@ -4,17 +4,27 @@
 
 #include <string.h>
 
+static bool delays(const struct bal_conf *conf)
+{
+	return conf->late || (conf->rules != NULL && conf->rules->delays);
+}
+
+static bool delays_servers(const struct bal_conf *conf)
+{
+	return conf->rules != NULL && conf->rules->delays_servers;
+}
+
 size_t late_arena_size(const struct bal_conf *conf)
 {
 	size_t size = 0;
 
-	if (conf->rules == NULL || !conf->rules->delays)
+	if (!delays(conf))
 		return 0;
 	size += arena_need(BAL_DELAYED_MAX, sizeof(struct heap_item));
 	size += arena_need(BAL_DELAYED_MAX, sizeof(struct late_answer));
 	size += arena_need(BAL_DELAYED_MAX, sizeof(uint32_t));
-	if (conf->rules->delays_servers)
-		size += arena_need((size_t)conf->server_n * conf->max_outstanding,
+	if (delays_servers(conf))
+		size += arena_need((size_t)bal_conf_servers(conf) * conf->max_outstanding,
 		                   sizeof(uint32_t));
 	return size;
 }
@@ -22,14 +32,14 @@ size_t late_arena_size(const struct bal_conf *conf)
 void late_init(struct late *l, struct arena *a, const struct bal_conf *conf)
 {
 	*l = (struct late){ .each = conf->max_outstanding };
-	if (conf->rules == NULL || !conf->rules->delays)
+	if (!delays(conf))
 		return;
 	heap_init(&l->due, arena_take(a, BAL_DELAYED_MAX, sizeof(struct heap_item)),
 	          BAL_DELAYED_MAX);
 	l->answer = arena_take(a, BAL_DELAYED_MAX, sizeof(*l->answer));
 	l->free = arena_take(a, BAL_DELAYED_MAX, sizeof(*l->free));
-	if (conf->rules->delays_servers)
-		l->asked_ms = arena_take(a, (size_t)conf->server_n * conf->max_outstanding,
+	if (delays_servers(conf))
+		l->asked_ms = arena_take(a, (size_t)bal_conf_servers(conf) * conf->max_outstanding,
 		                         sizeof(*l->asked_ms));
 }
 
@@ -46,6 +56,17 @@ bool late_keep(struct late *l, const struct dgram *d, uint8_t verdict, int64_t d
 	memcpy(to->data, d->data, d->len);
 	MUST(heap_push(&l->due, due_ns, place));
 	return true;
+}
+
+void late_move(struct late *to, const struct late *from)
+{
+	for (size_t i = 0; to->answer != NULL && i < from->due.n; i++) {
+		const struct heap_item *item = &from->due.item[i];
+		const struct late_answer *a = &from->answer[item->what];
+		struct late_answer *own = &to->answer[to->touched];
+		memcpy(own, a, offsetof(struct late_answer, data) + a->len);
+		MUST(heap_push(&to->due, item->t_ns, to->touched++));
+	}
 }
 
 static void put(const struct late_answer *from, int64_t due_ns, struct dgram *d)

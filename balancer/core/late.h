@@ -56,6 +56,15 @@ static inline int64_t late_asked_ns(const struct late *l, unsigned server, uint3
  * once, because the table is full or the answer too long. O(log delayed).
  */
 bool late_keep(struct late *l, const struct dgram *d, uint8_t verdict, int64_t due_ns) MUST_CHECK;
+/* For reloads: to, which is fresh, takes over what from delays. */
+void late_move(struct late *to, const struct late *from);
+static inline void late_move_asked(struct late *to, unsigned server, uint32_t slot,
+                                   const struct late *from, unsigned old_server, uint32_t old_slot)
+{
+	if (to->asked_ms != NULL && from->asked_ms != NULL)
+		to->asked_ms[(size_t)server * to->each + slot] =
+			from->asked_ms[(size_t)old_server * from->each + old_slot];
+}
 /* Writes what is due at now_ns into d[0..max), verdicts included; data and cap are the caller's. */
 unsigned late_take(struct late *l, int64_t now_ns, struct dgram *d, unsigned max);
 /* When the first is due; INT64_MAX: never. */

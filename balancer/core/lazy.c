@@ -11,17 +11,17 @@ size_t lazy_arena_size(const struct bal_conf *conf)
 {
 	size_t size = 0;
 
-	for (unsigned i = 0; i < conf->server_n; i++)
+	for (unsigned i = 0; i < bal_conf_servers(conf); i++)
 		size += arena_need(places(&conf->server[i]), sizeof(_Atomic uint8_t));
-	return size + arena_need(conf->server_n, sizeof(struct lazy));
+	return size + arena_need(bal_conf_servers(conf), sizeof(struct lazy));
 }
 
 struct lazy *lazy_init(struct arena *a, const struct bal_conf *conf)
 {
-	struct lazy *all = arena_take(a, conf->server_n, sizeof(*all));
+	struct lazy *all = arena_take(a, bal_conf_servers(conf), sizeof(*all));
 	bool any = false;
 
-	for (unsigned i = 0; i < conf->server_n; i++) {
+	for (unsigned i = 0; i < bal_conf_servers(conf); i++) {
 		unsigned n = places(&conf->server[i]);
 		if (n == 0)
 			continue;

@@ -26,6 +26,34 @@ struct limit *limits_init(struct arena *a, const struct bal_rules *rules)
 	return l;
 }
 
+static bool same(const struct bal_limit *a, const struct bal_limit *b)
+{
+	return a->gap_ns == b->gap_ns && a->burst_ns == b->burst_ns &&
+	       a->by_client == b->by_client && a->bits4 == b->bits4 &&
+	       a->bits6 == b->bits6;
+}
+
+#define COPY(to, from) \
+	atomic_store_explicit(&(to), atomic_load_explicit(&(from), memory_order_relaxed), \
+	                      memory_order_relaxed)
+
+void limits_succeed(struct limit *to, const struct bal_rules *rules, const struct limit *from,
+                    const struct bal_rules *old)
+{
+	for (unsigned i = 0; i < rules->limit_n && i < old->limit_n; i++) {
+		if (!same(&rules->limit[i], &old->limit[i]))
+			continue;
+		COPY(to[i].full_ns, from[i].full_ns);
+		COPY(to[i].crowded, from[i].crowded);
+		for (unsigned k = 0; to[i].place != NULL && k < BAL_LIMIT_PLACES; k++) {
+			if (atomic_load_explicit(&from[i].place[k].key, memory_order_relaxed) == 0)
+				continue; /* so that the page stays untouched */
+			COPY(to[i].place[k].key, from[i].place[k].key);
+			COPY(to[i].place[k].full_ns, from[i].place[k].full_ns);
+		}
+	}
+}
+
 static bool take(_Atomic int64_t *full_ns, const struct bal_limit *conf, int64_t now_ns)
 {
 	int64_t full = atomic_load_explicit(full_ns, memory_order_relaxed), next;

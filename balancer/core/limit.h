@@ -28,6 +28,9 @@ struct limit {
 size_t limits_arena_size(const struct bal_rules *rules);
 /* rules->limit_n of them; by client: 1 MiB of zero pages each, touched where used. */
 struct limit *limits_init(struct arena *a, const struct bal_rules *rules);
+/* For reloads: limits that stay as they were go on where they are. */
+void limits_succeed(struct limit *to, const struct bal_rules *rules, const struct limit *from,
+                    const struct bal_rules *old);
 /*
  * Takes a token; false: there is none. secret: keys the table, unknown to clients, the same in all
  * workers. A client whose corner of the table is full of others passes, counted. O(1).

@@ -14,7 +14,7 @@ size_t bal_shared_arena_size(const struct bal_conf *conf)
 	       arena_need(clients, sizeof(_Atomic uint64_t)) +
 	       lazy_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(int64_t)) +
-	       arena_need(conf->server_n, sizeof(struct bal_shared_server)) +
+	       arena_need(bal_conf_servers(conf), sizeof(struct bal_shared_server)) +
 	       arena_need(bal_pools(conf), sizeof(struct bal_shared_pool));
 }
 
@@ -23,7 +23,7 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	struct bal_shared *sh = arena_take(a, 1, sizeof(*sh));
 
 	sh->server_n = conf->server_n;
-	sh->server = arena_take(a, conf->server_n, sizeof(*sh->server));
+	sh->server = arena_take(a, bal_conf_servers(conf), sizeof(*sh->server));
 	sh->pool = arena_take(a, bal_pools(conf), sizeof(*sh->pool));
 	if (conf->rules != NULL)
 		sh->limit = limits_init(a, conf->rules);

@@ -15,7 +15,7 @@ size_t btcp_arena_size(const struct bal_conf *conf)
 	return arena_need(1, sizeof(struct tcp)) + arena_need(n, sizeof(struct tcp_conn)) +
 	       arena_need(n, sizeof(struct tcp_query)) +
 	       arena_need(4 * (size_t)n, sizeof(struct tcp_block)) +
-	       arena_need(conf->server_n, sizeof(struct tcp_server)) +
+	       arena_need(bal_conf_servers(conf), sizeof(struct tcp_server)) +
 	       2 * arena_need(n, sizeof(uint32_t));
 }
 
@@ -36,7 +36,7 @@ struct tcp *btcp_init(struct arena *a, const struct bal_conf *conf, struct bal_s
 	t->conn = arena_take(a, n, sizeof(*t->conn));
 	t->query = arena_take(a, n, sizeof(*t->query));
 	t->block = arena_take(a, 4 * (size_t)n, sizeof(*t->block));
-	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
+	t->server = arena_take(a, bal_conf_servers(conf), sizeof(*t->server));
 	t->hash = arena_take(a, n, sizeof(*t->hash));
 	t->heap = arena_take(a, n, sizeof(*t->heap));
 	drbg_init(&t->random, seed, DRBG_TCP, worker);

@@ -71,7 +71,7 @@ void btcp_client_lose(struct tcp *t, struct tcp_query *q)
 
 void btcp_client_gone(struct tcp *t, struct tcp_conn *c)
 {
-	btcp_limit_give(t, c->owner, &c->peer.ip);
+	btcp_limit_give(t, c->owner, c->uncounted ? NULL : &c->peer.ip);
 	c->state = TCP_CLOSING; /* so that losing queries doesn't settle it */
 	while (c->first != 0) {
 		struct tcp_query *q = &t->query[c->first - 1];

@@ -36,6 +36,7 @@ struct tcp_conn {
 	bool greet;             /* server: a PROXY header is to go first */
 	bool answered;          /* server: has given an answer */
 	bool room;              /* server: in its server's list of those with room */
+	bool uncounted;         /* client: not among its address's connections (tcp_limit.c) */
 	uint16_t owner;         /* server: its index; client: its front's */
 	struct ep peer, local;  /* client */
 	uint32_t in_flight;     /* queries, transfers of a client left out */
@@ -164,7 +165,10 @@ void btcp_server_remove(struct tcp *t, struct tcp_query *q);
 
 /* Counts one more connection of a client or at a front; false: as many as allowed are there. */
 bool btcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, bool *of_client);
+/* client NULL: it wasn't counted. */
 void btcp_limit_give(struct tcp *t, unsigned front, const struct ip *client);
+/* Counts one that is there already, above the limits too. False: without its client. */
+bool btcp_limit_keep(struct tcp *t, unsigned front, const struct ip *client);
 
 /* ---- tcp_client.c ---- */
 
@@ -189,6 +193,10 @@ void btcp_server_abandon(struct tcp *t, struct tcp_conn *c);
 void btcp_server_settle(struct tcp *t, struct tcp_conn *c);
 void btcp_server_expire(struct tcp *t, struct tcp_conn *c);
 void btcp_server_gone(struct tcp *t, struct tcp_conn *c);
+/* It is closed, and its queries end without an answer. */
+void btcp_server_give_up(struct tcp *t, struct tcp_conn *c);
+/* A reload gave its server another configuration, or took it away. */
+void btcp_server_moved(struct tcp *t, struct tcp_conn *c);
 
 /* ---- tcp.c: for bal.c ---- */
 
@@ -221,6 +229,14 @@ struct tcp_query *btcp_find(const struct tcp *t, uint32_t conn, uint16_t id);
 uint32_t btcp_take_answer(struct tcp *t, struct tcp_query *q, bool over);
 /* Of bal.c: a balancer's TCP; NULL: none. */
 struct tcp *btcp_of(const struct bal *b);
+/* Places of queries that were ever used. */
+static inline uint32_t btcp_slots(const struct tcp *t)
+{
+	return t->query_touched;
+}
+/* bal_succeed of TCP; numbers of connections and places stay. tcp_succeed.c. */
+struct bal_succession;
+void btcp_succeed(struct tcp *to, struct tcp *from, const struct bal_succession *s);
 /* Queries in all = answered (the caller's count) + those that ended otherwise + waiting. */
 uint64_t btcp_unanswered(const struct tcp *t);
 void btcp_check(const struct tcp *t);

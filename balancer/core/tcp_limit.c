@@ -87,6 +87,13 @@ bool btcp_limit_take(struct tcp *t, unsigned front, const struct ip *client, boo
 void btcp_limit_give(struct tcp *t, unsigned front, const struct ip *client)
 {
 	atomic_fetch_sub_explicit(&t->shared->front[front], 1, memory_order_relaxed);
-	if (t->shared->client != NULL)
+	if (t->shared->client != NULL && client != NULL)
 		give_client(t->shared, hash_of(client, t->client_key));
+}
+
+bool btcp_limit_keep(struct tcp *t, unsigned front, const struct ip *client)
+{
+	atomic_fetch_add_explicit(&t->shared->front[front], 1, memory_order_relaxed);
+	return t->shared->client == NULL ||
+	       take_client(t->shared, COUNT_MAX, hash_of(client, t->client_key));
 }

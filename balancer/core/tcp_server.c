@@ -187,7 +187,8 @@ static int another(struct tcp *t, const struct tcp_query *q)
 		if (server < 0 || (unsigned)server != not)
 			return server;
 	}
-	for (unsigned i = 1; i < t->conf->server_n; i++) {
+	/* one that is leaving (succeed.h) is none of the others */
+	for (unsigned i = not < t->conf->server_n; i < t->conf->server_n; i++) {
 		unsigned server = (not + i) % t->conf->server_n;
 		if (bal_shared_up(t->shared, server) && !bal_shared_drained(t->shared, server) &&
 		    bal_pool_has(t->conf, q->q.pool, server))
@@ -276,6 +277,32 @@ void btcp_server_abandon(struct tcp *t, struct tcp_conn *c)
 	move_on(t, c, false);
 }
 
+/* Closes one that serves nobody and whose server is leaving. */
+static bool close_idle(struct tcp *t, struct tcp_conn *c)
+{
+	if (c->owner < t->conf->server_n || c->in_flight > 0 || c->state == TCP_CLOSING)
+		return false;
+	close_it(t, c);
+	return true;
+}
+
+void btcp_server_give_up(struct tcp *t, struct tcp_conn *c)
+{
+	if (c->state == TCP_CONNECTING || c->state == TCP_OPEN)
+		close_it(t, c);
+	while (c->first != 0) {
+		struct tcp_query *q = &t->query[c->first - 1];
+		take_off(t, q);
+		give_up(t, q);
+	}
+}
+
+void btcp_server_moved(struct tcp *t, struct tcp_conn *c)
+{
+	if (!close_idle(t, c))
+		btcp_server_settle(t, c);
+}
+
 void btcp_answered(struct tcp *t, struct tcp_query *q, bool over)
 {
 	struct tcp_conn *c = &t->conn[q->server_conn - 1];
@@ -288,7 +315,8 @@ void btcp_answered(struct tcp *t, struct tcp_query *q, bool over)
 	}
 	take_off(t, q);
 	btcp_query_free(t, q);
-	if (c->in_flight == 0 && (c->own || t->server[c->owner].idle > t->conf->tcp.cached))
+	if (c->in_flight == 0 && (c->own || c->owner >= t->conf->server_n ||
+	                          t->server[c->owner].idle > t->conf->tcp.cached))
 		close_it(t, c);
 	else
 		btcp_server_settle(t, c);

@@ -41,12 +41,19 @@ struct conn {
 
 struct control {
 	const struct admin *admin;
-	const struct admin_console *conf;
 	struct command *command;
+	unsigned generation;    /* of the configuration that command is for */
 	int epoll, listener;
-	struct conn *conn;      /* conf->connections of them */
+	unsigned conn_n;
+	struct conn *conn;
 	pthread_t thread;
 };
+
+/* While the configuration is held. */
+static const struct admin_console *conf_of(const struct control *k)
+{
+	return &k->admin->config->admin.console;
+}
 
 static void end(struct conn *c)
 {
@@ -88,6 +95,13 @@ static void obey(struct control *k, struct conn *c, const char *line, size_t len
 	char *text;
 	size_t n;
 
+	/* its variables may be servers that are gone */
+	if (k->generation != k->admin->generation) {
+		command_free(k->command);
+		k->command = command_new(k->admin);
+		MUST(k->command != NULL);
+		k->generation = k->admin->generation;
+	}
 	command_run(k->command, line, len, &text, &n, &c->stop);
 	answer_text(c, text, n);
 	free(text);
@@ -159,7 +173,7 @@ static void advance(struct control *k, struct conn *c)
 
 static struct conn *free_conn(const struct control *k)
 {
-	for (unsigned i = 0; i < k->conf->connections; i++)
+	for (unsigned i = 0; i < k->conn_n; i++)
 		if (k->conn[i].fd < 0)
 			return &k->conn[i];
 	return NULL;
@@ -174,7 +188,7 @@ static void greet(struct control *k, struct conn *c, int take_fd)
 	(void)setsockopt(take_fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	randombytes_buf(nonce, sizeof(nonce));
 	c->fd = take_fd;
-	c->link = link_new(k->conf->key, nonce, LINK_LINE_MAX);
+	c->link = link_new(conf_of(k)->key, nonce, LINK_LINE_MAX);
 	c->until_ns = host_mono_ns() + PROVE_NS;
 	net_watch(k->epoll, c->fd, (uint64_t)(c - k->conn));
 	if (send(c->fd, nonce, sizeof(nonce), 0) != sizeof(nonce)) /* an empty buffer has room */
@@ -191,8 +205,8 @@ static void accept_one(struct control *k)
 		return;
 	struct ep peer = host_ep(&ss);
 	struct conn *c = free_conn(k);
-	if (c == NULL || !k->conf->keyed ||
-	    !prefix_any(k->conf->acl.prefix, k->conf->acl.n, &peer.ip))
+	if (c == NULL || !conf_of(k)->keyed ||
+	    !prefix_any(conf_of(k)->acl.prefix, conf_of(k)->acl.n, &peer.ip))
 		close(fd);
 	else
 		greet(k, c, fd);
@@ -203,7 +217,7 @@ static int64_t expire(struct control *k)
 {
 	int64_t now_ns = host_mono_ns(), first = INT64_MAX;
 
-	for (unsigned i = 0; i < k->conf->connections; i++) {
+	for (unsigned i = 0; i < k->conn_n; i++) {
 		struct conn *c = &k->conn[i];
 		if (c->fd < 0)
 			continue;
@@ -222,6 +236,7 @@ static void *run(void *arg)
 
 	for (;;) {
 		int n = net_wait(k->epoll, events, EVENTS, expire(k));
+		k->admin->hold(k->admin->arg);
 		for (int i = 0; i < n; i++) {
 			uint64_t what = events[i].data.u64;
 			if (what == LISTENER)
@@ -229,6 +244,7 @@ static void *run(void *arg)
 			else if (k->conn[what].fd >= 0)
 				advance(k, &k->conn[what]);
 		}
+		k->admin->release(k->admin->arg);
 	}
 	return NULL;
 }
@@ -256,11 +272,11 @@ void control_start(const struct admin *admin, int take_fd)
 
 	MUST(k != NULL);
 	k->admin = admin;
-	k->conf = &admin->config->admin.console;
 	k->command = command_new(admin);
-	k->conn = calloc(k->conf->connections, sizeof(*k->conn));
+	k->conn_n = admin->config->admin.console.connections;
+	k->conn = calloc(k->conn_n, sizeof(*k->conn));
 	MUST(k->command != NULL && k->conn != NULL);
-	for (unsigned i = 0; i < k->conf->connections; i++)
+	for (unsigned i = 0; i < k->conn_n; i++)
 		k->conn[i].fd = -1;
 	k->listener = take_fd;
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -3,6 +3,7 @@
 #include "desk.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static void read_workers(const struct desk *d, struct stats *s)
 	unsigned n = d->config->conf.server_n, pools = bal_pools(&d->config->conf);
 	struct worker_counts c = { 0 };
 
-	STATIC_MUST((int)WORKER_COUNT_N <= (int)STATS_OWN_MAX);
+	STATIC_MUST((int)WORKER_COUNT_N + 2 <= (int)STATS_OWN_MAX);
 	c.server = calloc(n > 0 ? n : 1, sizeof(*c.server));
 	c.pool = calloc(pools, sizeof(*c.pool));
 	MUST(c.server != NULL && c.pool != NULL);
@@ -75,15 +76,19 @@ static void read_workers(const struct desk *d, struct stats *s)
 	s->cache_entries = bal_shared_cached(d->shared, &d->config->conf);
 	s->send_errors = c.back_failed;
 	s->counts = c.counts;
-	s->own_n = WORKER_COUNT_N;
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
-		s->own[i] = (struct stats_own){ own[i].name, own[i].prose, c.own[i] };
+		s->own[s->own_n++] = (struct stats_own){ own[i].name, own[i].prose, c.own[i] };
+	s->own[s->own_n++] = (struct stats_own){ "reloads", "reload of the configuration",
+	                                         atomic_load(&d->reloads->good) };
+	s->own[s->own_n++] = (struct stats_own){ "reloads-refused", "reload that was refused",
+	                                         atomic_load(&d->reloads->refused) };
 	for (unsigned i = 0; i < n; i++)
 		s->server[i].counts = c.server[i];
 	for (unsigned i = 0; i < pools; i++) {
 		const struct pcache *packets = d->shared->pool[i].packets;
 		s->pool[i] = (struct stats_pool){ c.pool[i].hits, c.pool[i].misses,
-		                                  packets == NULL ? 0 : pcache_count(packets) };
+		                                  packets == NULL ? 0 : pcache_count(packets),
+		                                  c.pool[i].not_cached };
 	}
 	free(c.server);
 	free(c.pool);
@@ -190,6 +195,56 @@ static void set_order(void *arg, unsigned server, int32_t order)
 	bal_shared_set_order(((struct desk *)arg)->shared, server, order);
 }
 
+static struct pcache *cache(void *arg, unsigned pool)
+{
+	return ((struct desk *)arg)->shared->pool[pool].packets;
+}
+
+/* What comes of it is the main thread's; see reload.h. */
+static void order_reload(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGHUP);
+}
+
+static void hold(void *arg)
+{
+	MUST(pthread_rwlock_rdlock(&((struct desk *)arg)->held) == 0);
+}
+
+static void release(void *arg)
+{
+	MUST(pthread_rwlock_unlock(&((struct desk *)arg)->held) == 0);
+}
+
+/* ---- reloads ---- */
+
+bool desk_pause(struct desk *d)
+{
+	return pthread_rwlock_trywrlock(&d->held) == 0;
+}
+
+void desk_resume(struct desk *d)
+{
+	release(d);
+}
+
+void desk_succeed(struct desk *d, const struct config *config, struct bal_shared *shared,
+                  const struct bal_succession *s)
+{
+	struct stats_server *last = calloc(config->conf.server_n + 1u, sizeof(*last));
+
+	MUST(last != NULL);
+	for (unsigned i = 0; i < config->conf.server_n; i++)
+		if (s->heir[i] != BAL_GONE)
+			last[i] = d->last[s->heir[i]];
+	free(d->last);
+	d->last = last;
+	d->config = d->admin.config = config;
+	d->shared = shared;
+	d->admin.generation++;
+}
+
 /* ---- start ---- */
 
 static int listen_at(const char *what, const struct ep *ep, int *out)
@@ -240,10 +295,13 @@ int desk_start(struct desk *d)
 	d->admin = (struct admin){ .config = d->config, .arg = d, .read = read_all,
 	                           .set_mode = set_mode, .set_state = set_state,
 	                           .set_qps = set_qps, .set_drain = set_drain,
-	                           .set_weight = set_weight, .set_order = set_order };
+	                           .set_weight = set_weight, .set_order = set_order,
+	                           .cache = cache, .reload = order_reload, .hold = hold,
+	                           .release = release };
 	d->start_ns = d->looked_ns = host_mono_ns();
 	d->last = calloc(d->config->conf.server_n + 1u, sizeof(*d->last));
-	MUST(d->last != NULL && pthread_mutex_init(&d->lock, NULL) == 0);
+	MUST(d->last != NULL && pthread_mutex_init(&d->lock, NULL) == 0 &&
+	     pthread_rwlock_init(&d->held, NULL) == 0);
 	if (d->console >= 0) {
 		print_console(&d->config->admin.console);
 		control_start(&d->admin, d->console);

@@ -23,8 +23,11 @@ static enum MHD_Result let_in(void *arg, const struct sockaddr *peer, socklen_t 
 		return MHD_NO;
 	memcpy(&ss, peer, len);
 	struct ep ep = host_ep(&ss);
-	const struct admin_acl *acl = &a->config->admin.web.acl;
-	return prefix_any(acl->prefix, acl->n, &ep.ip) ? MHD_YES : MHD_NO;
+	a->hold(a->arg);
+	const struct admin_web *web = &a->config->admin.web;
+	bool in = web->on && prefix_any(web->acl.prefix, web->acl.n, &ep.ip);
+	a->release(a->arg);
+	return in ? MHD_YES : MHD_NO;
 }
 
 static void add_headers(struct MHD_Response *r, const struct admin_web *w,
@@ -79,11 +82,13 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *p
 		.api_key = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-API-Key"),
 		.command = argument(c, "command"), .name = argument(c, "name"),
 	};
+	a->hold(a->arg);
 	route(a, &r, &out);
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(strlen(out.body), out.body, MHD_RESPMEM_MUST_FREE);
 	MUST(response != NULL);
 	add_headers(response, &a->config->admin.web, &out);
+	a->release(a->arg);
 	enum MHD_Result queued = MHD_queue_response(c, out.status, response);
 	MHD_destroy_response(response);
 	return queued;

@@ -323,7 +323,7 @@ void io_send(struct io *io, int64_t now_ns)
 		struct io_out *o = &io->out[io->touched[i]];
 		if (o->changes != NULL)
 			refresh(io, o);
-		if (o->fd < 0)
+		if (o->fd < 0 && !o->front)
 			reopen(io, io->touched[i]);
 		if (o->fd >= 0)
 			io->way->flush(io, io->touched[i]);

@@ -4,9 +4,7 @@
  * of their own, health checks and signals in this one.
  */
 #include <errno.h>
-#include <grp.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -16,35 +14,20 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "balancer/config/config.h"
+#include "balancer.h"
 #include "control.h"
-#include "desk.h"
 #include "http.h"
 #include "lib/drbg.h"
 #include "lib/host/host.h"
 #include "lib/host/net.h"
-#include "options.h"
+#include "privileges.h"
+#include "reload.h"
 #include "socket.h"
-#include "watch.h"
-#include "worker.h"
 
 #define SIGNAL WATCH_MAX /* event: a signal */
-
-struct balancer {
-	struct options o;
-	struct config *config;
-	const struct bal_conf *conf;
-	struct bal_shared *shared;
-	struct arena arena;
-	struct watch *watch;
-	struct worker *worker[OPTIONS_WORKERS_MAX];
-	int epoll, signals;
-	struct desk desk;
-	atomic_bool started;        /* also read by console and web server */
-	bool ready;
-};
 
 static int fatal(const char *what, const char *which, int err)
 {
@@ -54,7 +37,7 @@ static int fatal(const char *what, const char *which, int err)
 
 /* ---- configuration ---- */
 
-static void print_notes(const struct config *c, const struct options *o)
+void balancer_print_notes(const struct config *c, const struct options *o)
 {
 	for (unsigned i = 0; i < c->note_n; i++) {
 		const struct config_note *n = &c->note[i];
@@ -64,15 +47,28 @@ static void print_notes(const struct config *c, const struct options *o)
 			printf("%s:%u: %s has no effect here\n", c->source[n->source].path,
 			       n->line, n->text);
 	}
+	fflush(stdout);
+}
+
+struct config *balancer_load(const struct options *o, char error[CONFIG_ERROR_TEXT])
+{
+	const struct config_options co = {
+		.mode = CONFIG_STRICT, .front_n = o->front_n, .front = o->front,
+		.acl_n = o->acl_n, .acl = o->acl,
+	};
+	struct config *c = config_load(o->config, &co, error);
+
+	if (c == NULL || !c->admin.web.on || http_available())
+		return c;
+	snprintf(error, CONFIG_ERROR_TEXT, "webserver: this program was built without "
+	         "libmicrohttpd and has no web server");
+	config_free(c);
+	return NULL;
 }
 
 /* What is wrong goes to stdout when that was the question, as dnsdist does it. */
 static int load(struct balancer *b)
 {
-	const struct config_options co = {
-		.mode = CONFIG_STRICT, .front_n = b->o.front_n, .front = b->o.front,
-		.acl_n = b->o.acl_n, .acl = b->o.acl,
-	};
 	char error[CONFIG_ERROR_TEXT];
 	FILE *to = b->o.check_config ? stdout : stderr;
 
@@ -81,64 +77,14 @@ static int load(struct balancer *b)
 		        b->o.config, strerror(errno));
 		return 1;
 	}
-	b->config = config_load(b->o.config, &co, error);
+	b->config = balancer_load(&b->o, error);
 	if (b->config == NULL) {
-		fprintf(to, "Fatal Lua error: %s\n", error);
-		return 1;
-	}
-	if (b->config->admin.web.on && !http_available()) {
-		fprintf(to, "Fatal error: webserver: this program was built without libmicrohttpd "
-		        "and has no web server\n");
+		fprintf(to, "Fatal %s: %s\n",
+		        strncmp(error, "webserver:", 10) == 0 ? "error" : "Lua error", error);
 		return 1;
 	}
 	b->conf = &b->config->conf;
-	print_notes(b->config, &b->o);
-	return 0;
-}
-
-/* ---- privileges ---- */
-
-static bool number(const char *text, unsigned *out)
-{
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
-
-	*out = (unsigned)v;
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && v < UINT32_MAX;
-}
-
-static int find_ids(const struct options *o, unsigned *uid, unsigned *gid)
-{
-	if (o->group != NULL && !number(o->group, gid)) {
-		const struct group *g = getgrnam(o->group);
-		if (g == NULL)
-			return fatal("-g ", o->group, -ENOENT);
-		*gid = g->gr_gid;
-	}
-	if (o->user != NULL && !number(o->user, uid)) {
-		const struct passwd *p = getpwnam(o->user);
-		if (p == NULL)
-			return fatal("-u ", o->user, -ENOENT);
-		*uid = p->pw_uid;
-	}
-	return 0;
-}
-
-/* Becomes -u and -g. Nothing happens for who we are already. */
-static int drop_privileges(const struct options *o)
-{
-	unsigned uid = geteuid(), gid = getegid();
-	int status = find_ids(o, &uid, &gid);
-
-	if (status != 0)
-		return status;
-	bool other = uid != geteuid() || gid != getegid();
-	if (other && geteuid() == 0 && setgroups(0, NULL) < 0)
-		return fatal("giving up groups", "", -errno);
-	if (gid != getegid() && setgid(gid) < 0)
-		return fatal("-g ", o->group, -errno);
-	if (uid != geteuid() && setuid(uid) < 0)
-		return fatal("-u ", o->user, -errno);
+	balancer_print_notes(b->config, &b->o);
 	return 0;
 }
 
@@ -200,6 +146,8 @@ static void print_counters(struct balancer *b)
 	print_count("tcp-outstanding", c.tcp_outstanding, "query over TCP on its way");
 	print_count("tcp-clients", c.tcp_clients, "connection of a client that is open");
 	print_count("tcp-servers", c.tcp_servers, "connection to a server that is open");
+	print_count("reloads", b->reloads.good, "reload of the configuration");
+	print_count("reloads-refused", b->reloads.refused, "reload that was refused");
 	print_count("tcp-stuck", c.tcp_stuck, "connection closed: its peer took too little");
 	print_servers(b);
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
@@ -208,6 +156,9 @@ static void print_counters(struct balancer *b)
 }
 
 /* ---- the run ---- */
+
+/* How often an address that is in use is tried again, every so many ns. */
+enum { BIND_TRIES = 50, BIND_WAIT_NS = 20000000 };
 
 /* With SO_REUSEPORT two balancers could share an address unseen: first see that it is free. */
 static int check_fronts(const struct bal_conf *conf, unsigned *bad)
@@ -227,21 +178,47 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
+/* The kernel may need a moment for the sockets of a process that has just ended (io_uring). */
+static int wait_for_fronts(const struct bal_conf *conf, unsigned *bad)
+{
+	const struct timespec moment = { .tv_nsec = BIND_WAIT_NS };
+	int err = check_fronts(conf, bad);
+
+	for (unsigned i = 0; err == -EADDRINUSE && i < BIND_TRIES; i++) {
+		nanosleep(&moment, NULL);
+		err = check_fronts(conf, bad);
+	}
+	return err;
+}
+
+void balancer_say_refused(const struct bal_conf *conf, unsigned bad, int err,
+                          char text[CONFIG_ERROR_TEXT])
+{
+	char addr[EP_TEXT];
+
+	if (bad == conf->front_n) {
+		snprintf(text, CONFIG_ERROR_TEXT, "no memory for the workers: %s", strerror(-err));
+		return;
+	}
+	ep_format(&conf->front[bad], addr);
+	snprintf(text, CONFIG_ERROR_TEXT, "can't listen on %s: %s", addr, strerror(-err));
+}
+
 /* A thread's own state for the configuration's functions; NULL: it has been told why not. */
-static struct script *make_script(const struct balancer *b, const uint8_t seed[32], uint32_t index)
+static struct script *make_script(const struct balancer *b, uint32_t index)
 {
 	char error[CONFIG_ERROR_TEXT];
-	struct script *s = script_new(b->config, b->shared, seed, index, error);
+	struct script *s = script_new(b->config, b->shared, b->seed, index, error);
 
 	if (s == NULL)
 		fprintf(stderr, "Fatal Lua error: %s\n", error);
 	return s;
 }
 
-static bool give_scripts(struct balancer *b, const uint8_t seed[32])
+static bool give_scripts(struct balancer *b)
 {
 	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++) {
-		struct script *s = make_script(b, seed, i);
+		struct script *s = make_script(b, i);
 		if (s == NULL)
 			return false;
 		worker_set_script(b->worker[i], s);
@@ -249,23 +226,22 @@ static bool give_scripts(struct balancer *b, const uint8_t seed[32])
 	return true;
 }
 
-static int open_all(struct balancer *b, const uint8_t seed[32])
+static int open_all(struct balancer *b)
 {
 	unsigned bad = 0;
-	int err = check_fronts(b->conf, &bad);
-	char text[EP_TEXT];
+	int err = wait_for_fronts(b->conf, &bad);
+	char text[CONFIG_ERROR_TEXT];
 
 	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)
-		b->worker[i] = worker_new(b->conf, b->shared, seed, i, b->o.io, &bad,
-		                          &err);
-	if (err < 0 && bad == b->conf->front_n)
-		return fatal(b->o.io == IO_URING ? "--io io_uring" : "no memory for the workers",
-		             "", err);
+		b->worker[i] = worker_new(b->conf, b->shared, b->seed, i, b->o.io, &bad, &err);
+	if (err < 0 && bad == b->conf->front_n && b->o.io == IO_URING)
+		return fatal("--io io_uring", "", err);
 	if (err < 0) {
-		ep_format(&b->conf->front[bad], text);
-		return fatal("can't listen on ", text, err);
+		balancer_say_refused(b->conf, bad, err, text);
+		fprintf(stderr, "Fatal error: %s\n", text);
+		return 1;
 	}
-	if (!give_scripts(b, seed))
+	if (!give_scripts(b))
 		return 1;
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
@@ -295,6 +271,7 @@ static void open_signals(struct balancer *b)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	b->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -312,6 +289,10 @@ static bool take_signal(struct balancer *b)
 		return false;
 	if (s.ssi_signo == SIGUSR1) {
 		print_counters(b);
+		return false;
+	}
+	if (s.ssi_signo == SIGHUP) {
+		reload_want(b);
 		return false;
 	}
 	return true;
@@ -343,6 +324,13 @@ static void advance(struct balancer *b)
 	}
 }
 
+static int64_t deadline(const struct balancer *b)
+{
+	int64_t watch = watch_deadline(b->watch), reload = reload_deadline(b);
+
+	return watch < reload ? watch : reload;
+}
+
 static void loop(struct balancer *b)
 {
 	struct epoll_event events[64];
@@ -350,7 +338,8 @@ static void loop(struct balancer *b)
 	for (;;) {
 		watch_pass(b->watch);
 		advance(b);
-		int n = net_wait(b->epoll, events, COUNT_OF(events), watch_deadline(b->watch));
+		reload_pass(b);
+		int n = net_wait(b->epoll, events, COUNT_OF(events), deadline(b));
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u64 != SIGNAL)
 				watch_event(b->watch, events[i].data.u64);
@@ -367,48 +356,61 @@ static int start_desk(struct balancer *b)
 	b->desk.worker = b->worker;
 	b->desk.worker_n = b->o.workers;
 	b->desk.started = &b->started;
+	b->desk.reloads = &b->reloads;
 	return desk_start(&b->desk);
 }
 
-static int make_shared(struct balancer *b, const uint8_t seed[32])
+int balancer_make_shared(const struct bal_conf *conf, const uint8_t seed[32], struct arena *arena,
+                         struct arena *packets, struct bal_shared **out)
 {
-	int err = host_arena(&b->arena, bal_shared_arena_size(b->conf) +
-	                                bal_shared_cache_arena_size(b->conf));
+	int err = host_arena(arena, bal_shared_arena_size(conf));
 
 	if (err < 0)
-		return fatal("no memory for the packet cache", "", err);
-	b->shared = bal_shared_init(&b->arena, b->conf);
-	bal_shared_cache_init(b->shared, &b->arena, b->conf, seed);
-	return 0;
+		return err;
+	*out = bal_shared_init(arena, conf);
+	if (packets == NULL)
+		return 0;
+	err = host_arena(packets, bal_shared_cache_arena_size(conf));
+	if (err < 0)
+		host_arena_free(arena);
+	else
+		bal_shared_cache_init(*out, packets, conf, seed);
+	return err;
+}
+
+static int make_shared(struct balancer *b)
+{
+	int err = balancer_make_shared(b->conf, b->seed, &b->arena, &b->packets, &b->shared);
+
+	return err < 0 ? fatal("no memory for the packet cache", "", err) : 0;
 }
 
 static int run(struct balancer *b)
 {
-	uint8_t seed[32];
-
 	if (b->o.seeded) {
 		fprintf(stderr, "Warning: --simulation-seed makes query IDs predictable: never use "
 		                "it in service\n");
-		drbg_seed_from_u64(seed, b->o.seed);
+		drbg_seed_from_u64(b->seed, b->o.seed);
 	} else {
-		host_seed(seed);
+		host_seed(b->seed);
 	}
 	net_allow_many_files(); /* many servers with many sockets, and one for each probe */
 	open_signals(b);
-	int status = make_shared(b, seed);
+	int status = make_shared(b);
 	if (status == 0)
-		status = open_all(b, seed);
+		status = open_all(b);
 	if (status == 0)
 		status = desk_listen(&b->desk, b->config);
 	if (status == 0)
-		status = drop_privileges(&b->o);
+		status = privileges_drop(&b->o);
 	if (status != 0)
 		return status;
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
-	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
+	b->reload = reload_new();
+	b->watch = watch_new(b->conf, b->shared, b->seed, b->epoll);
 	if (b->config->function_n > 0) {
-		struct script *s = make_script(b, seed, SCRIPT_CHECKS);
+		struct script *s = make_script(b, SCRIPT_CHECKS);
 		if (s == NULL)
 			return 1;
 		watch_set_script(b->watch, s);

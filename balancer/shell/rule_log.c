@@ -45,6 +45,17 @@ struct rule_log *rule_log_new(const struct bal_conf *conf, bool first)
 	return l;
 }
 
+void rule_log_free(struct rule_log *l)
+{
+	if (l == NULL)
+		return;
+	for (unsigned i = 0; i < l->rules->log_n; i++)
+		if (l->fd[i] >= 0 && l->fd[i] != STDOUT_FILENO)
+			close(l->fd[i]);
+	free(l->fd);
+	free(l);
+}
+
 size_t rule_log_line(const struct bal_logged *e, char *out, size_t size)
 {
 	char client[EP_TEXT], name[DNS_NAME_TEXT], type[16];

@@ -15,6 +15,7 @@ struct rule_log;
  * appended to. NULL: none is configured. One that can't be opened is told of, and stays without.
  */
 struct rule_log *rule_log_new(const struct bal_conf *conf, bool first);
+void rule_log_free(struct rule_log *take_l);
 /* Writes all that waits. l may be NULL. */
 void rule_log_pass(struct rule_log *l, struct bal *b);
 /* One line, without its end. Returns its length. */

@@ -29,6 +29,19 @@ struct slow *slow_new(const struct bal_conf *conf, const struct bal_shared *shar
 	return s;
 }
 
+struct slow *slow_succeed(struct slow *old, const struct bal_shared *shared,
+                          const struct bal_succession *s)
+{
+	struct slow *new = slow_new(s->to, shared);
+
+	for (unsigned i = 0; i < s->to->server_n; i++)
+		if (s->heir[i] != BAL_GONE)
+			new->told_ns[i] = old->told_ns[s->heir[i]];
+	free(old->told_ns);
+	free(old);
+	return new;
+}
+
 void slow_name(const struct bal_server *s, char out[SLOW_NAME])
 {
 	char addr[EP_TEXT];

@@ -9,11 +9,15 @@
 #include <stdint.h>
 
 #include "balancer/core/shared.h"
+#include "balancer/core/succeed.h"
 
 struct slow;
 
 /* Both are borrowed for its life. */
 struct slow *slow_new(const struct bal_conf *conf, const struct bal_shared *shared);
+/* A reload: for the succession's new configuration, and its shared struct. Frees take_old. */
+struct slow *slow_succeed(struct slow *take_old, const struct bal_shared *shared,
+                          const struct bal_succession *s);
 /* Prints what has changed until now_ns. O(servers) where any starts slowly, else O(1). */
 void slow_pass(struct slow *s, int64_t now_ns);
 /* When the next start is over; INT64_MAX: none is on. As of the last pass. */

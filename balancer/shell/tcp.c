@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "balancer/core/succeed.h"
 #include "lib/host/host.h"
 #include "lib/host/net.h"
 #include "socket.h"
@@ -46,6 +47,47 @@ void tcp_shell_listen(struct tcp_shell *t, int fd, unsigned front)
 {
 	t->listener[front] = fd;
 	net_watch(t->epoll, fd, TCP_EVENT_LISTEN | front);
+}
+
+/* A listening socket goes on under its address's new number, or is closed. */
+static void keep_listener(struct tcp_shell *t, int fd, const struct bal_conf *conf, unsigned front)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = TCP_EVENT_LISTEN | front };
+
+	if (fd < 0)
+		return;
+	if (front == BAL_GONE || conf->listen[front].udp_only) {
+		close(fd);
+		return;
+	}
+	t->listener[front] = fd;
+	MUST(epoll_ctl(t->epoll, EPOLL_CTL_MOD, fd, &e) == 0);
+}
+
+void tcp_shell_succeed(struct tcp_shell *t, struct bal *b, const struct bal_succession *s,
+                       const int *fd)
+{
+	int *old = t->listener;
+
+	t->listener = malloc((s->to->front_n + 1) * sizeof(*t->listener));
+	MUST(t->listener != NULL);
+	for (unsigned i = 0; i < s->to->front_n; i++)
+		t->listener[i] = -1;
+	for (unsigned i = 0; i < s->from->front_n; i++)
+		keep_listener(t, old[i], s->to, s->front[i]);
+	free(old);
+	for (unsigned i = 0; i < s->to->front_n; i++)
+		if (fd[i] >= 0)
+			tcp_shell_listen(t, fd[i], i);
+	for (uint32_t i = 0; i < t->touched; i++) {
+		struct conn *c = &t->conn[i];
+		if (c->state == FREE || c->port == 0)
+			continue;
+		unsigned server = s->server[c->port - 1];
+		c->port = (uint16_t)(server == BAL_GONE ? 1 : server + 1);
+	}
+	t->conf = s->to;
+	t->bal = b;
 }
 
 /* ---- receiving ---- */

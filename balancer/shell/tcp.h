@@ -27,6 +27,14 @@ struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int 
                                 void (*datagram)(void *of, const struct dgram *d), void *of);
 /* Watches a listening socket, of conf->front[front]. */
 void tcp_shell_listen(struct tcp_shell *t, int fd, unsigned front);
+/*
+ * A reload: b has taken over from the core it had. fd: sockets that listen by the new front,
+ * watched from now on; -1: none, or the one that it has. Those of addresses that are gone are
+ * closed.
+ */
+struct bal_succession;
+void tcp_shell_succeed(struct tcp_shell *t, struct bal *b, const struct bal_succession *s,
+                       const int *fd);
 /* An event, as epoll gave it. */
 void tcp_shell_event(struct tcp_shell *t, uint64_t what, uint32_t events, int64_t now_ns);
 /* Carries out the core's orders and closes what is stuck; after each batch of events. */

@@ -218,6 +218,45 @@ int64_t watch_deadline(const struct watch *w)
 	return slow < health ? slow : health;
 }
 
+/* The server of the new configuration that goes on as one of the old; BAL_GONE: none. */
+static unsigned heir_of(const struct bal_succession *s, unsigned old)
+{
+	for (unsigned i = 0; i < s->to->server_n; i++)
+		if (s->heir[i] == old)
+			return i;
+	return BAL_GONE;
+}
+
+void watch_succeed(struct watch *w, struct bal_shared *shared, const uint8_t seed[32],
+                   const struct bal_succession *s, struct script *take_script)
+{
+	struct health *old = w->health;
+	struct arena arena = w->arena;
+	int64_t now_ns = host_mono_ns();
+
+	MUST(host_arena(&w->arena, health_arena_size(s->to)) == 0);
+	w->health = health_init(&w->arena, s->to, shared, seed, now_ns);
+	bal_shared_succeed(shared, w->shared, s);
+	script_free(w->script);
+	w->script = NULL;
+	if (take_script != NULL)
+		watch_set_script(w, take_script);
+	health_succeed(w->health, old, s, now_ns);
+	arena_seal(&w->arena);
+	w->conf = s->to;
+	w->shared = shared;
+	w->slow = slow_succeed(w->slow, shared, s);
+	for (unsigned i = 0; i < w->probe_n; i++) {
+		struct probe *p = &w->probe[i];
+		if (p->state == PROBE_FREE)
+			continue;
+		p->server = heir_of(s, p->server);
+		if (p->server == BAL_GONE)
+			probe_close(p);
+	}
+	host_arena_free(&arena);
+}
+
 bool watch_ready(const struct watch *w)
 {
 	return health_ready(w->health);

@@ -11,6 +11,7 @@
 
 #include "balancer/config/script.h"
 #include "balancer/core/health.h"
+#include "balancer/core/succeed.h"
 
 struct watch;
 
@@ -32,6 +33,13 @@ int64_t watch_deadline(const struct watch *w);
 void watch_set_mode(struct watch *w, unsigned server, enum bal_check_mode mode);
 void watch_set_state(struct watch *w, unsigned server, bool up);
 void watch_drain(struct watch *w, unsigned server, bool drained);
+/*
+ * A reload: from now on it is for the succession's new configuration and its shared struct, which
+ * takes over from the old one; take_script: its functions, or NULL. Probes that are out go on. From
+ * the loop's thread, while nobody has an order for it.
+ */
+void watch_succeed(struct watch *w, struct bal_shared *shared, const uint8_t seed[32],
+                   const struct bal_succession *s, struct script *take_script);
 /* True once each server that is checked has its first result. */
 bool watch_ready(const struct watch *w);
 

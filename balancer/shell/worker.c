@@ -1,48 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A worker's sockets and its loop; see worker.h. */
-#include "worker.h"
+#include "worker_impl.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "io.h"
-#include "lib/host/host.h"
-#include "lib/host/net.h"
-#include "socket.h"
 #include "rule_log.h"
-#include "tcp.h"
+#include "socket.h"
 
-enum { TIMER_SLACK_NS = 1000000 };  /* queries' time-outs may be this late */
-
-#define ASKED UINT64_MAX            /* event: somebody wants the counts */
-
-struct worker {
-	const struct bal_conf *conf;
-	const struct bal_shared *shared;
-	struct bal *bal;
-	struct io *io;
-	struct tcp_shell *tcp;
-	struct rule_log *log;           /* NULL: no rule logs */
-	struct arena arena;
-	struct script *script;          /* NULL: the configuration has no functions */
-	struct bal_hooks hooks;
-	int epoll, asked;
-	pthread_t thread;
-	pthread_mutex_t asking;         /* of those who ask */
-	sem_t answered;
-	struct worker_counts snapshot;  /* written by the thread before it posts answered */
-	int64_t now_ns;             /* of this pass */
+enum {
+	TIMER_SLACK_NS = 1000000,   /* queries' time-outs may be this late */
+	REST_QUERIES = 4096,        /* after so many on their way, memory is given back */
 };
+
+#define REST_NS INT64_C(2000000000) /* and not sooner */
+#define ASKED UINT64_MAX            /* event: somebody wants the counts, or a reload waits */
 
 /* An answer that came over TCP to a query that came over UDP. */
 static void send_datagram(void *of, const struct dgram *d)
@@ -81,11 +59,6 @@ static void judge_and_send(struct worker *w)
 
 static void answer_counts(struct worker *w)
 {
-	uint64_t unused;
-	ssize_t got = read(w->asked, &unused, sizeof(unused));
-
-	if (got != sizeof(unused))
-		return;
 	for (unsigned v = 0; v < BAL_VERDICTS; v++)
 		w->snapshot.verdict[v] = bal_count(w->bal, v);
 	w->snapshot.timeouts = bal_timeouts(w->bal);
@@ -123,8 +96,47 @@ static void tell_failures(struct worker *w)
 static int64_t next_ns(const struct worker *w)
 {
 	int64_t udp = bal_deadline(w->bal), tcp = tcp_shell_deadline(w->tcp);
+	int64_t own = w->retire_ns < w->rest_ns ? w->retire_ns : w->rest_ns;
+	int64_t first = udp < tcp ? udp : tcp;
 
-	return udp < tcp ? udp : tcp;
+	return first < own ? first : own;
+}
+
+/* Somebody wants something: the counts, or a reload, which waits for the end of this pass. */
+static void heed(struct worker *w)
+{
+	uint64_t unused;
+
+	if (read(w->asked, &unused, sizeof(unused)) != sizeof(unused))
+		return;
+	if (atomic_load(&w->reload) == NULL)
+		answer_counts(w);
+	else
+		w->switching = true;
+}
+
+static void switch_over(struct worker *w)
+{
+	struct worker_next *next = atomic_exchange(&w->reload, NULL);
+
+	w->switching = false;
+	worker_take_over(w, next);
+	sem_post(&w->switched);
+}
+
+/* Gives back what many queries at once took, when it is time and none is out. */
+static void rest(struct worker *w)
+{
+	void *memory;
+
+	if (bal_outstanding(w->bal) > REST_QUERIES)
+		w->rest_ns = w->now_ns + REST_NS;
+	if (w->rest_ns > w->now_ns)
+		return;
+	size_t len = bal_rest(w->bal, &memory);
+	w->rest_ns = len == 0 ? w->now_ns + REST_NS : INT64_MAX;
+	if (len > 0)
+		host_give_back(memory, len);
 }
 
 static void *run(void *arg)
@@ -139,7 +151,7 @@ static void *run(void *arg)
 		for (unsigned i = 0; i < io->event_n; i++) {
 			const struct epoll_event *e = &io->event[i];
 			if (e->data.u64 == ASKED)
-				answer_counts(w);
+				heed(w);
 			else
 				tcp_shell_event(w->tcp, e->data.u64, e->events, host_mono_ns());
 		}
@@ -148,6 +160,11 @@ static void *run(void *arg)
 		if (w->script != NULL)
 			tell_failures(w);
 		rule_log_pass(w->log, w->bal);
+		if (w->switching)
+			switch_over(w);
+		if (w->retire_ns <= w->now_ns)
+			worker_retire(w);
+		rest(w);
 	}
 	return NULL;
 }
@@ -185,10 +202,14 @@ static int open_fronts(struct worker *w, unsigned *bad)
 	return 0;
 }
 
-/* One that fails (no route, no more files) is told of, and tried again when it is needed. */
-static void open_back(struct worker *w, const struct bal_server *s, bool tell)
+const _Atomic uint32_t *worker_changes(const struct worker *w, const struct bal_server *s)
 {
-	const struct bal_shared_server *of = &w->shared->server[s - w->conf->server];
+	return s->reconnect ? &w->shared->server[s - w->conf->server].transitions : NULL;
+}
+
+/* One that fails (no route, no more files) is told of, and tried again when it is needed. */
+void worker_open_back(struct worker *w, const struct bal_server *s, bool tell)
+{
 	int fd = socket_back(s);
 	char text[EP_TEXT];
 
@@ -196,14 +217,14 @@ static void open_back(struct worker *w, const struct bal_server *s, bool tell)
 		ep_format(&s->addr, text);
 		fprintf(stderr, "can't open a socket to %s: %s\n", text, strerror(-fd));
 	}
-	io_add_back(w->io, fd < 0 ? -1 : fd, s, s->reconnect ? &of->transitions : NULL);
+	io_add_back(w->io, fd < 0 ? -1 : fd, s, worker_changes(w, s));
 }
 
 static void open_backs(struct worker *w, bool tell)
 {
 	for (unsigned s = 0; s < w->conf->server_n; s++)
 		for (unsigned k = 0; k < w->conf->server[s].sockets; k++)
-			open_back(w, &w->conf->server[s], tell && k == 0);
+			worker_open_back(w, &w->conf->server[s], tell && k == 0);
 }
 
 void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf)
@@ -214,12 +235,23 @@ void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf)
 	}
 }
 
+void worker_make_snapshot(struct worker *w)
+{
+	for (unsigned i = 0; i < BAL_CHAINS; i++) {
+		free(w->snapshot.matches[i]);
+		w->snapshot.matches[i] = NULL;
+	}
+	free(w->snapshot.server);
+	free(w->snapshot.pool);
+	w->snapshot.server = calloc(w->conf->server_n + 1u, sizeof(*w->snapshot.server));
+	w->snapshot.pool = calloc(bal_pools(w->conf), sizeof(*w->snapshot.pool));
+	MUST(w->snapshot.server != NULL && w->snapshot.pool != NULL);
+	worker_take_matches(&w->snapshot, w->conf);
+}
+
 static int take_memory(struct worker *w, const struct bal_conf *conf)
 {
-	w->snapshot.server = calloc(conf->server_n + 1u, sizeof(*w->snapshot.server));
-	w->snapshot.pool = calloc(bal_pools(conf), sizeof(*w->snapshot.pool));
-	MUST(w->snapshot.server != NULL && w->snapshot.pool != NULL);
-	worker_take_matches(&w->snapshot, conf);
+	worker_make_snapshot(w);
 	MUST(pthread_mutex_init(&w->asking, NULL) == 0);
 	return host_arena(&w->arena, bal_arena_size(conf));
 }
@@ -241,7 +273,9 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	arena_seal(&w->arena);
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
+	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0 &&
+	     sem_init(&w->switched, 0, 0) == 0);
+	w->retire_ns = w->rest_ns = INT64_MAX;
 	net_watch(w->epoll, w->asked, ASKED);
 	w->tcp = tcp_shell_new(conf, w->bal, w->epoll, send_datagram, w);
 	w->log = rule_log_new(conf, index == 0);

@@ -12,6 +12,7 @@
 
 #include "balancer/config/script.h"
 #include "balancer/core/bal.h"
+#include "balancer/core/succeed.h"
 #include "balancer/core/tcp.h"
 #include "io.h"
 
@@ -44,6 +45,20 @@ void worker_set_script(struct worker *w, struct script *take_s);
 void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf);
 /* Starts its thread. */
 void worker_start(struct worker *w);
+/*
+ * A reload, in two steps, from one thread. What the succession's new configuration needs of a
+ * worker is made ready: its core, and sockets at addresses that are new. Returns NULL with -errno
+ * in *err, as worker_new does; nothing has changed then.
+ */
+struct worker_next;
+struct worker_next *worker_prepare(const struct bal_succession *s, struct bal_shared *shared,
+                                   const uint8_t seed[32], unsigned index, unsigned *bad, int *err);
+/* The functions that its core will call. Takes s. */
+void worker_next_set_script(struct worker_next *n, struct script *take_s);
+/* Has the worker, which is started, go on with it between two batches, and waits until it does. */
+void worker_switch(struct worker *w, struct worker_next *take_next);
+/* Doesn't. */
+void worker_abandon(struct worker_next *take_next);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
  * thread. */
 void worker_add_counts(struct worker *w, struct worker_counts *c);

@@ -81,6 +81,21 @@ void host_arena_free(struct arena *a)
 	a->base = NULL;
 }
 
+void host_give_back(void *memory, size_t len)
+{
+	const uintptr_t page = 4096;
+	uintptr_t from = (uintptr_t)memory, to = from + len;
+	uintptr_t first = (from + page - 1) / page * page, last = to / page * page;
+
+	if (first >= last) {
+		memset(memory, 0, len);
+		return;
+	}
+	memset(memory, 0, first - from);
+	memset((void *)last, 0, to - last);
+	MUST(madvise((void *)first, last - first, MADV_DONTNEED) == 0);
+}
+
 int host_notify(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");

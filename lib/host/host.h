@@ -35,6 +35,9 @@ void host_seed(uint8_t seed[32]);
 int host_arena(struct arena *a, size_t cap) MUST_CHECK;
 void host_arena_free(struct arena *a);
 
+/* Makes memory of an arena zero again, so that it takes none until it is touched. */
+void host_give_back(void *memory, size_t len);
+
 /*
  * Tells the supervisor in $NOTIFY_SOCKET (sd_notify(3)), path or abstract. state: "READY=1",
  * "STOPPING=1"... Returns 0, also when there is no supervisor, or -errno.

@@ -219,11 +219,14 @@ struct plan_limits {
 	int64_t slack_ns;           /* 20 ms, added to every bound, with the measured loop gap */
 };
 
+enum { PLAN_WAKE_MAX_NS = 100000000 };
+
 struct plan {
 	char name[PLAN_NAME_TEXT];  /* of the scenario: its file name without .lua */
 	char *scenario_path;        /* absolute */
 	uint64_t seed;
 	bool for_netns, for_virtual;/* engines that the scenario is for */
+	int64_t wake_ns;            /* how late programs wake in virtual time; 0: the model's */
 	struct plan_program balancer, recursor;
 	struct plan_limits limits;
 	unsigned node_n;

@@ -336,6 +336,8 @@ void plan_print(FILE *to, const struct plan *p, const struct plan_beside *beside
 	fputs("\nPrograms\n", to);
 	print_program(to, "balancer", &p->balancer, "our balancer");
 	print_program(to, "recursor", &p->recursor, "our recursor-stub");
+	if (p->for_virtual && p->wake_ns > 0)
+		fprintf(to, "  in virtual time they wake %s late\n", time_text(p->wake_ns));
 	fputs("\nNodes\n", to);
 	for (unsigned i = 0; i < p->node_n; i++)
 		print_node(to, p, &p->node[i]);

@@ -306,5 +306,6 @@ static const struct schema_field plan_fields[] = {
 	OBJECT("recursor", plan, recursor, recursor_program_schema),
 	STRING("scenario_path", plan, scenario_path),
 	INT("seed", plan, seed, 0, INT64_MAX),
+	MAYBE_INT("wake_ns", plan, wake_ns, PLAN_WAKE_MAX_NS),
 };
 const struct schema plan_schema = SCHEMA(plan_fields);

@@ -230,6 +230,8 @@ void host_take(struct world *w, struct host *h, uint32_t slot, enum wake by);
 void host_refuse(struct world *w, uint32_t slot);
 /* How long its idle program takes to wake up. */
 int64_t host_wake_ns(struct world *w, struct host *h, enum wake by);
+/* How late a timer finds the clients' program: the plan's lab.wake, else MODEL_SEND. */
+int64_t host_lag_ns(const struct world *w);
 /* Wakes h's program at its core's deadline. */
 void host_arm(struct world *w, struct host *h);
 void host_wake(struct world *w, struct host *h);

@@ -117,12 +117,18 @@ static void read_nothing(void *arg, struct stats *s)
 	(void)s;
 }
 
+static void reload_nothing(void *arg)
+{
+	(void)arg;
+}
+
 static void fuzz_route(const struct script *s)
 {
 	static struct config config = { .admin.web = {
 		.password = "secret", .api_key = "apik", .stats_need_auth = true,
 	} };
-	const struct admin admin = { .config = &config, .read = read_nothing };
+	const struct admin admin = { .config = &config, .read = read_nothing,
+	                             .reload = reload_nothing };
 	char *text = calloc(1, (size_t)(s->end - s->at) + 1), *rest = text, *field[6] = { NULL };
 	struct route_answer out;
 

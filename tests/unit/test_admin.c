@@ -150,6 +150,7 @@ struct fake {
 	int up;                    /* set_state's, -1: not called */
 	uint32_t qps;
 	bool drained;
+	int reloads;
 	int32_t weight, order;
 };
 
@@ -194,6 +195,11 @@ static void fake_drain(void *arg, unsigned server, bool drained)
 	((struct fake *)arg)->drained = drained;
 }
 
+static void fake_reload(void *arg)
+{
+	((struct fake *)arg)->reloads++;
+}
+
 static void fake_weight(void *arg, unsigned server, int32_t weight)
 {
 	((struct fake *)arg)->server = server;
@@ -219,7 +225,7 @@ static void fake_start(struct fake *f, const char *more)
 	f->admin = (struct admin){
 		.config = f->config, .arg = f, .read = fake_read, .set_mode = fake_mode,
 		.set_state = fake_state, .set_qps = fake_qps, .set_drain = fake_drain,
-		.set_weight = fake_weight, .set_order = fake_order,
+		.reload = fake_reload, .set_weight = fake_weight, .set_order = fake_order,
 	};
 }
 
@@ -281,6 +287,8 @@ static void commands_answer_as_dnsdist_does(void **state)
 	struct command *c = command_new(&f.admin);
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		say(c, rows[i].line, rows[i].want);
+	say(c, "reload()", "Reloading the configuration: what comes of it is in the log\n");
+	assert_int_equal(f.reloads, 1);
 	command_free(c);
 	config_free(f.config);
 }

@@ -176,6 +176,29 @@ static void free_ids_are_equally_likely_on_both_sides_of_dense(void **state)
 	host_arena_free(&t.rig.arena);
 }
 
+static void a_table_at_rest_gives_its_memory_back_and_goes_on(void **state)
+{
+	static struct table t;
+	static struct idt_query *q[40000];
+
+	(void)state;
+	start(&t, 2, 65535);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < COUNT_OF(q); i++)
+			q[i] = take(&t, 0, (int64_t)(i + round * COUNT_OF(q)));
+		assert_false(idt_rest(&t.t));
+		for (unsigned i = 0; i < COUNT_OF(q); i++)
+			idt_release(&t.t, 0, q[i]);
+		assert_true(idt_rest(&t.t));
+		host_give_back(t.t.tables, t.t.tables_len);
+		idt_check(&t.t);
+		for (size_t i = 0; i < t.t.tables_len; i++)
+			MUST(t.t.tables[i] == 0);
+		assert_true(t.t.tables + t.t.tables_len <= t.rig.arena.base + t.rig.arena.used);
+	}
+	host_arena_free(&t.rig.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +208,7 @@ int main(void)
 		cmocka_unit_test(the_oldest_is_the_one_that_left_first_whatever_ended_between),
 		cmocka_unit_test(few_outstanding_queries_use_few_places),
 		cmocka_unit_test(ids_stay_unique_while_the_table_fills_and_empties),
+		cmocka_unit_test(a_table_at_rest_gives_its_memory_back_and_goes_on),
 		cmocka_unit_test(free_ids_are_equally_likely_on_both_sides_of_dense),
 	};
 
