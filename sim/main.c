@@ -16,6 +16,7 @@ static const struct {
 	{ "judge", cmd_judge, "judge a run directory again from its files" },
 	{ "seeds", cmd_seeds, "run a scenario with thousands of seeds, in virtual time" },
 	{ "search", cmd_search, "look for a schedule of faults that a scenario fails under" },
+	{ "info", cmd_info, "say what is in captures of DNS traffic" },
 };
 
 static void usage(FILE *to)
@@ -25,6 +26,16 @@ static void usage(FILE *to)
 		fprintf(to, "  %-7s %s\n", commands[i].name, commands[i].what);
 	fprintf(to, "\nevenkeel COMMAND --help tells more. Exit status: 0 PASS, 1 FAIL,\n"
 	            "2 usage or scenario error, 3 INCONCLUSIVE, 4 INVALID, 77 can't run here.\n");
+}
+
+static void no_command(const char *name)
+{
+	size_t n = sizeof(commands) / sizeof(commands[0]);
+
+	fprintf(stderr, "evenkeel: no command '%s': expected ", name);
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", commands[i].name);
+	fputc('\n', stderr);
 }
 
 int main(int argc, char **argv)
@@ -49,7 +60,6 @@ int main(int argc, char **argv)
 		printf("evenkeel %s\n", EVENKEEL_VERSION);
 		return 0;
 	}
-	fprintf(stderr, "evenkeel: no command '%s': expected run, plan, judge, seeds or search\n",
-	        argv[1]);
+	no_command(argv[1]);
 	return EXIT_USAGE;
 }

@@ -23,6 +23,8 @@ MAY = [
     ("recursor-stub/config", ["recursor-stub/core", "lib", "lib/host"]),
     ("recursor-stub/shell", ["recursor-stub/core", "recursor-stub/config", "lib", "lib/host"]),
     ("sim/load/core", ["lib", "sim/plan", "balancer/core"]),
+    ("sim/capture/core", ["lib", "sim/net"]),
+    ("sim/info/core", ["lib", "sim/capture/core"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core"]),
 ]
 

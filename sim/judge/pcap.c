@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Captures in: all nodes' pcaps through libpcap into judge_tap, merged by time. A file that is
+ * Captures in: all nodes' pcaps through sim/capture into judge_tap, merged by time. A file that is
  * missing, broken, cut off, or that holds cut frames makes the run INVALID with the file's name and
  * the record's number; what could be read before that is judged all the same, and so are the other
  * files.
  */
-#include <pcap/pcap.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +13,16 @@
 #include "inner.h"
 #include "lib/heap.h"
 #include "pcap.h"
+#include "sim/capture/core/layer.h"
+#include "sim/capture/file.h"
 
 static const int64_t SECOND = 1000000000;
 
 /* A capture, and its next record. */
 struct source {
 	const struct plan_node *node;
-	pcap_t *pcap;           /* NULL: there is nothing more in it */
-	struct pcap_pkthdr *h;
-	const u_char *bytes;
+	struct capture_file *file; /* NULL: there is nothing more in it */
+	struct capture_packet packet;
 	struct judge_tap tap;
 	char *trouble;          /* what is wrong with it, as a sentence; NULL: nothing */
 };
@@ -42,52 +42,55 @@ static void trouble(struct source *s, const char *format, ...)
 	text_add(&t, "%s.pcap: %s", s->node->name, line);
 	s->trouble = strdup(t.s);
 	MUST(s->trouble != NULL);
-	if (s->pcap != NULL)
-		pcap_close(s->pcap);
-	s->pcap = NULL;
+	capture_file_close(s->file);
+	s->file = NULL;
 }
 
 static void source_open(struct source *s, const struct judge_pcap *from)
 {
-	char error[PCAP_ERRBUF_SIZE] = "";
+	char error[CAPTURE_ERROR_TEXT], name[sizeof(error) / 2];
 
 	if (from->file == NULL) {
 		trouble(s, "%s", strerror(from->err));
 		return;
 	}
-	s->pcap = pcap_fopen_offline_with_tstamp_precision(from->file,
-	                                                   PCAP_TSTAMP_PRECISION_NANO, error);
-	if (s->pcap == NULL) {
-		trouble(s, "not a capture: %s", error);
-		fclose(from->file);
-	} else if (pcap_datalink(s->pcap) != DLT_EN10MB) {
-		trouble(s, "link type %d, expected Ethernet", pcap_datalink(s->pcap));
+	snprintf(name, sizeof(name), "%s.pcap", s->node->name);
+	if (capture_file_from(&s->file, from->file, name, error) < 0) {
+		s->trouble = strdup(error);
+		MUST(s->trouble != NULL);
 	}
+}
+
+/* What makes a record, and so the rest of its file, unfit to judge by. False: nothing. */
+static bool source_refuses(struct source *s, unsigned long long number)
+{
+	const struct capture_packet *p = &s->packet;
+
+	if (p->fault == CAPTURE_RECORD)
+		trouble(s, "record %llu contradicts itself", number);
+	else if (p->fault != 0 || p->t_ns > UINT32_MAX * SECOND)
+		trouble(s, "record %llu has no sensible time", number);
+	else if (p->link != LINK_ETHERNET)
+		trouble(s, "link type %u, expected Ethernet", p->link);
+	else if (p->len < p->wire_len)
+		trouble(s, "record %llu holds %u of its frame's %u bytes", number, p->len,
+		        p->wire_len);
+	return s->trouble != NULL;
 }
 
 /* Reads the next record. False when there is none, or when the rest can't be trusted. */
 static bool source_next(struct source *s, int64_t t0_unix_ns)
 {
-	int got = s->pcap != NULL ? pcap_next_ex(s->pcap, &s->h, &s->bytes) : PCAP_ERROR_BREAK;
-	const struct pcap_pkthdr *h = s->h;
+	int got = s->file != NULL ? capture_file_next(s->file, &s->packet) : 0;
 	unsigned long long number = s->tap.number + 1;
 
-	if (got == PCAP_ERROR)
-		trouble(s, "cut off or broken at record %llu: %s", number, pcap_geterr(s->pcap));
-	if (got != 1)
+	if (got < 0)
+		trouble(s, "cut off or broken at record %llu: %s", number,
+		        capture_file_trouble(s->file));
+	if (got != 1 || source_refuses(s, number))
 		return false;
-	if (h->caplen < h->len) {
-		trouble(s, "record %llu holds %u of its frame's %u bytes", number, h->caplen,
-		        h->len);
-		return false;
-	}
-	if (h->ts.tv_sec < 0 || h->ts.tv_sec > (time_t)UINT32_MAX || h->ts.tv_usec < 0 ||
-	    h->ts.tv_usec >= SECOND) {
-		trouble(s, "record %llu has no sensible time", number);
-		return false;
-	}
 	s->tap.number = number;
-	s->tap.t_ns = (int64_t)h->ts.tv_sec * SECOND + (int64_t)h->ts.tv_usec - t0_unix_ns;
+	s->tap.t_ns = s->packet.t_ns - t0_unix_ns;
 	return true;
 }
 
@@ -95,7 +98,7 @@ static void source_feed(struct judge *j, struct source *s)
 {
 	struct frame f;
 
-	if (frame_parse(&f, s->bytes, s->h->caplen) < 0)
+	if (frame_parse(&f, s->packet.bytes, s->packet.len) < 0)
 		f = (struct frame){ .kind = FRAME_OTHER };
 	s->tap.frame = &f;
 	judge_tap(j, &s->tap);
@@ -141,8 +144,7 @@ void judge_pcaps(struct judge *j, const struct judge_pcap *take_pcap)
 		if (source[i].trouble != NULL)
 			judge_invalid(j, "%s", source[i].trouble);
 		free(source[i].trouble);
-		if (source[i].pcap != NULL)
-			pcap_close(source[i].pcap);
+		capture_file_close(source[i].file);
 	}
 	free(source);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ethernet frames with IPv4 or IPv6 and UDP, TCP or ICMP in them: taken apart (judge, wire) and
- * made (virtual engine, tests). Every read is bounded; nothing is allocated.
+ * Ethernet frames with IPv4 or IPv6 and UDP, TCP or ICMP in them: taken apart (judge, wire, readers
+ * of captures) and made (virtual engine, tests). Every read is bounded; nothing is allocated.
  */
 #ifndef EK_FRAME_H
 #define EK_FRAME_H
@@ -35,6 +35,32 @@ enum {
  * kinds (fragments too: addresses are set), -EBADMSG for what claims to be and is cut off.
  */
 int frame_parse(struct frame *f, const uint8_t *p, size_t len) MUST_CHECK;
+
+/*
+ * The same in two steps, for who has IP packets, fragments among them. First the network layer:
+ * what an IP packet carries, behind IPv6's extension headers.
+ */
+struct ip_body {
+	struct ip src, dst;
+	const uint8_t *p;
+	size_t len;
+	uint32_t id;       /* which fragments belong together */
+	uint32_t offset;   /* of a fragment's bytes in the whole */
+	uint8_t proto;
+	bool v6;
+	bool fragment;     /* p is a piece: the rest comes apart */
+	bool more;         /* and isn't the last */
+};
+
+/* p[0..len): an IP packet, bytes behind its end are ignored. Returns 0 or -EBADMSG. */
+int frame_ip(struct ip_body *b, const uint8_t *p, size_t len) MUST_CHECK;
+/*
+ * b: of a packet's first fragment; p[0..len): what all its fragments carry, put together. Makes b
+ * the whole packet's, behind what extension headers were cut into pieces too. 0 or -EBADMSG.
+ */
+int frame_ip_whole(struct ip_body *b, const uint8_t *p, size_t len) MUST_CHECK;
+/* Then the transport, as frame_parse returns it. */
+int frame_body(struct frame *f, const struct ip_body *b) MUST_CHECK;
 /* Destination address alone, for routing. Returns 0, or -EBADMSG when it has none. Cheap. */
 int frame_dst(struct ip *dst, const uint8_t *p, size_t len) MUST_CHECK;
 /* True when IP, UDP, TCP and ICMP checksums hold (an absent UDP checksum over IPv4 holds). */

@@ -11,58 +11,10 @@
 #include <pcap/pcap.h>
 #include <unistd.h>
 
+#include "tests/bench/bare.h"
 #include "tests/judge/synth.h"
 
-enum { ROUNDS = 3, SLOTS = 1 << 21 };
-
-static uint64_t slot[SLOTS];
-
-static uint64_t mix(uint64_t h, const uint8_t *p, size_t n)
-{
-	uint64_t v;
-
-	for (; n >= 8; p += 8, n -= 8) {
-		memcpy(&v, p, 8);
-		h = (h ^ v) * 0x9fb21c651e98df25u;
-		h ^= h >> 32;
-	}
-	v = 0;
-	memcpy(&v, p, n);
-	h = (h ^ v) * 0x9fb21c651e98df25u;
-	return h ^ h >> 29;
-}
-
-/* Enters a query, or takes out the one that an answer belongs to. Returns 1 for a match. */
-static unsigned match(uint64_t key, bool answer)
-{
-	uint64_t i = key % SLOTS;
-
-	while (slot[i] != 0 && slot[i] != key)
-		i = (i + 1) % SLOTS;
-	if (!answer)
-		slot[i] = key;
-	return answer && slot[i] == key;
-}
-
-/* IPv4 and UDP with a DNS question, by hand. */
-static unsigned bare_packet(const uint8_t *p, size_t len)
-{
-	if (len < 14 + 20 + 8 + 12 || p[12] != 8 || p[13] != 0 || p[14] != 0x45 || p[23] != 17)
-		return 0;
-	const uint8_t *ip = p + 14, *udp = ip + 20, *m = udp + 8;
-	size_t at = 12, end = len - 42;
-	bool answer = (m[2] & 0x80) != 0;
-	while (at < end && m[at] != 0)
-		at += 1u + m[at];
-	if (at + 5 > end)
-		return 0;
-	uint64_t h = mix(0x9e3779b97f4a7c15u, ip + (answer ? 16 : 12), 4);
-	h = mix(h, ip + (answer ? 12 : 16), 4);
-	h = mix(h, udp + (answer ? 2 : 0), 2);
-	h = mix(h, m, 2);
-	h = mix(h, m + 12, at + 5 - 12);
-	return match(h | 1, answer);
-}
+enum { ROUNDS = 3 };
 
 static uint64_t bare(const struct plan *p, const char *dir, uint64_t *matched)
 {
@@ -76,7 +28,7 @@ static uint64_t bare(const struct plan *p, const char *dir, uint64_t *matched)
 		pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path,
 		                       PCAP_TSTAMP_PRECISION_NANO, error);
 		MUST(pcap != NULL);
-		memset(slot, 0, sizeof(slot));
+		bare_forget();
 		for (; pcap_next_ex(pcap, &h, &bytes) == 1; packets++)
 			*matched += bare_packet(bytes, h->caplen);
 		pcap_close(pcap);

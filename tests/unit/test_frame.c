@@ -109,6 +109,50 @@ static void fragments_and_strangers_are_other(void **state)
 	assert_int_equal(frame_dst(&ip, out, (size_t)n), -EBADMSG);
 }
 
+/* Extension headers between IPv6 and UDP: the first's number, their bytes, what it comes to. */
+static void ipv6_extension_headers_are_passed_over(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t first, bytes[24];
+		size_t n;
+		int result;
+		enum frame_kind kind;
+	} ext[] = {
+		{ "options for each hop", 0, { 17, 0 }, 8, 0, FRAME_UDP },
+		{ "two of them", 0, { 60, 0, 0, 0, 0, 0, 0, 0, 17, 1 }, 24, 0, FRAME_UDP },
+		{ "routing", 43, { 17, 1 }, 16, 0, FRAME_UDP },
+		{ "authentication", 51, { 17, 1 }, 12, 0, FRAME_UDP },
+		{ "a whole packet with a Fragment header", 44, { 17 }, 8, 0, FRAME_UDP },
+		{ "the first of more", 44, { 17, 0, 0, 1 }, 8, 0, FRAME_OTHER },
+		{ "another's piece", 44, { 17, 0, 0, 8 }, 8, 0, FRAME_OTHER },
+		{ "encrypted", 50, { 17, 0 }, 8, 0, FRAME_OTHER },
+		{ "longer than the packet", 0, { 17, 200 }, 8, -EBADMSG, FRAME_OTHER },
+		{ "in a circle", 0, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 16, -EBADMSG, FRAME_OTHER },
+	};
+	struct ep src = ep("[2001:db8::1]:53"), dst = ep("[2001:db8::2]:5353");
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(ext); i++) {
+		uint8_t plain[256], out[256];
+		struct frame f;
+		int n = frame_udp(plain, sizeof(plain), mac, &src, &dst, (const uint8_t *)"abc", 3);
+		assert_true(n > 0);
+		memcpy(out, plain, 54);
+		memcpy(out + 54, ext[i].bytes, ext[i].n);
+		memcpy(out + 54 + ext[i].n, plain + 54, (size_t)n - 54);
+		out[20] = ext[i].first;
+		out[19] = (uint8_t)(out[19] + ext[i].n);
+		size_t len = (size_t)n + ext[i].n;
+		if (frame_parse(&f, out, len) != ext[i].result || f.kind != ext[i].kind)
+			fail_msg("%s: kind %d", ext[i].what, (int)f.kind);
+		if (f.kind == FRAME_UDP)
+			assert_true(f.payload_len == 3 && memcmp(f.payload, "abc", 3) == 0);
+		for (size_t cut = 0; cut < len; cut++)
+			assert_int_equal(frame_parse(&f, out, cut), -EBADMSG);
+	}
+}
+
 static void tcp_and_icmp_of_the_wire(void **state)
 {
 	/* a SYN and a port unreachable as Linux sends them */
@@ -146,6 +190,7 @@ int main(void)
 		cmocka_unit_test(a_frame_cut_off_anywhere_is_broken),
 		cmocka_unit_test(any_flipped_bit_of_addresses_or_data_breaks_a_sum),
 		cmocka_unit_test(fragments_and_strangers_are_other),
+		cmocka_unit_test(ipv6_extension_headers_are_passed_over),
 		cmocka_unit_test(tcp_and_icmp_of_the_wire),
 	};
 
