@@ -4,14 +4,13 @@
  * buffer. Errors leave through lua_error, so nothing here holds memory across a call into Lua but
  * struct command.
  */
-#include "command.h"
+#include "command_impl.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "balancer/config/password.h"
-#include "lib/host/luabox.h"
 #include "lib/version.h"
 
 struct command {
@@ -31,6 +30,16 @@ static const char meta_name[] = "evenkeel.console.server";
 static struct command *command_of(lua_State *l)
 {
 	return (struct command *)luabox_of(l);
+}
+
+FILE *command_to(lua_State *l)
+{
+	return command_of(l)->to;
+}
+
+const struct admin *command_admin(lua_State *l)
+{
+	return command_of(l)->admin;
 }
 
 /* A stream's position is what was said so far. */
@@ -73,12 +82,6 @@ static int show_version(lua_State *l)
 static int show_policy(lua_State *l)
 {
 	fprintf(command_of(l)->to, "%s\n", stats_policy(&command_of(l)->admin->config->conf));
-	return 0;
-}
-
-static int top_queries(lua_State *l)
-{
-	fprintf(command_of(l)->to, "topQueries: queries aren't kept here\n");
 	return 0;
 }
 
@@ -380,7 +383,7 @@ static int fill(lua_State *l)
 {
 	static const luaL_Reg functions[] = {
 		{ "print", print }, { "showVersion", show_version },
-		{ "showServerPolicy", show_policy }, { "topQueries", top_queries },
+		{ "showServerPolicy", show_policy },
 		{ "shutdown", stop }, { "getServer", get_server }, { "getServers", get_servers },
 		{ "makeKey", make_key }, { "hashPassword", hash_password },
 	};
@@ -402,6 +405,7 @@ static int fill(lua_State *l)
 		lua_setglobal(l, policies[i]);
 	}
 	register_shows(l);
+	command_top_register(l);
 	register_file_only(l);
 	luaL_newmetatable(l, meta_name);
 	lua_pushcfunction(l, find_field);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "stats.h"
+#include "top.h"
 
 enum {
 	COMMAND_STEPS_MAX = 20000000,    /* of Lua's machine, for one command */
@@ -31,6 +32,8 @@ struct admin {
 	void (*set_state)(void *arg, unsigned server, bool up);
 	void (*set_qps)(void *arg, unsigned server, uint32_t qps);
 	void (*set_drain)(void *arg, unsigned server, bool drained);
+	/* Appends the latest queries, or answers, to *list of *n, which the caller frees. */
+	void (*recent)(void *arg, bool answers, struct top_entry **list, size_t *n);
 };
 
 struct command;

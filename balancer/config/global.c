@@ -215,7 +215,7 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 static const char *const no_effect[] = {
 	"setVerboseHealthChecks", "setMaxTCPClientThreads", "setMaxTCPQueuedConnections",
 	"setTCPUseSinglePipe", "setTCPDownstreamCleanupInterval",
-	"setRingBuffersSize", "setRingBuffersLockRetries",
+	"setRingBuffersLockRetries",
 	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
 	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
 	"setRandomizedOutgoingSockets", "setCacheCleaningDelay", "setCacheCleaningPercentage",

@@ -155,6 +155,14 @@ static void set_drain(void *arg, unsigned server, bool drained)
 	watch_drain(((struct desk *)arg)->watch, server, drained);
 }
 
+static void recent(void *arg, bool answers, struct top_entry **list, size_t *n)
+{
+	const struct desk *d = arg;
+
+	for (unsigned i = 0; i < d->worker_n; i++)
+		recent_copy(worker_recent(d->worker[i]), answers, list, n);
+}
+
 /* ---- start ---- */
 
 static int listen_at(const char *what, const struct ep *ep, int *out)
@@ -204,7 +212,7 @@ int desk_start(struct desk *d)
 
 	d->admin = (struct admin){ .config = d->config, .arg = d, .read = read_all,
 	                           .set_mode = set_mode, .set_state = set_state,
-	                           .set_qps = set_qps, .set_drain = set_drain };
+	                           .set_qps = set_qps, .set_drain = set_drain, .recent = recent };
 	d->start_ns = d->looked_ns = host_mono_ns();
 	d->last = calloc(d->config->conf.server_n + 1u, sizeof(*d->last));
 	MUST(d->last != NULL && pthread_mutex_init(&d->lock, NULL) == 0);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "balancer/core/tcp.h"
+#include "recent.h"
 
 struct tcp_shell;
 
@@ -21,6 +22,8 @@ struct tcp_shell;
 
 /* All are borrowed for its life. epoll: where its sockets are watched. */
 struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll);
+/* Keeps queries and answers there; r may be NULL. */
+void tcp_shell_keep(struct tcp_shell *t, struct recent *r);
 /* Watches a listening socket, of conf->front[front]. */
 void tcp_shell_listen(struct tcp_shell *t, int fd, unsigned front);
 /* An event, as epoll gave it. */

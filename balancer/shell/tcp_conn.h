@@ -43,6 +43,7 @@ struct conn {
 struct tcp_shell {
 	const struct bal_conf *conf;
 	struct bal *bal;
+	struct recent *recent;     /* NULL: nothing is kept */
 	int epoll, spare;
 	struct conn *conn;         /* by the core's places */
 	uint32_t touched;          /* places ever used */

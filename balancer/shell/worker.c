@@ -45,6 +45,7 @@ struct worker {
 	const struct bal_conf *conf;
 	struct bal *bal;
 	struct tcp_shell *tcp;
+	struct recent *recent;
 	struct arena arena;
 	int epoll, asked;
 	pthread_t thread;
@@ -288,7 +289,7 @@ static void judge_and_send(struct worker *w)
 	if (w->n > 0) {
 		for (unsigned i = 0; i < w->n; i++)
 			w->d[i].t_ns = w->now_ns;
-		bal_rx(w->bal, w->now_ns, w->d, w->n);
+		recent_rx(w->recent, w->bal, w->now_ns, w->d, w->n);
 	}
 	if (bal_deadline(w->bal) <= w->now_ns)
 		poll_core(w);
@@ -459,7 +460,9 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	w->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
 	net_watch(w->epoll, w->asked, ASKED);
+	w->recent = recent_new(conf->quirks.recent);
 	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
+	tcp_shell_keep(w->tcp, w->recent);
 	*err = open_fronts(w, bad);
 	if (*err < 0)
 		return NULL; /* the program ends: nothing to give back */
@@ -528,6 +531,11 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 		c->server[i].responses += w->snapshot.server[i].responses;
 		c->server[i].timeouts += w->snapshot.server[i].timeouts;
 	}
+}
+
+struct recent *worker_recent(const struct worker *w)
+{
+	return w->recent;
 }
 
 void worker_add_counts(struct worker *w, struct worker_counts *c)

@@ -13,6 +13,7 @@
 
 #include "balancer/core/bal.h"
 #include "balancer/core/tcp.h"
+#include "recent.h"
 
 /* What a worker counts besides the core's verdicts. */
 #define WORKER_COUNTS(X) \
@@ -54,5 +55,7 @@ void worker_start(struct worker *w);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
  * thread. */
 void worker_add_counts(struct worker *w, struct worker_counts *c);
+/* What it keeps of its latest queries and answers; NULL: nothing. */
+struct recent *worker_recent(const struct worker *w);
 
 #endif

@@ -189,6 +189,15 @@ static void fake_drain(void *arg, unsigned server, bool drained)
 	((struct fake *)arg)->drained = drained;
 }
 
+static void fake_recent(void *arg, bool answers, struct top_entry **list, size_t *n)
+{
+	(void)arg;
+	*list = realloc(*list, (*n + 1) * sizeof(**list));
+	MUST(*list != NULL);
+	(*list)[*n] = (struct top_entry){ .rcode = answers ? 3 : 0, .name_len = 1 };
+	++*n;
+}
+
 static void fake_start(struct fake *f, const char *more)
 {
 	char config[1024], error[CONFIG_ERROR_TEXT];
@@ -200,7 +209,7 @@ static void fake_start(struct fake *f, const char *more)
 	if (f->config == NULL)
 		fail_msg("%s", error);
 	f->admin = (struct admin){ f->config, f, fake_read, fake_mode, fake_state, fake_qps,
-	                           fake_drain };
+	                           fake_drain, fake_recent };
 }
 
 static void say(struct command *c, const char *line, const char *want)
@@ -246,7 +255,10 @@ static void commands_answer_as_dnsdist_does(void **state)
 		  "'weight' can't be set at run time: change the configuration and start again\n" },
 		{ "setServerPolicy(wrandom)", "Error: setServerPolicy: not at run time: change the "
 		  "configuration and start again\n" },
-		{ "topQueries(5)", "topQueries: queries aren't kept here\n" },
+		{ "topQueries(5)", "Nothing is kept: setRingBuffersSize in the configuration says "
+		  "how much shall be\n" },
+		{ "topResponses(5, 16)", "Error: bad argument #2 to '?' (not a number of this "
+		  "kind)\n" },
 		{ "showServerPolicy()", "leastOutstanding\n" }, { "shutdown()", "" },
 	};
 	struct fake f;
