@@ -520,6 +520,26 @@ static void a_name_cannot_break_the_metrics(void **state)
 	config_free(f.config);
 }
 
+static void what_is_kept_is_counted(void **state)
+{
+	static const char rest[] = "   2  Rest                                        0  0.0%\n";
+	static const char root[] = "   1  .                                           1 100.0%\n";
+	static const char none[] = "   1  Rest                                        0 100.0%\n";
+	char both[256];
+	struct fake f;
+
+	(void)state;
+	fake_start(&f, "setRingBuffersSize(10)");
+	struct command *c = command_new(&f.admin);
+	snprintf(both, sizeof(both), "%s%s", root, rest);
+	say(c, "topQueries()", both);
+	say(c, "topQueries(1, 2)", both);
+	say(c, "topResponses(10, 3)", both);
+	say(c, "topResponses()", none);
+	command_free(c);
+	config_free(f.config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +557,7 @@ int main(void)
 		cmocka_unit_test(without_a_password_nobody_enters_but_open_statistics_are_open),
 		cmocka_unit_test(custom_headers_replace_and_remove),
 		cmocka_unit_test(a_name_cannot_break_the_metrics),
+		cmocka_unit_test(what_is_kept_is_counted),
 	};
 
 	MUST(sodium_init() >= 0);
