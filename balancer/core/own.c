@@ -8,15 +8,14 @@
 
 /* Behind len bytes of d, which are header and question, or the header alone. */
 static void no_records(struct dgram *d, size_t len, const struct dns_edns *edns,
-                       const struct bal_quirks *q)
+                       const struct bal_quirks *q, uint16_t udp_size)
 {
 	struct dns_writer w = { .m = d->data, .len = len, .cap = d->cap };
 
 	dns_put16(d->data + 4, len > DNS_HEADER);
 	memset(d->data + 6, 0, 6);
 	if (edns->present && !q->own_without_edns) {
-		dns_w_opt(&w, q->own_udp_size > 0 ? q->own_udp_size : DNS_EDNS_MAX,
-		          edns->dnssec_ok);
+		dns_w_opt(&w, udp_size, edns->dnssec_ok);
 		dns_put16(d->data + 10, 1);
 	}
 	DMUST(!w.full); /* the message's own OPT record took more */
@@ -30,7 +29,7 @@ void own_answer(struct dgram *d, enum dns_rcode rcode, size_t len, const struct 
 
 	flags |= DNS_QR | (unsigned)rcode | ((flags & DNS_RD) != 0 ? DNS_RA : 0u);
 	dns_put16(d->data + 2, (uint16_t)flags);
-	no_records(d, len, edns, q);
+	no_records(d, len, edns, q, q->own_udp_size > 0 ? q->own_udp_size : DNS_EDNS_MAX);
 }
 
 uint8_t own_edns(const struct dgram *d, const struct dns_question *q)
@@ -65,5 +64,5 @@ void own_truncate(struct dgram *d, size_t q_end, const struct bal_quirks *q)
 
 	if (dns_edns(&e, d->data, d->len, q_end) < 0)
 		e.present = false;
-	no_records(d, q_end, &e, q);
+	no_records(d, q_end, &e, q, e.udp_size);
 }
