@@ -60,7 +60,7 @@ void own_servfail(struct dgram *d, const struct idt_query *q, const struct bal_q
 
 void own_truncate(struct dgram *d, size_t q_end, const struct bal_quirks *q)
 {
-	struct dns_edns e;
+	struct dns_edns e = { 0 };
 
 	if (dns_edns(&e, d->data, d->len, q_end) < 0)
 		e.present = false;
