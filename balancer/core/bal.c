@@ -88,13 +88,6 @@ static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
-void bal_look(struct bal *b)
-{
-	if (!b->policy_fresh)
-		policy_refresh(&b->policy, b->now_ns);
-	b->policy_fresh = true;
-}
-
 /* The server that the policy says; -1: none. */
 static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
 {
@@ -116,15 +109,6 @@ static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsign
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
-}
-
-void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q)
-{
-	dns_put16(d->data, q->id);
-	d->peer = b->conf->server[server].addr;
-	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
-	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	b->server[server].queries++;
 }
 
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
@@ -244,36 +228,6 @@ static void count_answer(struct bal *b, unsigned server, const struct dgram *d, 
 	c->average[3] += (fine - c->average[3]) / (1 << 20);
 	c->servfail_responses += (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
 	b->server[server].responses++;
-}
-
-void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
-{
-	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	if (hold)
-		idt_hold(&b->out, server, q);
-	else
-		idt_release(&b->out, server, q);
-}
-
-static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
-{
-	return (uint8_t)((to & ~bits) | (from & bits));
-}
-
-void bal_give_back(struct dgram *d, const struct idt_query *q)
-{
-	dns_put16(d->data, q->client_id);
-	d->data[2] = bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
-	d->data[3] = bits_from(d->data[3], q->flags_lo, DNS_CD);
-	d->peer = q->client;
-	d->local = q->local;
-	d->port = 0;
-}
-
-bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q)
-{
-	return b->again.kept == NULL ||
-	       again_end(&b->again, server, idt_slot(&b->out, server, q));
 }
 
 /* What the configuration wants changed in an answer; it has q's question, or none. */

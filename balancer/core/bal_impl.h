@@ -29,18 +29,59 @@ struct bal {
 	struct tcp *tcp;           /* NULL: none */
 };
 
-/* ---- bal.c ---- */
+/* ---- what both do for each query: in line, as it is hot ---- */
 
 /* The policy sees who is up, once in each batch. */
-void bal_look(struct bal *b);
+static inline void bal_look(struct bal *b)
+{
+	if (!b->policy_fresh)
+		policy_refresh(&b->policy, b->now_ns);
+	b->policy_fresh = true;
+}
+
 /* The query in d is q's, which is out to server from now on. */
-void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q);
+static inline void bal_send_to(struct bal *b, struct dgram *d, unsigned server,
+                               const struct idt_query *q)
+{
+	dns_put16(d->data, q->id);
+	d->peer = b->conf->server[server].addr;
+	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
+	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	b->server[server].queries++;
+}
+
 /* q is out no more; hold: what it was is still wanted. */
-void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold);
+static inline void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
+{
+	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	if (hold)
+		idt_hold(&b->out, server, q);
+	else
+		idt_release(&b->out, server, q);
+}
+
+static inline uint8_t bal_bits_from(uint8_t to, uint8_t from, unsigned bits)
+{
+	return (uint8_t)((to & ~bits) | (from & bits));
+}
+
 /* Makes d, an answer to q, its client's. */
-void bal_give_back(struct dgram *d, const struct idt_query *q);
+static inline void bal_give_back(struct dgram *d, const struct idt_query *q)
+{
+	dns_put16(d->data, q->client_id);
+	d->data[2] = bal_bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
+	d->data[3] = bal_bits_from(d->data[3], q->flags_lo, DNS_CD);
+	d->peer = q->client;
+	d->local = q->local;
+	d->port = 0;
+}
+
 /* Whether q's client still waits; after this nobody is owed anything for its other try. */
-bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q);
+static inline bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q)
+{
+	return b->again.kept == NULL ||
+	       again_end(&b->again, server, idt_slot(&b->out, server, q));
+}
 
 /* ---- timed.c ---- */
 

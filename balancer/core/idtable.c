@@ -41,7 +41,8 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
 	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
 	                       .oldest = IDT_NONE, .newest = IDT_NONE,
-	                       .young = IDT_NONE, .held_first = IDT_NONE, .held_last = IDT_NONE };
+	                       .passes = conf->udp_retry_ns > 0, .young = IDT_NONE,
+	                       .held_first = IDT_NONE, .held_last = IDT_NONE };
 	for (unsigned i = 0; i < conf->server_n; i++)
 		sockets += conf->server[i].sockets;
 	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
@@ -118,13 +119,13 @@ static void link_newest(struct idtable *t, struct idt_query *q, uint32_t ref)
 	else
 		at_ref(t, t->newest)->newer = ref;
 	t->newest = ref;
-	if (t->young == IDT_NONE)
+	if (t->passes && t->young == IDT_NONE)
 		t->young = ref;
 }
 
-static void unlink_query(struct idtable *t, const struct idt_query *q, uint32_t ref)
+static void unlink_query(struct idtable *t, const struct idt_query *q)
 {
-	if (t->young == ref)
+	if (t->passes && t->young != IDT_NONE && at_ref(t, t->young) == q)
 		t->young = q->newer;
 	if (q->older == IDT_NONE)
 		t->oldest = q->newer;
@@ -178,7 +179,7 @@ static void end(struct idtable *t, struct idt_server *s, const struct idt_query 
 	DMUST(q == &s->query[k->slot[q->id] - 1]);
 	k->slot[q->id] = 0;
 	return_id(k, q->id);
-	unlink_query(t, q, (uint32_t)(s - t->server) << 16 | (uint32_t)(q - s->query));
+	unlink_query(t, q);
 	s->used--;
 	t->used--;
 }

@@ -78,6 +78,7 @@ struct idtable {
 	uint32_t max;                /* outstanding queries of one server */
 	uint32_t oldest, newest;     /* references; IDT_NONE: no query is out */
 	uint32_t used;               /* of all servers */
+	bool passes;                 /* there are second tries: young counts */
 	uint32_t young;              /* reference: the oldest that wasn't passed; IDT_NONE */
 	uint32_t held_first, held_last; /* references, linked by newer; IDT_NONE: none is held */
 };
@@ -96,7 +97,7 @@ struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
 /*
  * The query that is out for longest of those that weren't passed, or NULL; and passes it. Passing
- * goes in order of departure too, and forgets nothing. O(1).
+ * goes in order of departure too, and forgets nothing. For a table with second tries. O(1).
  */
 struct idt_query *idt_young(const struct idtable *t, unsigned *server);
 void idt_pass(struct idtable *t);

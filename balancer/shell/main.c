@@ -211,9 +211,11 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 	char text[EP_TEXT];
 
 	for (unsigned i = 0; err == 0 && i < b->o.workers; i++)
-		b->worker[i] = worker_new(b->conf, b->shared, seed, i, &bad, &err);
+		b->worker[i] = worker_new(b->conf, b->shared, seed, i, b->o.io, &bad,
+		                          &err);
 	if (err < 0 && bad == b->conf->front_n)
-		return fatal("no memory for the workers", "", err);
+		return fatal(b->o.io == IO_URING ? "--io io_uring" : "no memory for the workers",
+		             "", err);
 	if (err < 0) {
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);

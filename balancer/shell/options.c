@@ -13,7 +13,7 @@
 #include "http.h"
 #include "lib/version.h"
 
-enum { CHECK_CONFIG = 256, SUPERVISED, DISABLE_SYSLOG, SIMULATION_SEED };
+enum { CHECK_CONFIG = 256, SUPERVISED, DISABLE_SYSLOG, SIMULATION_SEED, IO };
 
 static const struct { int id; const char *name, *value, *prose; } flags[] = {
 	{ 'a', "acl", "MASK", "clients that may ask, in place of the file's; may be repeated" },
@@ -29,6 +29,7 @@ static const struct { int id; const char *name, *value, *prose; } flags[] = {
 	{ 'g', "gid", "GROUP", "become GROUP after binding" },
 	{ 'v', "verbose", NULL, "say what has no effect; print the counters at the end" },
 	{ 'w', "workers", "N", "worker threads (as many as processors, at most 4)" },
+	{ IO, "io", "WAY", "how sockets are used: auto (default), plain or io_uring" },
 	{ SIMULATION_SEED, "simulation-seed", "N", "predictable query IDs: never in service" },
 	{ 'V', "version", NULL, "print the version, exit" },
 	{ 'h', "help", NULL, "print this, exit" },
@@ -103,6 +104,20 @@ static int take_number(struct options *o, int id, const char *text)
 	return OPTIONS_GO_ON;
 }
 
+static int take_io(struct options *o, const char *text)
+{
+	static const char *const names[] = { [IO_AUTO] = "auto", [IO_PLAIN] = "plain",
+	                                     [IO_URING] = "io_uring" };
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			o->io = i;
+			return OPTIONS_GO_ON;
+		}
+	}
+	return wrong("--io", text, "auto, plain or io_uring");
+}
+
 static int take(struct options *o, int id, const char *value)
 {
 	switch (id) {
@@ -114,6 +129,7 @@ static int take(struct options *o, int id, const char *value)
 	case 'v': o->verbose = true; break;
 	case CHECK_CONFIG: o->check_config = true; break;
 	case SUPERVISED: case DISABLE_SYSLOG: break;
+	case IO: return take_io(o, value);
 	case 'w': case SIMULATION_SEED: return take_number(o, id, value);
 	case 'V':
 		printf("balancer %s (%s, %s)\n", EVENKEEL_VERSION, LUAJIT_VERSION,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "io.h"
 #include "lib/addr.h"
 
 enum { OPTIONS_LIST_MAX = 256, OPTIONS_WORKERS_MAX = 64, OPTIONS_GO_ON = -1 };
@@ -21,6 +22,7 @@ struct options {
 	struct ep console;
 	uint64_t seed;                /* with seeded: --simulation-seed */
 	unsigned workers;
+	enum io_choice io;            /* --io */
 	unsigned front_n, acl_n;
 	struct ep front[OPTIONS_LIST_MAX];
 	struct prefix acl[OPTIONS_LIST_MAX];

@@ -35,8 +35,9 @@ struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int 
 	t->next_stuck_ns = INT64_MAX;
 	t->conn = calloc(conf->tcp.conns, sizeof(*t->conn));
 	t->resume = calloc(conf->tcp.conns, sizeof(*t->resume));
+	t->send = calloc(conf->tcp.conns, sizeof(*t->send));
 	t->listener = malloc((conf->front_n + 1) * sizeof(*t->listener));
-	MUST(t->conn != NULL && t->resume != NULL && t->listener != NULL);
+	MUST(t->conn != NULL && t->resume != NULL && t->send != NULL && t->listener != NULL);
 	for (unsigned i = 0; i < conf->front_n; i++)
 		t->listener[i] = -1;
 	t->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -312,7 +313,7 @@ static void carry_out(struct tcp_shell *t, const struct dgram *d)
 		tconn_put(t, c, d->data, d->len);
 	} else if (c->port == 0 && c->out.len > 0) {
 		c->closing = true;
-		tconn_watch(t, c, EPOLLOUT);
+		tconn_watch(t, c, c->sends ? 0 : EPOLLOUT);
 	} else {
 		tconn_finish(t, c);
 	}
@@ -353,7 +354,7 @@ void tcp_shell_pass(struct tcp_shell *t, int64_t now_ns)
 {
 	struct dgram d = { .data = t->work, .cap = UINT16_MAX };
 
-	if (t->resume_n == 0 && tcp_shell_deadline(t) > now_ns)
+	if (t->resume_n == 0 && t->send_n == 0 && tcp_shell_deadline(t) > now_ns)
 		return;
 	t->now_ns = now_ns;
 	if (t->next_stuck_ns <= now_ns)
@@ -361,7 +362,7 @@ void tcp_shell_pass(struct tcp_shell *t, int64_t now_ns)
 	do {
 		while (bal_tcp_poll(t->bal, t->now_ns, &d))
 			carry_out(t, &d);
-	} while (resume_all(t));
+	} while (resume_all(t) || tconn_send_all(t));
 }
 
 int64_t tcp_shell_deadline(const struct tcp_shell *t)

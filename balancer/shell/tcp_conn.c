@@ -25,11 +25,11 @@ struct conn *tconn_begin(struct tcp_shell *t, uint32_t number, int fd, enum stat
 {
 	struct conn *c = &t->conn[bal_tcp_place(number)];
 	struct epoll_event e = { .events = events, .data.u64 = TCP_EVENT_CONN | number };
-	bool resumes = c->resumes;
+	bool resumes = c->resumes, sends = c->sends; /* the lists have places, not connections */
 
 	MUST(c->state == FREE);
 	*c = (struct conn){ .state = state, .fd = fd, .number = number, .events = events,
-	                    .resumes = resumes, .stuck_ns = INT64_MAX };
+	                    .resumes = resumes, .sends = sends, .stuck_ns = INT64_MAX };
 	if (bal_tcp_place(number) >= t->touched)
 		t->touched = bal_tcp_place(number) + 1;
 	MUST(epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &e) == 0);
@@ -128,6 +128,8 @@ bool tconn_flush(struct tcp_shell *t, struct conn *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
+			if (c->stuck_ns == INT64_MAX)
+				start_clock(t, c);
 			tconn_watch(t, c, c->events | EPOLLOUT);
 			return true;
 		}
@@ -146,35 +148,39 @@ bool tconn_flush(struct tcp_shell *t, struct conn *c)
 	return false;
 }
 
-/* Sends a message, framed; what the socket doesn't take is kept. */
 void tconn_put(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t len)
 {
 	uint8_t prefix[STREAM_PREFIX];
-	struct iovec iov[2] = { { prefix, sizeof(prefix) },
-	                        { (void *)(uintptr_t)m, len } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	size_t sent = 0;
 
-	stream_prefix(prefix, len);
-	if (c->out.len == 0) {
-		ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			tconn_drop(t, c);
-			return;
-		}
-		sent = n > 0 ? (size_t)n : 0;
-		if (sent == sizeof(prefix) + len)
-			return;
-		start_clock(t, c);
-	} else if (c->out.len > OUT_MAX) {
+	if (c->out.len > OUT_MAX) {
 		t->stuck++;
 		tconn_drop(t, c);
 		return;
 	}
-	if (sent < sizeof(prefix)) {
-		tconn_append(&c->out, prefix + sent, sizeof(prefix) - sent);
-		sent = sizeof(prefix);
+	stream_prefix(prefix, len);
+	tconn_append(&c->out, prefix, sizeof(prefix));
+	tconn_append(&c->out, m, len);
+	if ((c->events & EPOLLOUT) != 0) /* the socket is full */
+		return;
+	if (c->out.len >= OUT_PASS) {
+		(void)tconn_flush(t, c);
+		return;
 	}
-	tconn_append(&c->out, m + (sent - sizeof(prefix)), len - (sent - sizeof(prefix)));
-	tconn_watch(t, c, c->events | EPOLLOUT);
+	if (!c->sends) {
+		c->sends = true;
+		t->send[t->send_n++] = (uint32_t)(c - t->conn);
+	}
+}
+
+bool tconn_send_all(struct tcp_shell *t)
+{
+	bool any = t->send_n > 0;
+
+	while (t->send_n > 0) {
+		struct conn *c = &t->conn[t->send[--t->send_n]];
+		c->sends = false;
+		if (c->state != FREE && c->out.len > 0 && (c->events & EPOLLOUT) == 0)
+			(void)tconn_flush(t, c);
+	}
+	return any;
 }

@@ -15,6 +15,7 @@ enum {
 	READ = 16384,              /* bytes asked of a socket at once, if no message needs more */
 	IN_MAX = READ + STREAM_MAX,
 	OUT_MAX = 1 << 18,         /* unsent bytes; above half of it nothing more is read */
+	OUT_PASS = 1 << 15,        /* bytes that wait for the end of a pass */
 	ACCEPTS = 64,              /* of one event */
 	FIRST = 512,               /* bytes of a buffer, at least */
 };
@@ -34,6 +35,7 @@ struct conn {
 	bool closing;              /* when all is sent */
 	bool eof;                  /* client: it has shut its side */
 	bool resumes;              /* in the list of those that may go on */
+	bool sends;                /* in the list of those with something new to send */
 	uint16_t port;             /* of the core */
 	struct ep peer, local;
 	struct bytes in, out;
@@ -48,7 +50,8 @@ struct tcp_shell {
 	struct conn *conn;         /* by the core's places */
 	uint32_t touched;          /* places ever used */
 	uint32_t *resume;          /* clients whose kept messages may be given to the core */
-	uint32_t resume_n;
+	uint32_t *send;            /* connections that were given messages in this pass */
+	uint32_t resume_n, send_n;
 	int *listener;             /* by front; -1: none */
 	int64_t now_ns, next_stuck_ns;
 	uint64_t stuck;
@@ -74,7 +77,9 @@ void tconn_append(struct bytes *b, const void *p, size_t n);
 void tconn_finish(struct tcp_shell *t, struct conn *c);
 /* Sends what it can of what is kept. False: the connection is no more. */
 bool tconn_flush(struct tcp_shell *t, struct conn *c);
-/* Sends a message, framed; what the socket doesn't take is kept. It may be no more then. */
+/* Keeps a message, framed, until the end of the pass. The connection may be no more then. */
 void tconn_put(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t len);
+/* Sends what was kept by tconn_put. Returns whether there was any. */
+bool tconn_send_all(struct tcp_shell *t);
 
 #endif

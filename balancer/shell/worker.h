@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * One worker: a thread with a balancer core of its own, its own listening sockets (SO_REUSEPORT
- * shares out the clients) and its own connected sockets to every server. Each pass waits, reads
- * every ready socket in batches of 64, lets the core judge all of it at once, and sends what came
- * out, in batches of 64 for each socket. Nothing blocks: what a full socket refuses is counted.
+ * shares out the clients) and its own connected sockets to every server (io.h). Each pass waits,
+ * reads every ready socket, lets the core judge all of it at once, and sends what came out.
  * TCP is served beside (tcp.h): the kernel shares out the clients' connections in the same way.
  */
 #ifndef EK_BALANCER_WORKER_H
@@ -13,22 +12,8 @@
 
 #include "balancer/core/bal.h"
 #include "balancer/core/tcp.h"
+#include "io.h"
 #include "recent.h"
-
-/* What a worker counts besides the core's verdicts. */
-#define WORKER_COUNTS(X) \
-	X(WORKER_SEND_FULL, "send-full", "datagram dropped: the socket's buffer was full") \
-	X(WORKER_SEND_FAILED, "send-failed", "datagram dropped: the kernel refused it") \
-	X(WORKER_TOO_BIG, "too-big", "datagram longer than 4096 bytes") \
-	X(WORKER_REFUSED, "refused", "error reports of the network about earlier queries") \
-	X(WORKER_PASSES, "wakeups", "times that a worker woke up")
-
-enum worker_count {
-#define X(id, name, prose) id,
-	WORKER_COUNTS(X)
-#undef X
-	WORKER_COUNT_N,
-};
 
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
@@ -46,10 +31,11 @@ struct worker;
 /*
  * Opens a worker's sockets. conf and shared are borrowed for its life. Returns NULL with -errno in
  * *err when a bind is refused, its address in *bad (an index of conf->front), or when there is no
- * memory, *bad then conf->front_n.
+ * memory, or no io_uring where choice asks for it, *bad then conf->front_n.
  */
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
-                          const uint8_t seed[32], unsigned index, unsigned *bad, int *err);
+                          const uint8_t seed[32], unsigned index, enum io_choice choice,
+                          unsigned *bad, int *err);
 /* Starts its thread. */
 void worker_start(struct worker *w);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any

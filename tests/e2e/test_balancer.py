@@ -18,6 +18,7 @@ from ek import free_port
 
 PROGRAM = ek.program("balancer")
 PATIENCE = 10  # seconds until a condition that must come counts as missing
+FLAGS = []     # of every balancer; test_balancer_io.py sets them
 
 def have_ipv6():
     try:
@@ -99,7 +100,7 @@ class Balancer:
         self.notify.settimeout(PATIENCE)
         self.lines = []
         self.process = subprocess.Popen(
-            [PROGRAM, "--supervised", "-C", self.file, *flags], stdout=subprocess.PIPE,
+            [PROGRAM, "--supervised", "-C", self.file, *FLAGS, *flags], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env={**os.environ, "NOTIFY_SOCKET": path})
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A worker's UDP, what its two ways share: sockets, and messages made of datagrams; see io.h. */
+#include "io.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balancer/core/bal.h"
+#include "io_impl.h"
+#include "lib/host/host.h"
+#include "socket.h"
+
+enum { REOPEN_NS = 1000000000 }; /* a server's socket is tried again this often */
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+/* ---- receiving ---- */
+
+struct dgram *io_dgram(struct io *io, uint8_t *p, size_t len)
+{
+	struct dgram *d = &io->d[io->n++];
+
+	if (len > IO_BUFFER) { /* what was cut off counts as nothing */
+		io->count[WORKER_TOO_BIG]++;
+		len = 0;
+	}
+	d->data = p;
+	d->len = (uint16_t)len;
+	d->cap = IO_BUFFER;
+	d->verdict = 0;
+	d->proto = DGRAM_UDP;
+	d->conn = 0;
+	return d;
+}
+
+void io_from_client(struct dgram *d, const struct io_out *o, const void *name,
+                    const struct msghdr *control)
+{
+	d->peer = host_ep(name);
+	d->local = o->ep;
+	d->port = 0;
+	if (o->wildcard)
+		net_asked(control, &d->local.ip);
+}
+
+void io_from_server(const struct io *io, struct dgram *d, unsigned index)
+{
+	d->peer = io->out[index].ep; /* the socket is connected */
+	d->port = (uint16_t)(index - io->front_n + 1);
+}
+
+unsigned io_room(struct io *io)
+{
+	for (unsigned i = 0; i < IO_OWN; i++)
+		io->d[io->n + i] = (struct dgram){ .data = io->own + (size_t)i * IO_STRIDE,
+		                                   .cap = IO_BUFFER };
+	return IO_OWN;
+}
+
+/* ---- what is to be sent ---- */
+
+/* The front socket that an answer leaves from: bound to its address, else the wildcard. */
+static unsigned front_of(const struct io *io, const struct ep *local)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < io->front_n; i++) {
+		if (ep_eq(&io->out[i].ep, local))
+			return i;
+		if (io->out[i].wildcard && io->out[i].ep.port == local->port &&
+		    ip_is4(&io->out[i].ep.ip) == ip_is4(&local->ip))
+			found = i;
+	}
+	return found;
+}
+
+static void queue(struct io *io, unsigned i)
+{
+	const struct dgram *d = &io->d[i];
+	unsigned at = d->port > 0 ? io->front_n + d->port - 1u
+	              : io->front_n > 1 ? front_of(io, &d->local) : 0;
+	struct io_out *o = &io->out[at];
+
+	io->next[i] = IO_NONE;
+	if (o->first == IO_NONE) {
+		o->first = (uint16_t)i;
+		io->touched[io->touched_n++] = (uint16_t)at;
+	} else {
+		io->next[o->last] = (uint16_t)i;
+	}
+	o->last = (uint16_t)i;
+}
+
+static struct msghdr *new_message(struct io_messages *s)
+{
+	struct msghdr *m = &s->m[s->n++].msg_hdr;
+
+	*m = (struct msghdr){ .msg_iov = &s->iov[s->iov_n] };
+	return m;
+}
+
+static void add_part(struct io_messages *s, struct msghdr *m, const struct dgram *d)
+{
+	s->iov[s->iov_n++] = (struct iovec){ d->data, d->len };
+	m->msg_iovlen++;
+}
+
+static void make_front(struct io_messages *s, const struct io_out *o, const struct dgram *d)
+{
+	unsigned at = s->n;
+	struct msghdr *m = new_message(s);
+
+	add_part(s, m, d);
+	m->msg_name = &s->name[at];
+	m->msg_namelen = host_sockaddr(&d->peer, (struct sockaddr_storage *)&s->name[at]);
+	if (o->wildcard)
+		net_leave_from(m, s->control[at], &d->local.ip);
+}
+
+/* The kernel cuts what it is given into datagrams of that length. */
+static void cut_into(struct msghdr *m, void *control, uint16_t len)
+{
+	m->msg_control = control;
+	m->msg_controllen = CMSG_SPACE(sizeof(len));
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(len));
+	memcpy(CMSG_DATA(c), &len, sizeof(len));
+}
+
+static void make_joined(struct io *io, struct io_messages *s, unsigned i)
+{
+	while (i != IO_NONE) {
+		uint8_t *control = s->control[s->n];
+		struct msghdr *m = new_message(s);
+		for (; i != IO_NONE && m->msg_iovlen < IO_JOIN_MAX; i = io->next[i])
+			add_part(s, m, &io->d[i]);
+		if (m->msg_iovlen == 1)
+			continue;
+		cut_into(m, control, (uint16_t)m->msg_iov->iov_len);
+		io->count[WORKER_JOINED] += m->msg_iovlen;
+	}
+}
+
+/* A list for each length, in the order in which they occur; what is long goes alone. */
+static unsigned sort(struct io *io, struct io_messages *s, unsigned i)
+{
+	unsigned lens = 0;
+
+	for (unsigned next; i != IO_NONE; i = next) {
+		unsigned len = io->d[i].len;
+		next = io->next[i];
+		io->next[i] = IO_NONE;
+		if (len >= IO_JOIN_LEN) {
+			add_part(s, new_message(s), &io->d[i]);
+		} else if (s->head[len] == IO_NONE) {
+			s->head[len] = s->tail[len] = (uint16_t)i;
+			s->len[lens++] = (uint16_t)len;
+		} else {
+			io->next[s->tail[len]] = (uint16_t)i;
+			s->tail[len] = (uint16_t)i;
+		}
+	}
+	return lens;
+}
+
+static void make_back(struct io *io, struct io_messages *s, const struct io_out *o)
+{
+	if (!o->joins || o->first == o->last) {
+		for (unsigned i = o->first; i != IO_NONE; i = io->next[i])
+			add_part(s, new_message(s), &io->d[i]);
+		return;
+	}
+	unsigned lens = sort(io, s, o->first);
+	for (unsigned k = 0; k < lens; k++) {
+		make_joined(io, s, s->head[s->len[k]]);
+		s->head[s->len[k]] = IO_NONE;
+	}
+}
+
+unsigned io_make_messages(struct io *io, unsigned index)
+{
+	const struct io_out *o = &io->out[index];
+	struct io_messages *s = io->messages;
+	unsigned first = s->n;
+
+	if (!o->front)
+		make_back(io, s, o);
+	else
+		for (unsigned i = o->first; i != IO_NONE; i = io->next[i])
+			make_front(s, o, &io->d[i]);
+	return first;
+}
+
+/* ---- what couldn't be sent ---- */
+
+static bool is_full(int err)
+{
+	return err == EAGAIN || err == ENOBUFS;
+}
+
+/* Tried twice: a report about an earlier query (ICMP) is used up by the first try. */
+static void send_alone(struct io *io, struct io_out *o, const struct msghdr *m)
+{
+	for (unsigned tries = 0;; tries++) {
+		if (sendmsg(o->fd, m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return;
+		if (is_full(errno)) {
+			io->count[WORKER_SEND_FULL]++;
+			return;
+		}
+		if (tries == 1)
+			break;
+		io->count[WORKER_REFUSED]++;
+	}
+	io->count[WORKER_SEND_FAILED]++;
+	io->back_failed += !o->front;
+}
+
+void io_unsent(struct io *io, struct io_out *o, const struct msghdr *m, int err)
+{
+	struct msghdr part = *m;
+
+	if (is_full(err)) {
+		io->count[WORKER_SEND_FULL] += m->msg_iovlen;
+		return;
+	}
+	if (m->msg_iovlen > 1) {
+		part.msg_control = NULL;
+		part.msg_controllen = 0;
+		/* EIO: a device that makes no checksums; EINVAL: longer than the path's packets */
+		o->joins = err == ECONNREFUSED;
+	}
+	io->count[WORKER_REFUSED] += err == ECONNREFUSED;
+	part.msg_iovlen = 1;
+	for (size_t i = 0; i < m->msg_iovlen; i++) {
+		part.msg_iov = &m->msg_iov[i];
+		send_alone(io, o, &part);
+	}
+}
+
+/* ---- sockets ---- */
+
+static void know(struct io *io, int fd, unsigned index)
+{
+	if ((unsigned)fd >= io->socket_n) {
+		unsigned n = (unsigned)fd * 2 + 64;
+		io->socket = realloc(io->socket, n * sizeof(*io->socket));
+		MUST(io->socket != NULL);
+		for (unsigned i = io->socket_n; i < n; i++)
+			io->socket[i] = (struct io_socket){ .place = IO_NONE };
+		io->socket_n = n;
+	}
+	io->socket[fd].place = (uint16_t)index;
+}
+
+/* Tries to open a server's socket that couldn't be opened before. */
+static void reopen(struct io *io, unsigned index)
+{
+	struct io_out *o = &io->out[index];
+
+	if (io->now_ns < o->reopen_ns)
+		return;
+	o->reopen_ns = io->now_ns + REOPEN_NS;
+	int fd = socket_back(&o->ep);
+	if (fd < 0)
+		return;
+	o->fd = fd;
+	o->joins = true;
+	know(io, fd, index);
+	io->way->listen(io, fd);
+}
+
+static void lose(struct io *io, const struct io_out *o)
+{
+	for (unsigned i = o->first; i != IO_NONE; i = io->next[i]) {
+		io->count[WORKER_SEND_FAILED]++;
+		io->back_failed++;
+	}
+}
+
+void io_send(struct io *io, int64_t now_ns)
+{
+	io->now_ns = now_ns;
+	io->touched_n = 0;
+	io->messages->n = io->messages->iov_n = 0;
+	for (unsigned i = 0; i < io->n; i++)
+		if (bal_verdict_sends(io->d[i].verdict))
+			queue(io, i);
+	for (unsigned i = 0; i < io->touched_n; i++) {
+		struct io_out *o = &io->out[io->touched[i]];
+		if (o->fd < 0)
+			reopen(io, io->touched[i]);
+		if (o->fd >= 0)
+			io->way->flush(io, io->touched[i]);
+		else
+			lose(io, o);
+		o->first = IO_NONE;
+	}
+}
+
+void io_wait(struct io *io, int64_t until_ns)
+{
+	io->n = io->event_n = 0;
+	io->way->wait(io, until_ns);
+	io->count[WORKER_PASSES]++;
+}
+
+void io_start(struct io *io)
+{
+	io->way->start(io);
+}
+
+void io_place(struct io *io, const struct io_out *o, bool known)
+{
+	unsigned index = io->out_n++;
+
+	io->out[index] = *o;
+	io->out[index].first = IO_NONE;
+	if (o->fd < 0)
+		return;
+	know(io, o->fd, index);
+	if (!known)
+		io->way->listen(io, o->fd);
+}
+
+void io_add_front(struct io *io, int fd, const struct ep *ep)
+{
+	MUST(io->out_n == io->front_n);
+	io_place(io, &(struct io_out){ .fd = fd, .front = true, .wildcard = ip_is_any(&ep->ip),
+	                               .ep = *ep }, false);
+	io->live_n = io->front_n = io->out_n;
+}
+
+void io_add_back(struct io *io, int fd, const struct ep *ep)
+{
+	io_place(io, &(struct io_out){ .fd = fd, .joins = true, .ep = *ep }, false);
+}
+
+void io_deafen(struct io *io, struct io_out *o)
+{
+	if (!o->deaf)
+		io->way->leave(io, o->fd, false);
+	o->deaf = true;
+}
+
+void io_close(struct io *io, struct io_out *o)
+{
+	io->socket[o->fd].place = IO_NONE;
+	io->way->leave(io, o->fd, true);
+	o->fd = -1;
+}
+
+struct io_out *io_lay_out(struct io *io, unsigned n)
+{
+	struct io_out *before = io->out;
+
+	MUST(n < IO_NONE);
+	free(io->touched);
+	io->out = calloc(n + 1, sizeof(*io->out));
+	io->touched = calloc(n + 1, sizeof(*io->touched));
+	MUST(io->out != NULL && io->touched != NULL);
+	io->live_n = io->front_n = io->out_n = 0;
+	return before;
+}
+
+bool io_has_front(const struct io *io, const struct ep *ep)
+{
+	for (unsigned i = 0; i < io->front_n; i++)
+		if (ep_eq(&io->out[i].ep, ep))
+			return true;
+	return false;
+}
+
+struct io *io_new(unsigned outs, int epoll, enum io_choice choice, int *err)
+{
+	struct io *io = calloc(1, sizeof(*io));
+
+	MUST(io != NULL);
+	io->epoll = epoll;
+	io_lay_out(io, outs);
+	io->messages = calloc(1, sizeof(*io->messages));
+	io->own = calloc(IO_OWN, IO_STRIDE);
+	MUST(io->own != NULL && io->messages != NULL);
+	memset(io->messages->head, 0xff, sizeof(io->messages->head));
+	io->way = choice == IO_PLAIN ? &io_plain : &io_uring;
+	*err = io->way->open(io);
+	if (*err < 0 && choice == IO_AUTO) {
+		io->way = &io_plain;
+		*err = io->way->open(io);
+	}
+	io->count[WORKER_RINGS] = io->way == &io_uring;
+	return *err < 0 ? NULL : io; /* the program ends: nothing to give back */
+}
