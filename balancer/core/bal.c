@@ -30,6 +30,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->conf = conf;
 	b->shared = shared;
 	b->now_ns = INT64_MIN;
+	b->repairs = conf->quirks.fixup_case || conf->quirks.truncate_tc;
 	policy_init(&b->policy, a, conf, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
@@ -236,7 +237,7 @@ static void repair(const struct bal *b, struct dgram *d, const struct idt_query 
 	const struct bal_quirks *quirks = &b->conf->quirks;
 	size_t q_end = (size_t)DNS_HEADER + q->name_len + 4;
 
-	if ((!quirks->fixup_case && !quirks->truncate_tc) || dns_qdcount(d->data) != 1)
+	if (dns_qdcount(d->data) != 1)
 		return;
 	if (quirks->fixup_case)
 		memcpy(d->data + DNS_HEADER, q->name, q->name_len);
@@ -264,7 +265,8 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 	bool owed = bal_is_owed(b, server, q);
 	if (owed) {
 		bal_give_back(d, q);
-		repair(b, d, q);
+		if (b->repairs)
+			repair(b, d, q);
 		cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
 		            (size_t)DNS_HEADER + q->name_len + 4);
 	}
@@ -301,7 +303,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
 	bal_give_back(d, &q->q);
-	if (!q->begun) /* a transfer's later messages have any question */
+	if (b->repairs && !q->begun) /* a transfer's later messages have any question */
 		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);

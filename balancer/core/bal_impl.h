@@ -16,6 +16,7 @@ struct bal {
 	struct bal_shared *shared;
 	int64_t now_ns;            /* of the call at hand, never decreasing */
 	bool policy_fresh;         /* the policy has seen who is up in this batch */
+	bool repairs;              /* answers are changed, as the configuration wants it */
 	struct policy policy;
 	struct idtable out;
 	struct cache cache;

@@ -172,7 +172,7 @@ struct idt_query *idt_oldest(const struct idtable *t, unsigned *server)
 }
 
 /* Out of everything but its place. */
-static void end(struct idtable *t, struct idt_server *s, const struct idt_query *q)
+static inline void end(struct idtable *t, struct idt_server *s, const struct idt_query *q)
 {
 	struct idt_socket *k = &s->socket[q->socket];
 
@@ -184,7 +184,7 @@ static void end(struct idtable *t, struct idt_server *s, const struct idt_query 
 	t->used--;
 }
 
-static void give_slot(struct idt_server *s, struct idt_query *q)
+static inline void give_slot(struct idt_server *s, struct idt_query *q)
 {
 	q->newer = s->free;
 	s->free = (uint32_t)(q - s->query) + 1;
