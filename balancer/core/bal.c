@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fit.h"
+#include "lib/proxy.h"
 #include "own.h"
+#include "subnet.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
@@ -75,7 +78,7 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 	if (!b->conf->servfail_when_no_server)
 		return BAL_DROP_NO_SERVER;
 	struct dns_edns e = own_read_edns(d, q->end);
-	own_answer(d, own_flags(d) | DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
+	own_answer(d, DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
@@ -118,25 +121,64 @@ static int choose(struct bal *b, const struct dgram *d, const struct ask *ask)
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
-static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
+static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned server,
                                     const struct ask *ask)
 {
-	bool transfer = ask->question.type == DNS_AXFR || ask->question.type == DNS_IXFR;
-	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
+	bool udp = d->proto == DGRAM_UDP;
 
+	if (b->tcp == NULL)
+		return BAL_DROP_FULL;
+	btcp_begin(b->tcp, b->now_ns);
+	bool transfer = !udp && (ask->question.type == DNS_AXFR ||
+	                         ask->question.type == DNS_IXFR);
+	uint16_t udp_size = udp ? fit_size(d, ask->question.end) : 0;
+	unsigned ecs = subnet_tell(b->conf, d, server, ask->question.end);
+	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer, udp_size);
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, &q->q, d, ask);
+	q->q.ecs = ecs & 3u;
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
 }
 
+/* A PROXY header goes before the query in d, which has room for it. */
+static void put_header(struct dgram *d, const struct idt_query *q)
+{
+	uint8_t header[PROXY_MAX];
+	size_t n = proxy_header(header, &q->client, &q->local, false);
+
+	memmove(d->data + n, d->data, d->len);
+	memcpy(d->data, header, n);
+	d->len = (uint16_t)(d->len + n);
+}
+
+/* Whether the query in d, and what goes into it for that server, fit into d. */
+static bool has_room(const struct bal *b, const struct dgram *d, unsigned server)
+{
+	return !b->conf->server[server].proxy || d->len + PROXY_MAX + ECS_ADDED_MAX <= d->cap;
+}
+
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q)
+{
+	dns_put16(d->data, q->id);
+	q->ecs = subnet_tell(b->conf, d, server, (size_t)DNS_HEADER + q->name_len + 4) & 3u;
+	if (b->conf->server[server].proxy)
+		put_header(d, q);
+	d->peer = b->conf->server[server].addr;
+	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
+	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	b->server[server].queries++;
+}
+
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask *ask,
                                 unsigned server)
 {
-	if (d->proto == DGRAM_TCP)
+	if (d->proto == DGRAM_TCP || b->conf->server[server].tcp_only)
 		return forward_tcp(b, d, server, ask);
+	if (!has_room(b, d, server))
+		return BAL_DROP_FULL;
 	struct idt_query *q = idt_take(&b->out, &b->random, server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -152,6 +194,11 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask
 	return BAL_FORWARD;
 }
 
+static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
+{
+	return (uint8_t)((to & ~bits) | (from & bits));
+}
+
 /* An answer that was made here, or is out of a cache: RD and CD as they came, rules about it. */
 static enum bal_verdict give_own(struct bal *b, struct dgram *d, const struct ask *ask,
                                  enum bal_chain_kind chain, enum bal_verdict v)
@@ -165,8 +212,8 @@ static enum bal_verdict give_own(struct bal *b, struct dgram *d, const struct as
 		.tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
 	};
 	b->delay_ns = ask->said.delay_ns;
-	d->data[2] = bal_bits_from(d->data[2], ask->flags_hi, DNS_RD >> 8);
-	d->data[3] = bal_bits_from(d->data[3], ask->flags_lo, DNS_CD);
+	d->data[2] = bits_from(d->data[2], ask->flags_hi, DNS_RD >> 8);
+	d->data[3] = bits_from(d->data[3], ask->flags_lo, DNS_CD);
 	return brules_answer(&b->rules, chain, &l, &b->delay_ns) ? v : BAL_RULE_DROP;
 }
 
@@ -193,8 +240,7 @@ static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
 {
 	if (b->conf->quirks.drop_empty_queries)
 		return BAL_DROP_EMPTY;
-	own_answer(d, own_flags(d) | DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 },
-	           &b->conf->quirks);
+	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
 	return BAL_NOTIMP;
 }
 
@@ -290,6 +336,32 @@ static void count_answer(struct bal *b, unsigned server, const struct dgram *d, 
 	b->server[server].responses++;
 }
 
+void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
+{
+	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
+	if (hold)
+		idt_hold(&b->out, server, q);
+	else
+		idt_release(&b->out, server, q);
+}
+
+void bal_give_back(struct dgram *d, const struct idt_query *q)
+{
+	subnet_take_back(d, q);
+	dns_put16(d->data, q->client_id);
+	d->data[2] = bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
+	d->data[3] = bits_from(d->data[3], q->flags_lo, DNS_CD);
+	d->peer = q->client;
+	d->local = q->local;
+	d->port = 0;
+}
+
+bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q)
+{
+	return b->again.kept == NULL ||
+	       again_end(&b->again, server, idt_slot(&b->out, server, q));
+}
+
 /* What the configuration wants changed in an answer; it has q's question, or none. */
 static void repair(const struct bal *b, struct dgram *d, const struct idt_query *q)
 {
@@ -350,6 +422,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	count_answer(b, server, d, b->now_ns - q->sent_ns);
+	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	v = bal_is_owed(b, server, q) ? give(b, d, server, q) : BAL_DROP_LATE;
 	bal_settle(b, server, q, false);
 	return v;
@@ -374,9 +447,10 @@ static enum bal_verdict judge_tcp_query(struct bal *b, struct dgram *d)
 static enum bal_verdict drop_tcp_answer(struct bal *b, struct tcp_query *q)
 {
 	unsigned server = q->server;
+	bool wanted = btcp_wanted(q);
 	uint32_t client = btcp_take_answer(b->tcp, q, true);
 
-	if (client == 0)
+	if (!wanted)
 		return BAL_TCP_GONE;
 	b->server[server].responses++;
 	btcp_refused(b->tcp, client);
@@ -396,15 +470,20 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	if (!q->begun && !rules_let(b, d, &q->q))
 		return drop_tcp_answer(b, q);
-	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
+	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR ||
+	            transfer_over(&q->seen, d->data, d->len);
 	unsigned server = q->server;
+	uint16_t udp_size = q->udp_size;
+	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	bal_give_back(d, &q->q);
+	if (udp_size > 0)
+		fit_udp(d, udp_size, &b->conf->quirks);
 	if (b->repairs && !q->begun) /* a transfer's later messages have any question */
 		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
-	if (d->conn == 0)
+	if (d->conn == 0 && udp_size == 0)
 		return BAL_TCP_GONE;
 	b->counts.servfail_responses += over && (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
 	b->server[server].responses += over;

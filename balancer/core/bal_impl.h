@@ -38,53 +38,21 @@ struct bal {
 	struct tcp *tcp;           /* NULL: none */
 };
 
-/* ---- what both do for each query: in line, as it is hot ---- */
+/* ---- bal.c ---- */
 
 /* The policy of a pool, which has seen who is up in this batch. */
 struct policy *bal_policy(struct bal *b, unsigned pool);
-/* The query in d is q's, which is out to server from now on. */
-static inline void bal_send_to(struct bal *b, struct dgram *d, unsigned server,
-                               const struct idt_query *q)
-{
-	dns_put16(d->data, q->id);
-	d->peer = b->conf->server[server].addr;
-	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
-	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	b->server[server].queries++;
-}
-
+/*
+ * The query in d, whose peer is its client, is q's, which is out to server from now on: what that
+ * server is to know goes into it, if there is room.
+ */
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q);
 /* q is out no more; hold: what it was is still wanted. */
-static inline void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
-{
-	atomic_fetch_sub_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
-	if (hold)
-		idt_hold(&b->out, server, q);
-	else
-		idt_release(&b->out, server, q);
-}
-
-static inline uint8_t bal_bits_from(uint8_t to, uint8_t from, unsigned bits)
-{
-	return (uint8_t)((to & ~bits) | (from & bits));
-}
-
+void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold);
 /* Makes d, an answer to q, its client's. */
-static inline void bal_give_back(struct dgram *d, const struct idt_query *q)
-{
-	dns_put16(d->data, q->client_id);
-	d->data[2] = bal_bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
-	d->data[3] = bal_bits_from(d->data[3], q->flags_lo, DNS_CD);
-	d->peer = q->client;
-	d->local = q->local;
-	d->port = 0;
-}
-
+void bal_give_back(struct dgram *d, const struct idt_query *q);
 /* Whether q's client still waits; after this nobody is owed anything for its other try. */
-static inline bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q)
-{
-	return b->again.kept == NULL ||
-	       again_end(&b->again, server, idt_slot(&b->out, server, q));
-}
+bool bal_is_owed(const struct bal *b, unsigned server, const struct idt_query *q);
 
 /* ---- timed.c ---- */
 

@@ -20,8 +20,12 @@ struct tcp_shell;
 #define TCP_EVENT_LISTEN (UINT64_C(1) << 40)
 #define TCP_EVENT_CONN (UINT64_C(1) << 41)
 
-/* All are borrowed for its life. epoll: where its sockets are watched. */
-struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll);
+/*
+ * All are borrowed for its life. epoll: where its sockets are watched. datagram: sends an answer to
+ * a client that asked over UDP (tcpOnly).
+ */
+struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
+                                void (*datagram)(void *of, const struct dgram *d), void *of);
 /* Keeps queries and answers there; r may be NULL. */
 void tcp_shell_keep(struct tcp_shell *t, struct recent *r);
 /* Watches a listening socket, of conf->front[front]. */
