@@ -178,15 +178,17 @@ golden-check: all
 golden: all
 	$(Q)$(PYTHON) tests/golden/run.py --update
 
-# One step after the other, so that what fails is the last thing on the screen.
+# One step after the other, so that what fails is the last thing on the screen; within a step as
+# much at once as there are processors, unless -j says otherwise.
+AT_ONCE = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 CHECK_STEPS := all tidy purity unit fuzz-corpus $(if $(wildcard tests/golden/run.py),golden-check) e2e
 check:
 	$(Q)sh .ci/deps build test
-	$(Q)for step in $(CHECK_STEPS); do $(MAKE) --no-print-directory $$step || exit 1; done
+	$(Q)for step in $(CHECK_STEPS); do $(MAKE) --no-print-directory $(AT_ONCE) $$step || exit 1; done
 
 demo:
 	$(Q)sh .ci/deps build
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(AT_ONCE) all
 	$(Q)build/bin/evenkeel run --again 4 --out runs/demo scenarios/blog.lua
 
 # deps FOR="build test peers lint", or fewer.

@@ -34,6 +34,7 @@ enum drbg_purpose {
 	DRBG_WAKES = 16,    /* index: node; how long programs take to wake up, in virtual time */
 	DRBG_TCP = 17,      /* index: worker; a balancer's IDs over TCP; later tries' servers */
 	DRBG_PERTURBATION = 20, /* index 0: of a balancer's hash of names */
+	DRBG_LUA = 22,      /* index: worker, or its number for checks; a balancer's math.random */
 	DRBG_SEARCH = 24,   /* index 0: schedules of faults */
 	DRBG_RULES = 26,    /* index: worker; chance of a balancer's rules; keys of their tables */
 	DRBG_TEST = 100,    /* tests */

@@ -8,7 +8,9 @@ differs, 2 usage, 4 a scenario got no valid run in namespaces, 77 namespaces are
 
 What the namespaces' wire adds to a frame's way is the harness and not the system. So each run in
 virtual time gets the median delay that the wire added in one of the runs in namespaces, in turn,
-half of it on each of the two links that a frame crosses."""
+half of it on each of the two links that a frame crosses. Nor is how
+fast the machine of the day wakes a program up: each run in virtual time also gets how late the
+clients' timers were in that run."""
 import argparse
 import fractions
 import itertools
@@ -152,17 +154,19 @@ def link_delay_ns(options, name):
 
 
 def virtual_run(work):
-    options, name, k, delay_ns = work
+    options, name, k, delay_ns, wake_us = work
     _, doc = evenkeel(options, options.dir / f"virtual-{k}", name, "--engine", "virtual", "--pcap",
                       "none", "--seed", VIRTUAL_SEEDS + k, "--set",
-                      f"lab.links.delay={delay_ns}ns")
+                      f"lab.links.delay={delay_ns}ns", "--set", f"lab.wake={wake_us}us")
     return doc
 
 
-def in_virtual_time(options, pool, name, added_us):
+def in_virtual_time(options, pool, name, machine):
+    """machine: for each run in namespaces what the wire added to a frame's way, and how late the
+    clients' timers were, both in us."""
     base = link_delay_ns(options, name)
-    work = [(options, name, k, base + us * 500)
-            for k, us in zip(range(options.virtual), itertools.cycle(added_us))]
+    work = [(options, name, k, base + added * 500, late)
+            for k, (added, late) in zip(range(options.virtual), itertools.cycle(machine))]
     docs = []
     for doc in pool.imap_unordered(virtual_run, work):
         docs.append(doc)
@@ -241,13 +245,16 @@ def main():
             if not real:
                 print(f"fidelity: {name}: every run was INVALID", file=sys.stderr)
                 return INVALID
-            added = [d["harness"]["wire_delay_p50_us"] for d in real]
-            virtual = in_virtual_time(options, pool, name, added)
+            machine = [(d["harness"]["wire_delay_p50_us"], d["harness"]["send_late_p50_us"])
+                       for d in real]
+            added, late = zip(*machine)
+            virtual = in_virtual_time(options, pool, name, machine)
             rows += compare(name, real, virtual)
             notes.append(f"{name}: {len(real)} runs in namespaces ({invalid} INVALID ones were run "
                          f"again), {len(virtual)} in virtual time")
-            notes.append(f"  the wire added {min(added)} to {max(added)} us to a frame's way in "
-                         "namespaces (p50); so it does in virtual time")
+            notes.append(f"  in namespaces the wire added {min(added)} to {max(added)} us to a "
+                         f"frame's way, and timers were {min(late)} to {max(late)} us late (p50); "
+                         "so they are in virtual time")
     progress("")
     print("\n".join(notes), end="\n\n")
     differ = table(rows, options.level)

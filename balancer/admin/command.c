@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Functions and methods of the console; see command.h. Everything that is said goes to one bounded
- * buffer. Errors leave through lua_error, so nothing here holds memory across a call into Lua but
- * struct command.
+ * The console's functions and how a command is run; see command.h. Everything that is said goes to
+ * one bounded buffer. Errors leave through lua_error, so nothing here holds memory across a call
+ * into Lua but struct command.
  */
 #include "command_impl.h"
 
@@ -13,33 +13,9 @@
 #include "balancer/config/password.h"
 #include "lib/version.h"
 
-struct command {
-	struct luabox box;          /* first: command_of finds the rest by it */
-	const struct admin *admin;
-	struct stats *stats;
-	lua_State *l;
-	bool fresh;                 /* stats were read in this command */
-	bool stop;
-	FILE *to;                   /* of the command at hand */
-	char *text;
-	size_t len;
-};
-
-static const char meta_name[] = "evenkeel.console.server";
-
-static struct command *command_of(lua_State *l)
+struct command *command_of(lua_State *l)
 {
 	return (struct command *)luabox_of(l);
-}
-
-FILE *command_to(lua_State *l)
-{
-	return command_of(l)->to;
-}
-
-const struct admin *command_admin(lua_State *l)
-{
-	return command_of(l)->admin;
 }
 
 /* A stream's position is what was said so far. */
@@ -49,7 +25,7 @@ static void check_output(lua_State *l)
 		luaL_error(l, "the output is longer than %d bytes", COMMAND_OUTPUT_MAX);
 }
 
-static const struct stats *stats_of(lua_State *l)
+const struct stats *command_stats(lua_State *l)
 {
 	struct command *c = command_of(l);
 
@@ -69,7 +45,7 @@ static int show(lua_State *l)
 		stats_show_acl,
 	};
 
-	tables[lua_tointeger(l, lua_upvalueindex(1))](stats_of(l), command_of(l)->to);
+	tables[lua_tointeger(l, lua_upvalueindex(1))](command_stats(l), command_of(l)->to);
 	return 0;
 }
 
@@ -83,7 +59,7 @@ static int show_rules(lua_State *l)
 		lua_getfield(l, 1, "showUUIDs");
 		uuids = lua_isboolean(l, -1) ? lua_toboolean(l, -1) : lua_tointeger(l, -1) != 0;
 	}
-	stats_show_rules(stats_of(l), chain, uuids, command_of(l)->to);
+	stats_show_rules(command_stats(l), chain, uuids, command_of(l)->to);
 	return 0;
 }
 
@@ -157,211 +133,6 @@ static int only_in_a_file(lua_State *l)
 	                  lua_tostring(l, lua_upvalueindex(1)));
 }
 
-/* ---- servers ---- */
-
-static void push_server(lua_State *l, unsigned server)
-{
-	*(unsigned *)lua_newuserdata(l, sizeof(server)) = server;
-	luaL_getmetatable(l, meta_name);
-	lua_setmetatable(l, -2);
-}
-
-static unsigned self(lua_State *l)
-{
-	return *(const unsigned *)luaL_checkudata(l, 1, meta_name);
-}
-
-static const struct bal_server *conf_of(lua_State *l)
-{
-	return &command_of(l)->admin->config->conf.server[self(l)];
-}
-
-static const struct stats_server *state_of(lua_State *l)
-{
-	unsigned server = self(l);
-
-	return &stats_of(l)->server[server];
-}
-
-static int get_server(lua_State *l)
-{
-	const struct bal_conf *c = &command_of(l)->admin->config->conf;
-	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT], id[BAL_SERVER_ID];
-
-	if (lua_type(l, 1) == LUA_TNUMBER) {
-		double n = lua_tonumber(l, 1);
-		if (!(n >= 0 && n < c->server_n))
-			return luaL_error(l, "getServer: there is no server %s: expected 0 to %d",
-			                  lua_tostring(l, 1), (int)c->server_n - 1);
-		push_server(l, (unsigned)n);
-		return 1;
-	}
-	const char *wanted = luaL_checkstring(l, 1);
-	for (unsigned i = 0; i < c->server_n; i++) {
-		stats_name(&c->server[i], name);
-		ep_format(&c->server[i].addr, addr);
-		bal_server_id(&c->server[i], id);
-		if (strcmp(wanted, name) != 0 && strcmp(wanted, addr) != 0 &&
-		    strcmp(wanted, id) != 0)
-			continue;
-		push_server(l, i);
-		return 1;
-	}
-	return luaL_error(l, "getServer: there is no server '%s': expected a number, a name, an "
-	                  "id or an address", wanted);
-}
-
-static int get_servers(lua_State *l)
-{
-	unsigned n = command_of(l)->admin->config->conf.server_n;
-
-	lua_createtable(l, (int)n, 0);
-	for (unsigned i = 0; i < n; i++) {
-		push_server(l, i);
-		lua_rawseti(l, -2, (int)i + 1);
-	}
-	return 1;
-}
-
-static int set_mode(lua_State *l, enum bal_check_mode mode)
-{
-	struct command *c = command_of(l);
-
-	c->admin->set_mode(c->admin->arg, self(l), mode);
-	c->fresh = false;
-	return 0;
-}
-
-static int set_up(lua_State *l)
-{
-	return set_mode(l, BAL_CHECK_UP);
-}
-
-static int set_down(lua_State *l)
-{
-	return set_mode(l, BAL_CHECK_DOWN);
-}
-
-static int set_auto(lua_State *l)
-{
-	struct command *c = command_of(l);
-	bool given = !lua_isnoneornil(l, 2);
-
-	if (given)
-		luaL_checktype(l, 2, LUA_TBOOLEAN);
-	set_mode(l, BAL_CHECK_AUTO);
-	if (given)
-		c->admin->set_state(c->admin->arg, self(l), lua_toboolean(l, 2));
-	return 0;
-}
-
-static int set_qps(lua_State *l)
-{
-	struct command *c = command_of(l);
-	double n = luaL_checknumber(l, 2);
-
-	if (!(n >= 0 && n <= UINT32_MAX))
-		return luaL_error(l, "setQPS: expected 0 to 4294967295");
-	c->admin->set_qps(c->admin->arg, self(l), (uint32_t)n);
-	c->fresh = false;
-	return 0;
-}
-
-static int set_drain(lua_State *l)
-{
-	struct command *c = command_of(l);
-
-	luaL_checktype(l, 2, LUA_TBOOLEAN);
-	c->admin->set_drain(c->admin->arg, self(l), lua_toboolean(l, 2));
-	c->fresh = false;
-	return 0;
-}
-
-static int get_name(lua_State *l)
-{
-	char name[BAL_NAME_TEXT + EP_TEXT];
-
-	stats_name(conf_of(l), name);
-	lua_pushstring(l, name);
-	return 1;
-}
-
-static int get_name_with_addr(lua_State *l)
-{
-	const struct bal_server *s = conf_of(l);
-	char addr[EP_TEXT];
-
-	ep_format(&s->addr, addr);
-	if (s->name[0] == '\0')
-		lua_pushstring(l, addr);
-	else
-		lua_pushfstring(l, "%s (%s)", s->name, addr);
-	return 1;
-}
-
-static int get_latency(lua_State *l)
-{
-	lua_pushnumber(l, state_of(l)->latency_us);
-	return 1;
-}
-
-static int get_drops(lua_State *l)
-{
-	lua_pushnumber(l, (double)state_of(l)->counts.timeouts);
-	return 1;
-}
-
-static int get_outstanding(lua_State *l)
-{
-	lua_pushnumber(l, state_of(l)->outstanding);
-	return 1;
-}
-
-static int is_up(lua_State *l)
-{
-	lua_pushboolean(l, state_of(l)->up);
-	return 1;
-}
-
-static const luaL_Reg methods[] = {
-	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr },
-	{ "getLatency", get_latency }, { "getDrops", get_drops },
-	{ "getOutstanding", get_outstanding }, { "isUp", is_up }, { "setUp", set_up },
-	{ "setDown", set_down }, { "setAuto", set_auto }, { "setQPS", set_qps },
-	{ "setDrain", set_drain },
-};
-
-static int find_field(lua_State *l)
-{
-	const struct bal_server *s = conf_of(l);
-	const char *name = luaL_checkstring(l, 2);
-
-	for (size_t i = 0; i < COUNT_OF(methods); i++) {
-		if (strcmp(name, methods[i].name) != 0)
-			continue;
-		lua_pushcfunction(l, methods[i].func);
-		return 1;
-	}
-	if (strcmp(name, "order") == 0)
-		lua_pushinteger(l, s->order);
-	else if (strcmp(name, "weight") == 0)
-		lua_pushinteger(l, s->weight);
-	else if (strcmp(name, "upStatus") == 0)
-		lua_pushboolean(l, state_of(l)->up);
-	else if (strcmp(name, "name") == 0)
-		lua_pushstring(l, s->name);
-	else
-		return luaL_error(l, "a server has no '%s': expected getName, isUp, setUp, "
-		                  "setDown, setAuto, setQPS, order, weight, name...", name);
-	return 1;
-}
-
-static int no_write(lua_State *l)
-{
-	return luaL_error(l, "a server's '%s' can't be set at run time: change the configuration "
-	                  "and start again", luaL_checkstring(l, 2));
-}
-
 /* ---- the state ---- */
 
 static void register_shows(lua_State *l)
@@ -410,7 +181,7 @@ static int fill(lua_State *l)
 	static const luaL_Reg functions[] = {
 		{ "print", print }, { "showVersion", show_version },
 		{ "showServerPolicy", show_policy },
-		{ "shutdown", stop }, { "getServer", get_server }, { "getServers", get_servers },
+		{ "shutdown", stop },
 		{ "makeKey", make_key }, { "hashPassword", hash_password },
 	};
 	static const char *const policies[] = {
@@ -433,14 +204,7 @@ static int fill(lua_State *l)
 	register_shows(l);
 	command_top_register(l);
 	register_file_only(l);
-	luaL_newmetatable(l, meta_name);
-	lua_pushcfunction(l, find_field);
-	lua_setfield(l, -2, "__index");
-	lua_pushcfunction(l, no_write);
-	lua_setfield(l, -2, "__newindex");
-	lua_pushboolean(l, 0);
-	lua_setfield(l, -2, "__metatable");
-	lua_pop(l, 1);
+	command_servers_register(l);
 	return 0;
 }
 
@@ -504,12 +268,7 @@ static int say_value(lua_State *l)
 		say_table(l, to);
 		return 0;
 	case LUA_TUSERDATA:
-		lua_getmetatable(l, 1);
-		luaL_getmetatable(l, meta_name);
-		if (lua_rawequal(l, -1, -2)) {
-			get_name(l);
-			lua_replace(l, 1);
-		}
+		command_server_name(l);
 		break;
 	default:
 		break;

@@ -32,6 +32,8 @@ struct admin {
 	void (*set_state)(void *arg, unsigned server, bool up);
 	void (*set_qps)(void *arg, unsigned server, uint32_t qps);
 	void (*set_drain)(void *arg, unsigned server, bool drained);
+	void (*set_weight)(void *arg, unsigned server, int32_t weight);
+	void (*set_order)(void *arg, unsigned server, int32_t order);
 	/* Appends the latest queries, or answers, to *list of *n, which the caller frees. */
 	void (*recent)(void *arg, bool answers, struct top_entry **list, size_t *n);
 };

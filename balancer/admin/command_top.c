@@ -18,17 +18,17 @@ static unsigned number(lua_State *l, int index, unsigned otherwise, unsigned mos
 static int show(lua_State *l, bool answers, enum top_by by, unsigned rows, unsigned labels,
                 int rcode)
 {
-	const struct admin *a = command_admin(l);
+	const struct admin *a = command_of(l)->admin;
 	struct top_entry *e = NULL;
 	size_t n = 0;
 
 	if (a->config->conf.quirks.recent == 0) {
-		fprintf(command_to(l), "Nothing is kept: setRingBuffersSize in the configuration "
+		fprintf(command_of(l)->to, "Nothing is kept: setRingBuffersSize in the configuration "
 		        "says how much shall be\n");
 		return 0;
 	}
 	a->recent(a->arg, answers, &e, &n);
-	top_show(command_to(l), e, n, by, labels, rcode, rows);
+	top_show(command_of(l)->to, e, n, by, labels, rcode, rows);
 	free(e);
 	return 0;
 }

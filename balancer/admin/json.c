@@ -111,7 +111,7 @@ static json_t *server(const struct stats *s, unsigned i)
 	set_number(j, "id", i);
 	set(j, "latency", json_real((double)v->latency_us / 1000));
 	set(j, "name", text(name));
-	set(j, "order", json_integer(c->order));
+	set(j, "order", json_integer(v->order));
 	set(j, "outstanding", json_integer(v->outstanding));
 	set(j, "pools", pools_of(&s->config->conf, i));
 	set(j, "qps", tenths(v->qps10));
@@ -124,7 +124,7 @@ static json_t *server(const struct stats *s, unsigned i)
 	set_number(j, "drains", v->drains);
 	set_number(j, "slowStarts", v->slow_starts);
 	set_number(j, "downMilliseconds", v->down_ms);
-	set(j, "weight", json_integer(c->weight));
+	set(j, "weight", json_integer(v->weight));
 	return j;
 }
 

@@ -98,7 +98,6 @@ static const struct { const char *name, *type, *prose; } fields[] = {
 
 static void value(const struct stats *s, enum field f, unsigned i, FILE *to)
 {
-	const struct bal_server *c = &s->config->conf.server[i];
 	const struct stats_server *v = &s->server[i];
 	long long n = 0;
 
@@ -108,8 +107,8 @@ static void value(const struct stats *s, enum field f, unsigned i, FILE *to)
 	case RESPONSES: n = (long long)v->counts.responses; break;
 	case DROPS: n = (long long)v->counts.timeouts; break;
 	case OUTSTANDING: n = v->outstanding; break;
-	case ORDER: n = c->order; break;
-	case WEIGHT: n = c->weight; break;
+	case ORDER: n = v->order; break;
+	case WEIGHT: n = v->weight; break;
 	case CHANGES: n = v->transitions; break;
 	case DRAINS: n = v->drains; break;
 	case SLOW_STARTS: n = v->slow_starts; break;

@@ -69,8 +69,8 @@ static uint64_t queries(const struct stats *s)
 	const uint64_t *v = s->verdict;
 
 	return v[BAL_FORWARD] + v[BAL_TCP_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] +
-	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + v[BAL_DROP_EMPTY] +
-	       s->cache_hits + v[BAL_RULE_DROP] + rule_answers(v);
+	       v[BAL_DROP_FULL] + v[BAL_DROP_LUA] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] +
+	       v[BAL_DROP_EMPTY] + s->cache_hits + v[BAL_RULE_DROP] + rule_answers(v);
 }
 
 static void list_messages(struct list *l, const struct stats *s)
@@ -157,9 +157,9 @@ static void list_latency(struct list *l, const struct bal_counts *c)
 static void list_ours(struct list *l, const struct stats *s)
 {
 	static const enum bal_verdict ours[] = {
-		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_UNMATCHED, BAL_DROP_WRONG_SERVER,
-		BAL_DROP_WRONG_QUESTION, BAL_ANSWER_DROP, BAL_TCP_ANSWER_DROP, BAL_DELAYED,
-		BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
+		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_LUA, BAL_DROP_UNMATCHED,
+		BAL_DROP_WRONG_SERVER, BAL_DROP_WRONG_QUESTION, BAL_ANSWER_DROP,
+		BAL_TCP_ANSWER_DROP, BAL_DELAYED, BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)
@@ -220,6 +220,7 @@ const char *stats_policy(const struct bal_conf *conf, unsigned pool)
 	case BAL_WHASHED: return "whashed";
 	case BAL_CHASHED: return "chashed";
 	case BAL_ORDERED_WRANDOM: return "orderedWrandUntag";
+	case BAL_LUA: return bal_pool_lua(conf, pool)->name;
 	}
 	return "?";
 }
@@ -260,8 +261,8 @@ static void show_server(const struct stats *s, unsigned i, FILE *to)
 	stats_name(c, name);
 	ep_format(&c->addr, addr);
 	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s ",
-	        i, name, addr, stats_state(v), tenths(v->qps10, qps), v->qps_limit, c->order,
-	        c->weight, (unsigned long long)v->counts.queries,
+	        i, name, addr, stats_state(v), tenths(v->qps10, qps), v->qps_limit, v->order,
+	        v->weight, (unsigned long long)v->counts.queries,
 	        (unsigned long long)v->counts.timeouts, tenths(v->drops10, drops),
 	        tenths(v->latency_us / 100, latency), v->outstanding, v->transitions,
 	        tenths(v->down_ms / 100, down));

@@ -19,7 +19,7 @@ struct stats_server {
 	struct bal_server_counts counts;
 	bool up, drained;
 	enum bal_check_mode mode;
-	int32_t outstanding;
+	int32_t outstanding, weight, order;
 	uint32_t latency_us, qps_limit, transitions, drains, slow_starts;
 	bool slow;                     /* it starts slowly at the moment */
 	uint64_t down_ms;

@@ -10,27 +10,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The innermost Lua function that is being run. False: there is none. */
+static bool where(lua_State *l, lua_Debug *ar)
+{
+	for (int level = 0; lua_getstack(l, level, ar); level++)
+		if (lua_getinfo(l, "Sl", ar) && ar->currentline > 0)
+			return true;
+	return false;
+}
+
 unsigned cf_line(lua_State *l)
 {
 	lua_Debug ar;
 
-	for (int level = 0; lua_getstack(l, level, &ar); level++)
-		if (lua_getinfo(l, "l", &ar) && ar.currentline > 0)
-			return (unsigned)ar.currentline;
-	return 0;
+	return where(l, &ar) ? (unsigned)ar.currentline : 0;
+}
+
+/* Texts are known to Lua as config, config#1, config#2... */
+unsigned cf_source(lua_State *l)
+{
+	lua_Debug ar;
+	const char *mark = where(l, &ar) ? strchr(ar.short_src, '#') : NULL;
+
+	return mark != NULL ? (unsigned)strtoul(mark + 1, NULL, 10) : 0;
 }
 
 _Noreturn void cf_fail(lua_State *l, const char *fmt, ...)
 {
 	char text[CONFIG_ERROR_TEXT / 2];
-	unsigned line = cf_line(l);
+	lua_Debug ar;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (line > 0)
-		lua_pushfstring(l, "config:%d: %s", (int)line, text);
+	if (where(l, &ar))
+		lua_pushfstring(l, "%s:%d: %s", ar.short_src, ar.currentline, text);
 	else
 		lua_pushfstring(l, "config: %s", text);
 	lua_error(l);
@@ -50,11 +65,15 @@ void *cf_list_add(void *list, unsigned *n, size_t size, void **out_new)
 
 void cf_note(struct loader *ld, enum config_note_kind kind, unsigned line, const char *text)
 {
+	unsigned source = ld->l != NULL ? cf_source(ld->l) : 0;
 	void *new;
 
+	if (ld->calling)
+		return; /* what a function says for each query is for nobody */
 	for (unsigned i = 0; i < ld->note_n; i++) {
 		const struct config_note *o = &ld->note[i];
 		if (o->kind == kind && kind != CONFIG_PRINT && o->line == line &&
+		    o->source == source &&
 		    strncmp(o->text, text, sizeof(o->text) - 1) == 0)
 			return;
 	}
@@ -64,6 +83,7 @@ void cf_note(struct loader *ld, enum config_note_kind kind, unsigned line, const
 	struct config_note *to = new;
 	to->kind = kind;
 	to->line = line;
+	to->source = source;
 	snprintf(to->text, sizeof(to->text), "%s", text);
 }
 

@@ -28,6 +28,7 @@ enum {
 	CONFIG_LISTEN_QUEUE = 4096,           /* the kernel takes no more than its somaxconn */
 	CONFIG_RING_MAX = 1000000,            /* latest queries that a worker keeps */
 	CONFIG_SOCKETS_MAX = 16384,           /* of all servers, in one worker */
+	CONFIG_FUNCTIONS_MAX = 4096,          /* Lua functions that something calls later */
 };
 
 enum config_mode { CONFIG_STRICT = 1, CONFIG_FOREIGN };
@@ -40,7 +41,8 @@ enum config_note_kind {
 
 struct config_note {
 	enum config_note_kind kind;
-	unsigned line;              /* of the file; 0: not known */
+	unsigned source;            /* index of the text that has the line */
+	unsigned line;              /* 0: not known */
 	char text[CONFIG_NOTE_TEXT];
 };
 
@@ -56,11 +58,23 @@ struct config_options {
 	bool client;                /* foreign mode, but the console's settings are read */
 };
 
+/* A text that was evaluated; kept, so that it can be evaluated again (script.h). */
+struct config_source {
+	char *path;                 /* as it was named, or found */
+	char *text;
+	size_t len;
+	unsigned call;              /* which includeDirectory it came by; 0: it is the file */
+};
+
 struct config {
 	struct bal_conf conf;
 	struct config_admin admin;
 	unsigned note_n;
 	struct config_note *note;   /* in the order of evaluation; a name once a line */
+	unsigned source_n;
+	struct config_source *source; /* the file, then what it included */
+	unsigned function_n;        /* Lua functions that something calls later, from number 1 */
+	struct config_options how;  /* it was evaluated with; without the command line's lists */
 };
 
 /*

@@ -10,31 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char policy_meta[] = "evenkeel.policy";
-
-static const struct { const char *name; enum bal_policy policy; } policies[] = {
-	{ "leastOutstanding", BAL_LEAST_OUTSTANDING }, { "firstAvailable", BAL_FIRST_AVAILABLE },
-	{ "wrandom", BAL_WRANDOM }, { "roundrobin", BAL_ROUNDROBIN },
-	{ "whashed", BAL_WHASHED }, { "chashed", BAL_CHASHED },
-	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
-};
-
-enum bal_policy cf_want_policy(lua_State *l, int index, const char *what)
-{
-	if (!cf_is_a(l, index, policy_meta))
-		cf_fail(l, "%s: '%s': expected leastOutstanding, firstAvailable, wrandom, "
-		        "roundrobin, whashed, chashed or orderedWrandUntag, without quotes", what,
-		        cf_show(l, index));
-	return policies[*(const size_t *)lua_touserdata(l, index)].policy;
-}
-
-static int set_server_policy(lua_State *l)
-{
-	cf_loader(l)->policy = cf_want_policy(l, 1, "setServerPolicy");
-	cf_loader(l)->policy_line = cf_line(l);
-	return 0;
-}
-
 static void add_front(lua_State *l, const char *function)
 {
 	struct loader *ld = cf_loader(l);
@@ -148,6 +123,7 @@ static int set_udp_retry(lua_State *l)
 
 	ld->udp_retry_ns = cf_want_int(l, 1, "setUDPRetry", 0, 3600000) * 1000000;
 	ld->retry_line = cf_line(l);
+	ld->retry_source = cf_source(l);
 	return 0;
 }
 
@@ -188,8 +164,9 @@ static int set_chashed_factor(lua_State *l)
 }
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
-	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
+	{ "newServer", cf_server_new }, { "setServerPolicy", cf_set_server_policy },
 	{ "setPoolServerPolicy", cf_set_pool_policy },
+	{ "setPoolServerPolicyLua", cf_set_pool_policy_lua },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -207,7 +184,29 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setConsoleACL", cf_set_console_acl }, { "addConsoleACL", cf_add_console_acl },
 	{ "setConsoleMaximumConcurrentConnections", cf_set_console_connections },
 	{ "webserver", cf_webserver }, { "setWebserverConfig", cf_set_webserver_config },
+	{ "getServer", cf_get_server }, { "getServers", cf_get_servers },
+	{ "rmServer", cf_rm_server },
+	{ "includeDirectory", cf_include_directory },
+	{ "newDNSName", cf_name_new }, { "newServerPolicy", cf_new_server_policy },
+	{ "setServerPolicyLua", cf_set_server_policy_lua },
 };
+
+/* Those that a function may call that is called for a query. */
+static const char *const at_any_time[] = { "getServer", "getServers", "newDNSName" };
+
+/* Upvalue: which of functions. */
+static int run_function(lua_State *l)
+{
+	size_t which = (size_t)lua_tointeger(l, lua_upvalueindex(1));
+	bool may = !cf_loader(l)->calling;
+
+	for (size_t i = 0; i < COUNT_OF(at_any_time); i++)
+		may = may || strcmp(functions[which].name, at_any_time[i]) == 0;
+	if (!may)
+		cf_fail(l, "%s: not in a function that is called for a query",
+		        functions[which].name);
+	return functions[which].run(l);
+}
 
 /*
  * What changes nothing that a client of ours could see: how many threads serve TCP (every worker
@@ -227,8 +226,8 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy",
-	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
+	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI",
+	NULL,
 	"LuaRule", "LuaFFIRule", "ByNameRule", "ERCodeRule", "EDNSOptionRule", "EDNSVersionRule",
 	"HTTPHeaderRule", "HTTPPathRule", "KeyValueStoreLookupRule", "KeyValueStoreRangeLookupRule",
 	"LazyHealthCheckModeRule", "NameSetRule", "PayloadSizeRule", "PoolOutstandingRule",
@@ -244,7 +243,7 @@ static const char *const unsupported[] = {
 	"NegativeAndSOAAction", "HTTPStatusAction", "ClearRecordTypesResponseAction",
 	"SetMinTTLResponseAction", "SetMaxTTLResponseAction", "SetSkipCacheResponseAction",
 	"newRuleAction", "setRules", "setAPIWritable", "addTLSLocal",
-	"addDOHLocal", "addDNSCryptBind", "newDNSName",
+	"addDOHLocal", "addDNSCryptBind",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
 	"setTag", "topQueries", "showServers",
 	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
@@ -259,16 +258,15 @@ static int ignored(lua_State *l)
 /* All names that do something, for "did you mean". */
 static const char *near_name(const char *word)
 {
-	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
+	const char *names[COUNT_OF(functions) + COUNT_OF(no_effect) + CF_POLICY_NAMES +
 	                  CF_TCP_NAMES + CF_QUIRK_NAMES + CF_RULE_NAMES];
 	size_t n = cf_tcp_names(names);
 
 	n += cf_quirk_names(names + n);
 	n += cf_rule_names(names + n);
+	n += cf_policy_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
-	for (size_t i = 0; i < COUNT_OF(policies); i++)
-		names[n++] = policies[i].name;
 	for (size_t i = 0; i < COUNT_OF(no_effect); i++)
 		names[n++] = no_effect[i];
 	return closest(word, names, n);
@@ -300,24 +298,11 @@ static int unknown(lua_State *l)
 	        "setACL, setServerPolicy", name);
 }
 
-static void register_policies(lua_State *l)
-{
-	luaL_newmetatable(l, policy_meta);
-	lua_pushboolean(l, 0);
-	lua_setfield(l, -2, "__metatable");
-	lua_pop(l, 1);
-	for (size_t i = 0; i < COUNT_OF(policies); i++) {
-		*(size_t *)lua_newuserdata(l, sizeof(i)) = i;
-		luaL_getmetatable(l, policy_meta);
-		lua_setmetatable(l, -2);
-		lua_setglobal(l, policies[i].name);
-	}
-}
-
 void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
-		lua_pushcfunction(l, functions[i].run);
+		lua_pushinteger(l, (lua_Integer)i);
+		lua_pushcclosure(l, run_function, 1);
 		lua_setglobal(l, functions[i].name);
 	}
 	for (size_t i = 0; i < COUNT_OF(no_effect); i++) {
@@ -327,7 +312,7 @@ void cf_global_register(lua_State *l)
 	}
 	cf_tcp_register(l);
 	cf_quirks_register(l);
-	register_policies(l);
+	cf_policy_register(l);
 	cf_numbers_register(l);
 	cf_rules_register(l);
 	lua_pushvalue(l, LUA_GLOBALSINDEX);

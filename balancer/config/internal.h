@@ -8,12 +8,29 @@
 #ifndef EK_CONFIG_INTERNAL_H
 #define EK_CONFIG_INTERNAL_H
 
+#include "balancer/core/hooks.h"
+#include "balancer/core/shared.h"
 #include "config.h"
+#include "lib/drbg.h"
 #include "lib/host/closest.h"
 #include "lib/host/luabox.h"
 #include "password.h"
 
 enum { LOADER_LIST_MAX = 4096, CF_UNSET = -1 };
+
+/* A ServerPolicy. function: of BAL_LUA, as cf_function_keep gave it. */
+struct cf_policy {
+	enum bal_policy policy;
+	unsigned function;
+	char name[BAL_NAME_TEXT];
+};
+
+/* Of a server, beside what the configuration says of it. */
+struct cf_handle {
+	int ref;            /* where the registry has its object */
+	uint16_t place;     /* in the configuration; see cf_servers_settle */
+	bool up;            /* upStatus, as long as nothing was probed */
+};
 
 struct loader_cache {
 	struct bal_cache_conf conf;         /* entries 0: none */
@@ -23,19 +40,19 @@ struct loader_cache {
 struct loader_pool {
 	char name[BAL_NAME_TEXT];
 	unsigned line;                      /* that named it first */
-	enum bal_policy policy;             /* 0: what setServerPolicy says */
-	unsigned policy_line;
+	struct cf_policy policy;            /* policy 0: what setServerPolicy says */
+	unsigned policy_line, policy_source;
 	struct loader_cache cache;
 };
 
 struct loader {
 	struct luabox box;                  /* first: cf_loader finds the rest by it */
 	enum config_mode mode;
-	enum bal_policy policy;
-	unsigned policy_line;               /* of its setServerPolicy; 0: none */
+	struct cf_policy policy;
+	unsigned policy_line, policy_source; /* of its setServerPolicy; 0: none */
 	bool servfail_when_no_server, servfail_on_timeout, roundrobin_fail_on_no_server;
 	int64_t udp_timeout_ns, udp_retry_ns, slow_start_ns;
-	unsigned retry_line;                /* of its setUDPRetry */
+	unsigned retry_line, retry_source;  /* of its setUDPRetry */
 	uint32_t max_outstanding;
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
@@ -46,7 +63,10 @@ struct loader {
 	struct loader_pool pool[BAL_POOLS_MAX]; /* the first is the default one */
 	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
-	struct bal_server *server;          /* in order of definition */
+	struct bal_server *server;          /* in order of definition, removed ones too */
+	struct cf_handle handle[BAL_SERVERS_MAX];
+	unsigned sorted_n;                  /* of server, in the order of the configuration */
+	uint16_t sorted[BAL_SERVERS_MAX];
 	struct ep *front;
 	struct bal_listen *listen;          /* of each front */
 	unsigned listen_n;
@@ -57,10 +77,34 @@ struct loader {
 	bool client;                        /* config_options.client */
 	struct config_admin admin;
 	bool front_set, acl_set;            /* false: the list still is the default */
+	struct config_source *source;       /* what is evaluated: the file, what it includes */
+	unsigned source_n;
+	bool again;                         /* source is somebody else's, and complete */
+	bool includes;                      /* it may include: it is a file */
+	unsigned include_n;                 /* calls of includeDirectory so far */
+	lua_State *l;
+	unsigned function_n;
+	int *function;                      /* of each, where the registry has it */
+	bool calling;                       /* it is over: functions are called (script.c) */
+	struct drbg *random;                /* of the calls */
+	struct bal_shared *shared;          /* the same */
 };
 
-/* load.c: the loader of a state. */
+/* load.c */
+/* The loader of a state. */
 struct loader *cf_loader(lua_State *l);
+/* Defaults, mode and limits; o: as in config_parse. */
+void cf_loader_init(struct loader *ld, const struct config_options *o);
+/* Frees its lists. */
+void cf_loader_fini(struct loader *ld);
+/* Evaluates ld->source. NULL, or what is wrong. Closing *out is the caller's. */
+const char *cf_evaluate(struct loader *ld, lua_State **out);
+/*
+ * One line out of such a message, without control characters, that names the file where the message
+ * has a line.
+ */
+void cf_tell(char error[CONFIG_ERROR_TEXT], const struct config_source *source, unsigned source_n,
+             const char *message);
 
 /* health.c: what healthCheckMode and lazyHealthCheckMode at index say; what they come to. */
 void cf_health_mode(lua_State *l, struct bal_check *c, int index);
@@ -73,8 +117,10 @@ int cf_set_ecs_bits6(lua_State *l);
 int cf_set_ecs_replace(lua_State *l);
 
 /* args.c */
-/* The line of the file that is being run, 0: not known. */
+/* The line that is being run, 0: not known. */
 unsigned cf_line(lua_State *l);
+/* The index of the text that has the line. */
+unsigned cf_source(lua_State *l);
 /* Raises "FILE:LINE: ...", printf-like. */
 _Noreturn void cf_fail(lua_State *l, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -100,9 +146,94 @@ void cf_judge_unread(lua_State *l, int index, const char *function, const char *
                      bool (*known)(const char *name),
                      void (*judge)(lua_State *l, const char *name));
 
-/* server.c: newServer and the methods of what it returns. */
+/*
+ * function.c: keeps the Lua function at index for calls that come later. Returns its number, from 1
+ * on in the order of evaluation, so that it is the same function in each state that evaluates the
+ * same text. what: for messages.
+ */
+unsigned cf_function_keep(lua_State *l, int index, const char *what);
+/* math.random and math.randomseed, of the table that is on the stack. */
+void cf_random_register(lua_State *l);
+
+/* object.c: classes of userdata. */
+struct cf_member {
+	const char *name;
+	/* A method has the object at 1, checked: see cf_self. */
+	lua_CFunction method;
+	/* An attribute: get has the object at 1 and pushes one value; set has the value at 3. */
+	lua_CFunction get, set;
+};
+
+struct cf_class {
+	const char *meta;           /* its name in the registry */
+	const char *what;           /* "a server": for messages */
+	const char *foreign;        /* "Server": what notes of foreign mode call it */
+	const struct cf_member *member;
+	size_t member_n;
+	lua_CFunction eq, text;     /* metamethods; NULL: none */
+};
+
+void cf_class_register(lua_State *l, const struct cf_class *c);
+/* Makes the userdata on top of the stack one of the class. */
+void cf_class_set(lua_State *l, const struct cf_class *c);
+/* The object at index, or NULL when it is none of the class. */
+void *cf_object(lua_State *l, int index, const struct cf_class *c);
+/* In a method: the object that it was called on. */
+void *cf_self(lua_State *l, const struct cf_class *c);
+
+/* name.c: DNSName. The name at index of wire form, or one in text. */
+void cf_name_push(lua_State *l, const uint8_t *name, size_t len);
+bool cf_is_name(lua_State *l, int index);
+size_t cf_want_name(lua_State *l, int index, const char *what, uint8_t out[DNS_NAME_MAX]);
+int cf_name_new(lua_State *l);
+void cf_name_register(lua_State *l);
+
+/* header.c: DNSHeader, of a message that is there as long as the call. */
+struct cf_header {
+	uint16_t *flags;            /* NULL: the call is over */
+	uint16_t id;
+	bool writable;
+};
+
+struct cf_header *cf_header_push(lua_State *l);
+void cf_header_register(lua_State *l);
+
+/* address.c: ComboAddress. */
+void cf_address_push(lua_State *l, const struct ep *ep);
+void cf_address_register(lua_State *l);
+
+/* question.c: DNSQuestion. */
+struct cf_question {
+	const struct bal_hook_query *query; /* NULL: the call is over */
+	int header;                 /* where the registry has its DNSHeader */
+};
+
+struct cf_question *cf_question_push(lua_State *l);
+void cf_question_register(lua_State *l);
+
+/* server.c: newServer. */
 int cf_server_new(lua_State *l);
+/* Reads a server's name or id at index. */
+void cf_read_name(lua_State *l, char out[BAL_NAME_TEXT], const char *what, int index);
+
+/* handle.c: Server objects. */
+/* Pushes that of a new server, by index of definition; -1: of one that was left out. */
+void cf_server_push_new(lua_State *l, int server);
+/* Pushes that of the server at a place of the configuration, after cf_servers_settle. */
+void cf_server_push(lua_State *l, unsigned place);
+/* The place of the server whose object is at index; -1: it is none, or of none that is there. */
+int cf_server_at(lua_State *l, int index);
+/* Nothing is added, removed or moved any more: places are known. */
+void cf_servers_settle(struct loader *ld);
+int cf_get_server(lua_State *l);
+int cf_get_servers(lua_State *l);
+int cf_rm_server(lua_State *l);
 void cf_server_register(lua_State *l);
+
+/* include.c: a text more; and includeDirectory, which adds some. */
+void cf_source_add(struct loader *ld, const char *path, char *take_text, size_t len);
+void cf_sources_free(struct config_source *take_s, unsigned n);
+int cf_include_directory(lua_State *l);
 
 /* tcp.c: functions about TCP; and setLocal's and addLocal's options, at index 2. */
 void cf_tcp_register(lua_State *l);
@@ -123,6 +254,20 @@ const struct loader_cache *cf_cache_of(lua_State *l, int index);
 int cf_set_stale(lua_State *l);
 void cf_cache_register(lua_State *l);
 
+/* policy.c: policies, and functions about them. what: for messages. */
+struct cf_policy cf_want_policy(lua_State *l, int index, const char *what);
+/* Out of a name at 1 and a function at 2. */
+struct cf_policy cf_want_lua_policy(lua_State *l, const char *what);
+/* As a core knows it. */
+struct bal_lua_policy cf_lua_policy(const struct cf_policy *p);
+int cf_set_server_policy(lua_State *l);
+int cf_set_server_policy_lua(lua_State *l);
+int cf_new_server_policy(lua_State *l);
+void cf_policy_register(lua_State *l);
+/* Writes their names, CF_POLICY_NAMES at most; how many there are. */
+enum { CF_POLICY_NAMES = 8 };
+size_t cf_policy_names(const char **out);
+
 /* pool.c */
 /* The pool of that name, made if there is none. what: for the message. */
 unsigned cf_pool(lua_State *l, const char *name, const char *what);
@@ -131,6 +276,7 @@ unsigned cf_want_pool(lua_State *l, int index, const char *what);
 uint64_t cf_want_pools(lua_State *l, int index, const char *what);
 int cf_pool_get(lua_State *l);
 int cf_set_pool_policy(lua_State *l);
+int cf_set_pool_policy_lua(lua_State *l);
 void cf_pool_register(lua_State *l);
 /* The pools; NULL and *n 0: only the default one, with all servers. The caller frees. */
 struct bal_pool *cf_pools(const struct loader *ld, unsigned *n);
@@ -160,7 +306,6 @@ void cf_rules_fini(const struct bal_rules *take_r);
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);
 /* A policy as dnsdist names them. what: the function, for the message. */
-enum bal_policy cf_want_policy(lua_State *l, int index, const char *what);
 
 /* admin.c: console and web server. */
 void cf_admin_defaults(struct config_admin *a);

@@ -31,7 +31,7 @@ static void set_defaults(struct loader *ld)
 {
 	void *new;
 
-	ld->policy = BAL_LEAST_OUTSTANDING;
+	ld->policy.policy = BAL_LEAST_OUTSTANDING;
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
 	ld->pool_n = 1;
@@ -52,18 +52,6 @@ static void fill_in(struct loader *ld)
 			ld->server[i].slow_start_ns = ld->slow_start_ns;
 }
 
-/* Stable, by order: insertion, as lists are short and mostly sorted. */
-static void sort_servers(struct bal_server *s, unsigned n)
-{
-	for (unsigned i = 1; i < n; i++) {
-		struct bal_server moving = s[i];
-		unsigned j = i;
-		for (; j > 0 && s[j - 1].order > moving.order; j--)
-			s[j] = s[j - 1];
-		s[j] = moving;
-	}
-}
-
 /* How each of n addresses listens: those of the command line, and the default one, by default. */
 static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool replaced)
 {
@@ -79,32 +67,40 @@ static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool re
 	return to;
 }
 
-static bool in_pool(const struct bal_server *s, unsigned pool)
+/* The i-th of those that there are in the end. */
+static const struct bal_server *sorted(const struct loader *ld, unsigned i)
 {
-	return (s->pools >> pool & 1) != 0;
+	return &ld->server[ld->sorted[i]];
+}
+
+static bool in_pool(const struct loader *ld, unsigned i, unsigned pool)
+{
+	return (sorted(ld, i)->pools >> pool & 1) != 0;
 }
 
 /* A pool with chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
-static const char *check_ring(lua_State *l, const struct loader *ld, unsigned pool, unsigned line)
+static const char *check_ring(lua_State *l, const struct loader *ld, unsigned pool, unsigned line,
+                              unsigned source)
 {
 	char a[BAL_SERVER_ID], b[BAL_SERVER_ID];
 	uint64_t points = 0;
 
-	for (unsigned i = 0; i < ld->server_n; i++)
-		points += in_pool(&ld->server[i], pool) ? (uint64_t)ld->server[i].weight : 0;
+	for (unsigned i = 0; i < ld->sorted_n; i++)
+		points += in_pool(ld, i, pool) ? (uint64_t)sorted(ld, i)->weight : 0;
 	if (points > BAL_POINTS_MAX)
-		return lua_pushfstring(l, "config:%d: setServerPolicy: chashed: the weights' sum "
-		                       "is above %d: expected lower weights", (int)line,
-		                       BAL_POINTS_MAX);
-	for (unsigned i = 0; i < ld->server_n; i++) {
-		bal_server_id(&ld->server[i], a);
+		return lua_pushfstring(l, "config#%d:%d: setServerPolicy: chashed: the weights' "
+		                       "sum is above %d: expected lower weights", (int)source,
+		                       (int)line, BAL_POINTS_MAX);
+	for (unsigned i = 0; i < ld->sorted_n; i++) {
+		const struct bal_server *s = sorted(ld, i);
+		bal_server_id(s, a);
 		for (unsigned k = 0; k < i; k++) {
-			bal_server_id(&ld->server[k], b);
-			if (in_pool(&ld->server[i], pool) && in_pool(&ld->server[k], pool) &&
-			    strcmp(a, b) == 0)
-				return lua_pushfstring(l, "config:%d: newServer: two servers are "
-				                       "'%s' to chashed: expected an id of its "
-				                       "own for each", (int)ld->server[i].line, a);
+			bal_server_id(sorted(ld, k), b);
+			if (in_pool(ld, i, pool) && in_pool(ld, k, pool) && strcmp(a, b) == 0)
+				return lua_pushfstring(l, "config#%d:%d: newServer: two servers "
+				                       "are '%s' to chashed: expected an id of "
+				                       "its own for each", (int)s->source,
+				                       (int)s->line, a);
 		}
 	}
 	return NULL;
@@ -116,11 +112,24 @@ static const char *check_rings(lua_State *l, const struct loader *ld)
 
 	for (unsigned i = 0; i < ld->pool_n && message == NULL; i++) {
 		const struct loader_pool *p = &ld->pool[i];
-		if ((p->policy != 0 ? p->policy : ld->policy) == BAL_CHASHED)
-			message = check_ring(l, ld, i, p->policy != 0 ? p->policy_line
-			                                              : ld->policy_line);
+		bool own = p->policy.policy != 0;
+		if ((own ? p->policy.policy : ld->policy.policy) == BAL_CHASHED)
+			message = check_ring(l, ld, i, own ? p->policy_line : ld->policy_line,
+			                     own ? p->policy_source : ld->policy_source);
 	}
 	return message;
+}
+
+/* In the order of the configuration. */
+static struct bal_server *servers(const struct loader *ld)
+{
+	struct bal_server *to = copy(NULL, 0, sizeof(*to));
+
+	to = realloc(to, (ld->sorted_n + 1) * sizeof(*to));
+	MUST(to != NULL);
+	for (unsigned i = 0; i < ld->sorted_n; i++)
+		to[i] = *sorted(ld, i);
+	return to;
 }
 
 /* A second try comes before the end of the first. NULL: it does. */
@@ -128,20 +137,24 @@ static const char *check_retry(lua_State *l, const struct loader *ld)
 {
 	if (ld->udp_retry_ns == 0 || ld->udp_retry_ns < ld->udp_timeout_ns)
 		return NULL;
-	return lua_pushfstring(l, "config:%d: setUDPRetry: '%d': expected less than setUDPTimeout, "
-	                       "%d ms", (int)ld->retry_line, (int)(ld->udp_retry_ns / 1000000),
+	return lua_pushfstring(l, "config#%d:%d: setUDPRetry: '%d': expected less than "
+	                       "setUDPTimeout, %d ms", (int)ld->retry_source, (int)ld->retry_line,
+	                       (int)(ld->udp_retry_ns / 1000000),
 	                       (int)(ld->udp_timeout_ns / 1000000));
 }
 
+/* Takes the texts. */
 static struct config *finish(struct loader *ld, const struct config_options *o)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	const struct ep default_front = { ip_v4(127, 0, 0, 1), 53 };
+	const struct cf_policy *p;
 
 	MUST(c != NULL);
 	fill_in(ld);
-	sort_servers(ld->server, ld->server_n);
-	c->conf.policy = ld->pool[0].policy != 0 ? ld->pool[0].policy : ld->policy;
+	p = ld->pool[0].policy.policy != 0 ? &ld->pool[0].policy : &ld->policy;
+	c->conf.policy = p->policy;
+	c->conf.lua = cf_lua_policy(p);
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
 	c->conf.servfail_on_timeout = ld->servfail_on_timeout;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
@@ -156,9 +169,9 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.pool = cf_pools(ld, &c->conf.pool_n);
 	c->conf.stale_s = ld->stale_s;
 	c->conf.ecs = ld->ecs;
-	c->conf.ecs.any = bal_ecs_wanted(ld->server, ld->server_n);
-	c->conf.server_n = ld->server_n;
-	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
+	c->conf.server_n = ld->sorted_n;
+	c->conf.server = servers(ld);
+	c->conf.ecs.any = bal_ecs_wanted(c->conf.server, c->conf.server_n);
 	const struct ep *front = o->front_n > 0 ? o->front : ld->front;
 	c->conf.front_n = o->front_n > 0 ? o->front_n : ld->front_n;
 	if (c->conf.front_n == 0) {
@@ -175,18 +188,37 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->admin = ld->admin;
 	c->note_n = ld->note_n;
 	c->note = copy(ld->note, ld->note_n, sizeof(*ld->note));
+	c->source = ld->source;
+	c->source_n = ld->source_n;
+	ld->source = NULL;
+	ld->source_n = 0;
+	c->function_n = ld->function_n;
+	c->how = *o;
+	c->how.front = NULL;
+	c->how.acl = NULL;
+	c->how.front_n = c->how.acl_n = 0;
 	return c;
 }
 
-/* "config:3: what" becomes "NAME:3: what"; one line, without control characters. */
-static void tell(char error[CONFIG_ERROR_TEXT], const char *name, const char *message)
+/* "config:3: what" becomes "FILE:3: what", "config#1:3: what" the same of what it included. */
+void cf_tell(char error[CONFIG_ERROR_TEXT], const struct config_source *source, unsigned source_n,
+             const char *message)
 {
-	static const char chunk[] = "config:";
+	static const char chunk[] = "config";
+	const char *rest = message + sizeof(chunk) - 1;
+	unsigned i = 0;
 
-	if (strncmp(message, chunk, sizeof(chunk) - 1) == 0)
-		snprintf(error, CONFIG_ERROR_TEXT, "%s:%s", name, message + sizeof(chunk) - 1);
+	if (strncmp(message, chunk, sizeof(chunk) - 1) != 0) {
+		rest = NULL;
+	} else if (*rest == '#') {
+		char *end;
+		i = (unsigned)strtoul(rest + 1, &end, 10);
+		rest = end;
+	}
+	if (rest != NULL && *rest == ':' && i < source_n)
+		snprintf(error, CONFIG_ERROR_TEXT, "%s%s", source[i].path, rest);
 	else
-		snprintf(error, CONFIG_ERROR_TEXT, "%s: %s", name, message);
+		snprintf(error, CONFIG_ERROR_TEXT, "%s: %s", source[0].path, message);
 	for (char *p = error; *p != '\0'; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
@@ -197,7 +229,7 @@ struct loader *cf_loader(lua_State *l)
 	return (struct loader *)luabox_of(l);
 }
 
-/* print(): dnsdist's goes to its standard output. */
+/* print(), and what logs: dnsdist's goes to its standard output. */
 static int print(lua_State *l)
 {
 	int n = lua_gettop(l);
@@ -218,12 +250,22 @@ static int print(lua_State *l)
 /* Makes the globals of what every file may use, which is on the stack. */
 static int fill(lua_State *l)
 {
+	static const char *const prints[] = { "print", "infolog", "warnlog", "errlog" };
+
+	cf_loader(l)->l = l;
 	luabox_add_more(l);
-	lua_pushcfunction(l, print);
-	lua_setfield(l, -2, "print");
+	cf_random_register(l);
+	for (size_t i = 0; i < COUNT_OF(prints); i++) {
+		lua_pushcfunction(l, print);
+		lua_setfield(l, -2, prints[i]);
+	}
 	lua_pushvalue(l, -1);
 	lua_setfield(l, -2, "_G");
 	lua_replace(l, LUA_GLOBALSINDEX);
+	cf_name_register(l);
+	cf_header_register(l);
+	cf_address_register(l);
+	cf_question_register(l);
 	cf_server_register(l);
 	cf_cache_register(l);
 	cf_pool_register(l);
@@ -237,37 +279,68 @@ static const char *run(lua_State *l, const char *text, size_t len)
 {
 	if (luaL_loadbuffer(l, text, len, "@config") == 0 && lua_pcall(l, 0, 0, 0) == 0)
 		return NULL;
-	const char *s = lua_tostring(l, -1);
+	const char *s = lua_type(l, -1) == LUA_TSTRING ? lua_tostring(l, -1) : NULL;
 	return s != NULL ? s : "the configuration raised an error that isn't text";
 }
 
-struct config *config_parse(const char *name, const char *text, size_t len,
+void cf_loader_init(struct loader *ld, const struct config_options *o)
+{
+	*ld = (struct loader){
+		.mode = o->mode != 0 ? o->mode : CONFIG_STRICT, .client = o->client,
+		.box = {
+			.what = "the configuration",
+			.memory_max = o->memory_max > 0 ? o->memory_max : CONFIG_MEMORY_MAX,
+			.steps_max = o->instructions_max > 0 ? o->instructions_max
+			                                     : CONFIG_INSTRUCTIONS_MAX,
+		},
+	};
+	set_defaults(ld);
+	ld->rules = cf_rules_new();
+}
+
+void cf_loader_fini(struct loader *ld)
+{
+	free(ld->server);
+	free(ld->front);
+	free(ld->listen);
+	free(ld->acl);
+	free(ld->note);
+	free(ld->function);
+	cf_rules_free(ld->rules);
+	if (!ld->again)
+		cf_sources_free(ld->source, ld->source_n);
+}
+
+const char *cf_evaluate(struct loader *ld, lua_State **out)
+{
+	*out = NULL;
+	if (!luabox_is_text(ld->source->text, ld->source->len))
+		return "compiled Lua, or a NUL or escape character: expected text";
+	*out = luabox_open(&ld->box, fill);
+	if (*out == NULL)
+		return "not enough memory";
+	const char *message = run(*out, ld->source->text, ld->source->len);
+	cf_servers_settle(ld);
+	return message;
+}
+
+/* The text is len bytes of take_text. includes: of a file, which may include others. */
+static struct config *parse(const char *name, char *take_text, size_t len, bool includes,
                             const struct config_options *o, char error[CONFIG_ERROR_TEXT])
 {
 	static const struct config_options nothing_said;
-	struct loader ld = { .mode = CONFIG_STRICT, .box.what = "the configuration" };
-	const char *message;
-	lua_State *l = NULL;
+	struct loader ld;
+	lua_State *l;
 	struct bal_rules *rules = NULL;
 	struct config *c = NULL;
 	bool too_many = false;
 
 	if (o == NULL)
 		o = &nothing_said;
-	if (o->mode != 0)
-		ld.mode = o->mode;
-	ld.client = o->client;
-	ld.box.memory_max = o->memory_max > 0 ? o->memory_max : CONFIG_MEMORY_MAX;
-	ld.box.steps_max = o->instructions_max > 0 ? o->instructions_max
-	                                           : CONFIG_INSTRUCTIONS_MAX;
-	set_defaults(&ld);
-	ld.rules = cf_rules_new();
-	if (!luabox_is_text(text, len))
-		message = "compiled Lua, or a NUL or escape character: expected text";
-	else if ((l = luabox_open(&ld.box, fill)) == NULL)
-		message = "not enough memory";
-	else
-		message = run(l, text, len);
+	cf_loader_init(&ld, o);
+	ld.includes = includes;
+	cf_source_add(&ld, name, take_text, len);
+	const char *message = cf_evaluate(&ld, &l);
 	if (message == NULL)
 		message = check_rings(l, &ld);
 	if (message == NULL)
@@ -280,18 +353,19 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 		c = finish(&ld, o);
 		c->conf.rules = rules;
 	} else {
-		tell(error, name, message);
+		cf_tell(error, ld.source, ld.source_n, message);
 		cf_rules_fini(rules);
 	}
 	if (l != NULL)
 		lua_close(l);
-	cf_rules_free(ld.rules);
-	free(ld.server);
-	free(ld.front);
-	free(ld.listen);
-	free(ld.acl);
-	free(ld.note);
+	cf_loader_fini(&ld);
 	return c;
+}
+
+struct config *config_parse(const char *name, const char *text, size_t len,
+                            const struct config_options *o, char error[CONFIG_ERROR_TEXT])
+{
+	return parse(name, copy(text, len, 1), len, false, o, error);
 }
 
 struct config *config_load(const char *path, const struct config_options *o,
@@ -300,14 +374,13 @@ struct config *config_load(const char *path, const struct config_options *o,
 	char *text = NULL;
 	size_t len = 0;
 	int err = host_read_file(path, CONFIG_FILE_MAX, &text, &len);
+	const struct config_source none = { .path = (char *)(uintptr_t)path };
 
 	if (err < 0) {
-		tell(error, path, strerror(-err));
+		cf_tell(error, &none, 1, strerror(-err));
 		return NULL;
 	}
-	struct config *c = config_parse(path, text, len, o, error);
-	free(text);
-	return c;
+	return parse(path, text, len, true, o, error);
 }
 
 void config_free(struct config *c)
@@ -321,5 +394,6 @@ void config_free(struct config *c)
 	free((void *)(uintptr_t)c->conf.pool);
 	cf_rules_fini(c->conf.rules);
 	free(c->note);
+	cf_sources_free(c->source, c->source_n);
 	free(c);
 }

@@ -58,14 +58,28 @@ int cf_pool_get(lua_State *l)
 	return 1;
 }
 
+static int use(lua_State *l, unsigned pool, const struct cf_policy *policy)
+{
+	struct loader_pool *p = &cf_loader(l)->pool[pool];
+
+	p->policy = *policy;
+	p->policy_line = cf_line(l);
+	p->policy_source = cf_source(l);
+	return 0;
+}
+
 int cf_set_pool_policy(lua_State *l)
 {
-	enum bal_policy policy = cf_want_policy(l, 1, "setPoolServerPolicy");
-	struct loader_pool *p = &cf_loader(l)->pool[cf_want_pool(l, 2, "setPoolServerPolicy")];
+	struct cf_policy policy = cf_want_policy(l, 1, "setPoolServerPolicy");
 
-	p->policy = policy;
-	p->policy_line = cf_line(l);
-	return 0;
+	return use(l, cf_want_pool(l, 2, "setPoolServerPolicy"), &policy);
+}
+
+int cf_set_pool_policy_lua(lua_State *l)
+{
+	struct cf_policy policy = cf_want_lua_policy(l, "setPoolServerPolicyLua");
+
+	return use(l, cf_want_pool(l, 3, "setPoolServerPolicyLua"), &policy);
 }
 
 /* ---- methods ---- */
@@ -164,8 +178,8 @@ struct bal_pool *cf_pools(const struct loader *ld, unsigned *n)
 	bool named = ld->pool_n > 1;
 
 	*n = 0;
-	for (unsigned i = 0; i < ld->server_n; i++)
-		named = named || ld->server[i].pools != 1;
+	for (unsigned i = 0; i < ld->sorted_n; i++)
+		named = named || ld->server[ld->sorted[i]].pools != 1;
 	if (!named)
 		return NULL;
 	struct bal_pool *to = calloc(ld->pool_n, sizeof(*to));
@@ -173,7 +187,9 @@ struct bal_pool *cf_pools(const struct loader *ld, unsigned *n)
 	for (unsigned i = 0; i < ld->pool_n; i++) {
 		const struct loader_pool *p = &ld->pool[i];
 		snprintf(to[i].name, sizeof(to[i].name), "%s", p->name);
-		to[i].policy = p->policy != 0 ? p->policy : ld->policy;
+		const struct cf_policy *policy = p->policy.policy != 0 ? &p->policy : &ld->policy;
+		to[i].policy = policy->policy;
+		to[i].lua = cf_lua_policy(policy);
 		to[i].cache = p->cache.conf;
 		to[i].shares = shares(ld, i);
 	}

@@ -342,8 +342,8 @@ static unsigned make_selector(lua_State *l, int index, const char *what)
 			lua_rawgeti(l, index, i);
 		else
 			lua_pushvalue(l, index);
-		const char *text = cf_want_text(l, lua_gettop(l), what);
-		if (!rule_nets_add_text(l, nets, text))
+		if (cf_is_name(l, lua_gettop(l)) ||
+		    !rule_nets_add_text(l, nets, cf_want_text(l, lua_gettop(l), what)))
 			rule_names_add(l, names, lua_gettop(l), what);
 		lua_pop(l, 1);
 	}
@@ -364,7 +364,7 @@ unsigned rule_want_selector(lua_State *l, int index, const char *what)
 
 	if (node >= 0)
 		return (unsigned)node;
-	if (lua_type(l, index) != LUA_TSTRING && !lua_istable(l, index))
+	if (lua_type(l, index) != LUA_TSTRING && !lua_istable(l, index) && !cf_is_name(l, index))
 		cf_fail(l, "%s: '%s': expected a selector, a name, a network or a list of them",
 		        what, cf_show(l, index));
 	return make_selector(l, index, what);

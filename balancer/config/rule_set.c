@@ -37,14 +37,11 @@ static void append(lua_State *l, struct rule_names *s, const uint8_t *bytes, siz
 static void add_name(lua_State *l, unsigned set, int index, const char *what)
 {
 	uint8_t name[1 + DNS_NAME_MAX];
-	const char *text = cf_want_text(l, index, what);
-	int len = dns_name_parse(name + 1, text);
+	size_t len = cf_want_name(l, index, what, name + 1);
 
-	if (len < 0)
-		cf_fail(l, "%s: '%s': expected a domain name", what, text);
 	name[0] = (uint8_t)len;
-	dns_name_lower(name + 1, name + 1, (size_t)len);
-	append(l, &rule_list_of(l)->names[set], name, (size_t)len + 1, what);
+	dns_name_lower(name + 1, name + 1, len);
+	append(l, &rule_list_of(l)->names[set], name, len + 1, what);
 	rule_list_of(l)->names[set].n++;
 }
 
@@ -108,12 +105,9 @@ static int names_check(lua_State *l)
 {
 	const struct rule_names *s = &rule_list_of(l)->names[names_self(l, "check")];
 	uint8_t name[DNS_NAME_MAX];
-	const char *text = cf_want_text(l, 2, "check");
-	int len = dns_name_parse(name, text);
+	int len = (int)cf_want_name(l, 2, "check", name);
 	bool found = false;
 
-	if (len < 0)
-		cf_fail(l, "check: '%s': expected a domain name", text);
 	for (size_t at = 0; at < s->len && !found; at += 1u + s->bytes[at])
 		for (int from = 0; from < len && !found; from += 1 + name[from]) {
 			found = dns_name_eq(name + from, (size_t)(len - from), s->bytes + at + 1,

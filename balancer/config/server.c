@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * newServer, in both of its forms, and the methods of what it returns. The keys stand once, in a
- * table: their kind, range and place in struct bal_server.
+ * newServer, in both of its forms. The keys stand once, in a table: their kind, range and place in
+ * struct bal_server.
  */
 #include "internal.h"
 
@@ -59,13 +59,13 @@ static const char *const no_effect[] = { "tcpFastOpen", "disableZeroScope", "cpu
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"checkFunction", "addXPF", "tls", "subjectName", "dohPath",
+	"addXPF", "tls", "subjectName", "dohPath",
 };
 
 /* Every key that we read, for "did you mean". */
 static const char *const known[] = {
 	"address", "id", "name", "order", "weight", "qps", "pool", "slowStart", "sockets",
-	"checkName",
+	"checkName", "checkFunction",
 	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
 	"mustResolve", "setCD", "checkTCP", "healthCheckMode", "lazyHealthCheckSampleSize",
 	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
@@ -76,8 +76,6 @@ static const char *const known[] = {
 	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
 	"maxInFlight", "maxConcurrentTCPConnections",
 };
-
-static const char meta_name[] = "evenkeel.server";
 
 static bool listed(const char *word, const char *const *names, size_t n)
 {
@@ -137,7 +135,7 @@ static void read_address(lua_State *l, struct bal_server *s, int index)
 		        text);
 }
 
-static void read_text(lua_State *l, char out[BAL_NAME_TEXT], const char *what, int index)
+void cf_read_name(lua_State *l, char out[BAL_NAME_TEXT], const char *what, int index)
 {
 	const char *text = cf_want_text(l, index, what);
 
@@ -259,13 +257,15 @@ static bool read_table(lua_State *l, struct bal_server *s)
 		if (get(l, numbers[i].name))
 			read_number(l, s, &numbers[i], lua_gettop(l));
 	if (get(l, "name"))
-		read_text(l, s->name, "newServer: name", lua_gettop(l));
+		cf_read_name(l, s->name, "newServer: name", lua_gettop(l));
 	if (get(l, "id"))
-		read_text(l, s->id, "newServer: id", lua_gettop(l));
+		cf_read_name(l, s->id, "newServer: id", lua_gettop(l));
 	if (get(l, "checkName"))
 		read_check_name(l, s, lua_gettop(l));
 	if (get(l, "checkType"))
 		read_check_type(l, s, lua_gettop(l));
+	if (get(l, "checkFunction"))
+		s->check.function = cf_function_keep(l, lua_gettop(l), "newServer: checkFunction");
 	if (get(l, "healthCheckMode"))
 		cf_health_mode(l, &s->check, lua_gettop(l));
 	if (get(l, "lazyHealthCheckMode"))
@@ -296,6 +296,7 @@ int cf_server_new(lua_State *l)
 	memset(&s, 0, sizeof(s));
 	bal_server_defaults(&s);
 	s.line = cf_line(l);
+	s.source = (uint16_t)cf_source(l);
 	s.slow_start_ns = CF_UNSET; /* what setSlowStart says, before or after */
 	if (lua_istable(l, 1)) {
 		in = read_table(l, &s);
@@ -307,174 +308,11 @@ int cf_server_new(lua_State *l)
 		cf_fail(l, "newServer: more than %d servers", BAL_SERVERS_MAX);
 	if (in && ld->socket_n + s.sockets > CONFIG_SOCKETS_MAX)
 		cf_fail(l, "newServer: sockets: more than %d in all", CONFIG_SOCKETS_MAX);
-	int *handle = lua_newuserdata(l, sizeof(*handle));
-	*handle = in ? (int)ld->server_n : -1;
-	luaL_getmetatable(l, meta_name);
-	lua_setmetatable(l, -2);
 	if (in) {
 		ld->socket_n += s.sockets;
 		ld->server = cf_list_add(ld->server, &ld->server_n, sizeof(s), &new);
 		memcpy(new, &s, sizeof(s));
 	}
+	cf_server_push_new(l, in ? (int)ld->server_n - 1 : -1);
 	return 1;
-}
-
-/* The server that a method was called on; NULL for one that was left out. */
-static struct bal_server *self(lua_State *l)
-{
-	struct loader *ld = cf_loader(l);
-
-	if (!cf_is_a(l, 1, meta_name))
-		cf_fail(l, "expected a server before the method, as in s:setUp()");
-	int i = *(const int *)lua_touserdata(l, 1);
-	return i >= 0 ? &ld->server[i] : NULL;
-}
-
-static int set_mode(lua_State *l, enum bal_check_mode mode)
-{
-	struct bal_server *s = self(l);
-
-	if (s != NULL)
-		s->check.mode = mode;
-	return 0;
-}
-
-static int set_up(lua_State *l)
-{
-	return set_mode(l, BAL_CHECK_UP);
-}
-
-static int set_down(lua_State *l)
-{
-	return set_mode(l, BAL_CHECK_DOWN);
-}
-
-/* Probes decide, at once or lazily; like setAuto. */
-static int set_auto_kind(lua_State *l, bool lazy, const char *what)
-{
-	struct bal_server *s = self(l);
-
-	if (!lua_isnoneornil(l, 2))
-		cf_want_bool(l, 2, what);
-	if (s != NULL)
-		s->check.lazy.on = lazy;
-	return set_mode(l, BAL_CHECK_AUTO);
-}
-
-static int set_active_auto(lua_State *l)
-{
-	return set_auto_kind(l, false, "setActiveAuto");
-}
-
-static int set_lazy_auto(lua_State *l)
-{
-	return set_auto_kind(l, true, "setLazyAuto");
-}
-
-/* setAuto(status) also sets the state until the first probe: at start there is none before it. */
-static int set_auto(lua_State *l)
-{
-	if (!lua_isnoneornil(l, 2))
-		cf_want_bool(l, 2, "setAuto");
-	return set_mode(l, BAL_CHECK_AUTO);
-}
-
-static int get_name(lua_State *l)
-{
-	const struct bal_server *s = self(l);
-
-	lua_pushstring(l, s != NULL ? s->name : "");
-	return 1;
-}
-
-static int get_name_with_addr(lua_State *l)
-{
-	const struct bal_server *s = self(l);
-	char addr[EP_TEXT] = "";
-
-	if (s != NULL)
-		ep_format(&s->addr, addr);
-	if (s != NULL && s->name[0] != '\0')
-		lua_pushfstring(l, "%s (%s)", s->name, addr);
-	else
-		lua_pushstring(l, addr);
-	return 1;
-}
-
-static int add_pool(lua_State *l)
-{
-	struct bal_server *s = self(l);
-	unsigned pool = cf_want_pool(l, 2, "addPool");
-
-	if (s != NULL)
-		s->pools |= UINT64_C(1) << pool;
-	return 0;
-}
-
-static int remove_pool(lua_State *l)
-{
-	struct bal_server *s = self(l);
-	unsigned pool = cf_want_pool(l, 2, "rmPool");
-
-	if (s != NULL)
-		s->pools &= ~(UINT64_C(1) << pool);
-	return 0;
-}
-
-static const luaL_Reg methods[] = {
-	{ "setUp", set_up }, { "setDown", set_down }, { "setAuto", set_auto },
-	{ "setActiveAuto", set_active_auto }, { "setLazyAuto", set_lazy_auto },
-	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr },
-	{ "addPool", add_pool }, { "rmPool", remove_pool },
-};
-
-static int find_method(lua_State *l)
-{
-	static const char *const names[] = {
-		"setUp", "setDown", "setAuto", "setActiveAuto", "setLazyAuto", "getName",
-		"getNameWithAddr", "addPool", "rmPool",
-	};
-	const char *name = cf_show(l, 2);
-
-	for (size_t i = 0; i < COUNT_OF(methods); i++) {
-		if (strcmp(name, methods[i].name) != 0)
-			continue;
-		lua_pushcfunction(l, methods[i].func);
-		return 1;
-	}
-	if (cf_loader(l)->mode == CONFIG_FOREIGN) {
-		char text[CONFIG_NOTE_TEXT];
-		snprintf(text, sizeof(text), "Server:%s", name);
-		cf_foreign_push(l, text);
-		return 1;
-	}
-	const char *near = closest(name, names, COUNT_OF(names));
-	if (near != NULL)
-		cf_fail(l, "a server has no '%s': did you mean '%s'?", name, near);
-	cf_fail(l, "a server has no '%s': expected setUp, setDown, setAuto, getName, "
-	        "getNameWithAddr, addPool or rmPool", name);
-}
-
-static int no_write(lua_State *l)
-{
-	if (cf_loader(l)->mode == CONFIG_FOREIGN) {
-		char text[CONFIG_NOTE_TEXT];
-		snprintf(text, sizeof(text), "Server.%s", cf_show(l, 2));
-		cf_note(cf_loader(l), CONFIG_UNKNOWN, cf_line(l), text);
-		return 0;
-	}
-	cf_fail(l, "a server's '%s' can't be set: expected it as a key of newServer",
-	        cf_show(l, 2));
-}
-
-void cf_server_register(lua_State *l)
-{
-	luaL_newmetatable(l, meta_name);
-	lua_pushcfunction(l, find_method);
-	lua_setfield(l, -2, "__index");
-	lua_pushcfunction(l, no_write);
-	lua_setfield(l, -2, "__newindex");
-	lua_pushboolean(l, 0);
-	lua_setfield(l, -2, "__metatable");
-	lua_pop(l, 1);
 }

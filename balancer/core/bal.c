@@ -52,6 +52,12 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	return b;
 }
 
+void bal_set_hooks(struct bal *b, const struct bal_hooks *h)
+{
+	for (unsigned i = 0; i < bal_pools(b->conf); i++)
+		b->policy[i].hooks = h;
+}
+
 unsigned bal_ports(const struct bal_conf *conf)
 {
 	return bal_port(conf, conf->server_n, 0);
@@ -113,11 +119,28 @@ struct policy *bal_policy(struct bal *b, unsigned pool)
 	return &b->policy[pool];
 }
 
-/* The server that the pool's policy says; -1: none. */
+/* The server that the policy's function says. */
+static int call(const struct policy *p, const struct dgram *d, const struct dns_question *question)
+{
+	const struct bal_hook_query q = {
+		.name = d->data + DNS_HEADER, .name_len = question->name_len,
+		.type = question->type, .class = question->class, .id = dns_id(d->data),
+		.flags = dns_flags(d->data), .tcp = d->proto == DGRAM_TCP, .peer = &d->peer,
+		.local = &d->local, .message = d->data, .len = d->len, .end = question->end,
+	};
+
+	return policy_call(p, &q);
+}
+
+/* The server that the pool's policy says; BAL_HOOK_NONE: none. */
 static int choose(struct bal *b, const struct dgram *d, const struct ask *ask)
 {
-	return policy_pick(bal_policy(b, ask->said.pool), &b->random, b->now_ns,
-	                   d->data + DNS_HEADER, ask->question.name_len);
+	struct policy *p = bal_policy(b, ask->said.pool);
+
+	if (policy_calls(p))
+		return call(p, d, &ask->question);
+	return policy_pick(p, &b->random, b->now_ns, d->data + DNS_HEADER,
+	                   ask->question.name_len);
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
@@ -231,6 +254,8 @@ static enum bal_verdict route(struct bal *b, struct dgram *d, const struct ask *
 		return give_own(b, d, ask, BAL_HITS, BAL_CACHE_HIT);
 	if (!HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
 		server = choose(b, d, ask);
+	if (server == BAL_HOOK_FAILED)
+		return BAL_DROP_LUA;
 	if (server < 0)
 		return give_own(b, d, ask, BAL_OWN, no_server(b, d, &ask->question));
 	return forward(b, d, ask, (unsigned)server);

@@ -18,6 +18,7 @@
 
 #include "lib/arena.h"
 #include "conf.h"
+#include "hooks.h"
 #include "lib/dgram.h"
 #include "shared.h"
 
@@ -40,6 +41,12 @@ size_t bal_arena_size(const struct bal_conf *conf);
 /* conf and shared are borrowed for the core's life. worker: this core's index, for its stream. */
 struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
                      const uint8_t seed[32], uint32_t worker);
+/*
+ * What it calls where the configuration has Lua functions (config.function_n); set before anything
+ * else is asked of it. h is borrowed for the core's life, and calls come from bal_rx and from what
+ * bal_tcp_* does alone.
+ */
+void bal_set_hooks(struct bal *b, const struct bal_hooks *h);
 /*
  * Judges d[0..n) in place; each verdict is one of verdict.def. Queries (port 0) are judged in this
  * order: access list, length, QR, qdcount 0 (NOTIMP), question, rules, packet cache, server, free

@@ -31,6 +31,11 @@ enum bal_policy bal_pool_policy(const struct bal_conf *conf, unsigned pool)
 	return pool == 0 ? conf->policy : conf->pool[pool].policy;
 }
 
+const struct bal_lua_policy *bal_pool_lua(const struct bal_conf *conf, unsigned pool)
+{
+	return pool == 0 ? &conf->lua : &conf->pool[pool].lua;
+}
+
 const struct bal_cache_conf *bal_pool_cache(const struct bal_conf *conf, unsigned pool)
 {
 	return pool == 0 ? &conf->cache : &conf->pool[pool].cache;

@@ -35,6 +35,13 @@ enum bal_policy {
 	BAL_WHASHED,
 	BAL_CHASHED,
 	BAL_ORDERED_WRANDOM,       /* orderedWrandUntag */
+	BAL_LUA,                   /* a function of the configuration: hooks.h */
+};
+
+/* The function of BAL_LUA. */
+struct bal_lua_policy {
+	unsigned function;         /* its number */
+	char name[BAL_NAME_TEXT];  /* that the file gave it */
 };
 
 enum bal_check_mode { BAL_CHECK_AUTO = 1, BAL_CHECK_UP, BAL_CHECK_DOWN };
@@ -60,6 +67,7 @@ struct bal_check {
 	enum bal_check_mode mode;      /* up and down: forced by setUp, setDown; no probes */
 	bool must_resolve;             /* false; true: NXDOMAIN and REFUSED fail too */
 	bool set_cd;                   /* false */
+	unsigned function;             /* what says what to ask (hooks.h); 0: what stands here */
 	bool tcp;                      /* false; probes go over TCP */
 	uint16_t type;                 /* A */
 	uint16_t class;                /* IN */
@@ -102,6 +110,7 @@ struct bal_server {
 	struct bal_check check;
 	struct bal_server_tcp tcp;
 	unsigned line;                 /* of its newServer, for messages */
+	uint16_t source;               /* the file that has the line: 0, or one it includes */
 };
 
 /* How one of our addresses listens over TCP. */
@@ -160,12 +169,14 @@ struct bal_quirks {
 struct bal_pool {
 	char name[BAL_NAME_TEXT];      /* "": the default pool */
 	enum bal_policy policy;
+	struct bal_lua_policy lua;
 	struct bal_cache_conf cache;   /* entries 0: none */
 	unsigned shares;               /* 1 + the earlier pool whose cache it uses; 0: its own */
 };
 
 struct bal_conf {
 	enum bal_policy policy;        /* of the default pool */
+	struct bal_lua_policy lua;     /* the same */
 	bool servfail_when_no_server;  /* false: drop */
 	bool servfail_on_timeout;      /* false: forget; over UDP */
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
@@ -203,6 +214,7 @@ const char *bal_pool_name(const struct bal_conf *conf, unsigned pool);
 /* The pool of that name; -1: there is none. */
 int bal_pool_find(const struct bal_conf *conf, const char *name);
 enum bal_policy bal_pool_policy(const struct bal_conf *conf, unsigned pool);
+const struct bal_lua_policy *bal_pool_lua(const struct bal_conf *conf, unsigned pool);
 const struct bal_cache_conf *bal_pool_cache(const struct bal_conf *conf, unsigned pool);
 /* True when the server belongs to the pool. */
 bool bal_pool_has(const struct bal_conf *conf, unsigned pool, unsigned server);

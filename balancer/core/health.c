@@ -11,6 +11,7 @@ struct probe {
 	int64_t until_ns;       /* fails then */
 	uint32_t conn;          /* its number, from 1 */
 	uint16_t id;
+	uint64_t question;      /* its hash, where a function has said what to ask */
 };
 
 /* One server's check. */
@@ -38,6 +39,8 @@ struct health {
 	unsigned unknown_n;     /* servers in auto mode without a result */
 	unsigned queue_first, queue_n;
 	uint16_t *queue;        /* ring of servers that have changed, each at most once */
+	const struct bal_hooks *hooks; /* NULL: no server has a function */
+	uint64_t key;           /* of the questions' hashes */
 	struct heap timers;     /* what: server << 32 | conn; conn 0: a probe is due */
 	struct drbg random;
 };
@@ -129,10 +132,17 @@ struct health *health_init(struct arena *a, const struct bal_conf *conf, struct 
 	h->target = arena_take(a, conf->server_n, sizeof(*h->target));
 	h->queue = arena_take(a, conf->server_n, sizeof(*h->queue));
 	heap_init(&h->timers, arena_take(a, cap, sizeof(struct heap_item)), cap);
+	drbg_init(&h->random, seed, DRBG_HEALTH, 1);
+	h->key = drbg_u64(&h->random);
 	drbg_init(&h->random, seed, DRBG_HEALTH, 0);
 	for (unsigned i = 0; i < conf->server_n; i++)
 		init_target(h, a, i, now_ns);
 	return h;
+}
+
+void health_set_hooks(struct health *h, const struct bal_hooks *hooks)
+{
+	h->hooks = hooks;
 }
 
 static void set_up(struct health *h, int64_t now_ns, unsigned server, bool up)
@@ -297,11 +307,34 @@ static int64_t next_due(struct health *h, const struct bal_check *c, struct targ
 	return due_ns + gap_ns > now_ns ? due_ns + gap_ns : now_ns + gap_ns;
 }
 
-static void write_probe(const struct bal_server *s, uint16_t id, struct dgram *d)
+/* What to ask a server. False: its function failed. */
+static bool what_to_ask(const struct health *h, unsigned server, struct bal_hook_probe *p)
+{
+	const struct bal_check *c = &h->conf->server[server].check;
+
+	p->flags = c->set_cd ? DNS_RD | DNS_CD : DNS_RD;
+	p->name_len = c->name_len;
+	p->type = c->type;
+	p->class = c->class;
+	memcpy(p->name, c->name, c->name_len);
+	if (c->function == 0)
+		return true;
+	MUST(h->hooks != NULL);
+	return h->hooks->check(h->hooks->arg, c->function, p);
+}
+
+static uint64_t hash_of(const struct health *h, const uint8_t *name, size_t len, uint16_t type,
+                        uint16_t class)
+{
+	return dns_name_hash(name, len, h->key ^ ((uint64_t)type << 16 | class));
+}
+
+static void write_probe(const struct bal_server *s, const struct bal_hook_probe *p, uint16_t id,
+                        struct dgram *d)
 {
 	const struct bal_check *c = &s->check;
-	int n = dns_query(d->data, d->cap, id, c->set_cd ? DNS_RD | DNS_CD : DNS_RD, c->name,
-	                  c->name_len, c->type, c->class, 0);
+	int n = dns_query(d->data, d->cap, id, p->flags & (uint16_t)~(DNS_QR | DNS_RCODE),
+	                  p->name, p->name_len, p->type, p->class, 0);
 
 	MUST(n > 0);
 	d->len = (uint16_t)n;
@@ -317,15 +350,24 @@ static bool send_probe(struct health *h, int64_t now_ns, unsigned server, int64_
 {
 	const struct bal_check *c = &h->conf->server[server].check;
 	struct target *t = &h->target[server];
+	struct bal_hook_probe what;
 
 	if (t->pending_n == t->pending_cap) {
 		plan(h, t->pending[0].until_ns, server, 0);
 		return false;
 	}
+	if (!what_to_ask(h, server, &what)) {
+		t->due = false;
+		plan(h, next_due(h, c, t, due_ns, now_ns), server, 0);
+		conclude(h, now_ns, server, false);
+		return false;
+	}
 	struct probe *p = &t->pending[t->pending_n++];
 	*p = (struct probe){ .until_ns = now_ns + c->timeout_ns, .conn = ++t->last_conn,
 	                     .id = drbg_u16(&h->random) };
-	write_probe(&h->conf->server[server], p->id, d);
+	if (c->function != 0)
+		p->question = hash_of(h, what.name, what.name_len, what.type, what.class);
+	write_probe(&h->conf->server[server], &what, p->id, d);
 	d->t_ns = due_ns;
 	d->port = (uint16_t)(1 + server);
 	d->conn = p->conn;
@@ -392,22 +434,28 @@ int64_t health_deadline(const struct health *h)
 	return heap_first(&h->timers);
 }
 
-static bool asks_the_same(const struct bal_check *c, const uint8_t *m, size_t len)
+static bool asks_the_same(const struct health *h, const struct bal_check *c,
+                          const struct probe *p, const uint8_t *m, size_t len)
 {
 	struct dns_question q;
 
-	return dns_question(&q, m, len) == 0 && q.type == c->type && q.class == c->class &&
+	if (dns_question(&q, m, len) < 0)
+		return false;
+	if (c->function != 0)
+		return hash_of(h, m + DNS_HEADER, q.name_len, q.type, q.class) == p->question;
+	return q.type == c->type && q.class == c->class &&
 	       dns_name_eq(m + DNS_HEADER, q.name_len, c->name, c->name_len);
 }
 
 /* What the answer m with the right ID says; HEALTH_IGNORED: it is to another question. */
-static enum health_verdict weigh(const struct bal_check *c, const uint8_t *m, size_t len)
+static enum health_verdict weigh(const struct health *h, const struct bal_check *c,
+                                 const struct probe *p, const uint8_t *m, size_t len)
 {
 	unsigned rcode = dns_flags(m) & DNS_RCODE;
 
 	if (dns_qdcount(m) == 0)
 		return HEALTH_BAD; /* the server couldn't read the probe */
-	if (!asks_the_same(c, m, len))
+	if (!asks_the_same(h, c, p, m, len))
 		return HEALTH_IGNORED;
 	if (rcode == DNS_SERVFAIL)
 		return HEALTH_BAD;
@@ -432,7 +480,7 @@ static enum health_verdict judge(struct health *h, int64_t now_ns, const struct 
 	    (d->proto == DGRAM_TCP) != s->check.tcp ||
 	    (dns_flags(d->data) & DNS_QR) == 0 || dns_id(d->data) != p->id)
 		return HEALTH_IGNORED;
-	enum health_verdict v = weigh(&s->check, d->data, d->len);
+	enum health_verdict v = weigh(h, &s->check, p, d->data, d->len);
 	if (v == HEALTH_IGNORED)
 		return v;
 	remove_probes(t, v == HEALTH_GOOD ? t->pending : p, p);

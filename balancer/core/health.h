@@ -40,6 +40,7 @@
 
 #include "lib/arena.h"
 #include "conf.h"
+#include "hooks.h"
 #include "lib/dgram.h"
 #include "shared.h"
 
@@ -72,6 +73,11 @@ size_t health_arena_size(const struct bal_conf *conf);
  * down in shared until their first result. now_ns: the time that probing starts. */
 struct health *health_init(struct arena *a, const struct bal_conf *conf, struct bal_shared *shared,
                            const uint8_t seed[32], int64_t now_ns);
+/*
+ * What it calls for servers with a check function; set before the first poll, borrowed for the
+ * core's life. A probe whose function fails isn't sent, and has failed.
+ */
+void health_set_hooks(struct health *h, const struct bal_hooks *hooks);
 /*
  * Judges answers: verdict HEALTH_GOOD, _BAD or _IGNORED, nothing else is written. Call it before
  * health_poll: an answer that is there counts, even if a stall has made both late. O(pending).

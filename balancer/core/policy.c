@@ -59,38 +59,52 @@ void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
 	p->part = arena_take(a, conf->server_n, sizeof(*p->part));
 	if (p->kind == BAL_CHASHED)
 		hashring_init(&p->ring, a, conf, pool, p->perturbation);
+	p->function = p->kind == BAL_LUA ? bal_pool_lua(conf, pool)->function : 0;
 }
 
-static void add(struct candidates *c, const struct bal_conf *conf, unsigned server)
+static void add(struct candidates *c, const struct policy *p, unsigned server)
 {
 	uint32_t sum = c->n > 0 ? c->sum[c->n - 1] : 0;
-	uint32_t weight = (uint32_t)conf->server[server].weight;
+	uint32_t weight = (uint32_t)bal_shared_weight(p->shared, server);
 
 	c->server[c->n] = (uint16_t)server;
 	c->sum[c->n++] = weight > INT32_MAX - sum ? INT32_MAX : sum + weight;
 }
 
 /* Takes out of c all but those of the lowest order. */
-static void keep_first_order(struct candidates *c, const struct bal_conf *conf)
+static void keep_first_order(struct candidates *c, const struct policy *p)
 {
 	int32_t least = INT32_MAX;
 	unsigned n = c->n;
 
 	for (unsigned i = 0; i < n; i++)
-		if (conf->server[c->server[i]].order < least)
-			least = conf->server[c->server[i]].order;
+		if (bal_shared_order(p->shared, c->server[i]) < least)
+			least = bal_shared_order(p->shared, c->server[i]);
 	c->n = 0;
 	for (unsigned i = 0; i < n; i++)
-		if (conf->server[c->server[i]].order == least)
-			add(c, conf, c->server[i]);
+		if (bal_shared_order(p->shared, c->server[i]) == least)
+			add(c, p, c->server[i]);
 }
 
-/* Nothing is up: all but those that are to take nothing. */
+/* By order, where a console or a function has changed one; stable, and mostly sorted. */
+static void sort_by_order(struct candidates *c, const struct policy *p)
+{
+	for (unsigned i = 1; i < c->n; i++) {
+		uint16_t moving = c->server[i];
+		int32_t order = bal_shared_order(p->shared, moving);
+		unsigned at = i;
+		for (; at > 0 && bal_shared_order(p->shared, c->server[at - 1]) > order; at--)
+			c->server[at] = c->server[at - 1];
+		c->server[at] = moving;
+	}
+}
+
+/* Up or not: all but those that are to take nothing. */
 static void take_all(struct policy *p)
 {
 	for (unsigned i = 0; i < p->member_n; i++)
 		if (!bal_shared_drained(p->shared, p->member[i]))
-			add(&p->up, p->conf, p->member[i]);
+			add(&p->up, p, p->member[i]);
 }
 
 static bool takes_queries(const struct policy *p, unsigned server)
@@ -145,13 +159,19 @@ void policy_refresh(struct policy *p, int64_t now_ns)
 		unsigned server = p->member[i];
 		p->is_up[server] = takes_queries(p, server);
 		if (p->is_up[server])
-			add(&p->up, conf, server);
+			add(&p->up, p, server);
 	}
 	read_parts(p, now_ns);
 	if (p->up.n == 0 && p->kind == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
 		take_all(p);
+	if (policy_calls(p)) { /* it asks for itself who is up */
+		p->up.n = 0;
+		take_all(p);
+	}
+	if (p->kind == BAL_FIRST_AVAILABLE)
+		sort_by_order(&p->up, p);
 	if (p->kind == BAL_ORDERED_WRANDOM)
-		keep_first_order(&p->up, conf);
+		keep_first_order(&p->up, p);
 }
 
 /* ---- balancing factors ---- */
@@ -178,7 +198,7 @@ static struct load load_of(const struct policy *p, uint32_t factor_ppm)
 
 	for (unsigned i = 0; factor_ppm > 0 && i < p->up.n; i++) {
 		l.outstanding += outstanding_of(p, p->up.server[i]);
-		l.weight += (uint64_t)p->conf->server[p->up.server[i]].weight;
+		l.weight += (uint64_t)bal_shared_weight(p->shared, p->up.server[i]);
 	}
 	return l;
 }
@@ -186,7 +206,7 @@ static struct load load_of(const struct policy *p, uint32_t factor_ppm)
 /* True when the server carries at most factor * its fair share. */
 static bool is_light(const struct policy *p, const struct load *l, unsigned server)
 {
-	uint64_t weight = (uint64_t)p->conf->server[server].weight;
+	uint64_t weight = (uint64_t)bal_shared_weight(p->shared, server);
 
 	return l->factor_ppm == 0 ||
 	       (wide)outstanding_of(p, server) * l->weight * 1000000 <=
@@ -203,7 +223,7 @@ static const struct candidates *light_ones(struct policy *p)
 	p->light.n = 0;
 	for (unsigned i = 0; i < p->up.n; i++)
 		if (is_light(p, &l, p->up.server[i]))
-			add(&p->light, p->conf, p->up.server[i]);
+			add(&p->light, p, p->up.server[i]);
 	return &p->light;
 }
 
@@ -293,7 +313,7 @@ static struct burden burden_of(const struct policy *p, unsigned server)
 
 	return (struct burden){
 		.outstanding = atomic_load_explicit(&s->outstanding, memory_order_relaxed),
-		.order = p->conf->server[server].order,
+		.order = bal_shared_order(p->shared, server),
 		.latency = atomic_load_explicit(&s->latency_us128, memory_order_relaxed),
 	};
 }
@@ -378,6 +398,8 @@ static int pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 		if (HAS_DEFECT(p->conf, DEFECT_LEAST_IGNORES))
 			return pick_wrandom(p, r);
 		return pick_least(p);
+	case BAL_LUA:
+		break;
 	}
 	must_fail("a policy that balancer/config knows", __FILE__, __LINE__);
 }
@@ -391,13 +413,16 @@ static bool choose_some(struct policy *p, struct drbg *r, const uint8_t *name, s
 	p->some.n = 0;
 	for (unsigned i = 0; i < p->member_n; i++) {
 		unsigned server = p->member[i];
-		p->is_some[server] = p->is_up[server] && slow_takes(p->part[server], server, r,
-		                                                    hashed ? &hash : NULL);
+		p->is_some[server] = p->is_up[server] &&
+		                     slow_takes(p->part[server], server, r,
+		                                hashed ? &hash : NULL);
 		if (p->is_some[server])
-			add(&p->some, p->conf, server);
+			add(&p->some, p, server);
 	}
+	if (p->kind == BAL_FIRST_AVAILABLE)
+		sort_by_order(&p->some, p);
 	if (p->kind == BAL_ORDERED_WRANDOM)
-		keep_first_order(&p->some, p->conf);
+		keep_first_order(&p->some, p);
 	return p->some.n > 0;
 }
 
@@ -445,4 +470,15 @@ int policy_other(const struct policy *p, unsigned not)
 		at = (int)server;
 	}
 	return at;
+}
+
+int policy_call(const struct policy *p, const struct bal_hook_query *q)
+{
+	MUST(p->hooks != NULL && policy_calls(p));
+	int server = p->hooks->pick(p->hooks->arg, p->function, q, p->up.server, p->up.n);
+	MUST(server >= BAL_HOOK_FAILED && server < (int)p->conf->server_n);
+	/* it may name one that isn't on its list */
+	if (server >= 0 && bal_shared_drained(p->shared, (unsigned)server))
+		return BAL_HOOK_NONE;
+	return server;
 }

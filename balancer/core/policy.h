@@ -18,6 +18,7 @@
 #include "lib/arena.h"
 #include "lib/drbg.h"
 #include "hashring.h"
+#include "hooks.h"
 #include "shared.h"
 
 struct candidates {
@@ -43,6 +44,8 @@ struct policy {
 	uint8_t *is_some;
 	uint32_t perturbation;
 	struct hashring ring;           /* chashed alone has one */
+	const struct bal_hooks *hooks;  /* BAL_LUA alone needs them */
+	unsigned function;
 #ifdef EK_DEFECTS
 	unsigned herd, herd_left;       /* who gets the next so many */
 #endif
@@ -52,7 +55,7 @@ size_t policy_arena_size(const struct bal_conf *conf, unsigned pool);
 /* seed: the balancer's, which draws the hash's perturbation unless conf sets it. */
 void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf, unsigned pool,
                  struct bal_shared *shared, const uint8_t seed[DRBG_SEED]);
-/* Reads anew which servers are up, and which start slowly. O(the pool's servers). */
+/* Reads anew which of its servers are up, and which start slowly. O(the pool's servers). */
 void policy_refresh(struct policy *p, int64_t now_ns);
 /* The same, once for each number of a batch, which is above 0. */
 static inline void policy_look(struct policy *p, uint64_t batch, int64_t now_ns)
@@ -69,6 +72,7 @@ static inline void policy_look(struct policy *p, uint64_t batch, int64_t now_ns)
  * O(1) for roundrobin, O(log points) for chashed and a step for each point that is passed because
  * its server is no candidate, O(servers) for the others, and for all with a balancing factor, or
  * while a server starts slowly; then r is drawn from once more for each such one, but for hashes.
+ * Not for BAL_LUA.
  */
 int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len);
@@ -78,5 +82,17 @@ int policy_pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
  * is. Takes no turn, no draw and no token. O(servers).
  */
 int policy_other(const struct policy *p, unsigned not);
+
+/* True when a function of the configuration chooses: then policy_call instead of policy_pick. */
+static inline bool policy_calls(const struct policy *p)
+{
+	return p->function != 0;
+}
+
+/*
+ * What the function chose for q among the servers that aren't drained, up or not: an index, or
+ * BAL_HOOK_NONE or BAL_HOOK_FAILED. Costs what the function does.
+ */
+int policy_call(const struct policy *p, const struct bal_hook_query *q);
 
 #endif

@@ -35,6 +35,8 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		atomic_init(&sh->server[i].mode, conf->server[i].check.mode);
 		atomic_init(&sh->server[i].qps, conf->server[i].qps);
+		atomic_init(&sh->server[i].weight, conf->server[i].weight);
+		atomic_init(&sh->server[i].order, conf->server[i].order);
 		atomic_init(&sh->server[i].whole_ns, INT64_MIN);
 		sh->slow_start_ns[i] = conf->server[i].slow_start_ns;
 		bal_shared_set_up(sh, i, conf->server[i].check.mode == BAL_CHECK_UP);
@@ -161,6 +163,27 @@ enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server
 bool bal_shared_drained(const struct bal_shared *sh, unsigned server)
 {
 	return atomic_load_explicit(&sh->server[server].drained, memory_order_relaxed) != 0;
+}
+
+int32_t bal_shared_weight(const struct bal_shared *sh, unsigned server)
+{
+	return atomic_load_explicit(&sh->server[server].weight, memory_order_relaxed);
+}
+
+int32_t bal_shared_order(const struct bal_shared *sh, unsigned server)
+{
+	return atomic_load_explicit(&sh->server[server].order, memory_order_relaxed);
+}
+
+void bal_shared_set_weight(struct bal_shared *sh, unsigned server, int32_t weight)
+{
+	MUST(weight >= 1);
+	atomic_store_explicit(&sh->server[server].weight, weight, memory_order_relaxed);
+}
+
+void bal_shared_set_order(struct bal_shared *sh, unsigned server, int32_t order)
+{
+	atomic_store_explicit(&sh->server[server].order, order, memory_order_relaxed);
 }
 
 bool bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained, int64_t now_ns)

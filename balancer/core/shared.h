@@ -30,6 +30,8 @@ struct bal_shared_server {
 	_Atomic int32_t outstanding;           /* forwarded and not yet answered or timed out */
 	_Atomic uint32_t latency_us128;        /* EWMA 1/128 of answer times, in 1/128 us */
 	_Atomic int64_t qps_full_ns;           /* when the qps bucket is full again (policy.c) */
+	_Atomic int32_t weight, order;         /* as configured, or as a console said last */
+	_Atomic uint32_t timeouts;             /* queries over UDP not answered in time */
 };
 
 enum { BAL_SHARED_CLIENTS = 1 << 16 };         /* places of the table of clients */
@@ -66,6 +68,12 @@ void bal_shared_cache_init(struct bal_shared *sh, struct arena *a, const struct 
 /* Answers in all of them. */
 uint64_t bal_shared_cached(const struct bal_shared *sh, const struct bal_conf *conf);
 
+/* What policies weigh it by from each worker's next batch on; chashed's ring stays as it is. */
+int32_t bal_shared_weight(const struct bal_shared *sh, unsigned server);
+int32_t bal_shared_order(const struct bal_shared *sh, unsigned server);
+/* weight: 1 and more. */
+void bal_shared_set_weight(struct bal_shared *sh, unsigned server, int32_t weight);
+void bal_shared_set_order(struct bal_shared *sh, unsigned server, int32_t order);
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
 /* Whether a server of the pool is up. O(servers). */

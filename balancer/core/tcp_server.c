@@ -163,6 +163,19 @@ bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
 
 /* ---- another try ---- */
 
+static int pick(struct tcp *t, struct policy *p, const struct idt_query *q)
+{
+	const struct bal_hook_query h = {
+		.name = q->name, .name_len = q->name_len, .type = q->type, .class = q->class,
+		.id = q->client_id, .flags = (uint16_t)(q->flags_hi << 8 | q->flags_lo),
+		.tcp = true, .peer = &q->client, .local = &q->local,
+	};
+
+	if (policy_calls(p))
+		return policy_call(p, &h);
+	return policy_pick(p, &t->random, t->now_ns, q->name, q->name_len);
+}
+
 static int another(struct tcp *t, const struct tcp_query *q)
 {
 	struct policy *p = &t->policy[q->q.pool];
@@ -170,8 +183,7 @@ static int another(struct tcp *t, const struct tcp_query *q)
 
 	policy_refresh(p, t->now_ns);
 	for (unsigned i = 0; i < TCP_PICKS; i++) {
-		int server = policy_pick(p, &t->random, t->now_ns, q->q.name,
-		                         q->q.name_len);
+		int server = pick(t, p, &q->q);
 		if (server < 0 || (unsigned)server != not)
 			return server;
 	}

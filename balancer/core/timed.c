@@ -47,6 +47,8 @@ static void expire(struct bal *b)
 		bal_settle(b, server, q, owed && b->conf->servfail_on_timeout);
 		lazy_unanswered(b->shared->lazy, server);
 		b->server[server].timeouts++;
+		atomic_fetch_add_explicit(&b->shared->server[server].timeouts, 1,
+		                          memory_order_relaxed);
 		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
 			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
 			                          memory_order_relaxed);

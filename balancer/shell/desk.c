@@ -100,6 +100,8 @@ static void read_shared(const struct desk *d, struct stats *s, int64_t now_ns)
 		to->outstanding = atomic_load_explicit(&from->outstanding, memory_order_relaxed);
 		to->latency_us = atomic_load_explicit(&from->latency_us128,
 		                                      memory_order_relaxed) / 128;
+		to->weight = bal_shared_weight(d->shared, i);
+		to->order = bal_shared_order(d->shared, i);
 		to->qps_limit = atomic_load_explicit(&from->qps, memory_order_relaxed);
 		to->drains = atomic_load_explicit(&from->drains, memory_order_relaxed);
 		to->slow_starts = atomic_load_explicit(&from->slow_starts, memory_order_relaxed);
@@ -186,6 +188,16 @@ static void recent(void *arg, bool answers, struct top_entry **list, size_t *n)
 		recent_copy(worker_recent(d->worker[i]), answers, list, n);
 }
 
+static void set_weight(void *arg, unsigned server, int32_t weight)
+{
+	bal_shared_set_weight(((struct desk *)arg)->shared, server, weight);
+}
+
+static void set_order(void *arg, unsigned server, int32_t order)
+{
+	bal_shared_set_order(((struct desk *)arg)->shared, server, order);
+}
+
 /* ---- start ---- */
 
 static int listen_at(const char *what, const struct ep *ep, int *out)
@@ -235,7 +247,9 @@ int desk_start(struct desk *d)
 
 	d->admin = (struct admin){ .config = d->config, .arg = d, .read = read_all,
 	                           .set_mode = set_mode, .set_state = set_state,
-	                           .set_qps = set_qps, .set_drain = set_drain, .recent = recent };
+	                           .set_qps = set_qps, .set_drain = set_drain,
+	                           .set_weight = set_weight, .set_order = set_order,
+	                           .recent = recent };
 	d->start_ns = d->looked_ns = host_mono_ns();
 	d->last = calloc(d->config->conf.server_n + 1u, sizeof(*d->last));
 	MUST(d->last != NULL && pthread_mutex_init(&d->lock, NULL) == 0);

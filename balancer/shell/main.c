@@ -61,7 +61,8 @@ static void print_notes(const struct config *c, const struct options *o)
 		if (n->kind == CONFIG_PRINT)
 			printf("%s\n", n->text);
 		else if (o->verbose)
-			printf("%s:%u: %s has no effect here\n", o->config, n->line, n->text);
+			printf("%s:%u: %s has no effect here\n", c->source[n->source].path,
+			       n->line, n->text);
 	}
 }
 
@@ -226,6 +227,28 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
+/* A thread's own state for the configuration's functions; NULL: it has been told why not. */
+static struct script *make_script(const struct balancer *b, const uint8_t seed[32], uint32_t index)
+{
+	char error[CONFIG_ERROR_TEXT];
+	struct script *s = script_new(b->config, b->shared, seed, index, error);
+
+	if (s == NULL)
+		fprintf(stderr, "Fatal Lua error: %s\n", error);
+	return s;
+}
+
+static bool give_scripts(struct balancer *b, const uint8_t seed[32])
+{
+	for (unsigned i = 0; b->config->function_n > 0 && i < b->o.workers; i++) {
+		struct script *s = make_script(b, seed, i);
+		if (s == NULL)
+			return false;
+		worker_set_script(b->worker[i], s);
+	}
+	return true;
+}
+
 static int open_all(struct balancer *b, const uint8_t seed[32])
 {
 	unsigned bad = 0;
@@ -242,6 +265,8 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);
 	}
+	if (!give_scripts(b, seed))
+		return 1;
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);
@@ -382,6 +407,12 @@ static int run(struct balancer *b)
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
+	if (b->config->function_n > 0) {
+		struct script *s = make_script(b, seed, SCRIPT_CHECKS);
+		if (s == NULL)
+			return 1;
+		watch_set_script(b->watch, s);
+	}
 	status = start_desk(b);
 	if (status != 0)
 		return status;

@@ -40,6 +40,8 @@ struct watch {
 	pthread_cond_t done;
 	int ordered;                /* eventfd */
 	struct order order;
+	struct script *script;      /* NULL: no server has a check function */
+	struct bal_hooks hooks;
 	uint8_t answer[PROBE_ANSWER];
 	uint8_t out[POLL][HEALTH_PROBE_MAX];
 };
@@ -62,6 +64,13 @@ struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
 	MUST(w->ordered >= 0);
 	net_watch(epoll, w->ordered, ORDERED);
 	return w;
+}
+
+void watch_set_script(struct watch *w, struct script *s)
+{
+	w->script = s;
+	w->hooks = script_hooks(s);
+	health_set_hooks(w->health, &w->hooks);
 }
 
 static struct probe *free_probe(struct watch *w)
@@ -184,12 +193,22 @@ static void print_changes(struct watch *w)
 	}
 }
 
+static void tell_failures(struct watch *w)
+{
+	char line[SCRIPT_NEWS_TEXT];
+
+	if (script_news(w->script, host_mono_ns(), line))
+		fprintf(stderr, "%s\n", line);
+}
+
 void watch_pass(struct watch *w)
 {
 	poll_probes(w);
 	close_ended(w);
 	print_changes(w);
 	slow_pass(w->slow, host_mono_ns());
+	if (w->script != NULL)
+		tell_failures(w);
 }
 
 int64_t watch_deadline(const struct watch *w)

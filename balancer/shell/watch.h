@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "balancer/config/script.h"
 #include "balancer/core/health.h"
 
 struct watch;
@@ -17,6 +18,8 @@ struct watch;
 #define WATCH_MAX (UINT64_C(1) << 32)
 struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
                         const uint8_t seed[32], int epoll);
+/* The functions of its probes; before the first pass. Takes s, and tells of calls that fail. */
+void watch_set_script(struct watch *w, struct script *take_s);
 /* One of its events: what is the event's number. */
 void watch_event(struct watch *w, uint64_t what);
 /* What is due now: probes, time-outs; then prints the changes of state. Call after the events. */

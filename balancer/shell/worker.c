@@ -35,6 +35,8 @@ struct worker {
 	struct recent *recent;
 	struct rule_log *log;           /* NULL: no rule logs */
 	struct arena arena;
+	struct script *script;          /* NULL: the configuration has no functions */
+	struct bal_hooks hooks;
 	int epoll, asked;
 	pthread_t thread;
 	pthread_mutex_t asking;         /* of those who ask */
@@ -111,6 +113,14 @@ static void answer_counts(struct worker *w)
 	sem_post(&w->answered);
 }
 
+static void tell_failures(struct worker *w)
+{
+	char line[SCRIPT_NEWS_TEXT];
+
+	if (script_news(w->script, w->now_ns, line))
+		fprintf(stderr, "%s\n", line);
+}
+
 static int64_t next_ns(const struct worker *w)
 {
 	int64_t udp = bal_deadline(w->bal), tcp = tcp_shell_deadline(w->tcp);
@@ -136,6 +146,8 @@ static void *run(void *arg)
 		}
 		judge_and_send(w);
 		tcp_shell_pass(w->tcp, w->now_ns);
+		if (w->script != NULL)
+			tell_failures(w);
 		rule_log_pass(w->log, w->bal);
 	}
 	return NULL;
@@ -244,6 +256,13 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 		return NULL;
 	open_backs(w, index == 0);
 	return w;
+}
+
+void worker_set_script(struct worker *w, struct script *s)
+{
+	w->script = s;
+	w->hooks = script_hooks(s);
+	bal_set_hooks(w->bal, &w->hooks);
 }
 
 void worker_start(struct worker *w)

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "balancer/config/script.h"
 #include "balancer/core/bal.h"
 #include "balancer/core/tcp.h"
 #include "io.h"
@@ -38,6 +39,8 @@ struct worker;
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
                           const uint8_t seed[32], unsigned index, enum io_choice choice,
                           unsigned *bad, int *err);
+/* The functions that its core calls; before it starts. Takes s, and tells of calls that fail. */
+void worker_set_script(struct worker *w, struct script *take_s);
 /* Memory for counts of matches, where the configuration has rules; the caller frees. */
 void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf);
 /* Starts its thread. */

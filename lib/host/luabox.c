@@ -57,9 +57,12 @@ static void count(lua_State *L, lua_Debug *ar)
 
 	(void)ar;
 	b->steps += HOOK_EVERY;
+	if (b->start_cpu_ns == INT64_MIN)
+		b->start_cpu_ns = cpu_ns();
 	bool slow = cpu_ns() - b->start_cpu_ns > LUABOX_CPU_SECONDS * INT64_C(1000000000);
 	if (b->steps <= b->steps_max && !slow)
 		return;
+	b->spent = true;
 	lua_sethook(L, count, LUA_MASKCOUNT, 1);
 	luaL_where(L, 0);
 	if (slow)
@@ -380,7 +383,8 @@ lua_State *luabox_open(struct luabox *b, lua_CFunction fill)
 {
 	b->memory = 0;
 	b->steps = 0;
-	b->start_cpu_ns = cpu_ns();
+	b->start_cpu_ns = INT64_MIN;
+	b->spent = false;
 	lua_State *L = lua_newstate(allocate, b);
 	if (L == NULL)
 		return NULL;
@@ -397,6 +401,8 @@ void luabox_again(lua_State *L)
 	struct luabox *b = luabox_of(L);
 
 	b->steps = 0;
-	b->start_cpu_ns = cpu_ns();
-	lua_sethook(L, count, LUA_MASKCOUNT, HOOK_EVERY);
+	b->start_cpu_ns = INT64_MIN;
+	if (b->spent)
+		lua_sethook(L, count, LUA_MASKCOUNT, HOOK_EVERY);
+	b->spent = false;
 }

@@ -27,7 +27,8 @@ struct luabox {
 	uint64_t steps_max;       /* of Lua's machine */
 	size_t memory;
 	uint64_t steps;
-	int64_t start_cpu_ns;
+	int64_t start_cpu_ns;     /* INT64_MIN: not looked at yet */
+	bool spent;               /* a limit was reached: every step fails */
 };
 
 enum { LUABOX_CPU_SECONDS = 10 }; /* of the thread, whatever the steps were spent on */
@@ -40,7 +41,11 @@ enum { LUABOX_CPU_SECONDS = 10 }; /* of the thread, whatever the steps were spen
  */
 lua_State *luabox_open(struct luabox *b, lua_CFunction fill);
 struct luabox *luabox_of(lua_State *L);
-/* Steps and time begin anew, for a state that runs one text after the other. */
+/*
+ * Steps and time begin anew, for a state that runs one text after the other, or whose functions are
+ * called. Steps are counted by the thousand, and time from the first thousand on; O(1), without a
+ * system call.
+ */
 void luabox_again(lua_State *L);
 
 /* True for source text: no NUL and no escape character, with which compiled Lua begins. */

@@ -115,6 +115,7 @@ static const char *too_few(const struct rule *r)
 	case BAL_WRANDOM:
 	case BAL_ROUNDROBIN:
 	case BAL_ORDERED_WRANDOM:
+	case BAL_LUA:
 		break;
 	}
 	return "hardly any query came while it was known which servers were up";
@@ -163,6 +164,7 @@ static void claim(const struct rule *r, struct finding *f)
 			"another comes",
 		[BAL_ORDERED_WRANDOM] = "servers of the lowest order that is up are chosen "
 			"independently",
+		[BAL_LUA] = "each query goes where a function says",
 	};
 
 	text_add(&f->title, "%s is followed", plan_policy_names[r->policy]);
@@ -182,6 +184,8 @@ void expect_policy(struct rule *r, struct finding *f)
 	claim(r, f);
 	if (r->j->balancer_n == 0)
 		text_add(&f->why, "there is no balancer");
+	else if (r->policy == BAL_LUA)
+		text_add(&f->why, "a Lua function chooses, and nothing says what it should choose");
 	else if (has_factor(r->j))
 		text_add(&f->why, "with a balancing factor load decides, too: that isn't judged");
 	else if (r->even != NULL)

@@ -368,6 +368,7 @@ void expect_even(struct even *v, struct finding *f)
 	case BAL_LEAST_OUTSTANDING:
 	case BAL_FIRST_AVAILABLE:
 	case BAL_CHASHED:
+	case BAL_LUA:
 		f->verdict = VERDICT_INCONCLUSIVE;
 		text_add(&f->why, "the policy spreads load by other rules than chance or turns: "
 		         "nothing says what even would be; 'policy' asks whether its rule was "

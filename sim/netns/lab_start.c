@@ -29,9 +29,12 @@ static void step(struct lab *l, const char *what)
 static int make_room(struct lab *l)
 {
 	const struct plan *p = l->plan;
-	size_t n = 0;
-	const char **keep = calloc(p->node_n + 4, sizeof(*keep)), *what = "";
+	size_t n = 0, most = p->node_n + 4;
+	const char *what = "";
 
+	for (unsigned i = 0; i < p->conf_n; i++)
+		most += p->conf[i].include_n;
+	const char **keep = calloc(most, sizeof(*keep));
 	MUST(keep != NULL);
 	keep[n++] = l->o->dir;
 	keep[n++] = l->o->balancer;
@@ -39,6 +42,9 @@ static int make_room(struct lab *l)
 	keep[n++] = p->scenario_path;
 	for (unsigned i = 0; i < p->node_n; i++)
 		keep[n++] = p->node[i].config_path;
+	for (unsigned i = 0; i < p->conf_n; i++)
+		for (unsigned k = 0; k < p->conf[i].include_n; k++)
+			keep[n++] = p->conf[i].include[k].path;
 	int err = room_make(&l->room, keep, n, &what);
 	step(l, what);
 	free(keep);

@@ -11,7 +11,6 @@
 #include <sodium.h>
 
 #include "balancer/config/config.h"
-#include "lib/host/host.h"
 #include "scenario.h"
 
 /* Raises an error about a configuration file. line 0: the file as a whole. */
@@ -73,7 +72,7 @@ static uint32_t factor_of(const struct bal_conf *b)
 		return b->weighted_factor_ppm;
 	case BAL_CHASHED:
 		return b->chashed_factor_ppm;
-	case BAL_LEAST_OUTSTANDING: case BAL_FIRST_AVAILABLE: case BAL_ROUNDROBIN:
+	case BAL_LEAST_OUTSTANDING: case BAL_FIRST_AVAILABLE: case BAL_ROUNDROBIN: case BAL_LUA:
 		break;
 	}
 	return 0;
@@ -106,22 +105,36 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 	c->server_node = calloc(b->server_n + 1, sizeof(*c->server_node));
 	MUST(c->server != NULL && c->server_node != NULL);
 	memcpy(c->server, b->server, b->server_n * sizeof(*c->server));
-	for (unsigned i = 0; i < c->server_n; i++)
+	for (unsigned i = 0; i < c->server_n; i++) {
 		if (!c->server[i].check.lazy.on) /* a plan tells no settings of what isn't used */
 			c->server[i].check.lazy = (struct bal_lazy){ .on = false };
+		if (c->server[i].source > 0)
+			c->server[i].line = 0; /* the plan's lines are the file's own */
+	}
 }
 
-static void hash_file(const char *path, char out[65])
+static void hash_text(const struct config_source *s, char out[65])
 {
 	unsigned char hash[crypto_hash_sha256_BYTES];
-	char *text;
-	size_t len;
 
-	if (host_read_file(path, CONFIG_FILE_MAX, &text, &len) < 0)
-		return; /* config_load says why */
-	crypto_hash_sha256(hash, (const unsigned char *)text, len);
+	crypto_hash_sha256(hash, (const unsigned char *)s->text, s->len);
 	sodium_bin2hex(out, 65, hash, sizeof(hash));
-	free(text);
+}
+
+/* The texts that were read: the file, and what it included. */
+static void copy_sources(lua_State *L, struct plan_conf *c, const struct config *from)
+{
+	hash_text(&from->source[0], c->sha256);
+	if (from->source_n > PLAN_INCLUDES_MAX + 1)
+		conf_fail(L, c->path, 0, "more than %d included files", PLAN_INCLUDES_MAX);
+	c->include = calloc(from->source_n, sizeof(*c->include));
+	MUST(c->include != NULL);
+	for (unsigned i = 1; i < from->source_n; i++) {
+		struct plan_include *to = &c->include[c->include_n++];
+		to->path = strdup(from->source[i].path);
+		MUST(to->path != NULL);
+		hash_text(&from->source[i], to->sha256);
+	}
 }
 
 static bool is_any_of_family(const struct ep *front, const struct ip *ip)
@@ -199,24 +212,26 @@ static void check_acl(lua_State *L, const struct plan *p, unsigned conf, const s
 		}
 }
 
-static void note_foreign(struct lint *l, const char *path, const struct config *c)
+static void note_foreign(struct lint *l, const struct config *c)
 {
 	for (unsigned i = 0; i < c->note_n; i++)
 		if (c->note[i].kind == CONFIG_UNKNOWN)
-			lint_add(l, false, path, c->note[i].line,
+			lint_add(l, false, c->source[c->note[i].source].path, c->note[i].line,
 			         "'%.200s' isn't read here: the program sees it, the plan doesn't",
 			         c->note[i].text);
 }
 
 /* What must hold between one file, loaded, and the nodes that use it. */
-static void check_conf(lua_State *L, unsigned i, const struct bal_conf *b)
+static void check_conf(lua_State *L, unsigned i, const struct config *c)
 {
 	struct plan *p = scenario_of(L)->plan;
+	const struct bal_conf *b = &c->conf;
 
 	if (b->server_n == 0)
 		conf_fail(L, p->conf[i].path, 0, "no server: expected newServer{...}");
 	for (unsigned k = 0; k < b->server_n; k++)
-		p->conf[i].server_node[k] = server_node(L, p->conf[i].path, &b->server[k]);
+		p->conf[i].server_node[k] = server_node(L, c->source[b->server[k].source].path,
+		                                           &b->server[k]);
 	check_binds(L, p, i, b);
 	for (unsigned n = 0; n < p->node_n; n++)
 		if (p->node[n].role == PLAN_BALANCER && p->node[n].conf == (int)i)
@@ -240,9 +255,9 @@ void confs_read(lua_State *L)
 			lua_error(L);
 		}
 		copy_conf(c, &s->config->conf);
-		hash_file(c->path, c->sha256);
-		note_foreign(s->lint, c->path, s->config);
-		check_conf(L, i, &s->config->conf);
+		copy_sources(L, c, s->config);
+		note_foreign(s->lint, s->config);
+		check_conf(L, i, s->config);
 		config_free(s->config);
 		s->config = NULL;
 	}

@@ -160,8 +160,12 @@ static json_t *write_value(const struct schema_field *f, const char *base)
 }
 
 /* True for what came later than the first plans, and says nothing: old ones stay as they are. */
-static bool left_out(const struct schema_field *f, const char *p)
+static bool left_out(const struct schema_field *f, const char *base)
 {
+	const char *p = base + f->at;
+
+	if (f->optional && f->kind == SCHEMA_LIST)
+		return load_count(f, base) == 0;
 	return f->optional && (f->kind == SCHEMA_BOOL ? !*(const bool *)p : load_int(f, p) == 0);
 }
 
@@ -170,7 +174,7 @@ static json_t *write_object(const struct schema *s, const char *base)
 	json_t *o = json_object();
 
 	for (unsigned i = 0; i < s->field_n; i++) {
-		if (left_out(&s->field[i], base + s->field[i].at))
+		if (left_out(&s->field[i], base))
 			continue;
 		json_t *v = write_value(&s->field[i], base);
 		MUST(v != NULL); /* out of memory, or a text that isn't UTF-8 */

@@ -353,6 +353,8 @@ void lab_read(lua_State *L)
 		{ .name = "recursors", .kind = KEY_OTHER, .required = true },
 		{ .name = "clients", .kind = KEY_OTHER, .required = true },
 		{ .name = "links", .kind = KEY_OTHER },
+		{ .name = "wake", .kind = KEY_TIME, KEY_AT(plan, wake_ns), .lo = 1,
+		  .hi = PLAN_WAKE_MAX_NS },
 	};
 	static void (*const read[])(lua_State *, const struct at *) = {
 		read_clients, read_balancers, read_recursors, links_read,
@@ -364,7 +366,7 @@ void lab_read(lua_State *L)
 		scenario_fail(L, NULL, "no lab: expected lab { balancers = ..., recursors = ..., "
 		              "clients = ... }");
 	struct at w = { .key = "lab", .word = "lab", .line = words_line(L, lua_gettop(L)) };
-	keys_read(L, &w, keys, COUNT_OF(keys), NULL, false);
+	keys_read(L, &w, keys, COUNT_OF(keys), scenario_of(L)->plan, false);
 	for (unsigned i = 0; i < COUNT_OF(order); i++)
 		if (value_field(L, order[i])) {
 			read[i](L, &w);

@@ -163,7 +163,8 @@ static void lint_even(struct lint *l, const struct plan *p, const struct plan_ex
 			         plan_expect_name(e->kind), plan_policy_names[policy],
 			         policy == BAL_CHASHED ? "gives shares by the places on its ring"
 			         : policy == BAL_WHASHED ? "shares names, and queries only as "
-			         "these are asked for" : "doesn't share evenly, and needn't",
+			         "these are asked for" : policy == BAL_LUA ? "functions share "
+			         "as they like" : "doesn't share evenly, and needn't",
 			         e->kind == PLAN_EVEN ? ", whashed" : "", p->conf[i].path);
 			return;
 		}
@@ -553,6 +554,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		lint_servers(l, &p->conf[i]);
+		lint_lua(l, &p->conf[i]);
 		lint_ring(l, &p->conf[i]);
 		lint_pools(l, p, &p->conf[i]);
 	}

@@ -19,9 +19,28 @@ bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_ex
 	return c->factor_ppm > 0;
 }
 
-/* All balancers have one policy, and something to choose. */
+void lint_lua(struct lint *l, const struct plan_conf *c)
+{
+	if (c->policy == BAL_LUA)
+		lint_add(l, false, c->path, 0, "a Lua function chooses servers: it runs as it is, "
+		         "but what it should choose isn't known, so only what became of queries is "
+		         "judged; bounds take it that it chooses servers that are up");
+	for (unsigned i = 0; i < c->server_n; i++)
+		if (c->server[i].check.function != 0)
+			lint_add(l, true, c->path, c->server[i].line, "checkFunction: a probe is "
+			         "known by what it asks: expected checkName and checkType instead");
+}
+
+/* All balancers have one policy, and something to choose; no function decides. */
 static bool lint_one(struct lint *l, const struct plan *p, const struct plan_expect *e)
 {
+	for (unsigned i = 0; i < p->conf_n; i++)
+		if (p->conf[i].policy == BAL_LUA) {
+			lint_add(l, true, NULL, e->line, "expect.policy: in %s a Lua function "
+			         "chooses, and nothing says what it should choose: expected one of "
+			         "dnsdist's own policies", p->conf[i].path);
+			return false;
+		}
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		if (p->conf[i].policy != p->conf[0].policy) {
 			lint_add(l, true, NULL, e->line, "expect.policy: %s in %s, %s in %s: "
@@ -138,6 +157,6 @@ void lint_policy(struct lint *l, const struct plan *p, const struct plan_expect 
 	case BAL_LEAST_OUTSTANDING: lint_least(l, p, e); break;
 	case BAL_FIRST_AVAILABLE: lint_first(l, p, e); break;
 	case BAL_WHASHED: case BAL_CHASHED: lint_names(l, p, e); break;
-	case BAL_WRANDOM: case BAL_ROUNDROBIN: case BAL_ORDERED_WRANDOM: break;
+	case BAL_WRANDOM: case BAL_ROUNDROBIN: case BAL_ORDERED_WRANDOM: case BAL_LUA: break;
 	}
 }

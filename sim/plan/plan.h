@@ -19,6 +19,7 @@
 enum {
 	PLAN_NAME_TEXT = 64,
 	PLAN_NODES_MAX = 1024,
+	PLAN_INCLUDES_MAX = 4096,   /* files that one configuration includes */
 	PLAN_ADDRS_MAX = 8,
 	PLAN_NETS_MAX = 4,
 	PLAN_TYPES_MAX = 16,
@@ -57,9 +58,17 @@ struct plan_node {
 };
 
 /* A balancer configuration file as balancer/config read it; balancers may share one. */
+/* A file that a configuration includes. */
+struct plan_include {
+	char *path;                /* absolute */
+	char sha256[65];
+};
+
 struct plan_conf {
 	char *path;                /* absolute */
 	char sha256[65];
+	unsigned include_n;
+	struct plan_include *include; /* in the order in which they are read */
 	enum bal_policy policy;
 	int64_t udp_timeout_ns;
 	int64_t udp_retry_ns;      /* 0: no second try */
@@ -210,11 +219,14 @@ struct plan_limits {
 	int64_t slack_ns;           /* 20 ms, added to every bound, with the measured loop gap */
 };
 
+enum { PLAN_WAKE_MAX_NS = 100000000 };
+
 struct plan {
 	char name[PLAN_NAME_TEXT];  /* of the scenario: its file name without .lua */
 	char *scenario_path;        /* absolute */
 	uint64_t seed;
 	bool for_netns, for_virtual;/* engines that the scenario is for */
+	int64_t wake_ns;            /* how late programs wake in virtual time; 0: the model's */
 	struct plan_program balancer, recursor;
 	struct plan_limits limits;
 	unsigned node_n;

@@ -183,6 +183,7 @@ static void print_policy(FILE *to, const struct plan *p, const struct plan_expec
 		[BAL_WHASHED] = "where its name went before",
 		[BAL_CHASHED] = "where its name went before, and among other servers",
 		[BAL_ORDERED_WRANDOM] = "the lowest order that is up, and the draws before",
+		[BAL_LUA] = "nothing",
 	};
 
 	fprintf(to, " from %s to %s\n", time_text(e->during_from_ns), time_text(e->during_to_ns));
@@ -335,6 +336,8 @@ void plan_print(FILE *to, const struct plan *p, const struct plan_beside *beside
 	fputs("\nPrograms\n", to);
 	print_program(to, "balancer", &p->balancer, "our balancer");
 	print_program(to, "recursor", &p->recursor, "our recursor-stub");
+	if (p->for_virtual && p->wake_ns > 0)
+		fprintf(to, "  in virtual time they wake %s late\n", time_text(p->wake_ns));
 	fputs("\nNodes\n", to);
 	for (unsigned i = 0; i < p->node_n; i++)
 		print_node(to, p, &p->node[i]);

@@ -22,7 +22,7 @@ const char *const plan_policy_names[POLICY_N] = {
 	[BAL_LEAST_OUTSTANDING] = "leastOutstanding", [BAL_FIRST_AVAILABLE] = "firstAvailable",
 	[BAL_WRANDOM] = "wrandom", [BAL_ROUNDROBIN] = "roundrobin",
 	[BAL_WHASHED] = "whashed", [BAL_CHASHED] = "chashed",
-	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag",
+	[BAL_ORDERED_WRANDOM] = "orderedWrandUntag", [BAL_LUA] = "lua",
 };
 const char *const plan_role_names[] = {
 	[PLAN_CLIENTS] = "clients", [PLAN_BALANCER] = "balancer", [PLAN_RECURSOR] = "recursor",
@@ -158,9 +158,21 @@ static const struct schema_field elem_server = {
 	.key = "server", .kind = SCHEMA_OBJECT, .type = &server_schema,
 };
 
+static const struct schema_field include_fields[] = {
+	STRING("path", plan_include, path),
+	TEXT("sha256", plan_include, sha256),
+};
+static const struct schema include_schema = SCHEMA(include_fields);
+static const struct schema_field elem_include = {
+	.key = "include", .kind = SCHEMA_OBJECT, .type = &include_schema,
+};
+
 static const struct schema_field conf_fields[] = {
 	MAYBE_INT("cache_entries", plan_conf, cache_entries, INT32_MAX),
 	MAYBE_INT("factor_ppm", plan_conf, factor_ppm, UINT32_MAX),
+	{ .key = "include", .kind = SCHEMA_LIST, AT(plan_conf, include), .optional = true,
+	  .count_at = offsetof(struct plan_conf, include_n), .hi = PLAN_INCLUDES_MAX,
+	  .elem = &elem_include, .elem_size = sizeof(struct plan_include) },
 	STRING("path", plan_conf, path),
 	ENUM("policy", plan_conf, policy, plan_policy_names),
 	MAYBE_BOOL("same_hash", plan_conf, same_hash),
@@ -294,5 +306,6 @@ static const struct schema_field plan_fields[] = {
 	OBJECT("recursor", plan, recursor, recursor_program_schema),
 	STRING("scenario_path", plan, scenario_path),
 	INT("seed", plan, seed, 0, INT64_MAX),
+	MAYBE_INT("wake_ns", plan, wake_ns, PLAN_WAKE_MAX_NS),
 };
 const struct schema plan_schema = SCHEMA(plan_fields);

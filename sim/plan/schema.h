@@ -39,7 +39,7 @@ struct schema_field {
 	size_t cap;
 	bool is_signed;
 	bool counted;                    /* the count was read with an earlier field */
-	bool optional;                   /* int, bool, enum: absent means 0, and 0 isn't written */
+	bool optional;                   /* int, bool, enum, list: absent means 0 */
 	int64_t lo, hi;
 	const char *const *names;        /* enum; hi is the last value */
 	const struct schema *type;       /* object */
@@ -56,7 +56,7 @@ extern const struct schema plan_schema;
 
 /* Names by enum value, NULL where there is none; the last is at _N - 1. */
 enum { FAULT_N = PLAN_UNDRAIN + 1, EXPECT_N = PLAN_FAILOVER + 1 };
-enum { POLICY_N = BAL_ORDERED_WRANDOM + 1 };
+enum { POLICY_N = BAL_LUA + 1 };
 extern const char *const plan_fault_names[FAULT_N];
 extern const char *const plan_expect_names[EXPECT_N];
 extern const char *const plan_policy_names[POLICY_N];

@@ -495,6 +495,11 @@ void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 	put_recursors(to, p, dir);
 	put_clients(to, p);
 	put_links(to, p);
+	if (p->wake_ns > 0) {
+		fputs("  wake = ", to);
+		put_time(to, p->wake_ns);
+		fputs(",\n", to);
+	}
 	fputs("}\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
 		put_load(to, p, &p->load[i]);

@@ -86,7 +86,7 @@ static void send_query(struct world *w, struct client_load *l, uint32_t i, const
 		.src = { d->local.ip, (uint16_t)(l->base + d->port) }, .dst = d->peer,
 		.payload = w->data[i], .payload_len = d->len,
 	};
-	host_send(w, &w->host[l->host], i, w->now_ns + MODEL_SEND);
+	host_send(w, &w->host[l->host], i, w->now_ns + host_lag_ns(w));
 }
 
 void clients_wake(struct world *w, unsigned load)

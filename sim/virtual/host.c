@@ -32,6 +32,11 @@ int64_t host_wake_ns(struct world *w, struct host *h, enum wake by)
 	return (from * 4096 + (to - from) * (v & 4095)) * w->day / 4096;
 }
 
+int64_t host_lag_ns(const struct world *w)
+{
+	return w->plan->wake_ns > 0 ? w->plan->wake_ns : MODEL_SEND;
+}
+
 /* ---- leaving ---- */
 
 void host_flush(struct world *w, struct host *h, int64_t until_ns)

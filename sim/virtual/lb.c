@@ -6,6 +6,7 @@
  */
 #include "world.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ void lb_free(struct host *h)
 	if (h->lb->config != NULL && h->lb->conf.server != h->lb->config->conf.server)
 		free((void *)(uintptr_t)h->lb->conf.server); /* sabotage's copy */
 	config_free(h->lb->config);
+	script_free(h->lb->script);
 	free(h->lb->answered);
 	free(h->lb->stream);
 	free(h->lb->probe);
@@ -62,6 +64,24 @@ static void sabotage_conf(const struct world *w, struct host *h)
 	s->conf(s->arg, h->node, &lb->conf, copy);
 }
 
+/* The functions of the configuration, in a state that begins anew with the program. */
+static int start_script(struct balancer_host *lb, const uint8_t seed[DRBG_SEED])
+{
+	char error[CONFIG_ERROR_TEXT];
+
+	script_free(lb->script);
+	lb->script = NULL;
+	if (lb->config->function_n == 0)
+		return 0;
+	lb->script = script_new(lb->config, lb->shared, seed, 0, error);
+	if (lb->script == NULL)
+		return -ENOMEM; /* it has been evaluated before: nothing else can be wrong */
+	lb->hooks = script_hooks(lb->script);
+	bal_set_hooks(lb->bal, &lb->hooks);
+	health_set_hooks(lb->health, &lb->hooks);
+	return 0;
+}
+
 int lb_start(struct world *w, struct host *h)
 {
 	struct balancer_host *lb = h->lb;
@@ -82,6 +102,9 @@ int lb_start(struct world *w, struct host *h)
 	lb->bal = bal_init(&h->arena, c, lb->shared, seed, 0);
 	lb->health = health_init(&h->arena, c, lb->shared, seed, w->now_ns);
 	arena_seal(&h->arena);
+	err = start_script(lb, seed);
+	if (err < 0)
+		return err;
 	lb->back_n = bal_ports(c) - 1;
 	lb->back_base = (uint16_t)(PORT_LEAST + drbg_below(&h->ports, PORTS - lb->back_n % PORTS));
 	lb->probe_n = 0;

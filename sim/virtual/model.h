@@ -4,7 +4,8 @@
  * value with its unit, what it means, and where it comes from. "netns run" is blog.lua in network
  * namespaces on two virtual processors of a Xeon (Linux 6.18, Debian 12); `make fidelity` holds
  * model and namespaces against each other. The values are constants: only the plan's seed makes two
- * runs differ.
+ * runs differ. Machines differ by how soon a program wakes up, so a plan may say that (lab.wake, in
+ * the same terms as MODEL_SEND), and all that is a wake-up is scaled by it.
  */
 #ifndef EK_VIRTUAL_MODEL_H
 #define EK_VIRTUAL_MODEL_H
@@ -22,11 +23,14 @@
 	MODEL(MODEL_BALANCER_START, 16000000, "ns", "from fork to the first probes of balancer",   \
 	      "tests/model.py of netns runs")                                                      \
 	MODEL(MODEL_RESUME, 20000000, "ns",                                                        \
-	      "from SIGCONT until a program is through with what waits in its sockets, beyond its "\
-	      "processor time", "netns runs of hang.lua: the last health check in a backlog")      \
+	      "mean time from SIGCONT until a program is through with what waits in its sockets, " \
+	      "beyond its processor time; evenly from nothing to twice that",                      \
+	      "netns runs of hang.lua: the last health check in a backlog")                        \
 	MODEL(MODEL_DAY_LEAST, 500, "thousandths", "the factor of all wake-ups of a run, at least",\
 	      "p50 of latency over 80 netns runs")                                                 \
 	MODEL(MODEL_DAY_MOST, 1100, "thousandths", "and at most; evenly drawn", "the same")        \
+	MODEL(MODEL_DAY, 700, "thousandths", "the factor of a machine with a lag of MODEL_SEND",   \
+	      "p50 of latency over 80 netns runs on an EPYC with lags of 38 to 64 us")             \
 	MODEL(MODEL_SOCKET_QUEUE, 9000, "datagrams",                                               \
 	      "what the sockets of a program that doesn't look take",                              \
 	      "a stub that hung at a high rate as root: 9,049 of 17,217 kept, an 8 MiB buffer")    \

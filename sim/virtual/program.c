@@ -67,10 +67,18 @@ void program_kill(struct world *w, struct host *h)
 	tell(w, h, "exited", "signal 9");
 }
 
+/* Evenly between nothing and twice MODEL_RESUME, on a machine as fast as the plan says. */
+static int64_t draw_resume_ns(struct world *w, struct host *h)
+{
+	const int64_t most_ns = 2 * MODEL_RESUME * host_lag_ns(w) / MODEL_SEND;
+
+	return (most_ns * drbg_u16(&h->wakes)) >> 16;
+}
+
 void program_resume(struct world *w, struct host *h)
 {
 	h->state = HOST_RUNS;
-	h->busy_ns = w->now_ns + MODEL_RESUME;
+	h->busy_ns = w->now_ns + draw_resume_ns(w, h);
 	h->armed_ns = INT64_MAX; /* what was due while it hung has been passed over */
 	host_serve_soon(w, h);
 	host_arm(w, h);

@@ -283,7 +283,7 @@ void tcp_connect(struct world *w, unsigned load, const struct dgram *d)
 {
 	struct ep own = { d->local.ip, tcp_fresh_port(w) };
 	struct stream *s = tcp_open(w, &w->host[w->load[load].host], &own, &d->peer,
-	                            w->now_ns + MODEL_SEND);
+	                            w->now_ns + host_lag_ns(w));
 
 	if (s == NULL)
 		return;

@@ -57,6 +57,7 @@ static void node_event(struct world *w, const struct host *h)
 static void load_event(struct world *w, unsigned i)
 {
 	struct load_counts c = { 0 };
+	const json_int_t lag_us = us(host_lag_ns(w));
 
 	if (w->load[i].load != NULL)
 		load_counts(w->load[i].load, &c);
@@ -68,8 +69,8 @@ static void load_event(struct world *w, unsigned i)
 	                     "retries", (json_int_t)c.retries, "tcp", (json_int_t)c.tcp,
 	                     "answered", (json_int_t)c.answered, "timed_out",
 	                     (json_int_t)c.timed_out, "unmatched", (json_int_t)c.unmatched,
-	                     "late_p50_us", us(MODEL_SEND), "late_p99_us", us(MODEL_SEND),
-	                     "late_p999_us", us(MODEL_SEND), "late_max_us", us(MODEL_SEND)));
+	                     "late_p50_us", lag_us, "late_p99_us", lag_us,
+	                     "late_p999_us", lag_us, "late_max_us", lag_us));
 }
 
 static void wire_event(struct world *w)

@@ -164,6 +164,8 @@ static int64_t draw_day(const struct plan *p)
 	uint8_t seed[DRBG_SEED];
 	struct drbg r;
 
+	if (p->wake_ns > 0)
+		return MODEL_DAY * p->wake_ns / MODEL_SEND;
 	plan_seed(p, seed);
 	drbg_init(&r, seed, DRBG_WAKES, UINT32_MAX);
 	return MODEL_DAY_LEAST +

@@ -12,6 +12,7 @@
 #define EK_VIRTUAL_WORLD_H
 
 #include "balancer/config/config.h"
+#include "balancer/config/script.h"
 #include "balancer/core/tcp.h"
 #include "balancer/core/health.h"
 #include "lib/dgram.h"
@@ -77,6 +78,8 @@ struct balancer_host {
 	struct bal_conf conf;       /* config's, or what sabotage made of it */
 	struct bal_shared *shared;
 	struct bal *bal;
+	struct script *script;      /* of the program that runs, or ran last; NULL: none */
+	struct bal_hooks hooks;
 	struct health *health;
 	uint16_t back_base;         /* source port of logical port 1; the others follow */
 	unsigned back_n;
@@ -227,6 +230,8 @@ void host_take(struct world *w, struct host *h, uint32_t slot, enum wake by);
 void host_refuse(struct world *w, uint32_t slot);
 /* How long its idle program takes to wake up. */
 int64_t host_wake_ns(struct world *w, struct host *h, enum wake by);
+/* How late a timer finds the clients' program: the plan's lab.wake, else MODEL_SEND. */
+int64_t host_lag_ns(const struct world *w);
 /* Wakes h's program at its core's deadline. */
 void host_arm(struct world *w, struct host *h);
 void host_wake(struct world *w, struct host *h);

@@ -176,6 +176,10 @@ class Bench:
 
     def rows(self):
         cache = 'pc = newPacketCache(10000)\ngetPool(""):setCache(pc)\n'
+        # the first of dnsdist's guide to policies
+        lua = ("counter = 0\nfunction turns(servers, dq)\n  counter = counter + 1\n"
+               "  return servers[1 + (counter % #servers)]\nend\n"
+               'setServerPolicyLua("turns", turns)\n')
         dnsdist, relay = (self.dnsdist, "dnsdist"), (self.relay, "plain relay")
         us = "CPU us/query"
         return {
@@ -195,6 +199,9 @@ class Bench:
                 "packet-cache hits, saturated", us,
                 [(*dnsdist, "<=0.65"), (self.echo, "echo server", None)], self.cost(self.names),
                 cache),
+            "lua": lambda: self.row(
+                "forwarded by a Lua policy, saturated", us,
+                [(*dnsdist, "<=1.0")], self.cost(self.names), lua),
             "tcp": lambda: self.row(
                 "TCP on kept connections, saturated", us, [(*dnsdist, "<=0.8")],
                 self.cost(self.names, tcp=True, flight=200)),

@@ -177,6 +177,19 @@ def test_another_seed_gives_other_bytes(shelf, tmp_path):
     assert all(found[n] != digest for n, digest in reference(shelf, "blog").items())
 
 
+def test_a_machine_is_known_by_how_late_it_wakes(tmp_path):
+    """lab.wake is what a run reports as lateness, and answers come as much sooner or later."""
+    p50 = []
+    for late_us in 40, 200:
+        out = tmp_path / str(late_us)
+        done = run(scenario(tmp_path, to="20s"), out, "--set", f"lab.wake={late_us}us")
+        doc = json.loads((out / "verdict.json").read_text())
+        assert doc["harness"]["send_late_p50_us"] == late_us, done.stderr
+        p50.append(doc["phases"][0]["latency_us"]["p50"])
+    # Three wake-ups and the clients' own lag lie on an answer's way.
+    assert p50[1] - p50[0] > 2 * (200 - 40), p50
+
+
 @functools.cache
 def build(mode, compiler):
     """evenkeel as that compiler makes it; it isn't copied to build/bin."""

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Any text as a dnsdist configuration, in both modes, under tight limits: it comes to a valid
- * configuration or to one line that says what is wrong.
+ * configuration or to one line that says what is wrong. The first functions that it keeps for later
+ * are called, as a policy and as a check.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "balancer/config/config.h"
+#include "balancer/config/script.h"
+#include "lib/host/host.h"
 #include "lib/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,6 +30,46 @@ static void check(const struct config *c, const char *error)
 	}
 }
 
+/* As a policy and as a check, each twice: what a call leaves behind is seen by the next. */
+static void call(struct script *s, const struct config *c, unsigned function)
+{
+	static const uint8_t message[] = "\1\2\1\0\0\1\0\0\0\0\0\0\3www\7example\0\0\1\0\1";
+	const struct ep ep = { ip_v4(192, 0, 2, 1), 53 };
+	const struct bal_hook_query q = {
+		.name = message + 12, .name_len = 13, .type = 1, .class = 1, .flags = DNS_RD,
+		.peer = &ep, .local = &ep, .message = message, .len = 29, .end = 29,
+	};
+	struct bal_hooks h = script_hooks(s);
+	struct bal_hook_probe p = { .name_len = 1, .type = 1, .class = 1 };
+	uint16_t server[BAL_SERVERS_MAX];
+
+	for (unsigned i = 0; i < c->conf.server_n; i++)
+		server[i] = (uint16_t)i;
+	for (unsigned i = 0; i < 2; i++) {
+		int got = h.pick(h.arg, function, &q, server, c->conf.server_n);
+		MUST(got >= BAL_HOOK_FAILED && got < (int)c->conf.server_n);
+		bool good = h.check(h.arg, function, &p);
+		MUST(p.name_len >= 1 && p.name_len <= DNS_NAME_MAX && (good || p.name_len == 1));
+		p.name_len = 1;
+		p.name[0] = 0;
+	}
+	MUST(strchr(script_error(s), '\n') == NULL);
+}
+
+static void call_functions(const struct config *c)
+{
+	static const uint8_t seed[DRBG_SEED];
+	char error[CONFIG_ERROR_TEXT];
+	struct arena a;
+
+	MUST(host_arena(&a, bal_shared_arena_size(&c->conf)) == 0);
+	struct script *s = script_new(c, bal_shared_init(&a, &c->conf), seed, 0, error);
+	for (unsigned i = 1; s != NULL && i <= c->function_n && i <= 2; i++)
+		call(s, c, i);
+	script_free(s);
+	host_arena_free(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size > 4096)
@@ -39,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char error[CONFIG_ERROR_TEXT] = "";
 		struct config *c = config_parse("f", (const char *)data, size, &o, error);
 		check(c, error);
+		if (c != NULL && c->function_n > 0)
+			call_functions(c);
 		config_free(c);
 	}
 	return 0;

@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fill_plan(&plan);
 	if (size > 1 << 16)
 		return 0;
-	conf.policy = (enum bal_policy)(1 + size % BAL_ORDERED_WRANDOM);
+	conf.policy = (enum bal_policy)(1 + size % BAL_LUA);
 	char *once = verdict_of(&plan, data, size), *again = verdict_of(&plan, data, size);
 	MUST(strcmp(once, again) == 0);
 	free(once);

@@ -282,7 +282,7 @@ static inline unsigned model_rule(struct model *m, const struct model_query *q)
 	case BAL_ROUNDROBIN: return model_by(w, m->turn[b]++ % all);
 	case BAL_WRANDOM: case BAL_ORDERED_WRANDOM:
 		return model_by(w, drbg_below(&m->d, all));
-	case BAL_FIRST_AVAILABLE: break;
+	case BAL_FIRST_AVAILABLE: case BAL_LUA: break;
 	}
 	for (unsigned i = 0; i < MODEL_SERVERS; i++)
 		if (model_up(m, b, i, q->draw_ns) && model_token(m, b, i, q->draw_ns))

@@ -150,6 +150,7 @@ struct fake {
 	int up;                    /* set_state's, -1: not called */
 	uint32_t qps;
 	bool drained;
+	int32_t weight, order;
 };
 
 static void fake_read(void *arg, struct stats *s)
@@ -160,6 +161,10 @@ static void fake_read(void *arg, struct stats *s)
 		.counts = { .queries = 10, .timeouts = 2 }, .transitions = 4, .down_ms = 1500,
 	};
 	s->server[1] = (struct stats_server){ .mode = BAL_CHECK_DOWN };
+	for (unsigned i = 0; i < s->config->conf.server_n; i++) {
+		s->server[i].weight = s->config->conf.server[i].weight;
+		s->server[i].order = s->config->conf.server[i].order;
+	}
 	s->verdict[BAL_FORWARD] = 10;
 }
 
@@ -189,13 +194,16 @@ static void fake_drain(void *arg, unsigned server, bool drained)
 	((struct fake *)arg)->drained = drained;
 }
 
-static void fake_recent(void *arg, bool answers, struct top_entry **list, size_t *n)
+static void fake_weight(void *arg, unsigned server, int32_t weight)
 {
-	(void)arg;
-	*list = realloc(*list, (*n + 1) * sizeof(**list));
-	MUST(*list != NULL);
-	(*list)[*n] = (struct top_entry){ .rcode = answers ? 3 : 0, .name_len = 1 };
-	++*n;
+	((struct fake *)arg)->server = server;
+	((struct fake *)arg)->weight = weight;
+}
+
+static void fake_order(void *arg, unsigned server, int32_t order)
+{
+	((struct fake *)arg)->server = server;
+	((struct fake *)arg)->order = order;
 }
 
 static void fake_start(struct fake *f, const char *more)
@@ -208,8 +216,11 @@ static void fake_start(struct fake *f, const char *more)
 	f->config = config_parse("f", config, strlen(config), NULL, error);
 	if (f->config == NULL)
 		fail_msg("%s", error);
-	f->admin = (struct admin){ f->config, f, fake_read, fake_mode, fake_state, fake_qps,
-	                           fake_drain, fake_recent };
+	f->admin = (struct admin){
+		.config = f->config, .arg = f, .read = fake_read, .set_mode = fake_mode,
+		.set_state = fake_state, .set_qps = fake_qps, .set_drain = fake_drain,
+		.set_weight = fake_weight, .set_order = fake_order,
+	};
 }
 
 static void say(struct command *c, const char *line, const char *want)
@@ -250,9 +261,14 @@ static void commands_answer_as_dnsdist_does(void **state)
 		{ "getServers()[2].order", "1\n" },
 		{ "getServer(2)", "Error: getServer: there is no server 2: expected 0 to 1\n" },
 		{ "getServer(-1)", "Error: getServer: there is no server -1: expected 0 to 1\n" },
-		{ "getServer(0).weight = 2", "Error: [string \"getServer(0).weight = 2\"]:1: a "
+		{ "getServer(1):getID()", "[2001:db8::4]:54\n" },
+		{ "getServer(0).name = 2", "Error: [string \"getServer(0).name = 2\"]:1: a "
 		  "server's "
-		  "'weight' can't be set at run time: change the configuration and start again\n" },
+		  "'name' can't be set at run time: change the configuration and start again\n" },
+		{ "getServer(0).weight = 0", "Error: [string \"getServer(0).weight = 0\"]:1: "
+		  "weight: expected a whole number from 1 to 2147483647\n" },
+		{ "getServer(0).order = 1.5", "Error: [string \"getServer(0).order = 1.5\"]:1: "
+		  "order: expected a whole number from -2147483648 to 2147483647\n" },
 		{ "setServerPolicy(wrandom)", "Error: setServerPolicy: not at run time: change the "
 		  "configuration and start again\n" },
 		{ "topQueries(5)", "Nothing is kept: setRingBuffersSize in the configuration says "
@@ -301,9 +317,30 @@ static void commands_change_servers(void **state)
 	say(c, "getServer(0):setQPS(77)", "");
 	assert_int_equal(f.qps, 77);
 	say(c, "getServer(0):setQPS(-1)", "Error: setQPS: expected 0 to 4294967295\n");
+	say(c, "getServer(1).weight = 9", "");
+	assert_true(f.server == 1 && f.weight == 9);
+	say(c, "getServer(0).order = '-3'", "");
+	assert_true(f.server == 0 && f.order == -3);
+	say(c, "getServer(1).upStatus = true", "");
+	assert_int_equal(f.up, 1);
 	say(c, "getServer(0):setDrain(true)", "");
 	assert_true(f.drained);
 	assert_int_equal(f.reads, 0); /* nothing was asked for that needs the counters */
+	command_free(c);
+	config_free(f.config);
+}
+
+static void the_weights_of_a_ring_are_made_at_the_start(void **state)
+{
+	struct fake f;
+
+	(void)state;
+	fake_start(&f, "setServerPolicy(chashed)");
+	struct command *c = command_new(&f.admin);
+	say(c, "getServer(0).weight = 2", "Error: [string \"getServer(0).weight = 2\"]:1: weight: "
+	    "the ring of chashed is made at the start: change the configuration and reload it\n");
+	say(c, "getServer(0).order = 2", "");
+	assert_int_equal(f.order, 2);
 	command_free(c);
 	config_free(f.config);
 }
@@ -520,26 +557,6 @@ static void a_name_cannot_break_the_metrics(void **state)
 	config_free(f.config);
 }
 
-static void what_is_kept_is_counted(void **state)
-{
-	static const char rest[] = "   2  Rest                                        0  0.0%\n";
-	static const char root[] = "   1  .                                           1 100.0%\n";
-	static const char none[] = "   1  Rest                                        0 100.0%\n";
-	char both[256];
-	struct fake f;
-
-	(void)state;
-	fake_start(&f, "setRingBuffersSize(10)");
-	struct command *c = command_new(&f.admin);
-	snprintf(both, sizeof(both), "%s%s", root, rest);
-	say(c, "topQueries()", both);
-	say(c, "topQueries(1, 2)", both);
-	say(c, "topResponses(10, 3)", both);
-	say(c, "topResponses()", none);
-	command_free(c);
-	config_free(f.config);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -549,6 +566,7 @@ int main(void)
 		cmocka_unit_test(lengths_are_bounded_before_anything_is_read),
 		cmocka_unit_test(commands_answer_as_dnsdist_does),
 		cmocka_unit_test(commands_change_servers),
+		cmocka_unit_test(the_weights_of_a_ring_are_made_at_the_start),
 		cmocka_unit_test(no_command_goes_on_for_ever_or_fills_the_memory),
 		cmocka_unit_test(show_servers_has_the_columns_of_dnsdist_and_two_more),
 		cmocka_unit_test(passwords_are_compared_plain_or_by_scrypt),
@@ -557,7 +575,6 @@ int main(void)
 		cmocka_unit_test(without_a_password_nobody_enters_but_open_statistics_are_open),
 		cmocka_unit_test(custom_headers_replace_and_remove),
 		cmocka_unit_test(a_name_cannot_break_the_metrics),
-		cmocka_unit_test(what_is_kept_is_counted),
 	};
 
 	MUST(sodium_init() >= 0);

@@ -154,7 +154,7 @@ static void a_reserve_carries_what_the_first_does_not(void **state)
 {
 	(void)state;
 	start(BAL_ORDERED_WRANDOM, 2);
-	rig.server[1].order = 2;
+	bal_shared_set_order(rig.shared, 1, 2);
 	return_of(0);
 	assert_in_range(count_at(26 * SECOND, 1), NAMES * 7 / 10, NAMES * 8 / 10);
 	assert_int_equal(count_at(101 * SECOND, 1), 0);

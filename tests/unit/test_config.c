@@ -329,11 +329,11 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:1: newServer: address: 'true': expected text" },
 	{ "a policy in quotes", "setServerPolicy('wrandom')", "f.conf:1: setServerPolicy: "
 	  "'wrandom': expected leastOutstanding, firstAvailable, wrandom, roundrobin, whashed, "
-	  "chashed or orderedWrandUntag, without quotes" },
+	  "chashed or orderedWrandUntag, without quotes, or what newServerPolicy returned" },
 	{ "a misspelt policy", "setServerPolicy(wrandon)",
 	  "f.conf:1: unknown name 'wrandon': did you mean 'wrandom'?" },
-	{ "a policy to come", "setServerPolicyLua('mine', function() end)",
-	  "f.conf:1: 'setServerPolicyLua' is not supported yet" },
+	{ "a policy of LuaJIT's ffi", "setServerPolicyLuaFFI('mine', function() end)",
+	  "f.conf:1: 'setServerPolicyLuaFFI' is not supported yet" },
 	{ "a ring too large", "newServer{address='192.0.2.1', weight=1048576}\n"
 	  "newServer('192.0.2.2')\nsetServerPolicy(chashed)", "f.conf:3: setServerPolicy: chashed: "
 	  "the weights' sum is above 1048576: expected lower weights" },
@@ -353,7 +353,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "nnnnn': expected at most 63 bytes" },
 	{ "a server for a policy", "setServerPolicy(newServer('192.0.2.1'))", "f.conf:1: "
 	  "setServerPolicy: 'userdata': expected leastOutstanding, firstAvailable, wrandom, "
-	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes" },
+	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes, or what "
+	  "newServerPolicy returned" },
 	{ "a bad bind", "setLocal('localhost')", "f.conf:1: setLocal: 'localhost': expected an IP "
 	  "address, or one with a port" },
 	{ "a bind's bad option", "addLocal('::1', {reuseport=true})", "f.conf:1: addLocal: unknown "
@@ -379,17 +380,17 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "an unknown method", "newServer('192.0.2.1'):setup()",
 	  "f.conf:1: a server has no 'setup': did you mean 'setUp'?" },
 	{ "a method without its server", "newServer('192.0.2.1').setUp()",
-	  "f.conf:1: expected a server before the method, as in s:setUp()" },
-	{ "an attribute", "newServer('192.0.2.1').weight = 3",
-	  "f.conf:1: a server's 'weight' can't be set: expected it as a key of newServer" },
+	  "f.conf:1: expected a server before the method, as in x:method()" },
+	{ "an attribute", "newServer('192.0.2.1').address = '192.0.2.2'",
+	  "f.conf:1: 'address' of a server can't be set" },
 	{ "files", "io.open('/etc/passwd')", "f.conf:1: 'io' is not supported: a configuration "
 	  "reads and runs nothing else" },
 	{ "a part of dnsdist that isn't there", "\naddDynBlockSMT({}, 'x')", "f.conf:2: "
 	  "'addDynBlockSMT' is not supported: there are no dynamic blocks here" },
 	{ "what only a console may do", "showPools()", "f.conf:1: 'showPools' is not supported: it "
 	  "shows or counts something, which a console may do" },
-	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
-	  "value)" },
+	{ "chance", "local x = math.random()", "f.conf:1: math.random: not while the configuration "
+	  "is read, but in a function that is called for a query" },
 	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or a NUL or escape "
 	  "character: expected text" },
 	{ "compiled Lua after a comment", "#\n\033LJ", "f.conf: compiled Lua, or a NUL or escape "
@@ -529,12 +530,12 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 		"pc = newPacketCache(10000, {maxTTL=86400}) getPool(''):setCache(pc)\n"
 		"addAction(AndRule{QTypeRule(DNSQType.ANY), TCPRule(false)}, TCAction())\n"
 		"s = newServer{address='192.0.2.1', name='a', addXPF=true}\n"
-		"s.weight = 2 s:frobnicate('x') x = 'a' .. nosuch + 1\n"
+		"s.frob = 2 s:frobnicate('x') x = 'a' .. nosuch + 1\n"
 		"setServerPolicy(wrandom) addLocal('::1', {interface='lo'})\n");
 	static const struct { unsigned line; const char *text; } notes[] = {
 		{ 1, "webserver" }, { 3, "addAction" },
 		{ 3, "AndRule" }, { 3, "QTypeRule" }, { 3, "TCPRule" }, { 3, "TCAction" },
-		{ 4, "newServer: addXPF" }, { 5, "Server.weight" },
+		{ 4, "newServer: addXPF" }, { 5, "Server.frob" },
 		{ 5, "Server:frobnicate" },
 		{ 5, "nosuch" }, { 6, "addLocal: interface" },
 	};
@@ -556,7 +557,7 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 static void foreign_mode_refuses_what_would_change_the_choice(void **state)
 {
 	static const char *const texts[] = {
-		"setServerPolicyLua('x', function() end)", "getServer(0):setDown()",
+		"setServerPolicyLuaFFI('x', function() end)", "getServer(0):setDown()",
 		"setServerPolicy(nosuch)", "newServer{address='nonsense'}",
 	};
 

@@ -142,7 +142,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:2: getPool: 'one more': more than 64 pools" },
 	{ "a policy in quotes", "setPoolServerPolicy('wrandom', 'x')", "f.conf:1: "
 	  "setPoolServerPolicy: 'wrandom': expected leastOutstanding, firstAvailable, wrandom, "
-	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes" },
+	  "roundrobin, whashed, chashed or orderedWrandUntag, without quotes, or what "
+	  "newServerPolicy returned" },
 	{ "two of one id on one ring", "\nsetPoolServerPolicy(chashed, 'x')\n"
 	  "newServer{address='192.0.2.1', id='a', pool='x'}\n"
 	  "newServer{address='192.0.2.2', id='a', pool={'', 'x'}}",

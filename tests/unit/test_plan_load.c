@@ -110,6 +110,8 @@ static const struct row broken_scenarios[] = {
 	  "time 1ns...100d with its unit, such as \"20ms\"" },
 	{ "an unknown unit", "s.lua", "\"50us\"", "\"50 us\"", "s.lua:7: lab.links.delay: "
 	  "'50 us': expected a time 0s...60s with its unit, such as \"20ms\"" },
+	{ "a machine that never wakes", "s.lua", "links = {", "wake = \"1s\", links = {",
+	  "s.lua:7: lab.wake: '1s': expected a time 1ns...100ms with its unit, such as \"20ms\"" },
 	{ "a broken address", "s.lua", "\"192.160.102.3\"", "\"192.160.102\"", "s.lua:3: "
 	  "lab.balancers.LB2[1]: '192.160.102': expected an IP address" },
 	{ "an address twice", "s.lua", "\"192.160.102.3\"", "\"192.160.102.2\"",

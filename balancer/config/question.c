@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * DNSQuestion: the query that a function is called for, to be read alone. There is one object for
+ * all calls, so one that is kept is about the query at hand, and good for nothing without one.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+static const struct cf_class class;
+
+struct cf_question *cf_question_push(lua_State *l)
+{
+	struct cf_question *q = lua_newuserdata(l, sizeof(*q));
+
+	memset(q, 0, sizeof(*q));
+	cf_class_set(l, &class);
+	return q;
+}
+
+static const struct bal_hook_query *query(lua_State *l, const struct cf_question *q)
+{
+	if (q->query == NULL)
+		cf_fail(l, "a DNS question that is used when its call is over");
+	return q->query;
+}
+
+static const struct bal_hook_query *of(lua_State *l)
+{
+	return query(l, lua_touserdata(l, 1));
+}
+
+static const struct bal_hook_query *self(lua_State *l)
+{
+	return query(l, cf_self(l, &class));
+}
+
+/* ---- attributes ---- */
+
+static int get_qname(lua_State *l)
+{
+	const struct bal_hook_query *q = of(l);
+
+	cf_name_push(l, q->name, q->name_len);
+	return 1;
+}
+
+#define NUMBER(get, value) \
+	static int get(lua_State *l) \
+	{ \
+		const struct bal_hook_query *q = of(l); \
+		lua_pushinteger(l, (lua_Integer)(value)); \
+		return 1; \
+	}
+
+NUMBER(get_qtype, q->type)
+NUMBER(get_qclass, q->class)
+NUMBER(get_opcode, (q->flags & DNS_OPCODE) >> 11)
+NUMBER(get_rcode, q->flags & DNS_RCODE)
+NUMBER(get_len, q->len)
+
+static int get_tcp(lua_State *l)
+{
+	lua_pushboolean(l, of(l)->tcp);
+	return 1;
+}
+
+static int get_remote(lua_State *l)
+{
+	cf_address_push(l, of(l)->peer);
+	return 1;
+}
+
+static int get_local(lua_State *l)
+{
+	cf_address_push(l, of(l)->local);
+	return 1;
+}
+
+static int get_header(lua_State *l)
+{
+	struct cf_question *q = lua_touserdata(l, 1);
+
+	(void)query(l, q);
+	lua_rawgeti(l, LUA_REGISTRYINDEX, q->header);
+	return 1;
+}
+
+/* ---- methods ---- */
+
+static int get_do(lua_State *l)
+{
+	const struct bal_hook_query *q = self(l);
+	struct dns_edns e;
+	bool there = q->message != NULL && dns_edns(&e, q->message, q->len, q->end) == 0;
+
+	lua_pushboolean(l, there && e.present && e.dnssec_ok);
+	return 1;
+}
+
+static int get_content(lua_State *l)
+{
+	const struct bal_hook_query *q = self(l);
+
+	lua_pushlstring(l, (const char *)q->message, q->message != NULL ? q->len : 0);
+	return 1;
+}
+
+/* Nothing sets one, so there are none. */
+static int get_tag(lua_State *l)
+{
+	(void)self(l);
+	(void)cf_want_text(l, 2, "getTag");
+	lua_pushliteral(l, "");
+	return 1;
+}
+
+static const struct cf_member members[] = {
+	{ "qname", NULL, get_qname, NULL }, { "qtype", NULL, get_qtype, NULL },
+	{ "qclass", NULL, get_qclass, NULL }, { "remoteaddr", NULL, get_remote, NULL },
+	{ "tcp", NULL, get_tcp, NULL }, { "localaddr", NULL, get_local, NULL },
+	{ "dh", NULL, get_header, NULL }, { "len", NULL, get_len, NULL },
+	{ "opcode", NULL, get_opcode, NULL }, { "rcode", NULL, get_rcode, NULL },
+	{ "getDO", get_do, NULL, NULL }, { "getContent", get_content, NULL, NULL },
+	{ "getTag", get_tag, NULL, NULL },
+};
+
+static const struct cf_class class = {
+	.meta = "evenkeel.question", .what = "a DNS question", .foreign = "DNSQuestion",
+	.member = members, .member_n = COUNT_OF(members),
+};
+
+void cf_question_register(lua_State *l)
+{
+	cf_class_register(l, &class);
+}
