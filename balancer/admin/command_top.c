@@ -23,8 +23,8 @@ static int show(lua_State *l, bool answers, enum top_by by, unsigned rows, unsig
 	size_t n = 0;
 
 	if (a->config->conf.quirks.recent == 0) {
-		fprintf(command_of(l)->to, "Nothing is kept: setRingBuffersSize in the configuration "
-		        "says how much shall be\n");
+		fprintf(command_of(l)->to, "Nothing is kept: setRingBuffersSize in the "
+		        "configuration says how much shall be\n");
 		return 0;
 	}
 	a->recent(a->arg, answers, &e, &n);
