@@ -75,12 +75,6 @@ static int show_policy(lua_State *l)
 	return 0;
 }
 
-static int top_queries(lua_State *l)
-{
-	fprintf(command_of(l)->to, "topQueries: queries aren't kept here\n");
-	return 0;
-}
-
 static int print(lua_State *l)
 {
 	FILE *to = command_of(l)->to;
@@ -193,7 +187,7 @@ static int fill(lua_State *l)
 {
 	static const luaL_Reg functions[] = {
 		{ "print", print }, { "reload", reload }, { "showVersion", show_version },
-		{ "showServerPolicy", show_policy }, { "topQueries", top_queries },
+		{ "showServerPolicy", show_policy },
 		{ "shutdown", stop },
 		{ "makeKey", make_key }, { "hashPassword", hash_password },
 	};
@@ -215,6 +209,7 @@ static int fill(lua_State *l)
 		lua_setglobal(l, policies[i]);
 	}
 	register_shows(l);
+	command_top_register(l);
 	register_file_only(l);
 	command_servers_register(l);
 	command_caches_register(l);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "stats.h"
+#include "top.h"
 
 enum {
 	COMMAND_STEPS_MAX = 20000000,    /* of Lua's machine, for one command */
@@ -44,6 +45,8 @@ struct admin {
 	void (*hold)(void *arg);
 	void (*release)(void *arg);
 	unsigned generation;       /* counts up with each reload */
+	/* Appends the latest queries, or answers, to *list of *n, which the caller frees. */
+	void (*recent)(void *arg, bool answers, struct top_entry **list, size_t *n);
 };
 
 struct command;

@@ -30,5 +30,7 @@ void command_caches_register(lua_State *l);
 void command_servers_register(lua_State *l);
 /* In place of a server at index 1: its name. */
 void command_server_name(lua_State *l);
+/* command_top.c: topQueries, topClients and topResponses, as globals. */
+void command_top_register(lua_State *l);
 
 #endif

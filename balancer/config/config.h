@@ -26,6 +26,7 @@ enum {
 	CONFIG_INSTRUCTIONS_MAX = 20000000,   /* steps of Lua's machine */
 	CONFIG_NOTES_MAX = 1000,
 	CONFIG_LISTEN_QUEUE = 4096,           /* the kernel takes no more than its somaxconn */
+	CONFIG_RING_MAX = 1000000,            /* latest queries that a worker keeps */
 	CONFIG_SOCKETS_MAX = 16384,           /* of all servers, in one worker */
 	CONFIG_FUNCTIONS_MAX = 4096,          /* Lua functions that something calls later */
 };

@@ -216,7 +216,7 @@ static int run_function(lua_State *l)
 static const char *const no_effect[] = {
 	"setVerboseHealthChecks", "setMaxTCPClientThreads", "setMaxTCPQueuedConnections",
 	"setTCPUseSinglePipe", "setTCPDownstreamCleanupInterval",
-	"setRingBuffersSize", "setRingBuffersLockRetries",
+	"setRingBuffersLockRetries",
 	"setSecurityPollSuffix", "setSecurityPollInterval", "setSyslogFacility", "setVerbose",
 	"setUDPMultipleMessagesVectorSize", "setRandomizedIdsOverUDP",
 	"setRandomizedOutgoingSockets", "setCacheCleaningDelay", "setCacheCleaningPercentage",

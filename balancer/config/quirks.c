@@ -22,14 +22,15 @@ static const struct quirk functions[] = {
 	{ "setPayloadSizeOnSelfGeneratedAnswers", AT(own_udp_size), 512, 4096, false },
 };
 
-STATIC_MUST(COUNT_OF(functions) + 1 <= CF_QUIRK_NAMES);
+STATIC_MUST(COUNT_OF(functions) + 2 <= CF_QUIRK_NAMES);
 
 size_t cf_quirk_names(const char **out)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		out[i] = functions[i].name;
 	out[COUNT_OF(functions)] = "setUDPSocketBufferSizes";
-	return COUNT_OF(functions) + 1;
+	out[COUNT_OF(functions) + 1] = "setRingBuffersSize";
+	return COUNT_OF(functions) + 2;
 }
 
 static int set_quirk(lua_State *l)
@@ -44,6 +45,14 @@ static int set_quirk(lua_State *l)
 		uint16_t v = (uint16_t)cf_want_int(l, 1, q->name, q->min, q->max);
 		memcpy(at, &v, sizeof(v));
 	}
+	return 0;
+}
+
+/* dnsdist's second argument, how many parts it has, is how its threads share it. */
+static int set_ring(lua_State *l)
+{
+	cf_loader(l)->quirks.recent =
+		(uint32_t)cf_want_int(l, 1, "setRingBuffersSize", 0, CONFIG_RING_MAX);
 	return 0;
 }
 
@@ -66,4 +75,6 @@ void cf_quirks_register(lua_State *l)
 	}
 	lua_pushcfunction(l, set_buffers);
 	lua_setglobal(l, "setUDPSocketBufferSizes");
+	lua_pushcfunction(l, set_ring);
+	lua_setglobal(l, "setRingBuffersSize");
 }

@@ -37,6 +37,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->conf = conf;
 	b->shared = shared;
 	b->now_ns = INT64_MIN;
+	b->repairs = conf->quirks.fixup_case || conf->quirks.truncate_tc;
 	b->policy = arena_take(a, bal_pools(conf), sizeof(*b->policy));
 	for (unsigned i = 0; i < bal_pools(conf); i++)
 		policy_init(&b->policy[i], a, conf, i, shared, seed);
@@ -392,7 +393,7 @@ static void repair(const struct bal *b, struct dgram *d, const struct idt_query 
 	const struct bal_quirks *quirks = &b->conf->quirks;
 	size_t q_end = (size_t)DNS_HEADER + q->name_len + 4;
 
-	if ((!quirks->fixup_case && !quirks->truncate_tc) || dns_qdcount(d->data) != 1)
+	if (dns_qdcount(d->data) != 1)
 		return;
 	if (quirks->fixup_case)
 		memcpy(d->data + DNS_HEADER, q->name, q->name_len);
@@ -424,7 +425,8 @@ static enum bal_verdict give(struct bal *b, struct dgram *d, unsigned server,
 	if (!rules_let(b, d, q))
 		return BAL_ANSWER_DROP;
 	bal_give_back(d, q);
-	repair(b, d, q);
+	if (b->repairs)
+		repair(b, d, q);
 	cache_learn(&b->cache, b->now_ns, server, slot, d, (size_t)DNS_HEADER + q->name_len + 4);
 	return BAL_ANSWER;
 }
@@ -501,7 +503,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	bal_give_back(d, &q->q);
 	if (udp_size > 0)
 		fit_udp(d, udp_size, &b->conf->quirks);
-	if (!q->begun) /* a transfer's later messages have any question */
+	if (b->repairs && !q->begun) /* a transfer's later messages have any question */
 		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);

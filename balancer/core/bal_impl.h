@@ -20,6 +20,7 @@ struct bal {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
 	int64_t now_ns;            /* of the call at hand, never decreasing */
+	bool repairs;              /* answers are changed, as the configuration wants it */
 	int64_t delay_ns;          /* of the datagram at hand: its answer goes out so much later */
 	uint64_t batch;            /* number of the batch: each policy looks once who is up */
 	struct policy *policy;     /* by pool */

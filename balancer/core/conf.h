@@ -162,6 +162,7 @@ struct bal_quirks {
 	bool fixup_case;               /* an answer's question has the query's letters */
 	bool own_without_edns;         /* our own answers have no OPT record */
 	uint16_t own_udp_size;         /* that one announces; 0: 1232 */
+	uint32_t recent;               /* latest queries and answers a worker keeps; the shell's */
 	int32_t udp_receive, udp_send; /* bytes of each listening socket's buffers; 0: ours */
 };
 

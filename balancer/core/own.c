@@ -20,24 +20,31 @@ unsigned own_flags(const struct dgram *d)
 	return (dns_flags(d->data) & DNS_RD) != 0 ? (unsigned)DNS_RA : 0;
 }
 
-static void put_opt(struct dns_writer *w, const struct dns_edns *edns, const struct bal_quirks *q)
+/* What an OPT record of our own announces. */
+static uint16_t own_size(const struct bal_quirks *q)
+{
+	return q->own_udp_size > 0 ? q->own_udp_size : DNS_EDNS_MAX;
+}
+
+static void put_opt(struct dns_writer *w, const struct dns_edns *edns, const struct bal_quirks *q,
+                    uint16_t udp_size)
 {
 	if (!edns->present || q->own_without_edns)
 		return;
-	dns_w_opt(w, q->own_udp_size > 0 ? q->own_udp_size : DNS_EDNS_MAX, edns->dnssec_ok);
+	dns_w_opt(w, udp_size, edns->dnssec_ok);
 	if (!w->full)
 		dns_put16(w->m + 10, 1);
 }
 
 /* Behind len bytes of d, which are header and question, or the header alone. */
 static void no_records(struct dgram *d, size_t len, const struct dns_edns *edns,
-                       const struct bal_quirks *q)
+                       const struct bal_quirks *q, uint16_t udp_size)
 {
 	struct dns_writer w = { .m = d->data, .len = len, .cap = d->cap };
 
 	dns_put16(d->data + 4, len > DNS_HEADER);
 	memset(d->data + 6, 0, 6);
-	put_opt(&w, edns, q);
+	put_opt(&w, edns, q, udp_size);
 	DMUST(!w.full); /* the message's own OPT record took more */
 	d->len = (uint16_t)w.len;
 }
@@ -52,7 +59,7 @@ void own_answer(struct dgram *d, unsigned flags, size_t len, const struct dns_ed
                 const struct bal_quirks *q)
 {
 	put_flags(d, flags);
-	no_records(d, len, edns, q);
+	no_records(d, len, edns, q, own_size(q));
 }
 
 /* What the client takes, at most cap. */
@@ -97,7 +104,7 @@ void own_addresses(struct dgram *d, unsigned flags, const struct dns_question *q
 	put_flags(d, flags);
 	memset(d->data + 6, 0, 6);
 	unsigned count = put_addresses(&w, question->type, address, n, ttl);
-	put_opt(&w, &e, q);
+	put_opt(&w, &e, q, own_size(q));
 	if (w.full) {
 		own_answer(d, flags | DNS_TC, question->end, &e, q);
 		return;
@@ -136,5 +143,5 @@ void own_truncate(struct dgram *d, size_t q_end, const struct bal_quirks *q)
 {
 	struct dns_edns e = own_read_edns(d, q_end);
 
-	no_records(d, q_end, &e, q);
+	no_records(d, q_end, &e, q, e.udp_size);
 }

@@ -38,7 +38,7 @@ uint8_t own_edns(const struct dgram *d, const struct dns_question *q);
 void own_servfail(struct dgram *d, const struct idt_query *q, const struct bal_quirks *quirks);
 /*
  * Takes the records out of the truncated answer in d, whose question ends at q_end; an OPT record
- * is made anew. An answer that can't be read loses it.
+ * is made anew, as big as it said. An answer that can't be read loses it.
  */
 void own_truncate(struct dgram *d, size_t q_end, const struct bal_quirks *q);
 

@@ -186,6 +186,14 @@ static void set_drain(void *arg, unsigned server, bool drained)
 	watch_drain(((struct desk *)arg)->watch, server, drained);
 }
 
+static void recent(void *arg, bool answers, struct top_entry **list, size_t *n)
+{
+	const struct desk *d = arg;
+
+	for (unsigned i = 0; i < d->worker_n; i++)
+		recent_copy(worker_recent(d->worker[i]), answers, list, n);
+}
+
 static void set_weight(void *arg, unsigned server, int32_t weight)
 {
 	bal_shared_set_weight(((struct desk *)arg)->shared, server, weight);
@@ -298,7 +306,7 @@ int desk_start(struct desk *d)
 	                           .set_qps = set_qps, .set_drain = set_drain,
 	                           .set_weight = set_weight, .set_order = set_order,
 	                           .cache = cache, .reload = order_reload, .hold = hold,
-	                           .release = release };
+	                           .release = release, .recent = recent };
 	d->start_ns = d->looked_ns = host_mono_ns();
 	d->last = calloc(d->config->conf.server_n + 1u, sizeof(*d->last));
 	MUST(d->last != NULL && pthread_mutex_init(&d->lock, NULL) == 0 &&

@@ -20,6 +20,11 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 
 /* ---- listening ---- */
 
+void tcp_shell_keep(struct tcp_shell *t, struct recent *r)
+{
+	t->recent = r;
+}
+
 struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
                                 void (*datagram)(void *of, const struct dgram *d), void *of)
 {
@@ -149,7 +154,7 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 	};
 
 	memcpy(t->work, m, len);
-	bal_rx(t->bal, t->now_ns, &d, 1);
+	recent_rx(t->recent, t->bal, t->now_ns, &d, 1);
 	if (!bal_verdict_sends(d.verdict))
 		return;
 	if (d.proto == DGRAM_UDP) {

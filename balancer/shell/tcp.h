@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "balancer/core/tcp.h"
+#include "recent.h"
 
 struct tcp_shell;
 
@@ -25,6 +26,8 @@ struct tcp_shell;
  */
 struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
                                 void (*datagram)(void *of, const struct dgram *d), void *of);
+/* Keeps queries and answers there; r may be NULL. */
+void tcp_shell_keep(struct tcp_shell *t, struct recent *r);
 /* Watches a listening socket, of conf->front[front]. */
 void tcp_shell_listen(struct tcp_shell *t, int fd, unsigned front);
 /*

@@ -45,6 +45,7 @@ struct conn {
 struct tcp_shell {
 	const struct bal_conf *conf;
 	struct bal *bal;
+	struct recent *recent;     /* NULL: nothing is kept */
 	int epoll, spare;
 	void (*datagram)(void *of, const struct dgram *d); /* to a client over UDP */
 	void *of;

@@ -50,7 +50,7 @@ static void judge_and_send(struct worker *w)
 	if (io->n > 0) {
 		for (unsigned i = 0; i < io->n; i++)
 			io->d[i].t_ns = w->now_ns;
-		bal_rx(w->bal, w->now_ns, io->d, io->n);
+		recent_rx(w->recent, w->bal, w->now_ns, io->d, io->n);
 	}
 	if (bal_deadline(w->bal) <= w->now_ns)
 		poll_core(w);
@@ -277,7 +277,9 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	     sem_init(&w->switched, 0, 0) == 0);
 	w->retire_ns = w->rest_ns = INT64_MAX;
 	net_watch(w->epoll, w->asked, ASKED);
+	w->recent = recent_new(conf->quirks.recent);
 	w->tcp = tcp_shell_new(conf, w->bal, w->epoll, send_datagram, w);
+	tcp_shell_keep(w->tcp, w->recent);
 	w->log = rule_log_new(conf, index == 0);
 	w->io = io_new(conf->front_n + bal_ports(conf) - 1, w->epoll, choice, err);
 	if (w->io == NULL)
@@ -367,6 +369,11 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 		c->pool[i].misses += w->snapshot.pool[i].misses;
 		c->pool[i].not_cached += w->snapshot.pool[i].not_cached;
 	}
+}
+
+struct recent *worker_recent(const struct worker *w)
+{
+	return w->recent;
 }
 
 void worker_add_counts(struct worker *w, struct worker_counts *c)

@@ -15,6 +15,7 @@
 #include "balancer/core/succeed.h"
 #include "balancer/core/tcp.h"
 #include "io.h"
+#include "recent.h"
 
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
@@ -62,5 +63,7 @@ void worker_abandon(struct worker_next *take_next);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
  * thread. */
 void worker_add_counts(struct worker *w, struct worker_counts *c);
+/* What it keeps of its latest queries and answers; NULL: nothing. */
+struct recent *worker_recent(const struct worker *w);
 
 #endif

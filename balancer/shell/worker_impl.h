@@ -18,6 +18,7 @@ struct worker {
 	struct bal *bal;
 	struct io *io;
 	struct tcp_shell *tcp;
+	struct recent *recent;          /* NULL: nothing is kept */
 	struct rule_log *log;           /* NULL: no rule logs */
 	struct arena arena;
 	struct script *script;          /* NULL: the configuration has no functions */

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 
+import dns.query
 import pytest
 
 import ek
@@ -22,13 +23,13 @@ OTHER_KEY = base64.b64encode(bytes(32)).decode()
 class Console:
     """A balancer with a console, over one or more backends."""
 
-    def __init__(self, the_lab, *backends, key=KEY, more=""):
+    def __init__(self, the_lab, *backends, key=KEY, more="", flags=()):
         self.port, self.control = free_port("127.0.0.1"), free_port()
         self.config = (f'setLocal("127.0.0.1:{self.port}")\n'
                        f'controlSocket("127.0.0.1:{self.control}")\n' +
                        (f'setKey("{key}")\n' if key else "") + more +
                        "".join(server(b, f"DNS{i}") for i, b in enumerate(backends)))
-        self.balancer = the_lab.balancer(self.config)
+        self.balancer = the_lab.balancer(self.config, *flags)
         if backends:
             self.balancer.ready()
         self.balancer.said(f"Accepting control connections on 127.0.0.1:{self.control}")
@@ -179,11 +180,28 @@ def test_what_the_console_shows(lab, program):
     assert "evenkeel" in console.say("showVersion()", program)
     assert "leastOutstanding DNS0 " + one.where() in console.say("showPools()", program)
     assert f"0   127.0.0.1:{console.port} " in console.say("showBinds()", program)
-    assert "aren't kept" in console.say("topQueries(3)", program)
+    assert "Nothing is kept" in console.say("topQueries(3)", program)
     assert console.say("getServer(0):getNameWithAddr()", program) == f"DNS0 ({one.where()})\n"
     assert console.say("counter = 3", program) == ""
     assert console.say("counter + 1", program) == "4\n"
     assert console.say("nope()", program).startswith("Error: ")
+
+
+def test_the_latest_queries_and_answers_are_counted_if_they_are_kept(lab, program):
+    one = lab.backend()
+    console = Console(lab, one, more="setRingBuffersSize(6)\n", flags=("-w", "1"))
+    with client("127.0.0.1", console.port) as s:
+        for name in ["old.example.org"] * 3 + ["a.example.org"] * 2 + ["WWW.example.net"] * 3:
+            ask(s, query(name))
+    with pytest.raises(EOFError):  # the server has no TCP
+        dns.query.tcp(query("www.example.net"), "127.0.0.1", PATIENCE, console.port)
+    assert console.say("topQueries(1)", program).split() == \
+        ["1", "www.example.net.", "4", "66.7%", "2", "Rest", "2", "33.3%"]
+    assert console.say("topQueries(5, 1)", program).split()[:8] == \
+        ["1", "net.", "4", "66.7%", "2", "org.", "2", "33.3%"]
+    assert console.say("topClients()", program).split()[:4] == ["1", "127.0.0.1", "6", "100.0%"]
+    assert "a.example.org." in console.say("topResponses(5, 0)", program)
+    assert console.say("topResponses(5, 3)", program).split() == ["1", "Rest", "0", "100.0%"]
 
 
 def test_qps_is_changed_at_run_time(lab):

@@ -153,3 +153,43 @@ def test_what_is_odd_is_noted(tmp_path):
                  "blog.lua:27: expect.cache: a miss of DNS1 may take less than twice 'within'",
                  "the claims' flakes add up to 1.0004e-05, above 1e-06"):
         assert note in out
+
+
+def beyond(tmp_path, conf, more="", **sets):
+    """evenkeel plan of blog.lua with that added to its configuration."""
+    shutil.copytree(ek.ROOT / "scenarios" / "blog", tmp_path / "blog", dirs_exist_ok=True)
+    text = (ek.ROOT / "scenarios" / "blog.lua").read_text()
+    (tmp_path / "blog.lua").write_text(text.replace("expect {", "expect {" + more))
+    file = tmp_path / "blog" / "dnsdist.conf"
+    file.write_text(file.read_text() + conf)
+    flags = [x for k, v in sets.items() for x in ("--set", f"load.{k}={v}")]
+    return [*flags, tmp_path / "blog.lua"]
+
+
+def test_what_loses_nothing_is_known(tmp_path):
+    without = plan(*beyond(tmp_path, ""))
+    assert re.search(r"lost +at most [1-9]", without)
+    for conf in ("setServFailOnTimeout(true)\n", "setUDPRetry(300)\n"):
+        assert re.search(r"lost +at most 0:", plan(*beyond(tmp_path, conf, timeout="3s")))
+
+
+def test_what_comes_too_late_for_clients_is_noted_and_counts_as_lost(tmp_path):
+    told = plan(*beyond(tmp_path, "setServFailOnTimeout(true)\n"))
+    assert "setServFailOnTimeout: a time-out is told 2s after the query" in told
+    assert re.search(r"lost +at most [1-9]", told)
+    tried = plan(*beyond(tmp_path, "setUDPRetry(1990)\n"))
+    assert "setUDPRetry: what is tried again after 1.99s may be answered when" in tried
+    assert re.search(r"lost +at most [1-9]", tried)
+
+
+def test_single_choices_beside_second_tries_are_refused(tmp_path):
+    for policy, why in (("leastOutstanding", "can't be judged choice by choice"),
+                        ("roundrobin", "can't be told from another query for its name")):
+        conf = f"setServerPolicy({policy})\nsetUDPRetry(300)\n"
+        out = plan(*beyond(tmp_path, conf, 'policy { during = { "0s", "5s" } },'), status=2)
+        assert "expect.policy" in out and why in out
+
+
+def test_a_slow_start_makes_the_return_longer(tmp_path):
+    assert "in use within 1.0002 s" in plan(*beyond(tmp_path, ""))
+    assert "in use within 6.0002 s" in plan(*beyond(tmp_path, "setSlowStart(5)\n", to="20s"))

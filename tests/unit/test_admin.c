@@ -277,7 +277,10 @@ static void commands_answer_as_dnsdist_does(void **state)
 		  "order: expected a whole number from -2147483648 to 2147483647\n" },
 		{ "setServerPolicy(wrandom)", "Error: setServerPolicy: not at run time: change the "
 		  "configuration and start again\n" },
-		{ "topQueries(5)", "topQueries: queries aren't kept here\n" },
+		{ "topQueries(5)", "Nothing is kept: setRingBuffersSize in the configuration says "
+		  "how much shall be\n" },
+		{ "topResponses(5, 16)", "Error: bad argument #2 to '?' (not a number of this "
+		  "kind)\n" },
 		{ "showServerPolicy()", "leastOutstanding\n" }, { "shutdown()", "" },
 	};
 	struct fake f;
