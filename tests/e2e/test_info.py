@@ -272,7 +272,7 @@ def test_its_counts_are_tshark_s(plain):
     (b"hello, world\n" * 100, "not a capture: expected pcap or pcapng, plain or gzip"),
     (b"\x28\xb5\x2f\xfd" + bytes(100), "packed with zstd: expected pcap or pcapng, plain or gzip"),
     (gzip.compress(b"hello, world\n" * 100), "not a capture"),
-])
+], ids=["nothing", "text", "zstd", "text-in-gzip"])  # a gzip has the time in it: no name for a test
 def test_what_is_no_capture_is_refused_in_one_line(tmp_path, content, said):
     path = tmp_path / "file"
     path.write_bytes(content)
