@@ -297,7 +297,8 @@ def test_a_capture_that_is_cut_off_is_read_as_far_as_it_goes(plain, tmp_path):
     doc = doc_of(path)
     assert doc["packets"]["all"] == doc_of(plain)["packets"]["all"] - 1
     assert "cut off in the middle of a record" in doc["files"][0]["trouble"]
-    assert b"cut off in the middle of a record" in info(path).stdout
+    # A long path wraps the line.
+    assert b"cut off in the middle of a record" in b" ".join(info(path).stdout.split())
 
 
 def test_what_is_skipped_is_counted_by_its_cause(tmp_path):
