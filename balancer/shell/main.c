@@ -42,6 +42,7 @@ struct balancer {
 	struct worker *worker[OPTIONS_WORKERS_MAX];
 	int epoll, signals;
 	struct desk desk;
+	struct steer steer;
 	atomic_bool started;        /* also read by console and web server */
 	bool ready;
 };
@@ -285,8 +286,9 @@ static void advance(struct balancer *b)
 
 	if (!b->started && (ready || any_up(b))) {
 		b->started = true;
+		steer_init(&b->steer, b->o.workers_given ? 1 : b->o.workers);
 		for (unsigned i = 0; i < b->o.workers; i++)
-			worker_start(b->worker[i]);
+			worker_start(b->worker[i], &b->steer, i);
 	}
 	if (!b->ready && ready) {
 		b->ready = true;

@@ -211,8 +211,9 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	return w;
 }
 
-void worker_start(struct worker *w)
+void worker_start(struct worker *w, struct steer *steer, unsigned index)
 {
+	io_steer(w->io, steer, index);
 	MUST(pthread_create(&w->thread, NULL, run, w) == 0);
 }
 

@@ -35,8 +35,8 @@ struct worker;
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
                           const uint8_t seed[32], unsigned index, enum io_choice choice,
                           unsigned *bad, int *err);
-/* Starts its thread. */
-void worker_start(struct worker *w);
+/* Starts its thread. steer: of all workers, borrowed. */
+void worker_start(struct worker *w, struct steer *steer, unsigned index);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
  * thread. */
 void worker_add_counts(struct worker *w, struct worker_counts *c);

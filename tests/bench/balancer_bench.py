@@ -25,7 +25,7 @@ FLAGS = shlex.split(os.environ.get("BALANCER_FLAGS", ""))
 ONLY = [r for r in os.environ.get("BALANCER_BENCH", "").split(",") if r]
 ROUNDS, SECONDS = int(os.environ.get("BALANCER_BENCH_ROUNDS", "3")), 2
 LOST_MAX = 0.001
-LADDER = [int(30000 * 1.15 ** i) for i in range(20)]
+LADDER = [int(20000 * 1.25 ** i) for i in range(14)]
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
 
 
