@@ -27,7 +27,7 @@ enum drbg_purpose {
 	DRBG_LINK = 9,      /* index: 2 * node + direction */
 	DRBG_MISS = 10,     /* index: worker; delay of a cache miss */
 	DRBG_NODE = 11,     /* index: node; derives a node's own seed from the plan's */
-	DRBG_CACHE_KEY = 12,/* index 0: hash keys */
+	DRBG_CACHE_KEY = 12,/* index: a balancer's pool, else 0; hash keys */
 	DRBG_TYPES = 13,    /* index: load; types of queries */
 	DRBG_CHOICE = 14,   /* index: load; which balancer */
 	DRBG_PORTS = 15,    /* index: node; source ports in virtual time */
@@ -35,6 +35,7 @@ enum drbg_purpose {
 	DRBG_TCP = 17,      /* index: worker; a balancer's IDs over TCP; later tries' servers */
 	DRBG_PERTURBATION = 20, /* index 0: of a balancer's hash of names */
 	DRBG_SEARCH = 24,   /* index 0: schedules of faults */
+	DRBG_RULES = 26,    /* index: worker; chance of a balancer's rules; keys of their tables */
 	DRBG_TEST = 100,    /* tests */
 };
 

@@ -64,6 +64,20 @@ static int show(lua_State *l)
 	return 0;
 }
 
+/* Upvalue 1: the chain. The argument: {showUUIDs=true}. */
+static int show_rules(lua_State *l)
+{
+	enum bal_chain_kind chain = (enum bal_chain_kind)lua_tointeger(l, lua_upvalueindex(1));
+	bool uuids = false;
+
+	if (lua_istable(l, 1)) {
+		lua_getfield(l, 1, "showUUIDs");
+		uuids = lua_isboolean(l, -1) ? lua_toboolean(l, -1) : lua_tointeger(l, -1) != 0;
+	}
+	stats_show_rules(stats_of(l), chain, uuids, command_of(l)->to);
+	return 0;
+}
+
 static int show_version(lua_State *l)
 {
 	fprintf(command_of(l)->to, "evenkeel balancer %s\n", EVENKEEL_VERSION);
@@ -72,7 +86,7 @@ static int show_version(lua_State *l)
 
 static int show_policy(lua_State *l)
 {
-	fprintf(command_of(l)->to, "%s\n", stats_policy(&command_of(l)->admin->config->conf));
+	fprintf(command_of(l)->to, "%s\n", stats_policy(&command_of(l)->admin->config->conf, 0));
 	return 0;
 }
 
@@ -352,11 +366,21 @@ static void register_shows(lua_State *l)
 	static const char *const names[] = {
 		"showServers", "dumpStats", "showPools", "showBinds", "showACL",
 	};
+	static const char *const rules[BAL_CHAINS] = {
+		[BAL_QUERIES] = "showRules", [BAL_ANSWERS] = "showResponseRules",
+		[BAL_HITS] = "showCacheHitResponseRules",
+		[BAL_OWN] = "showSelfAnsweredResponseRules",
+	};
 
 	for (int i = 0; i < (int)COUNT_OF(names); i++) {
 		lua_pushinteger(l, i);
 		lua_pushcclosure(l, show, 1);
 		lua_setglobal(l, names[i]);
+	}
+	for (int i = 0; i < BAL_CHAINS; i++) {
+		lua_pushinteger(l, i);
+		lua_pushcclosure(l, show_rules, 1);
+		lua_setglobal(l, rules[i]);
 	}
 }
 
@@ -367,6 +391,8 @@ static void register_file_only(lua_State *l)
 		"addLocal", "setACL", "addACL", "setKey", "controlSocket", "setConsoleACL",
 		"webserver", "setWebserverConfig", "setUDPTimeout", "setMaxUDPOutstanding",
 		"setServFailWhenNoServer", "setRoundRobinFailOnNoServer", "addAction",
+		"addResponseAction", "rmRule", "mvRule", "topRule", "clearRules", "getPool",
+		"setPoolServerPolicy",
 	};
 
 	for (size_t i = 0; i < COUNT_OF(names); i++) {

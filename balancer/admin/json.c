@@ -87,6 +87,16 @@ static json_t *tenths(uint64_t v)
 	return v % 10 == 0 ? json_integer((json_int_t)(v / 10)) : json_real((double)v / 10);
 }
 
+static json_t *pools_of(const struct bal_conf *c, unsigned server)
+{
+	json_t *all = made(json_array());
+
+	for (unsigned i = 0; i < bal_pools(c); i++)
+		if (stats_in_pool(c, i, server))
+			MUST(json_array_append_new(all, text(bal_pool_name(c, i))) == 0);
+	return all;
+}
+
 static json_t *server(const struct stats *s, unsigned i)
 {
 	const struct bal_server *c = &s->config->conf.server[i];
@@ -103,7 +113,7 @@ static json_t *server(const struct stats *s, unsigned i)
 	set(j, "name", text(name));
 	set(j, "order", json_integer(c->order));
 	set(j, "outstanding", json_integer(v->outstanding));
-	set(j, "pools", json_array());
+	set(j, "pools", pools_of(&s->config->conf, i));
 	set(j, "qps", tenths(v->qps10));
 	set_number(j, "qpsLimit", v->qps_limit);
 	set_number(j, "queries", v->counts.queries);
@@ -118,27 +128,52 @@ static json_t *server(const struct stats *s, unsigned i)
 	return j;
 }
 
-static json_t *servers(const struct stats *s)
+/* Those of a pool; BAL_POOLS_MAX: all. */
+static json_t *servers(const struct stats *s, unsigned pool)
 {
+	const struct bal_conf *c = &s->config->conf;
 	json_t *all = made(json_array());
 
-	for (unsigned i = 0; i < s->config->conf.server_n; i++)
-		MUST(json_array_append_new(all, server(s, i)) == 0);
+	for (unsigned i = 0; i < c->server_n; i++)
+		if (pool == BAL_POOLS_MAX || bal_pool_has(c, pool, i))
+			MUST(json_array_append_new(all, server(s, i)) == 0);
 	return all;
 }
 
-static json_t *pool(const struct stats *s)
+static json_t *pool_of(const struct stats *s, unsigned i)
 {
+	const struct bal_conf *c = &s->config->conf;
 	json_t *j = made(json_object());
 
-	set_number(j, "id", 0);
-	set(j, "name", text(""));
-	set_number(j, "serversCount", s->config->conf.server_n);
-	set_number(j, "cacheSize", s->config->conf.cache.entries);
-	set_number(j, "cacheEntries", s->cache_entries);
-	set_number(j, "cacheHits", s->cache_hits);
-	set_number(j, "cacheMisses", s->cache_misses);
+	set_number(j, "id", i);
+	set(j, "name", text(bal_pool_name(c, i)));
+	set_number(j, "serversCount", bal_pool_servers(c, i));
+	set_number(j, "cacheSize", bal_pool_cache(c, i)->entries);
+	set_number(j, "cacheEntries", s->pool[i].entries);
+	set_number(j, "cacheHits", s->pool[i].hits);
+	set_number(j, "cacheMisses", s->pool[i].misses);
 	return j;
+}
+
+static json_t *rules(const struct stats *s, enum bal_chain_kind chain)
+{
+	json_t *all = made(json_array());
+
+	for (unsigned i = 0; i < stats_rules(s, chain); i++) {
+		const struct bal_rule_text *t = &s->config->conf.rules->chain[chain].text[i];
+		json_t *j = made(json_object());
+		set(j, "action", text(t->action));
+		if (chain == BAL_QUERIES)
+			set(j, "action-stats", json_object());
+		set_number(j, "creationOrder", t->order);
+		set_number(j, "id", i);
+		set_number(j, "matches", stats_matches(s, chain, i));
+		set(j, "name", text(t->name));
+		set(j, "rule", text(t->selector));
+		set(j, "uuid", text(t->uuid));
+		MUST(json_array_append_new(all, j) == 0);
+	}
+	return all;
 }
 
 char *stats_json_stats(const struct stats *s)
@@ -151,7 +186,7 @@ char *stats_json_stats(const struct stats *s)
 		set_number(j, item[i].name, item[i].value);
 	set_number(j, "packetcache-hits", s->cache_hits);
 	set_number(j, "packetcache-misses", s->cache_misses);
-	set(j, "server-policy", text(stats_policy(&s->config->conf)));
+	set(j, "server-policy", text(stats_policy(&s->config->conf, 0)));
 	return finish(j);
 }
 
@@ -197,21 +232,24 @@ static json_t *fronts(const struct bal_conf *c)
 
 char *stats_json_localhost(const struct stats *s)
 {
-	static const char *const none[] = {
-		"cache-hit-response-rules", "response-rules", "rules",
-		"self-answered-response-rules", "dohFrontends",
+	static const char *const chain[BAL_CHAINS] = {
+		[BAL_QUERIES] = "rules", [BAL_ANSWERS] = "response-rules",
+		[BAL_HITS] = "cache-hit-response-rules",
+		[BAL_OWN] = "self-answered-response-rules",
 	};
 	json_t *j = made(json_object()), *pools = made(json_array());
 
-	MUST(json_array_append_new(pools, pool(s)) == 0);
+	for (unsigned i = 0; i < bal_pools(&s->config->conf); i++)
+		MUST(json_array_append_new(pools, pool_of(s, i)) == 0);
 	set(j, "acl", written(&s->config->conf, acl_text));
 	set(j, "daemon_type", text("dnsdist"));
 	set(j, "frontends", fronts(&s->config->conf));
 	set(j, "local", written(&s->config->conf, fronts_text));
 	set(j, "pools", pools);
-	for (size_t i = 0; i < COUNT_OF(none); i++)
-		set(j, none[i], json_array());
-	set(j, "servers", servers(s));
+	set(j, "dohFrontends", json_array());
+	for (unsigned i = 0; i < BAL_CHAINS; i++)
+		set(j, chain[i], rules(s, i));
+	set(j, "servers", servers(s, BAL_POOLS_MAX));
 	set(j, "version", text("evenkeel " EVENKEEL_VERSION));
 	return finish(j);
 }
@@ -231,7 +269,7 @@ char *stats_json_config(const struct stats *s)
 	setting(all, "acl", written(c, acl_text));
 	setting(all, "control-socket", text(addr));
 	setting(all, "max-outstanding", json_integer(c->max_outstanding));
-	setting(all, "server-policy", text(stats_policy(c)));
+	setting(all, "server-policy", text(stats_policy(c, 0)));
 	setting(all, "udp-timeout", json_integer((json_int_t)(c->udp_timeout_ns / 1000000000)));
 	return finish(all);
 }
@@ -240,7 +278,7 @@ char *stats_json_pool(const struct stats *s)
 {
 	json_t *j = made(json_object());
 
-	set(j, "servers", servers(s));
-	set(j, "stats", pool(s));
+	set(j, "servers", servers(s, s->asked));
+	set(j, "stats", pool_of(s, s->asked));
 	return finish(j);
 }

@@ -47,19 +47,27 @@ static void histogram(const struct stats *s, FILE *to)
 	        (unsigned long long)(s->counts.took_us / 1000), (unsigned long long)n);
 }
 
-/* A label's value: quotes and backslashes escaped; a server without a name is its address. */
+/* A label's value, quotes and backslashes escaped. */
+static void quoted(FILE *to, const char *text)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '"' || *p == '\\')
+			fputc('\\', to);
+		fputc(*p, to);
+	}
+}
+
+/* A server without a name is its address; dots are underscores, as dnsdist has them. */
 static void label(FILE *to, const struct bal_server *s)
 {
 	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT];
 
 	stats_name(s, name);
 	ep_format(&s->addr, addr);
+	for (char *p = name; *p != '\0'; p++)
+		*p = *p == '.' ? '_' : *p;
 	fputs("{server=\"", to);
-	for (const char *p = name; *p != '\0'; p++) {
-		if (*p == '"' || *p == '\\')
-			fputc('\\', to);
-		fputc(*p == '.' ? '_' : *p, to);
-	}
+	quoted(to, name);
 	fprintf(to, "\",address=\"%s\"} ", addr);
 }
 
@@ -131,30 +139,84 @@ static void servers(const struct stats *s, FILE *to)
 	}
 }
 
-static void cache(const struct stats *s, FILE *to)
+enum pool_field { POOL_SERVERS, POOL_ACTIVE, POOL_SIZE, POOL_ENTRIES, POOL_HITS, POOL_MISSES };
+
+static const struct { const char *name, *type, *prose; } pool_fields[] = {
+	[POOL_SERVERS] = { "servers", "gauge", "Number of servers in that pool" },
+	[POOL_ACTIVE] = { "active_servers", "gauge", "Number of available servers in that pool" },
+	[POOL_SIZE] = { "cache_size", "gauge",
+	                "Maximum number of entries that this cache can hold" },
+	[POOL_ENTRIES] = { "cache_entries", "gauge",
+	                   "Number of entries currently present in that cache" },
+	[POOL_HITS] = { "cache_hits", "untyped", "Number of hits from that cache" },
+	[POOL_MISSES] = { "cache_misses", "untyped", "Number of misses from that cache" },
+};
+
+static uint64_t pool_value(const struct stats *s, enum pool_field f, unsigned pool)
 {
-	const struct { const char *name, *type, *prose; uint64_t value; } rows[] = {
-		{ "size", "gauge", "Maximum number of entries that this cache can hold",
-		  s->config->conf.cache.entries },
-		{ "entries", "gauge", "Number of entries currently present in that cache",
-		  s->cache_entries },
-		{ "hits", "untyped", "Number of hits from that cache", s->cache_hits },
-		{ "misses", "untyped", "Number of misses from that cache", s->cache_misses },
-	};
+	const struct bal_conf *c = &s->config->conf;
+	uint64_t up = 0;
+
+	switch (f) {
+	case POOL_SERVERS: return bal_pool_servers(c, pool);
+	case POOL_SIZE: return bal_pool_cache(c, pool)->entries;
+	case POOL_ENTRIES: return s->pool[pool].entries;
+	case POOL_HITS: return s->pool[pool].hits;
+	case POOL_MISSES: return s->pool[pool].misses;
+	case POOL_ACTIVE: break;
+	}
+	for (unsigned i = 0; i < c->server_n; i++)
+		up += s->server[i].up && bal_pool_has(c, pool, i);
+	return up;
+}
+
+/* Those of the cache for pools that have one. */
+static bool pool_tells(const struct bal_conf *c, enum pool_field f, unsigned pool)
+{
+	return f < POOL_SIZE || bal_pool_cache(c, pool)->entries > 0;
+}
+
+static void pools(const struct stats *s, enum pool_field f, FILE *to)
+{
+	const struct bal_conf *c = &s->config->conf;
+	bool declared = false;
 	char name[64];
 
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		snprintf(name, sizeof(name), "dnsdist_pool_cache_%s", rows[i].name);
-		declare(to, name, rows[i].type, rows[i].prose);
-		fprintf(to, "%s{pool=\"_default_\"} %llu\n", name,
-		        (unsigned long long)rows[i].value);
+	snprintf(name, sizeof(name), "dnsdist_pool_%s", pool_fields[f].name);
+	for (unsigned i = 0; i < bal_pools(c); i++) {
+		if (!pool_tells(c, f, i))
+			continue;
+		if (!declared)
+			declare(to, name, pool_fields[f].type, pool_fields[f].prose);
+		declared = true;
+		fprintf(to, "%s{pool=\"", name);
+		quoted(to, i > 0 ? bal_pool_name(c, i) : "_default_");
+		fprintf(to, "\"} %llu\n", (unsigned long long)pool_value(s, f, i));
 	}
+}
+
+/* As in dnsdist: of all chains, by name or UUID. */
+static void rules(const struct stats *s, FILE *to)
+{
+	bool declared = false;
+
+	for (unsigned c = 0; c < BAL_CHAINS; c++)
+		for (unsigned i = 0; i < stats_rules(s, c); i++) {
+			const struct bal_rule_text *t = &s->config->conf.rules->chain[c].text[i];
+			if (!declared)
+				declare(to, "dnsdist_rule_hits", "untyped",
+				        "Number of hits of that rule");
+			declared = true;
+			fprintf(to, "dnsdist_rule_hits{id=\"");
+			quoted(to, t->name[0] != '\0' ? t->name : t->uuid);
+			fprintf(to, "\"} %llu\n", (unsigned long long)stats_matches(s, c, i));
+		}
 }
 
 void stats_metrics(const struct stats *s, FILE *to)
 {
 	struct stats_item item[STATS_MAX];
-	unsigned n = stats_list(s, item), up = 0;
+	unsigned n = stats_list(s, item);
 
 	for (unsigned i = 0; i < n; i++)
 		if (strcmp(item[i].name, "latency-sum") != 0 &&
@@ -162,13 +224,7 @@ void stats_metrics(const struct stats *s, FILE *to)
 			one(to, &item[i]);
 	histogram(s, to);
 	servers(s, to);
-	for (unsigned i = 0; i < s->config->conf.server_n; i++)
-		up += s->server[i].up;
-	declare(to, "dnsdist_pool_servers", "gauge", "Number of servers in that pool");
-	fprintf(to, "dnsdist_pool_servers{pool=\"_default_\"} %u\n", s->config->conf.server_n);
-	declare(to, "dnsdist_pool_active_servers", "gauge",
-	        "Number of available servers in that pool");
-	fprintf(to, "dnsdist_pool_active_servers{pool=\"_default_\"} %u\n", up);
-	if (s->config->conf.cache.entries > 0)
-		cache(s, to);
+	for (unsigned f = 0; f < COUNT_OF(pool_fields); f++)
+		pools(s, (enum pool_field)f, to);
+	rules(s, to);
 }

@@ -93,8 +93,9 @@ static bool may(const struct admin_web *w, const struct page *p, const struct ro
 	return key_ok(w, r->api_key) || (needs != API_KEY && basic_ok(w, r->authorization));
 }
 
-/* 200 when the query names something that there is: the statistics, or the default pool. */
-static unsigned check_query(const struct page *p, const struct route_request *r)
+/* 200 when the query names something that there is: the statistics, or a pool. */
+static unsigned check_query(const struct bal_conf *c, const struct page *p,
+                            const struct route_request *r)
 {
 	switch (p->query) {
 	case NONE:
@@ -102,21 +103,20 @@ static unsigned check_query(const struct page *p, const struct route_request *r)
 	case COMMAND:
 		return r->command != NULL && strcmp(r->command, "stats") == 0 ? 200 : 404;
 	case NAME:
-		return r->name == NULL ? 400 : r->name[0] == '\0' ? 200 : 404;
+		return r->name == NULL ? 400 : bal_pool_find(c, r->name) >= 0 ? 200 : 404;
 	}
 	return 404;
 }
 
-static unsigned judge(const struct admin_web *w, const struct page *p,
-                      const struct route_request *r)
+static unsigned judge(const struct config *c, const struct page *p, const struct route_request *r)
 {
 	bool get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
 
-	if (!may(w, p, r))
+	if (!may(&c->admin.web, p, r))
 		return 401;
 	if (p == NULL)
 		return 404;
-	return get ? check_query(p, r) : 405;
+	return get ? check_query(&c->conf, p, r) : 405;
 }
 
 static const char *reason(unsigned status)
@@ -133,7 +133,7 @@ void route(const struct admin *a, const struct route_request *r, struct route_an
 {
 	const struct page *p = find_page(r->path);
 
-	out->status = judge(&a->config->admin.web, p, r);
+	out->status = judge(a->config, p, r);
 	if (out->status != 200) {
 		out->type = "text/plain";
 		out->body = strdup(reason(out->status));
@@ -142,6 +142,8 @@ void route(const struct admin *a, const struct route_request *r, struct route_an
 	}
 	struct stats *s = stats_new(a->config);
 	a->read(a->arg, s);
+	if (p->query == NAME)
+		s->asked = (unsigned)bal_pool_find(&a->config->conf, r->name);
 	out->type = p->type;
 	out->body = p->body(s);
 	stats_free(s);

@@ -13,7 +13,12 @@ struct stats *stats_new(const struct config *config)
 	MUST(s != NULL);
 	s->config = config;
 	s->server = calloc(n > 0 ? n : 1, sizeof(*s->server));
-	MUST(s->server != NULL);
+	s->pool = calloc(bal_pools(&config->conf), sizeof(*s->pool));
+	MUST(s->server != NULL && s->pool != NULL);
+	for (unsigned i = 0; config->conf.rules != NULL && i < BAL_CHAINS; i++) {
+		s->matches[i] = calloc(config->conf.rules->chain[i].n + 1u, sizeof(*s->matches[i]));
+		MUST(s->matches[i] != NULL);
+	}
 	return s;
 }
 
@@ -22,6 +27,9 @@ void stats_free(struct stats *s)
 	if (s == NULL)
 		return;
 	free(s->server);
+	free(s->pool);
+	for (unsigned i = 0; i < BAL_CHAINS; i++)
+		free(s->matches[i]);
 	free(s);
 }
 
@@ -49,6 +57,12 @@ static void gauge(struct list *l, const char *name, uint64_t value, const char *
 	put(l, STATS_GAUGE, name, value, prose);
 }
 
+static uint64_t rule_answers(const uint64_t v[BAL_VERDICTS])
+{
+	return v[BAL_RULE_NXDOMAIN] + v[BAL_RULE_REFUSED] + v[BAL_RULE_SERVFAIL] +
+	       v[BAL_RULE_TRUNCATED] + v[BAL_RULE_ANSWER];
+}
+
 /* Queries that came in, whatever became of them: those that dnsdist counts as queries. */
 static uint64_t queries(const struct stats *s)
 {
@@ -56,7 +70,7 @@ static uint64_t queries(const struct stats *s)
 
 	return v[BAL_FORWARD] + v[BAL_TCP_FORWARD] + v[BAL_SERVFAIL] + v[BAL_DROP_NO_SERVER] +
 	       v[BAL_DROP_FULL] + v[BAL_DROP_BROKEN] + v[BAL_NOTIMP] + v[BAL_DROP_EMPTY] +
-	       s->cache_hits;
+	       s->cache_hits + v[BAL_RULE_DROP] + rule_answers(v);
 }
 
 static void list_messages(struct list *l, const struct stats *s)
@@ -67,7 +81,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "queries", queries(s), "Number of received queries");
 	count(l, "rdqueries", c->rd_queries,
 	      "Number of received queries with the recursion desired bit set");
-	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER] + v[BAL_DROP_LATE],
+	count(l, "responses", v[BAL_ANSWER] + v[BAL_TCP_ANSWER] + v[BAL_DROP_LATE] +
+	                      v[BAL_ANSWER_DROP] + v[BAL_TCP_ANSWER_DROP],
 	      "Number of responses received from backends");
 	count(l, "servfail-responses", c->servfail_responses,
 	      "Number of SERVFAIL answers received from backends");
@@ -78,7 +93,8 @@ static void list_messages(struct list *l, const struct stats *s)
 	count(l, "frontend-servfail", c->rcode[DNS_SERVFAIL],
 	      "Number of SERVFAIL answers sent to clients");
 	count(l, "acl-drops", v[BAL_DROP_ACL], "Number of packets dropped because of the ACL");
-	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP] + v[BAL_TIMED_OUT],
+	count(l, "self-answered", v[BAL_SERVFAIL] + v[BAL_NOTIMP] + v[BAL_TIMED_OUT] +
+	                          rule_answers(v),
 	      "Number of self-answered responses");
 	count(l, "downstream-timeouts", s->timeouts,
 	      "Number of queries not answered in time by a backend");
@@ -98,6 +114,21 @@ static void list_messages(struct list *l, const struct stats *s)
 	      "Number of times an answer not found in the cache");
 	put(l, STATS_OURS, "cache-not-inserted", s->cache_refused,
 	    "answer that the cache had no room for");
+}
+
+static void list_rules(struct list *l, const struct stats *s)
+{
+	const uint64_t *v = s->verdict;
+
+	count(l, "rule-drop", v[BAL_RULE_DROP], "Number of queries dropped because of a rule");
+	count(l, "rule-nxdomain", v[BAL_RULE_NXDOMAIN],
+	      "Number of NXDomain answers returned because of a rule");
+	count(l, "rule-refused", v[BAL_RULE_REFUSED],
+	      "Number of Refused answers returned because of a rule");
+	count(l, "rule-servfail", v[BAL_RULE_SERVFAIL],
+	      "Number of ServFail answers returned because of a rule");
+	count(l, "rule-truncated", v[BAL_RULE_TRUNCATED],
+	      "Number of truncated answers returned because of a rule");
 }
 
 static void list_latency(struct list *l, const struct bal_counts *c)
@@ -127,12 +158,15 @@ static void list_ours(struct list *l, const struct stats *s)
 {
 	static const enum bal_verdict ours[] = {
 		BAL_DROP_BROKEN, BAL_DROP_FULL, BAL_DROP_UNMATCHED, BAL_DROP_WRONG_SERVER,
-		BAL_DROP_WRONG_QUESTION, BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
+		BAL_DROP_WRONG_QUESTION, BAL_ANSWER_DROP, BAL_TCP_ANSWER_DROP, BAL_DELAYED,
+		BAL_TIMED_OUT, BAL_RETRY, BAL_DROP_LATE,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(ours); i++)
 		put(l, STATS_OURS, bal_verdict_name(ours[i]), s->verdict[ours[i]],
 		    bal_verdict_prose(ours[i]));
+	put(l, STATS_OURS, "not-delayed", s->counts.not_delayed,
+	    "answer that a rule delays, sent at once because too many are waiting");
 	for (unsigned i = 0; i < s->own_n; i++)
 		put(l, STATS_OURS, s->own[i].name, s->own[i].value, s->own[i].prose);
 }
@@ -142,6 +176,7 @@ unsigned stats_list(const struct stats *s, struct stats_item out[STATS_MAX])
 	struct list l = { out, 0 };
 
 	list_messages(&l, s);
+	list_rules(&l, s);
 	list_latency(&l, &s->counts);
 	gauge(&l, "uptime", s->uptime_s, "Uptime of the process in seconds");
 	gauge(&l, "real-memory-usage", s->memory, "Current memory usage in bytes");
@@ -175,9 +210,9 @@ const char *stats_state(const struct stats_server *s)
 	return s->up ? "up" : "down";
 }
 
-const char *stats_policy(const struct bal_conf *conf)
+const char *stats_policy(const struct bal_conf *conf, unsigned pool)
 {
-	switch (conf->policy) {
+	switch (bal_pool_policy(conf, pool)) {
 	case BAL_LEAST_OUTSTANDING: return "leastOutstanding";
 	case BAL_FIRST_AVAILABLE: return "firstAvailable";
 	case BAL_WRANDOM: return "wrandom";
@@ -189,11 +224,30 @@ const char *stats_policy(const struct bal_conf *conf)
 	return "?";
 }
 
+bool stats_in_pool(const struct bal_conf *conf, unsigned pool, unsigned server)
+{
+	return conf->server[server].pools != 1 && bal_pool_has(conf, pool, server);
+}
+
 /* v is in tenths. */
 static const char *tenths(uint64_t v, char out[32])
 {
 	snprintf(out, 32, "%llu.%llu", (unsigned long long)(v / 10), (unsigned long long)(v % 10));
 	return out;
+}
+
+static void say_pools(const struct bal_conf *c, unsigned server, FILE *to)
+{
+	const char *between = "";
+
+	for (unsigned i = 0; i < bal_pools(c); i++) {
+		const char *name = bal_pool_name(c, i);
+		if (!stats_in_pool(c, i, server) || name[0] == '\0')
+			continue;
+		fprintf(to, "%s%s", between, name);
+		between = " ";
+	}
+	fputc('\n', to);
 }
 
 static void show_server(const struct stats *s, unsigned i, FILE *to)
@@ -205,13 +259,13 @@ static void show_server(const struct stats *s, unsigned i, FILE *to)
 
 	stats_name(c, name);
 	ep_format(&c->addr, addr);
-	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s "
-	        "%s\n",
+	fprintf(to, "%-3u %-20.20s %-29s %5s %7s %7u %3d %2d %10llu %7llu %5s %5s %11d %7u %9s ",
 	        i, name, addr, stats_state(v), tenths(v->qps10, qps), v->qps_limit, c->order,
 	        c->weight, (unsigned long long)v->counts.queries,
 	        (unsigned long long)v->counts.timeouts, tenths(v->drops10, drops),
 	        tenths(v->latency_us / 100, latency), v->outstanding, v->transitions,
-	        tenths(v->down_ms / 100, down), "");
+	        tenths(v->down_ms / 100, down));
+	say_pools(&s->config->conf, i, to);
 }
 
 /* dnsdist's columns, with two of ours before the last. */
@@ -257,22 +311,34 @@ void stats_show_all(const struct stats *s, FILE *to)
 	}
 }
 
-void stats_show_pools(const struct stats *s, FILE *to)
+static void show_pool(const struct stats *s, unsigned pool, FILE *to)
 {
 	const struct bal_conf *c = &s->config->conf;
+	const struct bal_cache_conf *cached = bal_pool_cache(c, pool);
 	char name[BAL_NAME_TEXT + EP_TEXT], addr[EP_TEXT], cache[32] = "";
+	bool more = false;
 
-	if (c->cache.entries > 0)
-		snprintf(cache, sizeof(cache), "%llu/%u", (unsigned long long)s->cache_entries,
-		         c->cache.entries);
-	fprintf(to, "%-20s     %20s %20s %s\n", "Name", "Cache", "ServerPolicy", "Servers");
-	fprintf(to, "%-20s     %20s %20s ", "", cache, stats_policy(c));
+	if (cached->entries > 0)
+		snprintf(cache, sizeof(cache), "%llu/%u",
+		         (unsigned long long)s->pool[pool].entries, cached->entries);
+	fprintf(to, "%-20s     %20s %20s ", bal_pool_name(c, pool), cache,
+	        stats_policy(c, pool));
 	for (unsigned i = 0; i < c->server_n; i++) {
+		if (!bal_pool_has(c, pool, i))
+			continue;
 		stats_name(&c->server[i], name);
 		ep_format(&c->server[i].addr, addr);
-		fprintf(to, "%s%s %s", i > 0 ? ", " : "", name, addr);
+		fprintf(to, "%s%s %s", more ? ", " : "", name, addr);
+		more = true;
 	}
 	fputc('\n', to);
+}
+
+void stats_show_pools(const struct stats *s, FILE *to)
+{
+	fprintf(to, "%-20s     %20s %20s %s\n", "Name", "Cache", "ServerPolicy", "Servers");
+	for (unsigned i = 0; i < bal_pools(&s->config->conf); i++)
+		show_pool(s, i, to);
 }
 
 void stats_show_binds(const struct stats *s, FILE *to)

@@ -26,6 +26,11 @@ struct stats_server {
 	uint64_t qps10, drops10;       /* queries and time-outs a second, times 10 */
 };
 
+/* The packet cache of a pool. */
+struct stats_pool {
+	uint64_t hits, misses, entries;
+};
+
 /* A counter of the shell, beside the core's. */
 struct stats_own {
 	const char *name, *prose;
@@ -42,6 +47,9 @@ struct stats {
 	unsigned own_n;
 	struct stats_own own[STATS_OWN_MAX];
 	struct stats_server *server;   /* conf.server_n of them */
+	struct stats_pool *pool;       /* bal_pools of them */
+	uint64_t *matches[BAL_CHAINS]; /* of each rule, where there are any */
+	unsigned asked;                /* stats_json_pool: which */
 };
 
 struct stats *stats_new(const struct config *config);
@@ -69,7 +77,10 @@ void stats_name(const struct bal_server *s, char out[BAL_NAME_TEXT + EP_TEXT]);
  * slow for one that is up and hasn't its whole share yet.
  */
 const char *stats_state(const struct stats_server *s);
-const char *stats_policy(const struct bal_conf *conf);
+/* The policy of a pool. */
+const char *stats_policy(const struct bal_conf *conf, unsigned pool);
+/* Whether the pool is told as one of the server's: none is for one in the default pool alone. */
+bool stats_in_pool(const struct bal_conf *conf, unsigned pool, unsigned server);
 
 /* Prometheus' text, version 0.0.4. */
 void stats_metrics(const struct stats *s, FILE *to);
@@ -77,6 +88,11 @@ void stats_metrics(const struct stats *s, FILE *to);
 void stats_show_servers(const struct stats *s, FILE *to);
 void stats_show_all(const struct stats *s, FILE *to);
 void stats_show_pools(const struct stats *s, FILE *to);
+/* rules.c: the rules of one chain, with their UUIDs or without. */
+void stats_show_rules(const struct stats *s, enum bal_chain_kind chain, bool uuids, FILE *to);
+uint64_t stats_matches(const struct stats *s, enum bal_chain_kind chain, unsigned rule);
+/* Rules of a chain; 0 without any. */
+unsigned stats_rules(const struct stats *s, enum bal_chain_kind chain);
 void stats_show_binds(const struct stats *s, FILE *to);
 void stats_show_acl(const struct stats *s, FILE *to);
 /* JSON, as in dnsdist's API; a text that the caller frees. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * newPacketCache, in both of its forms, and the pool that it is given to. The keys stand once, in a
- * table, in the order in which the older form has them.
+ * newPacketCache, in both of its forms. The keys stand once, in a table, in the order in which the
+ * older form has them.
  */
 #include "internal.h"
 
@@ -35,7 +35,7 @@ static const struct {
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = { "skipOptions", "maximumEntrySize" };
 
-static const char cache_meta[] = "evenkeel.packetcache", pool_meta[] = "evenkeel.pool";
+static const char cache_meta[] = "evenkeel.packetcache";
 
 static void note(lua_State *l, enum config_note_kind kind, const char *name)
 {
@@ -129,15 +129,9 @@ static void read_places(lua_State *l, struct bal_cache_conf *c)
 	}
 }
 
-static void push(lua_State *l, const void *value, size_t size, const char *meta)
-{
-	memcpy(lua_newuserdata(l, size), value, size);
-	luaL_getmetatable(l, meta);
-	lua_setmetatable(l, -2);
-}
-
 int cf_cache_new(lua_State *l)
 {
+	struct loader_cache made = { .id = ++cf_loader(l)->cache_n };
 	struct bal_cache_conf c = { 0 };
 
 	c.entries = (uint32_t)cf_want_int(l, 1, "newPacketCache: entries", 1, ENTRIES_MAX);
@@ -146,25 +140,16 @@ int cf_cache_new(lua_State *l)
 		read_table(l, &c);
 	else
 		read_places(l, &c);
-	push(l, &c, sizeof(c), cache_meta);
+	made.conf = c;
+	memcpy(lua_newuserdata(l, sizeof(made)), &made, sizeof(made));
+	luaL_getmetatable(l, cache_meta);
+	lua_setmetatable(l, -2);
 	return 1;
 }
 
-int cf_pool_get(lua_State *l)
+const struct loader_cache *cf_cache_of(lua_State *l, int index)
 {
-	const char *name = cf_want_text(l, 1, "getPool");
-	char text[CONFIG_NOTE_TEXT];
-
-	if (name[0] == '\0') {
-		push(l, "", 1, pool_meta);
-		return 1;
-	}
-	if (cf_loader(l)->mode == CONFIG_STRICT)
-		cf_fail(l, "getPool: '%s' is not supported yet: expected the default pool, \"\"",
-		        name);
-	snprintf(text, sizeof(text), "getPool: %.200s", name);
-	cf_foreign_push(l, text);
-	return 1;
+	return cf_is_a(l, index, cache_meta) ? lua_touserdata(l, index) : NULL;
 }
 
 int cf_set_stale(lua_State *l)
@@ -174,86 +159,12 @@ int cf_set_stale(lua_State *l)
 	return 0;
 }
 
-static bool is_a(lua_State *l, int index, const char *meta)
-{
-	if (!lua_isuserdata(l, index) || !lua_getmetatable(l, index))
-		return false;
-	luaL_getmetatable(l, meta);
-	bool same = lua_rawequal(l, -1, -2);
-	lua_pop(l, 2);
-	return same;
-}
-
-static void want_pool(lua_State *l, const char *method)
-{
-	if (!is_a(l, 1, pool_meta))
-		cf_fail(l, "%s: expected a pool before it, as in getPool(\"\"):%s", method, method);
-}
-
-static int set_cache(lua_State *l)
-{
-	want_pool(l, "setCache(pc)");
-	bool ours = is_a(l, 2, cache_meta);
-	if (!ours && cf_loader(l)->mode == CONFIG_FOREIGN) {
-		cf_note(cf_loader(l), CONFIG_UNKNOWN, cf_line(l), "setCache");
-		return 0;
-	}
-	if (!ours)
-		cf_fail(l, "setCache: '%s': expected what newPacketCache returned", cf_show(l, 2));
-	memcpy(&cf_loader(l)->cache, lua_touserdata(l, 2), sizeof(struct bal_cache_conf));
-	return 0;
-}
-
-static int unset_cache(lua_State *l)
-{
-	want_pool(l, "unsetCache()");
-	cf_loader(l)->cache.entries = 0;
-	return 0;
-}
-
-/* What nothing else knows: in foreign mode it does nothing. */
-static int no_method(lua_State *l, const char *what, const char *expected)
-{
-	const char *name = cf_show(l, 2);
-	char text[CONFIG_NOTE_TEXT];
-
-	if (cf_loader(l)->mode == CONFIG_STRICT)
-		cf_fail(l, "a %s's '%s' is not supported: expected %s", what, name, expected);
-	snprintf(text, sizeof(text), "%s:%.200s", what, name);
-	cf_foreign_push(l, text);
-	return 1;
-}
-
-static int find_pool_method(lua_State *l)
-{
-	const char *name = cf_show(l, 2);
-
-	if (strcmp(name, "setCache") == 0)
-		lua_pushcfunction(l, set_cache);
-	else if (strcmp(name, "unsetCache") == 0)
-		lua_pushcfunction(l, unset_cache);
-	else
-		return no_method(l, "pool", "setCache or unsetCache");
-	return 1;
-}
-
 static int find_cache_method(lua_State *l)
 {
-	return no_method(l, "packet cache", "it as the argument of setCache");
-}
-
-static void add_meta(lua_State *l, const char *name, lua_CFunction index)
-{
-	luaL_newmetatable(l, name);
-	lua_pushcfunction(l, index);
-	lua_setfield(l, -2, "__index");
-	lua_pushboolean(l, 0);
-	lua_setfield(l, -2, "__metatable");
-	lua_pop(l, 1);
+	return cf_no_method(l, "packet cache", "it as the argument of setCache");
 }
 
 void cf_cache_register(lua_State *l)
 {
-	add_meta(l, cache_meta, find_cache_method);
-	add_meta(l, pool_meta, find_pool_method);
+	cf_add_meta(l, cache_meta, find_cache_method);
 }

@@ -72,6 +72,9 @@ struct config *config_load(const char *path, const struct config_options *o,
 /* The same from text in memory; name stands for the file in messages. */
 struct config *config_parse(const char *name, const char *text, size_t len,
                             const struct config_options *o, char error[CONFIG_ERROR_TEXT]);
+/* A type's name; NULL: it has none here. An rcode's, below 16, as dnsdist says it. */
+const char *config_type_name(uint16_t type);
+const char *config_rcode_name(unsigned rcode);
 /* c may be NULL. */
 void config_free(struct config *take_c);
 

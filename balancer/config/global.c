@@ -19,19 +19,18 @@ static const struct { const char *name; enum bal_policy policy; } policies[] = {
 	{ "orderedWrandUntag", BAL_ORDERED_WRANDOM },
 };
 
+enum bal_policy cf_want_policy(lua_State *l, int index, const char *what)
+{
+	if (!cf_is_a(l, index, policy_meta))
+		cf_fail(l, "%s: '%s': expected leastOutstanding, firstAvailable, wrandom, "
+		        "roundrobin, whashed, chashed or orderedWrandUntag, without quotes", what,
+		        cf_show(l, index));
+	return policies[*(const size_t *)lua_touserdata(l, index)].policy;
+}
+
 static int set_server_policy(lua_State *l)
 {
-	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
-
-	if (ours) {
-		luaL_getmetatable(l, policy_meta);
-		ours = lua_rawequal(l, -1, -2);
-	}
-	if (!ours)
-		cf_fail(l, "setServerPolicy: '%s': expected leastOutstanding, firstAvailable, "
-		        "wrandom, roundrobin, whashed, chashed or orderedWrandUntag, without "
-		        "quotes", cf_show(l, 1));
-	cf_loader(l)->policy = policies[*(const size_t *)lua_touserdata(l, 1)].policy;
+	cf_loader(l)->policy = cf_want_policy(l, 1, "setServerPolicy");
 	cf_loader(l)->policy_line = cf_line(l);
 	return 0;
 }
@@ -190,6 +189,7 @@ static int set_chashed_factor(lua_State *l)
 
 static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "newServer", cf_server_new }, { "setServerPolicy", set_server_policy },
+	{ "setPoolServerPolicy", cf_set_pool_policy },
 	{ "setLocal", set_local }, { "addLocal", add_local },
 	{ "setACL", set_acl }, { "addACL", add_acl },
 	{ "setUDPTimeout", set_udp_timeout }, { "setMaxUDPOutstanding", set_max_outstanding },
@@ -225,13 +225,26 @@ static const char *const no_effect[] = {
 /* Functions of dnsdist that we can't honour yet. Above the NULL: nor ignore, in any mode, because
  * they change which servers there are or how one is chosen. */
 static const char *const unsupported[] = {
-	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy", "setPoolServerPolicy",
+	"setServerPolicyLua", "setServerPolicyLuaFFI", "newServerPolicy",
 	"getServer", "getServers", "rmServer", "includeDirectory", NULL,
-	"addAction", "addResponseAction", "addCacheHitResponseAction", "newRuleAction",
-	"setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
-	"addDOHLocal", "addDNSCryptBind", "newDNSName", "newSuffixMatchNode", "newNMG",
+	"LuaRule", "LuaFFIRule", "ByNameRule", "ERCodeRule", "EDNSOptionRule", "EDNSVersionRule",
+	"HTTPHeaderRule", "HTTPPathRule", "KeyValueStoreLookupRule", "KeyValueStoreRangeLookupRule",
+	"LazyHealthCheckModeRule", "NameSetRule", "PayloadSizeRule", "PoolOutstandingRule",
+	"ProxyProtocolValueRule", "QNameLabelsCountRule", "QNameWireLengthRule", "RE2Rule",
+	"RecordsCountRule", "RecordsTypeCountRule", "SNIRule", "TagRule", "TimedIPSetRule",
+	"TrailingDataRule", "LuaAction", "LuaFFIAction",
+	"LuaResponseAction", "LuaFFIResponseAction", "ERCodeAction", "SpoofCNAMEAction",
+	"SpoofRawAction", "TeeAction", "SetTagAction", "TagAction", "SetMacAddrAction",
+	"SetECSAction", "SetECSOverrideAction", "SetECSPrefixLengthAction",
+	"SetDisableECSAction", "RemoteLogAction", "RemoteLogResponseAction", "DnstapLogAction",
+	"DnstapLogResponseAction", "SNMPTrapAction", "SNMPTrapResponseAction",
+	"SetTempFailureCacheTTLAction", "ContinueAction", "KeyValueStoreLookupAction",
+	"NegativeAndSOAAction", "HTTPStatusAction", "ClearRecordTypesResponseAction",
+	"SetMinTTLResponseAction", "SetMaxTTLResponseAction", "SetSkipCacheResponseAction",
+	"newRuleAction", "setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
+	"addDOHLocal", "addDNSCryptBind", "newDNSName",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
-	"setTag", "makeRule", "topQueries", "showServers",
+	"setTag", "topQueries", "showServers",
 	"dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
@@ -245,11 +258,11 @@ static int ignored(lua_State *l)
 static const char *near_name(const char *word)
 {
 	const char *names[COUNT_OF(functions) + COUNT_OF(policies) + COUNT_OF(no_effect) +
-	                  CF_TCP_NAMES + CF_QUIRK_NAMES];
+	                  CF_TCP_NAMES + CF_QUIRK_NAMES + CF_RULE_NAMES];
 	size_t n = cf_tcp_names(names);
 
 	n += cf_quirk_names(names + n);
-
+	n += cf_rule_names(names + n);
 	for (size_t i = 0; i < COUNT_OF(functions); i++)
 		names[n++] = functions[i].name;
 	for (size_t i = 0; i < COUNT_OF(policies); i++)
@@ -297,26 +310,6 @@ static void register_policies(lua_State *l)
 	}
 }
 
-static void register_numbers(lua_State *l, const char *table)
-{
-	static const struct { const char *table, *name; int value; } values[] = {
-		{ "DNSClass", "IN", 1 }, { "DNSClass", "CHAOS", 3 }, { "DNSClass", "NONE", 254 },
-		{ "DNSClass", "ANY", 255 },
-		{ "DNSQType", "A", DNS_A }, { "DNSQType", "NS", DNS_NS },
-		{ "DNSQType", "SOA", DNS_SOA }, { "DNSQType", "TXT", DNS_TXT },
-		{ "DNSQType", "AAAA", DNS_AAAA }, { "DNSQType", "ANY", DNS_ANY },
-	};
-
-	lua_newtable(l);
-	for (size_t i = 0; i < COUNT_OF(values); i++) {
-		if (strcmp(values[i].table, table) != 0)
-			continue;
-		lua_pushinteger(l, values[i].value);
-		lua_setfield(l, -2, values[i].name);
-	}
-	lua_setglobal(l, table);
-}
-
 void cf_global_register(lua_State *l)
 {
 	for (size_t i = 0; i < COUNT_OF(functions); i++) {
@@ -331,8 +324,8 @@ void cf_global_register(lua_State *l)
 	cf_tcp_register(l);
 	cf_quirks_register(l);
 	register_policies(l);
-	register_numbers(l, "DNSClass");
-	register_numbers(l, "DNSQType");
+	cf_numbers_register(l);
+	cf_rules_register(l);
 	lua_pushvalue(l, LUA_GLOBALSINDEX);
 	lua_newtable(l);
 	lua_pushcfunction(l, unknown);

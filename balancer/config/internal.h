@@ -15,6 +15,19 @@
 
 enum { LOADER_LIST_MAX = 4096, CF_UNSET = -1 };
 
+struct loader_cache {
+	struct bal_cache_conf conf;         /* entries 0: none */
+	unsigned id;                        /* its own, from 1 */
+};
+
+struct loader_pool {
+	char name[BAL_NAME_TEXT];
+	unsigned line;                      /* that named it first */
+	enum bal_policy policy;             /* 0: what setServerPolicy says */
+	unsigned policy_line;
+	struct loader_cache cache;
+};
+
 struct loader {
 	struct luabox box;                  /* first: cf_loader finds the rest by it */
 	enum config_mode mode;
@@ -26,8 +39,10 @@ struct loader {
 	uint32_t max_outstanding;
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
-	struct bal_cache_conf cache;        /* of the default pool; entries 0: none */
 	uint32_t stale_s;
+	struct rule_list *rules;
+	unsigned cache_n, pool_n;
+	struct loader_pool pool[BAL_POOLS_MAX]; /* the first is the default one */
 	unsigned socket_n;                  /* of all servers */
 	unsigned server_n, front_n, acl_n, note_n; /* lists double at powers of 2 */
 	struct bal_server *server;          /* in order of definition */
@@ -90,14 +105,51 @@ void cf_quirks_register(lua_State *l);
 enum { CF_QUIRK_NAMES = 8 };
 size_t cf_quirk_names(const char **out);
 
-/* cache.c: newPacketCache, getPool, setStaleCacheEntriesTTL. */
+/* cache.c: newPacketCache, setStaleCacheEntriesTTL. */
 int cf_cache_new(lua_State *l);
-int cf_pool_get(lua_State *l);
+/* The cache at index; NULL: it isn't one. */
+const struct loader_cache *cf_cache_of(lua_State *l, int index);
 int cf_set_stale(lua_State *l);
 void cf_cache_register(lua_State *l);
 
+/* pool.c */
+/* The pool of that name, made if there is none. what: for the message. */
+unsigned cf_pool(lua_State *l, const char *name, const char *what);
+unsigned cf_want_pool(lua_State *l, int index, const char *what);
+/* A name or a table of them, as bits; none at all is the default pool. */
+uint64_t cf_want_pools(lua_State *l, int index, const char *what);
+int cf_pool_get(lua_State *l);
+int cf_set_pool_policy(lua_State *l);
+void cf_pool_register(lua_State *l);
+/* The pools; NULL and *n 0: only the default one, with all servers. The caller frees. */
+struct bal_pool *cf_pools(const struct loader *ld, unsigned *n);
+/* True when the value is a userdata with that metatable. */
+bool cf_is_a(lua_State *l, int index, const char *meta);
+/* A metatable whose __index is the function, and that nobody can look at. */
+void cf_add_meta(lua_State *l, const char *name, lua_CFunction index);
+/* __index of what nothing else knows: an error, and in foreign mode it does nothing. */
+int cf_no_method(lua_State *l, const char *what, const char *expected);
+
+/* numbers.c: DNSQType, DNSClass, DNSRCode, DNSOpcode. */
+void cf_numbers_register(lua_State *l);
+/* A type's number, or -1. */
+int cf_type_number(const char *name);
+
+/* rule_*.c: rules. */
+struct rule_list *cf_rules_new(void);
+void cf_rules_free(struct rule_list *take_r);
+void cf_rules_register(lua_State *l);
+/* Writes the names that a file may use, for "did you mean"; how many there are. */
+enum { CF_RULE_NAMES = 64 };
+size_t cf_rule_names(const char **out);
+/* NULL: there are none. *too_many: their selectors come to more tests than there may be. */
+struct bal_rules *cf_rules_build(struct rule_list *from, bool *too_many);
+void cf_rules_fini(const struct bal_rules *take_r);
+
 /* global.c: every other function and value that a file may name. */
 void cf_global_register(lua_State *l);
+/* A policy as dnsdist names them. what: the function, for the message. */
+enum bal_policy cf_want_policy(lua_State *l, int index, const char *what);
 
 /* admin.c: console and web server. */
 void cf_admin_defaults(struct config_admin *a);

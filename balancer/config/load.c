@@ -34,6 +34,7 @@ static void set_defaults(struct loader *ld)
 	ld->policy = BAL_LEAST_OUTSTANDING;
 	ld->udp_timeout_ns = 2000000000;
 	ld->max_outstanding = 65535;
+	ld->pool_n = 1;
 	bal_tcp_defaults(&ld->tcp);
 	cf_admin_defaults(&ld->admin);
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
@@ -77,31 +78,48 @@ static struct bal_listen *listeners(const struct loader *ld, unsigned n, bool re
 	return to;
 }
 
-/* chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
-static const char *check_ring(lua_State *l, const struct loader *ld)
+static bool in_pool(const struct bal_server *s, unsigned pool)
+{
+	return (s->pools >> pool & 1) != 0;
+}
+
+/* A pool with chashed needs a ring that fits, and servers that it can tell apart. NULL: it has. */
+static const char *check_ring(lua_State *l, const struct loader *ld, unsigned pool, unsigned line)
 {
 	char a[BAL_SERVER_ID], b[BAL_SERVER_ID];
 	uint64_t points = 0;
 
-	if (ld->policy != BAL_CHASHED)
-		return NULL;
 	for (unsigned i = 0; i < ld->server_n; i++)
-		points += (uint64_t)ld->server[i].weight;
+		points += in_pool(&ld->server[i], pool) ? (uint64_t)ld->server[i].weight : 0;
 	if (points > BAL_POINTS_MAX)
 		return lua_pushfstring(l, "config:%d: setServerPolicy: chashed: the weights' sum "
-		                       "is above %d: expected lower weights",
-		                       (int)ld->policy_line, BAL_POINTS_MAX);
+		                       "is above %d: expected lower weights", (int)line,
+		                       BAL_POINTS_MAX);
 	for (unsigned i = 0; i < ld->server_n; i++) {
 		bal_server_id(&ld->server[i], a);
 		for (unsigned k = 0; k < i; k++) {
 			bal_server_id(&ld->server[k], b);
-			if (strcmp(a, b) == 0)
+			if (in_pool(&ld->server[i], pool) && in_pool(&ld->server[k], pool) &&
+			    strcmp(a, b) == 0)
 				return lua_pushfstring(l, "config:%d: newServer: two servers are "
 				                       "'%s' to chashed: expected an id of its "
 				                       "own for each", (int)ld->server[i].line, a);
 		}
 	}
 	return NULL;
+}
+
+static const char *check_rings(lua_State *l, const struct loader *ld)
+{
+	const char *message = NULL;
+
+	for (unsigned i = 0; i < ld->pool_n && message == NULL; i++) {
+		const struct loader_pool *p = &ld->pool[i];
+		if ((p->policy != 0 ? p->policy : ld->policy) == BAL_CHASHED)
+			message = check_ring(l, ld, i, p->policy != 0 ? p->policy_line
+			                                              : ld->policy_line);
+	}
+	return message;
 }
 
 /* A second try comes before the end of the first. NULL: it does. */
@@ -122,7 +140,7 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	MUST(c != NULL);
 	fill_in(ld);
 	sort_servers(ld->server, ld->server_n);
-	c->conf.policy = ld->policy;
+	c->conf.policy = ld->pool[0].policy != 0 ? ld->pool[0].policy : ld->policy;
 	c->conf.servfail_when_no_server = ld->servfail_when_no_server;
 	c->conf.servfail_on_timeout = ld->servfail_on_timeout;
 	c->conf.roundrobin_fail_on_no_server = ld->roundrobin_fail_on_no_server;
@@ -133,7 +151,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.perturbation = ld->perturbation;
 	c->conf.weighted_factor_ppm = ld->weighted_factor_ppm;
 	c->conf.chashed_factor_ppm = ld->chashed_factor_ppm;
-	c->conf.cache = ld->cache;
+	c->conf.cache = ld->pool[0].cache.conf;
+	c->conf.pool = cf_pools(ld, &c->conf.pool_n);
 	c->conf.stale_s = ld->stale_s;
 	c->conf.server_n = ld->server_n;
 	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
@@ -204,6 +223,7 @@ static int fill(lua_State *l)
 	lua_replace(l, LUA_GLOBALSINDEX);
 	cf_server_register(l);
 	cf_cache_register(l);
+	cf_pool_register(l);
 	cf_foreign_register(l);
 	cf_global_register(l);
 	return 0;
@@ -225,7 +245,9 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	struct loader ld = { .mode = CONFIG_STRICT, .box.what = "the configuration" };
 	const char *message;
 	lua_State *l = NULL;
+	struct bal_rules *rules = NULL;
 	struct config *c = NULL;
+	bool too_many = false;
 
 	if (o == NULL)
 		o = &nothing_said;
@@ -236,6 +258,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	ld.box.steps_max = o->instructions_max > 0 ? o->instructions_max
 	                                           : CONFIG_INSTRUCTIONS_MAX;
 	set_defaults(&ld);
+	ld.rules = cf_rules_new();
 	if (!luabox_is_text(text, len))
 		message = "compiled Lua, or a NUL or escape character: expected text";
 	else if ((l = luabox_open(&ld.box, fill)) == NULL)
@@ -243,15 +266,23 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	else
 		message = run(l, text, len);
 	if (message == NULL)
-		message = check_ring(l, &ld);
+		message = check_rings(l, &ld);
 	if (message == NULL)
 		message = check_retry(l, &ld);
 	if (message == NULL)
+		rules = cf_rules_build(ld.rules, &too_many);
+	if (too_many)
+		message = "the rules' selectors come to more than 65536 tests: expected fewer";
+	if (message == NULL) {
 		c = finish(&ld, o);
-	else
+		c->conf.rules = rules;
+	} else {
 		tell(error, name, message);
+		cf_rules_fini(rules);
+	}
 	if (l != NULL)
 		lua_close(l);
+	cf_rules_free(ld.rules);
 	free(ld.server);
 	free(ld.front);
 	free(ld.listen);
@@ -284,6 +315,8 @@ void config_free(struct config *c)
 	free((void *)(uintptr_t)c->conf.front);
 	free((void *)(uintptr_t)c->conf.listen);
 	free((void *)(uintptr_t)c->conf.acl);
+	free((void *)(uintptr_t)c->conf.pool);
+	cf_rules_fini(c->conf.rules);
 	free(c->note);
 	free(c);
 }

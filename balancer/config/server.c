@@ -172,20 +172,6 @@ static void read_check_type(lua_State *l, struct bal_server *s, int index)
 	        "65535", text);
 }
 
-static void read_pool(lua_State *l, int index)
-{
-	bool default_pool = lua_type(l, index) == LUA_TSTRING && lua_objlen(l, index) == 0;
-
-	if (lua_istable(l, index) && lua_objlen(l, index) == 1) {
-		lua_rawgeti(l, index, 1);
-		default_pool = lua_type(l, -1) == LUA_TSTRING && lua_objlen(l, -1) == 0;
-		lua_pop(l, 1);
-	}
-	if (!default_pool)
-		cf_fail(l, "newServer: pool: '%s' is not supported yet: expected the default pool, "
-		        "\"\"", cf_show(l, index));
-}
-
 /* Pushes t[name] of the table at index 1. False, and nothing pushed, when it is nil. */
 static bool get(lua_State *l, const char *name)
 {
@@ -245,7 +231,7 @@ static bool read_table(lua_State *l, struct bal_server *s)
 	if (get(l, "checkType"))
 		read_check_type(l, s, lua_gettop(l));
 	if (get(l, "pool"))
-		read_pool(l, lua_gettop(l));
+		s->pools = cf_want_pools(l, lua_gettop(l), "newServer: pool");
 	return !get(l, "weight") || read_weight(l, s, lua_gettop(l));
 }
 
@@ -293,14 +279,8 @@ int cf_server_new(lua_State *l)
 static struct bal_server *self(lua_State *l)
 {
 	struct loader *ld = cf_loader(l);
-	bool ours = lua_isuserdata(l, 1) && lua_getmetatable(l, 1);
 
-	if (ours) {
-		luaL_getmetatable(l, meta_name);
-		ours = lua_rawequal(l, -1, -2);
-		lua_pop(l, 2);
-	}
-	if (!ours)
+	if (!cf_is_a(l, 1, meta_name))
 		cf_fail(l, "expected a server before the method, as in s:setUp()");
 	int i = *(const int *)lua_touserdata(l, 1);
 	return i >= 0 ? &ld->server[i] : NULL;
@@ -355,15 +335,36 @@ static int get_name_with_addr(lua_State *l)
 	return 1;
 }
 
+static int add_pool(lua_State *l)
+{
+	struct bal_server *s = self(l);
+	unsigned pool = cf_want_pool(l, 2, "addPool");
+
+	if (s != NULL)
+		s->pools |= UINT64_C(1) << pool;
+	return 0;
+}
+
+static int remove_pool(lua_State *l)
+{
+	struct bal_server *s = self(l);
+	unsigned pool = cf_want_pool(l, 2, "rmPool");
+
+	if (s != NULL)
+		s->pools &= ~(UINT64_C(1) << pool);
+	return 0;
+}
+
 static const luaL_Reg methods[] = {
 	{ "setUp", set_up }, { "setDown", set_down }, { "setAuto", set_auto },
 	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr },
+	{ "addPool", add_pool }, { "rmPool", remove_pool },
 };
 
 static int find_method(lua_State *l)
 {
 	static const char *const names[] = {
-		"setUp", "setDown", "setAuto", "getName", "getNameWithAddr",
+		"setUp", "setDown", "setAuto", "getName", "getNameWithAddr", "addPool", "rmPool",
 	};
 	const char *name = cf_show(l, 2);
 
@@ -382,8 +383,8 @@ static int find_method(lua_State *l)
 	const char *near = closest(name, names, COUNT_OF(names));
 	if (near != NULL)
 		cf_fail(l, "a server has no '%s': did you mean '%s'?", name, near);
-	cf_fail(l, "a server has no '%s': expected setUp, setDown, setAuto, getName or "
-	        "getNameWithAddr", name);
+	cf_fail(l, "a server has no '%s': expected setUp, setDown, setAuto, getName, "
+	        "getNameWithAddr, addPool or rmPool", name);
 }
 
 static int no_write(lua_State *l)

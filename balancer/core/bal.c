@@ -3,12 +3,11 @@
  * The life of a query in one worker: judged, answered from the cache or sent on, answered or timed
  * out; see bal.h.
  */
-#include "bal.h"
+#include "bal_impl.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "bal_impl.h"
 #include "own.h"
 #include "tcp_impl.h"
 
@@ -16,8 +15,13 @@ enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 
 
 size_t bal_arena_size(const struct bal_conf *conf)
 {
-	return arena_need(1, sizeof(struct bal)) + policy_arena_size(conf) + idt_arena_size(conf) +
+	size_t policies = arena_need(bal_pools(conf), sizeof(struct policy));
+
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		policies += policy_arena_size(conf, i);
+	return arena_need(1, sizeof(struct bal)) + policies + idt_arena_size(conf) +
 	       cache_arena_size(conf) + again_arena_size(conf) + btcp_arena_size(conf) +
+	       brules_arena_size(conf) + late_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(struct bal_server_counts));
 }
 
@@ -30,13 +34,17 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->conf = conf;
 	b->shared = shared;
 	b->now_ns = INT64_MIN;
-	policy_init(&b->policy, a, conf, shared, seed);
+	b->policy = arena_take(a, bal_pools(conf), sizeof(*b->policy));
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		policy_init(&b->policy[i], a, conf, i, shared, seed);
 	idt_init(&b->out, a, conf);
 	cache_init(&b->cache, a, conf, shared);
 	again_init(&b->again, a, conf);
 	b->server = arena_take(a, conf->server_n, sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
-	b->tcp = btcp_init(a, conf, shared, &b->policy, seed, worker);
+	brules_init(&b->rules, a, conf, shared, seed, worker);
+	late_init(&b->late, a, conf);
+	b->tcp = btcp_init(a, conf, shared, b->policy, seed, worker);
 	return b;
 }
 
@@ -63,56 +71,61 @@ unsigned bal_port_server(const struct bal *b, unsigned port)
 
 static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct dns_question *q)
 {
-	struct dns_edns e;
-
 	if (!b->conf->servfail_when_no_server)
 		return BAL_DROP_NO_SERVER;
-	if (dns_edns(&e, d->data, d->len, q->end) < 0)
-		e.present = false;
-	own_answer(d, DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
+	struct dns_edns e = own_read_edns(d, q->end);
+	own_answer(d, own_flags(d) | DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
+/* A query at hand. */
+struct ask {
+	struct dns_question question;
+	struct rule_said said;
+	uint8_t flags_hi, flags_lo;  /* as they came, before any rule */
+};
+
 static void remember(struct bal *b, struct idt_query *q, const struct dgram *d,
-                     const struct dns_question *question)
+                     const struct ask *ask)
 {
+	const struct dns_question *question = &ask->question;
+
 	q->sent_ns = b->now_ns;
 	q->client = d->peer;
 	q->local = d->local;
 	q->type = question->type;
 	q->class = question->class;
 	q->client_id = dns_id(d->data);
+	q->pool = ask->said.pool & (BAL_POOLS_MAX - 1u);
 	q->name_len = (uint8_t)question->name_len;
-	q->flags_hi = d->data[2];
-	q->flags_lo = d->data[3];
+	q->flags_hi = ask->flags_hi;
+	q->flags_lo = ask->flags_lo;
 	memcpy(q->name, d->data + DNS_HEADER, question->name_len);
 }
 
-void bal_look(struct bal *b)
+struct policy *bal_policy(struct bal *b, unsigned pool)
 {
-	if (!b->policy_fresh)
-		policy_refresh(&b->policy, b->now_ns);
-	b->policy_fresh = true;
+	policy_look(&b->policy[pool], b->batch, b->now_ns);
+	return &b->policy[pool];
 }
 
-/* The server that the policy says; -1: none. */
-static int choose(struct bal *b, const struct dgram *d, const struct dns_question *question)
+/* The server that the pool's policy says; -1: none. */
+static int choose(struct bal *b, const struct dgram *d, const struct ask *ask)
 {
-	bal_look(b);
-	return policy_pick(&b->policy, &b->random, b->now_ns, d->data + DNS_HEADER,
-	                   question->name_len);
+	return policy_pick(bal_policy(b, ask->said.pool), &b->random, b->now_ns,
+	                   d->data + DNS_HEADER, ask->question.name_len);
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
 static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
-                                    const struct dns_question *question)
+                                    const struct ask *ask)
 {
-	bool transfer = question->type == DNS_AXFR || question->type == DNS_IXFR;
+	bool transfer = ask->question.type == DNS_AXFR || ask->question.type == DNS_IXFR;
 	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
 
 	if (q == NULL)
 		return BAL_DROP_FULL;
-	remember(b, &q->q, d, question);
+	remember(b, &q->q, d, ask);
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
@@ -127,38 +140,80 @@ void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct i
 	b->server[server].queries++;
 }
 
-static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct dns_question *question,
-                                int server)
+static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask *ask,
+                                unsigned server)
 {
-	if (server < 0)
-		return no_server(b, d, question);
 	if (d->proto == DGRAM_TCP)
-		return forward_tcp(b, d, (unsigned)server, question);
-	struct idt_query *q = idt_take(&b->out, &b->random, (unsigned)server);
+		return forward_tcp(b, d, server, ask);
+	struct idt_query *q = idt_take(&b->out, &b->random, server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
-	remember(b, q, d, question);
+	remember(b, q, d, ask);
+	uint32_t slot = idt_slot(&b->out, server, q);
 	if (b->conf->servfail_on_timeout)
-		q->edns = own_edns(d, question);
-	cache_keep(&b->cache, (unsigned)server, idt_slot(&b->out, (unsigned)server, q));
+		q->edns = own_edns(d, &ask->question) & 3u;
+	cache_keep(&b->cache, server, slot);
 	if (b->again.kept != NULL)
-		again_keep(&b->again, (unsigned)server, idt_slot(&b->out, (unsigned)server, q), d);
-	bal_send_to(b, d, (unsigned)server, q);
+		again_keep(&b->again, server, slot, d);
+	late_ask(&b->late, server, slot, ask->said.delay_ns);
+	bal_send_to(b, d, server, q);
 	return BAL_FORWARD;
+}
+
+static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
+{
+	return (uint8_t)((to & ~bits) | (from & bits));
+}
+
+/* An answer that was made here, or is out of a cache: RD and CD as they came, rules about it. */
+static enum bal_verdict give_own(struct bal *b, struct dgram *d, const struct ask *ask,
+                                 enum bal_chain_kind chain, enum bal_verdict v)
+{
+	if (b->rules.conf == NULL || !bal_verdict_sends(v))
+		return v;
+	const struct rule_look l = {
+		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = d->data + DNS_HEADER,
+		.name_len = ask->question.name_len, .type = ask->question.type,
+		.class = ask->question.class, .client = &d->peer, .local = &d->local,
+		.tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
+	};
+	b->delay_ns = ask->said.delay_ns;
+	d->data[2] = bits_from(d->data[2], ask->flags_hi, DNS_RD >> 8);
+	d->data[3] = bits_from(d->data[3], ask->flags_lo, DNS_CD);
+	return brules_answer(&b->rules, chain, &l, &b->delay_ns) ? v : BAL_RULE_DROP;
+}
+
+/* Where a query goes that no rule has ended. */
+static enum bal_verdict route(struct bal *b, struct dgram *d, const struct ask *ask)
+{
+	int server = -1;
+
+	/* before the policy: a hit takes no turn and uses up no qps */
+	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
+		server = choose(b, d, ask);
+	if (ask->said.skip_cache)
+		cache_skip(&b->cache);
+	else if (cache_answer(&b->cache, b->now_ns, ask->said.pool, d, &ask->question))
+		return give_own(b, d, ask, BAL_HITS, BAL_CACHE_HIT);
+	if (!HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
+		server = choose(b, d, ask);
+	if (server < 0)
+		return give_own(b, d, ask, BAL_OWN, no_server(b, d, &ask->question));
+	return forward(b, d, ask, (unsigned)server);
 }
 
 static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
 {
 	if (b->conf->quirks.drop_empty_queries)
 		return BAL_DROP_EMPTY;
-	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
+	own_answer(d, own_flags(d) | DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 },
+	           &b->conf->quirks);
 	return BAL_NOTIMP;
 }
 
 static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 {
-	struct dns_question question;
-	int server = -1;
+	struct ask ask;
 
 	if (!prefix_any(b->conf->acl, b->conf->acl_n, &d->peer.ip))
 		return BAL_DROP_ACL;
@@ -169,16 +224,18 @@ static enum bal_verdict judge_query(struct bal *b, struct dgram *d)
 	b->counts.rd_queries += (dns_flags(d->data) & DNS_RD) != 0;
 	if (dns_qdcount(d->data) == 0)
 		return no_question(b, d);
-	if (dns_question(&question, d->data, d->len) < 0)
+	if (dns_question(&ask.question, d->data, d->len) < 0)
 		return BAL_DROP_BROKEN;
-	/* before the policy: a hit takes no turn and uses up no qps */
-	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
-		server = choose(b, d, &question);
-	if (cache_answer(&b->cache, b->now_ns, d, &question))
-		return BAL_CACHE_HIT;
-	if (!HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
-		server = choose(b, d, &question);
-	return forward(b, d, &question, server);
+	ask.said = (struct rule_said){ 0 };
+	ask.flags_hi = d->data[2];
+	ask.flags_lo = d->data[3];
+	if (b->rules.conf != NULL) {
+		enum bal_verdict v = brules_query(&b->rules, d, &ask.question, b->now_ns,
+		                                 &ask.said);
+		if (v != BAL_NO_VERDICT)
+			return give_own(b, d, &ask, BAL_OWN, v);
+	}
+	return route(b, d, &ask);
 }
 
 /* True when the message has q's question: its name without regard to case, its type and class. */
@@ -255,11 +312,6 @@ void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
 		idt_release(&b->out, server, q);
 }
 
-static uint8_t bits_from(uint8_t to, uint8_t from, unsigned bits)
-{
-	return (uint8_t)((to & ~bits) | (from & bits));
-}
-
 void bal_give_back(struct dgram *d, const struct idt_query *q)
 {
 	dns_put16(d->data, q->client_id);
@@ -291,6 +343,34 @@ static void repair(const struct bal *b, struct dgram *d, const struct idt_query 
 		own_truncate(d, q_end, quirks);
 }
 
+/* Whether rules let the answer to q through. */
+static bool rules_let(struct bal *b, const struct dgram *d, const struct idt_query *q)
+{
+	if (b->rules.conf == NULL)
+		return true;
+	const struct rule_look l = {
+		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = q->name,
+		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &q->client,
+		.local = &q->local, .tcp = d->proto == DGRAM_TCP, .id = q->client_id,
+	};
+	return brules_answer(&b->rules, BAL_ANSWERS, &l, &b->delay_ns);
+}
+
+/* The answer to q, whose client waits for it. */
+static enum bal_verdict give(struct bal *b, struct dgram *d, unsigned server,
+                             const struct idt_query *q)
+{
+	uint32_t slot = idt_slot(&b->out, server, q);
+
+	b->delay_ns = late_asked_ns(&b->late, server, slot);
+	if (!rules_let(b, d, q))
+		return BAL_ANSWER_DROP;
+	bal_give_back(d, q);
+	repair(b, d, q);
+	cache_learn(&b->cache, b->now_ns, server, slot, d, (size_t)DNS_HEADER + q->name_len + 4);
+	return BAL_ANSWER;
+}
+
 static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 {
 	unsigned server = bal_port_server(b, d->port);
@@ -307,15 +387,9 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	count_answer(b, server, d, b->now_ns - q->sent_ns);
-	bool owed = bal_is_owed(b, server, q);
-	if (owed) {
-		bal_give_back(d, q);
-		repair(b, d, q);
-		cache_learn(&b->cache, b->now_ns, server, idt_slot(&b->out, server, q), d,
-		            (size_t)DNS_HEADER + q->name_len + 4);
-	}
+	v = bal_is_owed(b, server, q) ? give(b, d, server, q) : BAL_DROP_LATE;
 	bal_settle(b, server, q, false);
-	return owed ? BAL_ANSWER : BAL_DROP_LATE;
+	return v;
 }
 
 /* A message of a client over TCP; what becomes of it decides what becomes of its connection. */
@@ -333,6 +407,19 @@ static enum bal_verdict judge_tcp_query(struct bal *b, struct dgram *d)
 	return v;
 }
 
+/* A rule drops the answer to q: its client's connection ends once it has the others. */
+static enum bal_verdict drop_tcp_answer(struct bal *b, struct tcp_query *q)
+{
+	unsigned server = q->server;
+	uint32_t client = btcp_take_answer(b->tcp, q, true);
+
+	if (client == 0)
+		return BAL_TCP_GONE;
+	b->server[server].responses++;
+	btcp_refused(b->tcp, client);
+	return BAL_TCP_ANSWER_DROP;
+}
+
 /* A message of a server over TCP. Those of a transfer after its first may be without a question. */
 static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 {
@@ -344,6 +431,8 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	enum bal_verdict v = q->begun ? BAL_ANSWER : match(b, &q->q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
+	if (!q->begun && !rules_let(b, d, &q->q))
+		return drop_tcp_answer(b, q);
 	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
 	unsigned server = q->server;
 	bal_give_back(d, &q->q);
@@ -366,10 +455,26 @@ static enum bal_verdict judge_tcp(struct bal *b, struct dgram *d)
 	return d->port == 0 ? judge_tcp_query(b, d) : judge_tcp_answer(b, d);
 }
 
+/* Keeps an answer over UDP that is about to be sent until its delay is over. */
+static void delay(struct bal *b, struct dgram *d)
+{
+	int64_t due_ns = b->now_ns + b->delay_ns;
+
+	b->delay_ns = 0;
+	if (d->port != 0 || d->proto != DGRAM_UDP || !bal_verdict_sends(d->verdict))
+		return;
+	if (late_keep(&b->late, d, d->verdict, due_ns)) {
+		d->verdict = BAL_DELAYED;
+		b->count[BAL_DELAYED]++;
+	} else {
+		b->counts.not_delayed++;
+	}
+}
+
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 {
 	bal_begin(b, now_ns);
-	b->policy_fresh = false;
+	b->batch++;
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n)
 			__builtin_prefetch(d[i + 1].data);
@@ -380,76 +485,8 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n)
 		b->count[v]++;
 		if (d[i].port == 0 && bal_verdict_sends(v))
 			b->counts.rcode[dns_flags(d[i].data) & DNS_RCODE]++;
+		if (b->delay_ns > 0)
+			delay(b, &d[i]);
 	}
 	b->received += n;
-}
-
-uint64_t bal_count(const struct bal *b, enum bal_verdict v)
-{
-	MUST(v < BAL_VERDICTS);
-	return b->count[v];
-}
-
-uint64_t bal_timeouts(const struct bal *b)
-{
-	return b->timeouts;
-}
-
-const struct bal_server_counts *bal_server_counts(const struct bal *b, unsigned server)
-{
-	MUST(server < b->conf->server_n);
-	return &b->server[server];
-}
-
-const struct bal_counts *bal_counts(const struct bal *b)
-{
-	return &b->counts;
-}
-
-uint64_t bal_cache_misses(const struct bal *b)
-{
-	return b->cache.misses;
-}
-
-uint64_t bal_not_cached(const struct bal *b)
-{
-	return b->cache.not_cached;
-}
-
-uint32_t bal_outstanding(const struct bal *b)
-{
-	return b->out.used;
-}
-
-void bal_check(const struct bal *b)
-{
-	uint64_t judged = 0;
-
-	for (unsigned v = 0; v < BAL_VERDICTS; v++)
-		judged += b->count[v];
-	MUST(judged == b->received + b->count[BAL_TIMED_OUT] + b->count[BAL_RETRY]);
-	MUST(b->count[BAL_NO_VERDICT] == 0);
-	MUST(b->count[BAL_FORWARD] + b->count[BAL_RETRY] ==
-	     b->count[BAL_ANSWER] + b->count[BAL_DROP_LATE] + b->timeouts + b->out.used);
-	idt_check(&b->out);
-	struct bal_server_counts sum = { 0 };
-	for (unsigned i = 0; i < b->conf->server_n; i++) {
-		sum.queries += b->server[i].queries;
-		sum.responses += b->server[i].responses;
-		sum.timeouts += b->server[i].timeouts;
-	}
-	MUST(sum.queries == b->count[BAL_FORWARD] + b->count[BAL_RETRY] +
-	                    b->count[BAL_TCP_FORWARD]);
-	MUST(sum.responses == b->count[BAL_ANSWER] + b->count[BAL_DROP_LATE] +
-	                      b->count[BAL_TCP_ANSWER]);
-	MUST(sum.timeouts == b->timeouts);
-	if (b->tcp == NULL)
-		return;
-	MUST(b->count[BAL_TCP_FORWARD] == b->count[BAL_TCP_ANSWER] + btcp_unanswered(b->tcp));
-	btcp_check(b->tcp);
-}
-
-struct tcp *btcp_of(const struct bal *b)
-{
-	return b->tcp;
 }

@@ -42,7 +42,8 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
                      const uint8_t seed[32], uint32_t worker);
 /*
  * Judges d[0..n) in place; each verdict is one of verdict.def. Queries (port 0) are judged in this
- * order: access list, length, QR, qdcount 0 (NOTIMP), question, packet cache, server, free ID.
+ * order: access list, length, QR, qdcount 0 (NOTIMP), question, rules, packet cache, server, free
+ * ID. Rules may answer, drop or delay it.
  * Answers: sender, length and QR, ID, question. An answer counts for the query with its socket, ID,
  * server address and question (RFC 5452 section 9.1), at the latest 1 ns before the query's time is
  * over; a message that doesn't match leaves the query waiting. local of a forwarded query stays as
@@ -56,16 +57,20 @@ void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
  * does the same first, so nothing depends on who is called first. Writes up to max datagrams into
  * d, whose data and cap (BAL_POLL_MIN at least) are the caller's, and returns how many; verdict,
  * port and peer as bal_rx leaves them:
+ * - answers that a rule delayed and that are due, under the verdicts that they were given;
  * - with servfail_on_timeout SERVFAIL for each query whose time is over. Until it is written it
  *   takes up its server's room.
  * - with udp_retry_ns each query that wasn't answered for so long once more, for another server
  *   that is up, if there is one. Its time goes on as before; the first answer counts, a second is
  *   late. A server's counts have both tries.
- * O(1) for each, O(servers) for a second try.
+ * O(1) for each, O(servers) for a second try, O(log delayed) for a delayed answer.
  */
 enum { BAL_POLL_MIN = 512 };
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max);
-/* When bal_poll next has work: the oldest query's time-out, or what is owed. INT64_MAX: never. */
+/*
+ * When bal_poll next has work: the oldest query's time-out, or what is owed or delayed. INT64_MAX:
+ * never.
+ */
 int64_t bal_deadline(const struct bal *b);
 
 /* Ports of the core: 1 + sum of the servers' sockets. */
@@ -79,13 +84,34 @@ const char *bal_verdict_name(enum bal_verdict v);
 const char *bal_verdict_prose(enum bal_verdict v);
 /* True when the shell must send the datagram. */
 bool bal_verdict_sends(enum bal_verdict v);
+/* What a rule wants written. */
+struct bal_logged {
+	struct ep client;
+	uint16_t log;                    /* of conf->rules->log */
+	uint16_t type, id, name_len;
+	int16_t rcode;                   /* of an answer; -1: a query */
+	uint8_t name[DNS_NAME_MAX];      /* wire form */
+};
+/*
+ * Takes the oldest of what waits to be written; false: nothing does. At most BAL_LOGGED_MAX wait,
+ * so call it after each batch; what comes beyond is counted in bal_not_logged.
+ */
+bool bal_next_logged(struct bal *b, struct bal_logged *out);
+uint64_t bal_not_logged(const struct bal *b);
+/* How often a rule matched; the configuration has rules. */
+uint64_t bal_matches(const struct bal *b, enum bal_chain_kind chain, unsigned rule);
 /* How often verdict v was given, in bal_poll too; timeouts and outstanding are counted beside. */
 uint64_t bal_count(const struct bal *b, enum bal_verdict v);
 uint64_t bal_timeouts(const struct bal *b);
 uint32_t bal_outstanding(const struct bal *b);
-/* Queries that were looked up in the packet cache and not found; answers that it didn't take. */
+/* Queries that were looked up in a packet cache and not found; answers that it didn't take. */
 uint64_t bal_cache_misses(const struct bal *b);
 uint64_t bal_not_cached(const struct bal *b);
+/* What a worker counts of a pool's packet cache. */
+struct bal_pool_counts {
+	uint64_t hits, misses, not_cached;
+};
+struct bal_pool_counts bal_pool_counts(const struct bal *b, unsigned pool);
 /*
  * What a worker counts of one server: what it was sent (over TCP: first tries), answered, and
  * didn't answer in time (over UDP).
@@ -101,6 +127,7 @@ enum { BAL_TOOK_N = 6, BAL_AVERAGES = 4 };
 struct bal_counts {
 	uint64_t rd_queries;             /* queries with the RD bit */
 	uint64_t servfail_responses;     /* SERVFAIL from servers */
+	uint64_t not_delayed;            /* answers that no place was left for, sent at once */
 	uint64_t rcode[16];              /* answers to clients, by rcode */
 	uint64_t took[BAL_TOOK_N];       /* servers' answers, by bal_took_ms */
 	uint64_t took_us;                /* their sum */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of the balancer core share: bal.c judges datagrams, timed.c does what is due. */
+/*
+ * What the files of the balancer core share: bal.c judges datagrams, timed.c does what is due,
+ * bal_count.c says what was counted.
+ */
 #ifndef EK_BALANCER_BAL_IMPL_H
 #define EK_BALANCER_BAL_IMPL_H
 
@@ -7,19 +10,24 @@
 #include "bal.h"
 #include "cache.h"
 #include "idtable.h"
+#include "late.h"
 #include "lib/drbg.h"
 #include "policy.h"
+#include "rules.h"
 #include "shared.h"
 
 struct bal {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
 	int64_t now_ns;            /* of the call at hand, never decreasing */
-	bool policy_fresh;         /* the policy has seen who is up in this batch */
-	struct policy policy;
+	int64_t delay_ns;          /* of the datagram at hand: its answer goes out so much later */
+	uint64_t batch;            /* number of the batch: each policy looks once who is up */
+	struct policy *policy;     /* by pool */
 	struct idtable out;
 	struct cache cache;
 	struct again again;
+	struct rules rules;
+	struct late late;
 	struct drbg random;
 	uint64_t count[BAL_VERDICTS];
 	uint64_t received;
@@ -31,8 +39,8 @@ struct bal {
 
 /* ---- bal.c ---- */
 
-/* The policy sees who is up, once in each batch. */
-void bal_look(struct bal *b);
+/* The policy of a pool, which has seen who is up in this batch. */
+struct policy *bal_policy(struct bal *b, unsigned pool);
 /* The query in d is q's, which is out to server from now on. */
 void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q);
 /* q is out no more; hold: what it was is still wanted. */

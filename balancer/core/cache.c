@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The packet cache as one worker uses it; see cache.h. */
+/* The pools' packet caches as one worker uses them; see cache.h. */
 #include "cache.h"
 
 #include <string.h>
@@ -12,20 +12,30 @@ static size_t places(const struct bal_conf *conf)
 	return (size_t)conf->server_n * conf->max_outstanding + conf->tcp.conns;
 }
 
+static bool any_cache(const struct bal_conf *conf)
+{
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		if (bal_pool_cache(conf, i)->entries > 0)
+			return true;
+	return false;
+}
+
 size_t cache_arena_size(const struct bal_conf *conf)
 {
-	return conf->cache.entries == 0 ? 0 :
-	       arena_need(places(conf), sizeof(struct cache_kept));
+	size_t counts = arena_need(bal_pools(conf), sizeof(struct bal_pool_counts));
+
+	return any_cache(conf) ? counts + arena_need(places(conf), sizeof(struct cache_kept))
+	                       : counts;
 }
 
 void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
                 const struct bal_shared *shared)
 {
-	if (conf->cache.entries == 0 || shared->packets == NULL)
+	c->counts = arena_take(a, bal_pools(conf), sizeof(*c->counts));
+	if (!any_cache(conf))
 		return;
-	c->packets = shared->packets;
+	c->conf = conf;
 	c->shared = shared;
-	c->conf = &conf->cache;
 	c->stale_ns = (int64_t)conf->stale_s * SECOND;
 	c->kept_each = conf->max_outstanding;
 	c->kept = arena_take(a, places(conf), sizeof(*c->kept));
@@ -47,16 +57,16 @@ static bool has_option(const uint8_t *p, size_t n, uint16_t code)
 }
 
 /* Makes the key of the query at hand. False: it isn't one whose answer is kept. */
-static bool make_key(struct cache *c, const struct dgram *d, const struct dns_question *q)
+static bool make_key(struct cache *c, const struct pcache *packets, const struct dgram *d,
+                     const struct dns_question *q)
 {
-	unsigned skip = c->conf->cookie_hashing ? 0 : PCACHE_SKIP_COOKIE;
+	unsigned skip = bal_pool_cache(c->conf, c->pool)->cookie_hashing ? 0 : PCACHE_SKIP_COOKIE;
 	struct dns_edns e;
 
-	c->key.len = 0;
 	if ((dns_flags(d->data) & DNS_OPCODE) != 0 || q->type == DNS_AXFR || q->type == TYPE_IXFR ||
 	    dns_edns(&e, d->data, d->len, q->end) < 0)
 		return false;
-	if (!pcache_key_packet(&c->key, c->packets, d->data, d->len, q, &e,
+	if (!pcache_key_packet(&c->key, packets, d->data, d->len, q, &e,
 	                       d->proto == DGRAM_TCP, skip)) {
 		c->key.len = 0;
 		return false;
@@ -70,17 +80,20 @@ static bool make_key(struct cache *c, const struct dgram *d, const struct dns_qu
 static uint32_t age_of(const struct cache *c, const struct pcache_hit *hit, bool stale,
                        size_t q_end)
 {
+	uint32_t stale_ttl = bal_pool_cache(c->conf, c->pool)->stale_ttl;
+
 	if (!stale)
 		return (uint32_t)(hit->age_ns / SECOND);
 	uint32_t least = pcache_min_ttl(c->answer, hit->len, q_end);
-	return least != UINT32_MAX && least > c->conf->stale_ttl ? least - c->conf->stale_ttl : 0;
+	return least != UINT32_MAX && least > stale_ttl ? least - stale_ttl : 0;
 }
 
 /* The answer that is in c->answer goes out in place of the query. */
 static void give(struct cache *c, struct dgram *d, const struct dns_question *q,
                  const struct pcache_hit *hit, bool stale)
 {
-	uint32_t age_s = c->conf->dont_age ? 0 : age_of(c, hit, stale, q->end);
+	bool ages = !bal_pool_cache(c->conf, c->pool)->dont_age;
+	uint32_t age_s = ages ? age_of(c, hit, stale, q->end) : 0;
 
 	memcpy(c->answer, d->data, 2);
 	memcpy(c->answer + DNS_HEADER, d->data + DNS_HEADER, q->name_len);
@@ -90,25 +103,41 @@ static void give(struct cache *c, struct dgram *d, const struct dns_question *q,
 	d->len = hit->len;
 }
 
-bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d, const struct dns_question *q)
+static bool look_up(struct cache *c, const struct pcache *packets, int64_t now_ns,
+                    struct dgram *d, const struct dns_question *q)
 {
 	size_t most = d->cap < sizeof(c->answer) ? d->cap : sizeof(c->answer);
 	struct pcache_hit hit;
 	bool stale = false;
 
-	if (c->packets == NULL || !make_key(c, d, q))
+	if (!make_key(c, packets, d, q))
 		return false;
-	bool found = pcache_get(c->packets, &c->key, now_ns, c->answer, most, &hit);
-	if (!found && c->stale_ns > 0 && !bal_shared_any_up(c->shared)) {
-		found = pcache_get(c->packets, &c->key, now_ns - c->stale_ns, c->answer, most,
-		                   &hit);
+	bool found = pcache_get(packets, &c->key, now_ns, c->answer, most, &hit);
+	if (!found && c->stale_ns > 0 && !bal_shared_any_up(c->shared, c->conf, c->pool)) {
+		found = pcache_get(packets, &c->key, now_ns - c->stale_ns, c->answer, most, &hit);
 		stale = found && hit.left_ns <= c->stale_ns;
 	}
 	if (found)
 		give(c, d, q, &hit, stale);
-	else
-		c->misses++;
+	c->counts[c->pool].hits += found;
+	c->counts[c->pool].misses += !found;
 	return found;
+}
+
+bool cache_answer(struct cache *c, int64_t now_ns, unsigned pool, struct dgram *d,
+                  const struct dns_question *q)
+{
+	if (c->conf == NULL)
+		return false;
+	const struct pcache *packets = c->shared->pool[pool].packets;
+	c->pool = pool;
+	c->key.len = 0;
+	return packets != NULL && look_up(c, packets, now_ns, d, q);
+}
+
+void cache_skip(struct cache *c)
+{
+	c->key.len = 0;
 }
 
 static void keep(const struct cache *c, struct cache_kept *k)
@@ -116,26 +145,27 @@ static void keep(const struct cache *c, struct cache_kept *k)
 	k->key.hash = c->key.hash;
 	k->key.len = c->key.len;
 	k->cookie = c->cookie;
+	k->pool = (uint16_t)c->pool;
 	memcpy(k->key.b, c->key.b, c->key.len);
 }
 
 void cache_keep(struct cache *c, unsigned server, uint32_t slot)
 {
-	if (c->packets != NULL)
+	if (c->conf != NULL)
 		keep(c, &c->kept[(size_t)server * c->kept_each + slot]);
 }
 
 void cache_keep_again(struct cache *c, unsigned server, uint32_t slot, unsigned second,
                       uint32_t second_slot)
 {
-	if (c->packets != NULL)
+	if (c->conf != NULL)
 		c->kept[(size_t)second * c->kept_each + second_slot] =
 			c->kept[(size_t)server * c->kept_each + slot];
 }
 
 void cache_keep_tcp(struct cache *c, uint32_t slot)
 {
-	if (c->packets != NULL)
+	if (c->conf != NULL)
 		keep(c, &c->kept_tcp[slot]);
 }
 
@@ -206,23 +236,24 @@ static void learn(struct cache *c, int64_t now_ns, const struct cache_kept *k,
 	if (k->key.len == 0 || (dns_flags(d->data) & DNS_TC) != 0 || dns_qdcount(d->data) != 1 ||
 	    !read_records(&r, d->data, d->len, q_end) || (k->cookie && r.cookie))
 		return;
-	uint32_t ttl_s = keep_s(c->conf, d->data, &r);
+	uint32_t ttl_s = keep_s(bal_pool_cache(c->conf, k->pool), d->data, &r);
 	if (ttl_s == 0)
 		return;
-	c->not_cached += pcache_put(c->packets, &k->key, now_ns, (int64_t)ttl_s * SECOND, d->data,
-	                            d->len) > PCACHE_EVICTED;
+	c->counts[k->pool].not_cached += pcache_put(c->shared->pool[k->pool].packets, &k->key,
+	                                            now_ns, (int64_t)ttl_s * SECOND, d->data,
+	                                            d->len) > PCACHE_EVICTED;
 }
 
 void cache_learn(struct cache *c, int64_t now_ns, unsigned server, uint32_t slot,
                  const struct dgram *d, size_t q_end)
 {
-	if (c->packets != NULL)
+	if (c->conf != NULL)
 		learn(c, now_ns, &c->kept[(size_t)server * c->kept_each + slot], d, q_end);
 }
 
 void cache_learn_tcp(struct cache *c, int64_t now_ns, uint32_t slot, const struct dgram *d,
                      size_t q_end)
 {
-	if (c->packets != NULL)
+	if (c->conf != NULL)
 		learn(c, now_ns, &c->kept_tcp[slot], d, q_end);
 }

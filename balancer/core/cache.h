@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The packet cache as one worker uses it: looks a query up before a server is chosen, keeps the key
- * of what is forwarded, and puts the answer in under it. The cache itself is shared by all workers
- * (shared.h, lib/pcache.h); nothing here waits for anybody. For bal.c alone.
+ * The pools' packet caches as one worker uses them: looks a query up before a server is chosen,
+ * keeps the key of what is forwarded, and puts the answer in under it. The caches themselves are
+ * shared by all workers (shared.h, lib/pcache.h); nothing here waits for anybody. For bal.c alone.
  */
 #ifndef EK_BALANCER_CACHE_H
 #define EK_BALANCER_CACHE_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "conf.h"
+#include "bal.h"
 #include "lib/arena.h"
 #include "lib/dgram.h"
 #include "lib/pcache.h"
@@ -21,18 +21,19 @@
 struct cache_kept {
 	struct pcache_key key;        /* len 0: its answer isn't cached */
 	bool cookie;                  /* it has a cookie that isn't in the key */
+	uint16_t pool;                /* whose cache the key is of */
 };
 
 struct cache {
-	struct pcache *packets;       /* NULL: there is none */
+	const struct bal_conf *conf;  /* NULL: no pool has a cache */
 	const struct bal_shared *shared;
-	const struct bal_cache_conf *conf;
+	struct bal_pool_counts *counts; /* by pool */
 	int64_t stale_ns;             /* answers are of use so long after they expired */
 	struct cache_kept *kept;      /* by server and place in the ID table */
 	struct cache_kept *kept_tcp;  /* behind those: by place among the queries over TCP */
 	uint32_t kept_each;           /* of one server */
 	bool cookie;                  /* of the query at hand, as in struct cache_kept */
-	uint64_t misses, not_cached;
+	unsigned pool;                /* of the query at hand */
 	struct pcache_key key;        /* of the query at hand; len 0: it isn't cached */
 	uint8_t answer[PCACHE_ENTRY_MAX];
 };
@@ -45,13 +46,15 @@ size_t cache_arena_size(const struct bal_conf *conf);
 void cache_init(struct cache *c, struct arena *a, const struct bal_conf *conf,
                 const struct bal_shared *shared);
 /*
- * Turns the query in d into its answer, if that is in the cache: the server's but for the ID, the
- * letters of the name, which are the query's, and the TTLs, which have aged. Answers that have
- * expired count while no server is up, as long as the configuration says. False: a miss, or a query
- * that isn't cached; d is as it was. Takes no lock. O(1).
+ * Turns the query in d into its answer, if that is in the pool's cache: the server's but for the
+ * ID, the letters of the name, which are the query's, and the TTLs, which have aged. Answers that
+ * have expired count while no server of the pool is up, as long as the configuration says. False: a
+ * miss, or a query that isn't cached; d is as it was. Takes no lock. O(1).
  */
-bool cache_answer(struct cache *c, int64_t now_ns, struct dgram *d,
+bool cache_answer(struct cache *c, int64_t now_ns, unsigned pool, struct dgram *d,
                   const struct dns_question *q) MUST_CHECK;
+/* Instead of cache_answer: the query at hand isn't looked up, nor its answer kept. */
+void cache_skip(struct cache *c);
 /* The query that cache_answer was called for last has gone out, in that place. */
 void cache_keep(struct cache *c, unsigned server, uint32_t slot);
 /* That query has gone out once more, in another place. */

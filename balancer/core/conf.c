@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Defaults of a server, cache and TCP, dnsdist 1.7's; what a server is known by; see conf.h. */
+/* Defaults of a server, cache and TCP, dnsdist 1.7's; pools; what a server is known by. */
 #include "conf.h"
 
 #include <string.h>
@@ -7,6 +7,48 @@
 #define SECOND_NS INT64_C(1000000000)
 
 static const uint8_t check_name[] = "\x01" "a" "\x0c" "root-servers" "\x03" "net";
+
+unsigned bal_pools(const struct bal_conf *conf)
+{
+	return conf->pool_n > 0 ? conf->pool_n : 1;
+}
+
+const char *bal_pool_name(const struct bal_conf *conf, unsigned pool)
+{
+	return pool == 0 ? "" : conf->pool[pool].name;
+}
+
+int bal_pool_find(const struct bal_conf *conf, const char *name)
+{
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		if (strcmp(bal_pool_name(conf, i), name) == 0)
+			return (int)i;
+	return -1;
+}
+
+enum bal_policy bal_pool_policy(const struct bal_conf *conf, unsigned pool)
+{
+	return pool == 0 ? conf->policy : conf->pool[pool].policy;
+}
+
+const struct bal_cache_conf *bal_pool_cache(const struct bal_conf *conf, unsigned pool)
+{
+	return pool == 0 ? &conf->cache : &conf->pool[pool].cache;
+}
+
+bool bal_pool_has(const struct bal_conf *conf, unsigned pool, unsigned server)
+{
+	return conf->pool_n == 0 || (conf->server[server].pools >> pool & 1) != 0;
+}
+
+unsigned bal_pool_servers(const struct bal_conf *conf, unsigned pool)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < conf->server_n; i++)
+		n += bal_pool_has(conf, pool, i);
+	return n;
+}
 
 size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID])
 {
@@ -32,7 +74,7 @@ void bal_server_defaults(struct bal_server *s)
 	struct ep addr = s->addr;
 
 	*s = (struct bal_server){
-		.addr = addr, .order = 1, .weight = 1, .sockets = 1,
+		.addr = addr, .order = 1, .weight = 1, .sockets = 1, .pools = 1,
 		.check = {
 			.mode = BAL_CHECK_AUTO, .type = DNS_A, .class = DNS_IN,
 			.name_len = sizeof(check_name),

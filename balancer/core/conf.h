@@ -13,6 +13,7 @@
 #include "lib/addr.h"
 #include "lib/defect.h"
 #include "lib/dns.h"
+#include "ruleset.h"
 
 enum {
 	BAL_SERVERS_MAX = 1024,
@@ -20,6 +21,7 @@ enum {
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
 	BAL_TCP_CONNS = 16384,    /* connections of a worker unless made by hand */
 	BAL_TCP_IN_FLIGHT = 16384, /* at most, on one connection */
+	BAL_POOLS_MAX = 64,       /* a bit each in bal_server.pools */
 	BAL_SERVER_ID = BAL_NAME_TEXT + EP_TEXT + 3, /* room for bal_server_id, NUL included */
 	BAL_POINTS_MAX = 1 << 20, /* of chashed's ring: the sum of the weights */
 };
@@ -69,6 +71,7 @@ struct bal_server {
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	uint64_t pools;                /* bit i: belongs to pool i; 1: the default pool */
 	int64_t slow_start_ns;         /* 0: its whole share as soon as it is back; else 1 ms... */
 	struct bal_check check;
 	struct bal_server_tcp tcp;
@@ -118,8 +121,16 @@ struct bal_quirks {
 	int32_t udp_receive, udp_send; /* bytes of each listening socket's buffers; 0: ours */
 };
 
-struct bal_conf {
+/* A set of servers that queries are sent to together (bal_server.pools). */
+struct bal_pool {
+	char name[BAL_NAME_TEXT];      /* "": the default pool */
 	enum bal_policy policy;
+	struct bal_cache_conf cache;   /* entries 0: none */
+	unsigned shares;               /* 1 + the earlier pool whose cache it uses; 0: its own */
+};
+
+struct bal_conf {
+	enum bal_policy policy;        /* of the default pool */
 	bool servfail_when_no_server;  /* false: drop */
 	bool servfail_on_timeout;      /* false: forget; over UDP */
 	bool roundrobin_fail_on_no_server; /* false: all servers take turns when none is up */
@@ -140,11 +151,27 @@ struct bal_conf {
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */
+	unsigned pool_n;                   /* 0: only the default pool, and all are in it */
+	const struct bal_pool *pool;       /* the first is the default pool; see bal_pool_policy */
+	const struct bal_rules *rules;     /* NULL: none */
 	uint32_t stale_s;                  /* 0; use expired answers so long when no server is up */
 #ifdef EK_DEFECTS
 	const struct defects *defects;     /* NULL: none; see lib/defect.h */
 #endif
 };
+
+/* Pools that there are, the default one included. */
+unsigned bal_pools(const struct bal_conf *conf);
+/* pool: below bal_pools. "": the default pool. */
+const char *bal_pool_name(const struct bal_conf *conf, unsigned pool);
+/* The pool of that name; -1: there is none. */
+int bal_pool_find(const struct bal_conf *conf, const char *name);
+enum bal_policy bal_pool_policy(const struct bal_conf *conf, unsigned pool);
+const struct bal_cache_conf *bal_pool_cache(const struct bal_conf *conf, unsigned pool);
+/* True when the server belongs to the pool. */
+bool bal_pool_has(const struct bal_conf *conf, unsigned pool, unsigned server);
+/* Servers of the pool. O(servers). */
+unsigned bal_pool_servers(const struct bal_conf *conf, unsigned pool);
 
 /*
  * What chashed knows a server by: its id, else "NAME (ADDRESS:PORT)", without a name the address

@@ -7,18 +7,19 @@
 
 enum { INDEX_TEXT = 12 };
 
-uint64_t hashring_points(const struct bal_conf *conf)
+uint64_t hashring_points(const struct bal_conf *conf, unsigned pool)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < conf->server_n; i++)
-		n += (uint64_t)conf->server[i].weight;
+		if (bal_pool_has(conf, pool, i))
+			n += (uint64_t)conf->server[i].weight;
 	return n;
 }
 
-size_t hashring_arena_size(const struct bal_conf *conf)
+size_t hashring_arena_size(const struct bal_conf *conf, unsigned pool)
 {
-	return arena_need((size_t)hashring_points(conf), sizeof(uint64_t));
+	return arena_need((size_t)hashring_points(conf, pool), sizeof(uint64_t));
 }
 
 /* Lets item i of a heap of n, greatest on top, sink to its place. */
@@ -64,16 +65,18 @@ static size_t add_index(char *text, size_t len, uint32_t k)
 	return len;
 }
 
-void hashring_init(struct hashring *r, struct arena *a, const struct bal_conf *conf,
+void hashring_init(struct hashring *r, struct arena *a, const struct bal_conf *conf, unsigned pool,
                    uint32_t perturbation)
 {
 	char text[BAL_SERVER_ID + INDEX_TEXT];
 	uint32_t n = 0;
 
-	MUST(hashring_points(conf) <= BAL_POINTS_MAX);
-	r->point_n = (uint32_t)hashring_points(conf);
+	MUST(hashring_points(conf, pool) <= BAL_POINTS_MAX);
+	r->point_n = (uint32_t)hashring_points(conf, pool);
 	r->point = arena_take(a, r->point_n, sizeof(*r->point));
 	for (unsigned i = 0; i < conf->server_n; i++) {
+		if (!bal_pool_has(conf, pool, i))
+			continue;
 		size_t len = bal_server_id(&conf->server[i], text);
 		for (int32_t k = 1; k <= conf->server[i].weight; k++) {
 			size_t end = add_index(text, len, (uint32_t)k);

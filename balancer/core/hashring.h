@@ -20,12 +20,12 @@ struct hashring {
 	uint32_t point_n;
 };
 
-/* Sum of the weights, which are the points; above BAL_POINTS_MAX there is no ring. */
-uint64_t hashring_points(const struct bal_conf *conf);
+/* Sum of the weights of a pool's servers, its points; above BAL_POINTS_MAX there is no ring. */
+uint64_t hashring_points(const struct bal_conf *conf, unsigned pool);
 /* Bytes that hashring_init takes: 8 for each point. */
-size_t hashring_arena_size(const struct bal_conf *conf);
+size_t hashring_arena_size(const struct bal_conf *conf, unsigned pool);
 /* At most BAL_POINTS_MAX points. O(points log points). */
-void hashring_init(struct hashring *r, struct arena *a, const struct bal_conf *conf,
+void hashring_init(struct hashring *r, struct arena *a, const struct bal_conf *conf, unsigned pool,
                    uint32_t perturbation);
 /* The first point at hash or after, going round; below point_n. O(log points). */
 uint32_t hashring_find(const struct hashring *r, uint32_t hash);

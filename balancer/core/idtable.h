@@ -45,7 +45,8 @@ struct idt_query {
 	uint8_t flags_hi;       /* the query's own flag bytes: RD, CD */
 	uint8_t flags_lo;
 	uint8_t name[DNS_NAME_MAX]; /* as asked, case kept */
-	uint8_t edns;           /* enum idt_edns; 0 unless somebody will want to know */
+	unsigned pool : 6;      /* below BAL_POOLS_MAX */
+	unsigned edns : 2;      /* enum idt_edns; 0 unless somebody will want to know */
 };
 
 STATIC_MUST(sizeof(struct idt_query) == 320);

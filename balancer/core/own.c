@@ -6,6 +6,29 @@
 
 #include "bal.h"
 
+struct dns_edns own_read_edns(const struct dgram *d, size_t q_end)
+{
+	struct dns_edns e;
+
+	if (dns_edns(&e, d->data, d->len, q_end) < 0)
+		e = (struct dns_edns){ 0 };
+	return e;
+}
+
+unsigned own_flags(const struct dgram *d)
+{
+	return (dns_flags(d->data) & DNS_RD) != 0 ? (unsigned)DNS_RA : 0;
+}
+
+static void put_opt(struct dns_writer *w, const struct dns_edns *edns, const struct bal_quirks *q)
+{
+	if (!edns->present || q->own_without_edns)
+		return;
+	dns_w_opt(w, q->own_udp_size > 0 ? q->own_udp_size : DNS_EDNS_MAX, edns->dnssec_ok);
+	if (!w->full)
+		dns_put16(w->m + 10, 1);
+}
+
 /* Behind len bytes of d, which are header and question, or the header alone. */
 static void no_records(struct dgram *d, size_t len, const struct dns_edns *edns,
                        const struct bal_quirks *q)
@@ -14,30 +37,80 @@ static void no_records(struct dgram *d, size_t len, const struct dns_edns *edns,
 
 	dns_put16(d->data + 4, len > DNS_HEADER);
 	memset(d->data + 6, 0, 6);
-	if (edns->present && !q->own_without_edns) {
-		dns_w_opt(&w, q->own_udp_size > 0 ? q->own_udp_size : DNS_EDNS_MAX,
-		          edns->dnssec_ok);
-		dns_put16(d->data + 10, 1);
-	}
+	put_opt(&w, edns, q);
 	DMUST(!w.full); /* the message's own OPT record took more */
 	d->len = (uint16_t)w.len;
 }
 
-void own_answer(struct dgram *d, enum dns_rcode rcode, size_t len, const struct dns_edns *edns,
+static void put_flags(struct dgram *d, unsigned flags)
+{
+	flags |= DNS_QR | (dns_flags(d->data) & (DNS_OPCODE | DNS_RD | DNS_CD));
+	dns_put16(d->data + 2, (uint16_t)flags);
+}
+
+void own_answer(struct dgram *d, unsigned flags, size_t len, const struct dns_edns *edns,
                 const struct bal_quirks *q)
 {
-	unsigned flags = dns_flags(d->data) & (DNS_OPCODE | DNS_RD | DNS_CD);
-
-	flags |= DNS_QR | (unsigned)rcode | ((flags & DNS_RD) != 0 ? DNS_RA : 0u);
-	dns_put16(d->data + 2, (uint16_t)flags);
+	put_flags(d, flags);
 	no_records(d, len, edns, q);
+}
+
+/* What the client takes, at most cap. */
+static size_t room(const struct dgram *d, const struct dns_edns *e)
+{
+	size_t most = d->proto == DGRAM_TCP ? UINT16_MAX
+	              : !e->present ? (size_t)DNS_UDP_MAX
+	              : e->udp_size < DNS_EDNS_MAX ? e->udp_size : (size_t)DNS_EDNS_MAX;
+
+#ifdef EK_PLANT /* what make fuzz must find: records behind the buffer's end */
+	return most;
+#else
+	return most < d->cap ? most : d->cap;
+#endif
+}
+
+/* How many of the addresses were written. */
+static unsigned put_addresses(struct dns_writer *w, uint16_t type, const struct ip *address,
+                              unsigned n, uint32_t ttl)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		bool four = ip_is4(&address[i]);
+		if (type != DNS_ANY && type != (four ? DNS_A : DNS_AAAA))
+			continue;
+		size_t start = dns_w_rr(w, four ? DNS_A : DNS_AAAA, ttl);
+		dns_w_bytes(w, address[i].b + (four ? 12 : 0), four ? 4 : 16);
+		dns_w_rr_end(w, start);
+		count++;
+	}
+	return count;
+}
+
+void own_addresses(struct dgram *d, unsigned flags, const struct dns_question *question,
+                   const struct ip *address, unsigned n, uint32_t ttl,
+                   const struct bal_quirks *q)
+{
+	struct dns_edns e = own_read_edns(d, question->end);
+	struct dns_writer w = { .m = d->data, .len = question->end, .cap = room(d, &e) };
+
+	put_flags(d, flags);
+	memset(d->data + 6, 0, 6);
+	unsigned count = put_addresses(&w, question->type, address, n, ttl);
+	put_opt(&w, &e, q);
+	if (w.full) {
+		own_answer(d, flags | DNS_TC, question->end, &e, q);
+		return;
+	}
+	dns_put16(d->data + 6, (uint16_t)count);
+	d->len = (uint16_t)w.len;
 }
 
 uint8_t own_edns(const struct dgram *d, const struct dns_question *q)
 {
-	struct dns_edns e;
+	struct dns_edns e = own_read_edns(d, q->end);
 
-	if (dns_edns(&e, d->data, d->len, q->end) < 0 || !e.present)
+	if (!e.present)
 		return 0;
 	return IDT_EDNS | (e.dnssec_ok ? IDT_DNSSEC_OK : 0);
 }
@@ -56,14 +129,12 @@ void own_servfail(struct dgram *d, const struct idt_query *q, const struct bal_q
 	memcpy(d->data + DNS_HEADER, q->name, q->name_len);
 	dns_put16(d->data + end, q->type);
 	dns_put16(d->data + end + 2, q->class);
-	own_answer(d, DNS_SERVFAIL, end + 4, &e, quirks);
+	own_answer(d, own_flags(d) | DNS_SERVFAIL, end + 4, &e, quirks);
 }
 
 void own_truncate(struct dgram *d, size_t q_end, const struct bal_quirks *q)
 {
-	struct dns_edns e;
+	struct dns_edns e = own_read_edns(d, q_end);
 
-	if (dns_edns(&e, d->data, d->len, q_end) < 0)
-		e.present = false;
 	no_records(d, q_end, &e, q);
 }

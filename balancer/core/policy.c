@@ -8,42 +8,57 @@
 
 enum { SECOND_NS = 1000000000, MILLION = 1000000 };
 
-static size_t candidates_size(const struct bal_conf *conf)
+static size_t candidates_size(unsigned n)
 {
-	return arena_need(conf->server_n, sizeof(uint16_t)) +
-	       arena_need(conf->server_n, sizeof(uint32_t));
+	return arena_need(n, sizeof(uint16_t)) + arena_need(n, sizeof(uint32_t));
 }
 
-static void candidates_init(struct candidates *c, struct arena *a, const struct bal_conf *conf)
+static void candidates_init(struct candidates *c, struct arena *a, unsigned n)
 {
-	c->server = arena_take(a, conf->server_n, sizeof(*c->server));
-	c->sum = arena_take(a, conf->server_n, sizeof(*c->sum));
+	c->server = arena_take(a, n, sizeof(*c->server));
+	c->sum = arena_take(a, n, sizeof(*c->sum));
 }
 
-size_t policy_arena_size(const struct bal_conf *conf)
+size_t policy_arena_size(const struct bal_conf *conf, unsigned pool)
 {
-	return 3 * candidates_size(conf) + 2 * arena_need(conf->server_n, sizeof(uint8_t)) +
+	unsigned n = bal_pool_servers(conf, pool);
+
+	return 3 * candidates_size(n) + arena_need(n, sizeof(uint16_t)) +
+	       2 * arena_need(conf->server_n, sizeof(uint8_t)) +
 	       arena_need(conf->server_n, sizeof(uint32_t)) +
-	       (conf->policy == BAL_CHASHED ? hashring_arena_size(conf) : 0);
+	       (bal_pool_policy(conf, pool) == BAL_CHASHED ? hashring_arena_size(conf, pool) : 0);
 }
 
-void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
+static void take_members(struct policy *p, struct arena *a)
+{
+	unsigned n = 0;
+
+	p->member_n = bal_pool_servers(p->conf, p->pool);
+	p->member = arena_take(a, p->member_n, sizeof(*p->member));
+	for (unsigned i = 0; i < p->conf->server_n; i++)
+		if (bal_pool_has(p->conf, p->pool, i))
+			p->member[n++] = (uint16_t)i;
+}
+
+void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf, unsigned pool,
                  struct bal_shared *shared, const uint8_t seed[DRBG_SEED])
 {
 	struct drbg r;
 
 	drbg_init(&r, seed, DRBG_PERTURBATION, 0);
-	*p = (struct policy){ .conf = conf, .shared = shared };
+	*p = (struct policy){ .conf = conf, .shared = shared, .pool = pool,
+	                      .kind = bal_pool_policy(conf, pool) };
 	p->perturbation = conf->perturbation_set ? conf->perturbation : drbg_u32(&r);
-	candidates_init(&p->up, a, conf);
-	candidates_init(&p->light, a, conf);
+	take_members(p, a);
+	candidates_init(&p->up, a, p->member_n);
+	candidates_init(&p->light, a, p->member_n);
 	p->is_up = arena_take(a, conf->server_n, sizeof(*p->is_up));
 	p->slow = slow_any(conf);
-	candidates_init(&p->some, a, conf);
+	candidates_init(&p->some, a, p->member_n);
 	p->is_some = arena_take(a, conf->server_n, sizeof(*p->is_some));
 	p->part = arena_take(a, conf->server_n, sizeof(*p->part));
-	if (conf->policy == BAL_CHASHED)
-		hashring_init(&p->ring, a, conf, p->perturbation);
+	if (p->kind == BAL_CHASHED)
+		hashring_init(&p->ring, a, conf, pool, p->perturbation);
 }
 
 static void add(struct candidates *c, const struct bal_conf *conf, unsigned server)
@@ -73,9 +88,9 @@ static void keep_first_order(struct candidates *c, const struct bal_conf *conf)
 /* Nothing is up: all but those that are to take nothing. */
 static void take_all(struct policy *p)
 {
-	for (unsigned i = 0; i < p->conf->server_n; i++)
-		if (!bal_shared_drained(p->shared, i))
-			add(&p->up, p->conf, i);
+	for (unsigned i = 0; i < p->member_n; i++)
+		if (!bal_shared_drained(p->shared, p->member[i]))
+			add(&p->up, p->conf, p->member[i]);
 }
 
 static bool takes_queries(const struct policy *p, unsigned server)
@@ -109,10 +124,11 @@ static bool herds(struct policy *p)
 static void read_parts(struct policy *p, int64_t now_ns)
 {
 	p->growing = 0;
-	for (unsigned i = 0; p->slow && i < p->conf->server_n; i++) {
-		p->part[i] = HAS_DEFECT(p->conf, DEFECT_SLOW_START_OFF) ? SLOW_WHOLE
-		             : slow_part(p->shared, i, now_ns);
-		p->growing += p->is_up[i] && p->part[i] < SLOW_WHOLE;
+	for (unsigned i = 0; p->slow && i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		p->part[server] = HAS_DEFECT(p->conf, DEFECT_SLOW_START_OFF) ? SLOW_WHOLE
+		                  : slow_part(p->shared, server, now_ns);
+		p->growing += p->is_up[server] && p->part[server] < SLOW_WHOLE;
 	}
 }
 
@@ -121,19 +137,20 @@ void policy_refresh(struct policy *p, int64_t now_ns)
 	const struct bal_conf *conf = p->conf;
 
 #ifdef EK_DEFECTS
-	for (unsigned i = 0; i < conf->server_n; i++)
-		gather(p, i);
+	for (unsigned i = 0; i < p->member_n; i++)
+		gather(p, p->member[i]);
 #endif
 	p->up.n = 0;
-	for (unsigned i = 0; i < conf->server_n; i++) {
-		p->is_up[i] = takes_queries(p, i);
-		if (p->is_up[i])
-			add(&p->up, conf, i);
+	for (unsigned i = 0; i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		p->is_up[server] = takes_queries(p, server);
+		if (p->is_up[server])
+			add(&p->up, conf, server);
 	}
 	read_parts(p, now_ns);
-	if (p->up.n == 0 && conf->policy == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
+	if (p->up.n == 0 && p->kind == BAL_ROUNDROBIN && !conf->roundrobin_fail_on_no_server)
 		take_all(p);
-	if (conf->policy == BAL_ORDERED_WRANDOM)
+	if (p->kind == BAL_ORDERED_WRANDOM)
 		keep_first_order(&p->up, conf);
 }
 
@@ -232,7 +249,7 @@ static int pick_whashed(struct policy *p, struct drbg *r, uint32_t hash)
 
 static int pick_chashed(struct policy *p, struct drbg *r, uint32_t hash)
 {
-	if (HAS_DEFECT(p->conf, DEFECT_ROTATE_ON_DOWN) && p->up.n < p->conf->server_n)
+	if (HAS_DEFECT(p->conf, DEFECT_ROTATE_ON_DOWN) && p->up.n < p->member_n)
 		return pick_whashed(p, r, hash);
 	if (forgets(p, r))
 		return pick_wrandom(p, r);
@@ -256,9 +273,11 @@ static int pick_roundrobin(const struct policy *p, struct drbg *r)
 		return -1;
 	if (HAS_DEFECT(p->conf, DEFECT_ROUNDROBIN_SKIPS) &&
 	    draw_below(r, MILLION) < DEFECT_VALUE(p->conf, DEFECT_ROUNDROBIN_SKIPS))
-		turn = atomic_load_explicit(&p->shared->turn, memory_order_relaxed) - 1;
+		turn = atomic_load_explicit(&p->shared->pool[p->pool].turn,
+		                            memory_order_relaxed) - 1;
 	else
-		turn = atomic_fetch_add_explicit(&p->shared->turn, 1, memory_order_relaxed);
+		turn = atomic_fetch_add_explicit(&p->shared->pool[p->pool].turn, 1,
+		                                 memory_order_relaxed);
 	return p->up.server[turn % p->up.n];
 }
 
@@ -343,7 +362,7 @@ static int pick_first(struct policy *p, struct drbg *r, int64_t now_ns)
 static int pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t *name,
                 size_t name_len)
 {
-	switch (p->conf->policy) {
+	switch (p->kind) {
 	case BAL_WRANDOM:
 	case BAL_ORDERED_WRANDOM:
 		return pick_wrandom(p, r);
@@ -366,18 +385,18 @@ static int pick(struct policy *p, struct drbg *r, int64_t now_ns, const uint8_t 
 /* Fills in p->some: those that take this query. False: none does, so all have to. */
 static bool choose_some(struct policy *p, struct drbg *r, const uint8_t *name, size_t name_len)
 {
-	enum bal_policy policy = p->conf->policy;
-	bool hashed = policy == BAL_WHASHED || policy == BAL_CHASHED;
+	bool hashed = p->kind == BAL_WHASHED || p->kind == BAL_CHASHED;
 	uint32_t hash = hashed ? namehash(name, name_len, p->perturbation) : 0;
 
 	p->some.n = 0;
-	for (unsigned i = 0; i < p->conf->server_n; i++) {
-		p->is_some[i] = p->is_up[i] &&
-		                slow_takes(p->part[i], i, r, hashed ? &hash : NULL);
-		if (p->is_some[i])
-			add(&p->some, p->conf, i);
+	for (unsigned i = 0; i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		p->is_some[server] = p->is_up[server] && slow_takes(p->part[server], server, r,
+		                                                    hashed ? &hash : NULL);
+		if (p->is_some[server])
+			add(&p->some, p->conf, server);
 	}
-	if (policy == BAL_ORDERED_WRANDOM)
+	if (p->kind == BAL_ORDERED_WRANDOM)
 		keep_first_order(&p->some, p->conf);
 	return p->some.n > 0;
 }
@@ -417,12 +436,13 @@ int policy_other(const struct policy *p, unsigned not)
 
 	if (HAS_DEFECT(p->conf, DEFECT_RETRY_SAME))
 		return (int)not;
-	for (unsigned i = 0; i < p->conf->server_n; i++) {
-		struct burden b = burden_of(p, i);
-		if (i == not || !p->is_up[i] || (at >= 0 && !lighter(&b, &best)))
+	for (unsigned i = 0; i < p->member_n; i++) {
+		unsigned server = p->member[i];
+		struct burden b = burden_of(p, server);
+		if (server == not || !p->is_up[server] || (at >= 0 && !lighter(&b, &best)))
 			continue;
 		best = b;
-		at = (int)i;
+		at = (int)server;
 	}
 	return at;
 }

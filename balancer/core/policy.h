@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which server gets the next query. Only servers that are up and not drained are candidates, except
- * that roundrobin falls back on all that aren't drained. Which are is read once for each batch
- * (policy_refresh), counts and latencies at each choice. All arithmetic is on integers.
+ * Which server of a pool gets the next query; each pool has a struct policy of its own. Only
+ * servers that are up and not drained are candidates, except that roundrobin falls back on all that
+ * aren't drained. Which are is read once for each batch (policy_look), counts and latencies at each
+ * choice. All arithmetic is on integers.
  *
  * With a balancing factor, a server is no candidate either while outstanding > factor * fair share;
  * the fair share is its weight's part of all outstanding queries and the one at hand.
@@ -28,6 +29,10 @@ struct candidates {
 struct policy {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
+	enum bal_policy kind;
+	unsigned pool, member_n;
+	uint16_t *member;           /* the pool's servers, in the configuration's order */
+	uint64_t batch;             /* what policy_look saw last */
 	struct candidates up;       /* of this batch */
 	struct candidates light;    /* those of up that aren't above their bound; of one query */
 	uint8_t *is_up;             /* by server; for chashed */
@@ -43,12 +48,20 @@ struct policy {
 #endif
 };
 
-size_t policy_arena_size(const struct bal_conf *conf);
+size_t policy_arena_size(const struct bal_conf *conf, unsigned pool);
 /* seed: the balancer's, which draws the hash's perturbation unless conf sets it. */
-void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
+void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf, unsigned pool,
                  struct bal_shared *shared, const uint8_t seed[DRBG_SEED]);
-/* Reads anew which servers are up, and which start slowly. O(servers). */
+/* Reads anew which servers are up, and which start slowly. O(the pool's servers). */
 void policy_refresh(struct policy *p, int64_t now_ns);
+/* The same, once for each number of a batch, which is above 0. */
+static inline void policy_look(struct policy *p, uint64_t batch, int64_t now_ns)
+{
+	if (p->batch == batch)
+		return;
+	p->batch = batch;
+	policy_refresh(p, now_ns);
+}
 /*
  * The index of the server for one query, -1 when there is none. r: drawn from once by wrandom and
  * orderedWrandUntag, not by the others. now_ns: for qps limits. name: the question's, in wire form;

@@ -7,12 +7,14 @@
 size_t bal_shared_arena_size(const struct bal_conf *conf)
 {
 	size_t clients = conf->tcp.per_client > 0 ? BAL_SHARED_CLIENTS : 0;
+	size_t limits = conf->rules != NULL ? limits_arena_size(conf->rules) : 0;
 
-	return arena_need(1, sizeof(struct bal_shared)) +
+	return arena_need(1, sizeof(struct bal_shared)) + limits +
 	       arena_need(conf->front_n, sizeof(_Atomic uint32_t)) +
 	       arena_need(clients, sizeof(_Atomic uint64_t)) +
 	       arena_need(conf->server_n, sizeof(int64_t)) +
-	       arena_need(conf->server_n, sizeof(struct bal_shared_server));
+	       arena_need(conf->server_n, sizeof(struct bal_shared_server)) +
+	       arena_need(bal_pools(conf), sizeof(struct bal_shared_pool));
 }
 
 struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
@@ -21,6 +23,9 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 
 	sh->server_n = conf->server_n;
 	sh->server = arena_take(a, conf->server_n, sizeof(*sh->server));
+	sh->pool = arena_take(a, bal_pools(conf), sizeof(*sh->pool));
+	if (conf->rules != NULL)
+		sh->limit = limits_init(a, conf->rules);
 	sh->slow_start_ns = arena_take(a, conf->server_n, sizeof(*sh->slow_start_ns));
 	sh->front = arena_take(a, conf->front_n, sizeof(*sh->front));
 	if (conf->tcp.per_client > 0)
@@ -35,35 +40,58 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	return sh;
 }
 
-static struct pcache_conf packets_conf(const struct bal_conf *conf)
+/* entries 0: the pool has no cache, or that of another. */
+static struct pcache_conf packets_conf(const struct bal_conf *conf, unsigned pool)
 {
-	return (struct pcache_conf){ .entries = conf->cache.entries };
+	bool shares = conf->pool_n > 0 && conf->pool[pool].shares > 0;
+
+	return (struct pcache_conf){
+		.entries = shares ? 0 : bal_pool_cache(conf, pool)->entries,
+	};
 }
 
 size_t bal_shared_cache_arena_size(const struct bal_conf *conf)
 {
-	struct pcache_conf c = packets_conf(conf);
+	size_t size = 0;
 
-	return c.entries > 0 ? pcache_arena_size(&c) : 0;
+	for (unsigned i = 0; i < bal_pools(conf); i++) {
+		struct pcache_conf c = packets_conf(conf, i);
+		size += c.entries > 0 ? pcache_arena_size(&c) : 0;
+	}
+	return size;
 }
 
 void bal_shared_cache_init(struct bal_shared *sh, struct arena *a, const struct bal_conf *conf,
                            const uint8_t seed[32])
 {
-	struct pcache_conf c = packets_conf(conf);
 	struct drbg keys;
 
-	if (c.entries == 0)
-		return;
-	drbg_init(&keys, seed, DRBG_CACHE_KEY, 0);
-	c.secret = drbg_u64(&keys);
-	sh->packets = pcache_init(a, &c);
+	for (unsigned i = 0; i < bal_pools(conf); i++) {
+		struct pcache_conf c = packets_conf(conf, i);
+		if (conf->pool_n > 0 && conf->pool[i].shares > 0)
+			sh->pool[i].packets = sh->pool[conf->pool[i].shares - 1].packets;
+		if (c.entries == 0)
+			continue;
+		drbg_init(&keys, seed, DRBG_CACHE_KEY, i);
+		c.secret = drbg_u64(&keys);
+		sh->pool[i].packets = pcache_init(a, &c);
+	}
 }
 
-bool bal_shared_any_up(const struct bal_shared *sh)
+uint64_t bal_shared_cached(const struct bal_shared *sh, const struct bal_conf *conf)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < bal_pools(conf); i++)
+		if (packets_conf(conf, i).entries > 0 && sh->pool[i].packets != NULL)
+			n += pcache_count(sh->pool[i].packets);
+	return n;
+}
+
+bool bal_shared_any_up(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool)
 {
 	for (unsigned i = 0; i < sh->server_n; i++)
-		if (bal_shared_up(sh, i))
+		if (bal_shared_up(sh, i) && bal_pool_has(conf, pool, i))
 			return true;
 	return false;
 }

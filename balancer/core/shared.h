@@ -14,6 +14,7 @@
 #include "lib/arena.h"
 #include "conf.h"
 #include "lib/pcache.h"
+#include "limit.h"
 
 /* One cache line for each server, so that two servers' counts don't share one. */
 struct bal_shared_server {
@@ -32,14 +33,19 @@ struct bal_shared_server {
 
 enum { BAL_SHARED_CLIENTS = 1 << 16 };         /* places of the table of clients */
 
-struct bal_shared {
+struct bal_shared_pool {
 	_Alignas(64) _Atomic uint32_t turn;    /* roundrobin's counter */
+	struct pcache *packets;                /* its packet cache; NULL: there is none */
+};
+
+struct bal_shared {
 	unsigned server_n;
 	struct bal_shared_server *server;
+	struct bal_shared_pool *pool;          /* bal_pools(conf) of them */
+	struct limit *limit;                   /* rules' limits; NULL: none */
 	int64_t *slow_start_ns;                /* by server: as configured */
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
-	struct pcache *packets;                /* the packet cache; NULL: there is none */
 };
 
 size_t bal_shared_arena_size(const struct bal_conf *conf);
@@ -47,7 +53,7 @@ size_t bal_shared_arena_size(const struct bal_conf *conf);
 struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf);
 
 /*
- * The packet cache, for a configuration that has one: about 600 bytes of zero pages for each entry,
+ * The packet caches of the pools that have one: about 600 bytes of zero pages for each entry,
  * touched only where used; 0 and nothing without one. seed: keys its hash. Call it before any
  * worker's bal_init, which without it keeps no answers.
  */
@@ -55,10 +61,13 @@ size_t bal_shared_cache_arena_size(const struct bal_conf *conf);
 void bal_shared_cache_init(struct bal_shared *sh, struct arena *a, const struct bal_conf *conf,
                            const uint8_t seed[32]);
 
+/* Answers in all of them. */
+uint64_t bal_shared_cached(const struct bal_shared *sh, const struct bal_conf *conf);
+
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
-/* O(servers). */
-bool bal_shared_any_up(const struct bal_shared *sh);
+/* Whether a server of the pool is up. O(servers). */
+bool bal_shared_any_up(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
 /*
  * A drained server gets no new query, whether it is up or not; answers to what is out still count,

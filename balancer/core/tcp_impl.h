@@ -80,7 +80,7 @@ struct tcp_server {
 struct tcp {
 	const struct bal_conf *conf;
 	struct bal_shared *shared;
-	struct policy *policy;  /* the balancer's */
+	struct policy *policy;  /* the balancer's, by pool */
 	struct drbg random;
 	uint64_t client_key;
 	int64_t now_ns;

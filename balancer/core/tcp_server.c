@@ -164,18 +164,20 @@ bool btcp_route(struct tcp *t, struct tcp_query *q, unsigned server, bool fresh)
 
 static int another(struct tcp *t, const struct tcp_query *q)
 {
+	struct policy *p = &t->policy[q->q.pool];
 	unsigned not = q->server;
 
-	policy_refresh(t->policy, t->now_ns);
+	policy_refresh(p, t->now_ns);
 	for (unsigned i = 0; i < TCP_PICKS; i++) {
-		int server = policy_pick(t->policy, &t->random, t->now_ns, q->q.name,
+		int server = policy_pick(p, &t->random, t->now_ns, q->q.name,
 		                         q->q.name_len);
 		if (server < 0 || (unsigned)server != not)
 			return server;
 	}
 	for (unsigned i = 1; i < t->conf->server_n; i++) {
 		unsigned server = (not + i) % t->conf->server_n;
-		if (bal_shared_up(t->shared, server) && !bal_shared_drained(t->shared, server))
+		if (bal_shared_up(t->shared, server) && !bal_shared_drained(t->shared, server) &&
+		    bal_pool_has(t->conf, q->q.pool, server))
 			return (int)server;
 	}
 	return (int)not;

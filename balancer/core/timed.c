@@ -70,8 +70,8 @@ static bool try_again(struct bal *b, unsigned server, const struct idt_query *q,
 	uint32_t slot = idt_slot(&b->out, server, q);
 	const struct again_kept *k = again_at(&b->again, server, slot);
 
-	bal_look(b);
-	int other = k->len > 0 && !k->over ? policy_other(&b->policy, server) : -1;
+	const struct policy *p = bal_policy(b, q->pool);
+	int other = k->len > 0 && !k->over ? policy_other(p, server) : -1;
 	struct idt_query *n = other < 0 ? NULL : idt_take(&b->out, &b->random, (unsigned)other);
 	if (n == NULL)
 		return false;
@@ -80,6 +80,7 @@ static bool try_again(struct bal *b, unsigned server, const struct idt_query *q,
 	uint32_t second = idt_slot(&b->out, (unsigned)other, n);
 	again_twins(&b->again, server, slot, (unsigned)other, second);
 	cache_keep_again(&b->cache, server, slot, (unsigned)other, second);
+	late_ask_again(&b->late, server, slot, (unsigned)other, second);
 	MUST(d->cap >= k->len);
 	memcpy(d->data, k->data, k->len);
 	d->len = k->len;
@@ -110,10 +111,9 @@ static bool poll_one(struct bal *b, struct dgram *d)
 
 unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max)
 {
-	unsigned n = 0;
-
 	bal_begin(b, now_ns);
-	b->policy_fresh = false;
+	b->batch++;
+	unsigned n = late_take(&b->late, now_ns, d, max);
 	for (; n < max && poll_one(b, &d[n]); n++) {
 		d[n].proto = DGRAM_UDP;
 		d[n].t_ns = b->now_ns;
@@ -127,10 +127,13 @@ int64_t bal_deadline(const struct bal *b)
 	unsigned server;
 	const struct idt_query *q = idt_oldest(&b->out, &server), *young;
 
+	int64_t late = late_due_ns(&b->late);
+
 	if (idt_held(&b->out, &server) != NULL)
 		return b->now_ns;
 	if (q == NULL)
-		return INT64_MAX;
+		return late;
 	int64_t over = until_ns(b, q), again = retry_ns(b, &server, &young);
-	return again < over ? again : over;
+	over = again < over ? again : over;
+	return late < over ? late : over;
 }

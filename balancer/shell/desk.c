@@ -38,6 +38,17 @@ static void read_process(const struct desk *d, struct stats *s)
 	s->uptime_s = (uint64_t)((host_mono_ns() - d->start_ns) / SECOND_NS);
 }
 
+/* The workers' are added up in s itself. */
+static void read_matches(const struct desk *d, struct stats *s, struct worker_counts *c)
+{
+	const struct bal_rules *r = d->config->conf.rules;
+
+	for (unsigned i = 0; r != NULL && i < BAL_CHAINS; i++) {
+		memset(s->matches[i], 0, r->chain[i].n * sizeof(*s->matches[i]));
+		c->matches[i] = s->matches[i];
+	}
+}
+
 static void read_workers(const struct desk *d, struct stats *s)
 {
 	static const struct { const char *name, *prose; } own[] = {
@@ -45,12 +56,14 @@ static void read_workers(const struct desk *d, struct stats *s)
 		WORKER_COUNTS(X)
 #undef X
 	};
-	unsigned n = d->config->conf.server_n;
+	unsigned n = d->config->conf.server_n, pools = bal_pools(&d->config->conf);
 	struct worker_counts c = { 0 };
 
 	STATIC_MUST((int)WORKER_COUNT_N <= (int)STATS_OWN_MAX);
 	c.server = calloc(n > 0 ? n : 1, sizeof(*c.server));
-	MUST(c.server != NULL);
+	c.pool = calloc(pools, sizeof(*c.pool));
+	MUST(c.server != NULL && c.pool != NULL);
+	read_matches(d, s, &c);
 	for (unsigned i = 0; atomic_load(d->started) && i < d->worker_n; i++)
 		worker_add_counts(d->worker[i], &c);
 	memcpy(s->verdict, c.verdict, sizeof(s->verdict));
@@ -59,7 +72,7 @@ static void read_workers(const struct desk *d, struct stats *s)
 	s->cache_hits = c.verdict[BAL_CACHE_HIT];
 	s->cache_misses = c.cache_misses;
 	s->cache_refused = c.not_cached;
-	s->cache_entries = d->shared->packets == NULL ? 0 : pcache_count(d->shared->packets);
+	s->cache_entries = bal_shared_cached(d->shared, &d->config->conf);
 	s->send_errors = c.back_failed;
 	s->counts = c.counts;
 	s->own_n = WORKER_COUNT_N;
@@ -67,7 +80,13 @@ static void read_workers(const struct desk *d, struct stats *s)
 		s->own[i] = (struct stats_own){ own[i].name, own[i].prose, c.own[i] };
 	for (unsigned i = 0; i < n; i++)
 		s->server[i].counts = c.server[i];
+	for (unsigned i = 0; i < pools; i++) {
+		const struct pcache *packets = d->shared->pool[i].packets;
+		s->pool[i] = (struct stats_pool){ c.pool[i].hits, c.pool[i].misses,
+		                                  packets == NULL ? 0 : pcache_count(packets) };
+	}
 	free(c.server);
+	free(c.pool);
 }
 
 static void read_shared(const struct desk *d, struct stats *s, int64_t now_ns)
@@ -120,8 +139,12 @@ static void read_all(void *arg, struct stats *s)
 	struct desk *d = arg;
 	const struct config *config = s->config;
 	struct stats_server *server = s->server;
+	struct stats_pool *pool = s->pool;
+	uint64_t *matches[BAL_CHAINS];
 
-	*s = (struct stats){ .config = config, .server = server };
+	memcpy(matches, s->matches, sizeof(matches));
+	*s = (struct stats){ .config = config, .server = server, .pool = pool };
+	memcpy(s->matches, matches, sizeof(matches));
 	pthread_mutex_lock(&d->lock);
 	int64_t now_ns = host_mono_ns();
 	read_process(d, s);

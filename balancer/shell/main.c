@@ -168,12 +168,14 @@ static void print_counters(struct balancer *b)
 		worker_add_counts(b->worker[i], &c);
 	for (unsigned v = 1; v < BAL_VERDICTS; v++)
 		print_count(bal_verdict_name(v), c.verdict[v], bal_verdict_prose(v));
+	print_count("not-logged", c.not_logged, "line of LogAction that found no place");
+	print_count("not-delayed", c.counts.not_delayed, "delayed answer that found no place");
 	print_count("timeouts", c.timeouts, "query that no server answered in time");
 	print_count("outstanding", c.outstanding, "query that a server still may answer");
 	print_count("cache-misses", c.cache_misses, "query that isn't in the packet cache");
 	print_count("cache-not-inserted", c.not_cached, "answer that the cache had no room for");
-	print_count("cache-entries", b->shared->packets == NULL ? 0 :
-	            pcache_count(b->shared->packets), "answer in the packet cache");
+	print_count("cache-entries", bal_shared_cached(b->shared, b->conf),
+	            "answer in the packet cache");
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		print_count(tcp[i].name, c.tcp[i], tcp[i].prose);
 	print_count("tcp-outstanding", c.tcp_outstanding, "query over TCP on its way");

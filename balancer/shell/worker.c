@@ -19,6 +19,7 @@
 #include "lib/host/host.h"
 #include "lib/host/net.h"
 #include "socket.h"
+#include "rule_log.h"
 #include "tcp.h"
 
 enum { TIMER_SLACK_NS = 1000000 };  /* queries' time-outs may be this late */
@@ -30,6 +31,7 @@ struct worker {
 	struct bal *bal;
 	struct io *io;
 	struct tcp_shell *tcp;
+	struct rule_log *log;           /* NULL: no rule logs */
 	struct arena arena;
 	int epoll, asked;
 	pthread_t thread;
@@ -41,7 +43,10 @@ struct worker {
 
 /* ---- the loop ---- */
 
-/* What time alone makes: SERVFAIL at time-outs. What finds no room here comes at the next pass. */
+/*
+ * What time alone makes: delayed answers, SERVFAIL at time-outs. What finds no room here comes at
+ * the next pass, which is at once.
+ */
 static void poll_core(struct worker *w)
 {
 	struct io *io = w->io;
@@ -78,6 +83,7 @@ static void answer_counts(struct worker *w)
 	w->snapshot.outstanding = bal_outstanding(w->bal);
 	w->snapshot.cache_misses = bal_cache_misses(w->bal);
 	w->snapshot.not_cached = bal_not_cached(w->bal);
+	w->snapshot.not_logged = bal_not_logged(w->bal);
 	memcpy(w->snapshot.own, w->io->count, sizeof(w->snapshot.own));
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
 		w->snapshot.tcp[i] = bal_tcp_count(w->bal, i);
@@ -89,6 +95,11 @@ static void answer_counts(struct worker *w)
 	w->snapshot.counts = *bal_counts(w->bal);
 	for (unsigned i = 0; i < w->conf->server_n; i++)
 		w->snapshot.server[i] = *bal_server_counts(w->bal, i);
+	for (unsigned i = 0; i < bal_pools(w->conf); i++)
+		w->snapshot.pool[i] = bal_pool_counts(w->bal, i);
+	for (unsigned c = 0; w->conf->rules != NULL && c < BAL_CHAINS; c++)
+		for (unsigned i = 0; i < w->conf->rules->chain[c].n; i++)
+			w->snapshot.matches[c][i] = bal_matches(w->bal, c, i);
 	sem_post(&w->answered);
 }
 
@@ -117,6 +128,7 @@ static void *run(void *arg)
 		}
 		judge_and_send(w);
 		tcp_shell_pass(w->tcp, w->now_ns);
+		rule_log_pass(w->log, w->bal);
 	}
 	return NULL;
 }
@@ -174,10 +186,20 @@ static void open_backs(struct worker *w, bool tell)
 			open_back(w, &w->conf->server[s], tell && k == 0);
 }
 
+void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf)
+{
+	for (unsigned i = 0; conf->rules != NULL && i < BAL_CHAINS; i++) {
+		c->matches[i] = calloc(conf->rules->chain[i].n + 1u, sizeof(*c->matches[i]));
+		MUST(c->matches[i] != NULL);
+	}
+}
+
 static int take_memory(struct worker *w, const struct bal_conf *conf)
 {
 	w->snapshot.server = calloc(conf->server_n + 1u, sizeof(*w->snapshot.server));
-	MUST(w->snapshot.server != NULL);
+	w->snapshot.pool = calloc(bal_pools(conf), sizeof(*w->snapshot.pool));
+	MUST(w->snapshot.server != NULL && w->snapshot.pool != NULL);
+	worker_take_matches(&w->snapshot, conf);
 	MUST(pthread_mutex_init(&w->asking, NULL) == 0);
 	return host_arena(&w->arena, bal_arena_size(conf));
 }
@@ -201,6 +223,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
 	net_watch(w->epoll, w->asked, ASKED);
 	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
+	w->log = rule_log_new(conf, index == 0);
 	w->io = io_new(conf->front_n + bal_ports(conf) - 1, w->epoll, choice, err);
 	if (w->io == NULL)
 		return NULL; /* the program ends: nothing to give back */
@@ -246,6 +269,7 @@ static void add_message_counts(struct bal_counts *to, const struct bal_counts *f
 	for (unsigned i = 0; i < COUNT_OF(to->rcode); i++)
 		to->rcode[i] += from->rcode[i];
 	to->rd_queries += from->rd_queries;
+	to->not_delayed += from->not_delayed;
 	to->servfail_responses += from->servfail_responses;
 	to->took_us += from->took_us;
 }
@@ -258,6 +282,7 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 	c->outstanding += w->snapshot.outstanding;
 	c->cache_misses += w->snapshot.cache_misses;
 	c->not_cached += w->snapshot.not_cached;
+	c->not_logged += w->snapshot.not_logged;
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		c->own[i] += w->snapshot.own[i];
 	for (unsigned i = 0; i < BAL_TCP_COUNT_N; i++)
@@ -272,6 +297,14 @@ static void add_counts(struct worker *w, struct worker_counts *c)
 		c->server[i].queries += w->snapshot.server[i].queries;
 		c->server[i].responses += w->snapshot.server[i].responses;
 		c->server[i].timeouts += w->snapshot.server[i].timeouts;
+	}
+	for (unsigned k = 0; c->matches[0] != NULL && k < BAL_CHAINS; k++)
+		for (unsigned i = 0; i < w->conf->rules->chain[k].n; i++)
+			c->matches[k][i] += w->snapshot.matches[k][i];
+	for (unsigned i = 0; c->pool != NULL && i < bal_pools(w->conf); i++) {
+		c->pool[i].hits += w->snapshot.pool[i].hits;
+		c->pool[i].misses += w->snapshot.pool[i].misses;
+		c->pool[i].not_cached += w->snapshot.pool[i].not_cached;
 	}
 }
 

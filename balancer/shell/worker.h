@@ -16,13 +16,15 @@
 
 struct worker_counts {
 	uint64_t verdict[BAL_VERDICTS];
-	uint64_t timeouts, outstanding, cache_misses, not_cached;
+	uint64_t timeouts, outstanding, cache_misses, not_cached, not_logged;
 	uint64_t back_failed;              /* of WORKER_SEND_FAILED, those towards servers */
 	uint64_t own[WORKER_COUNT_N];
 	uint64_t tcp[BAL_TCP_COUNT_N];
 	uint64_t tcp_outstanding, tcp_clients, tcp_servers, tcp_stuck;
 	struct bal_counts counts;
 	struct bal_server_counts *server;  /* the configuration's servers; NULL: not wanted */
+	struct bal_pool_counts *pool;      /* its pools; NULL: not wanted */
+	uint64_t *matches[BAL_CHAINS];     /* of its rules; NULL: not wanted, or it has none */
 };
 
 struct worker;
@@ -35,6 +37,8 @@ struct worker;
 struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared,
                           const uint8_t seed[32], unsigned index, enum io_choice choice,
                           unsigned *bad, int *err);
+/* Memory for counts of matches, where the configuration has rules; the caller frees. */
+void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf);
 /* Starts its thread. steer: of all workers, borrowed. */
 void worker_start(struct worker *w, struct steer *steer, unsigned index);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any

@@ -79,6 +79,15 @@ static uint32_t factor_of(const struct bal_conf *b)
 	return 0;
 }
 
+/* The line of the first rule; 0: there is none. */
+static unsigned first_rule(const struct bal_conf *b)
+{
+	for (unsigned i = 0; b->rules != NULL && i < BAL_CHAINS; i++)
+		if (b->rules->chain[i].n > 0)
+			return b->rules->chain[i].text[0].line;
+	return 0;
+}
+
 static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 {
 	c->policy = b->policy;
@@ -89,6 +98,7 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 	c->same_hash = b->perturbation_set;
 	c->factor_ppm = factor_of(b);
 	c->cache_entries = b->cache.entries;
+	c->rule_line = first_rule(b);
 	c->server_n = b->server_n;
 	c->server = calloc(b->server_n + 1, sizeof(*c->server));
 	c->server_node = calloc(b->server_n + 1, sizeof(*c->server_node));

@@ -55,6 +55,23 @@ static void lint_servers(struct lint *l, const struct plan_conf *c)
 	}
 }
 
+/*
+ * Claims take every server for one that any query may go to, and every query for one that is
+ * answered as it was asked.
+ */
+static void lint_pools(struct lint *l, const struct plan *p, const struct plan_conf *c)
+{
+	if (c->rule_line > 0 && p->expect_n > 0)
+		lint_add(l, true, c->path, c->rule_line, "rules, as this one, change what becomes "
+		         "of queries, and claims don't know of them: expected no rule, or nothing "
+		         "expected");
+	for (unsigned i = 0; i < c->server_n && p->expect_n > 0; i++)
+		if ((c->server[i].pools & 1) == 0)
+			lint_add(l, true, c->path, c->server[i].line,
+			         "%s isn't in the default pool, the only one that claims know: "
+			         "expected it there, or nothing expected", c->server[i].name);
+}
+
 /* A server of few points on chashed's ring may get any share. */
 static void lint_ring(struct lint *l, const struct plan_conf *c)
 {
@@ -536,6 +553,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		lint_servers(l, &p->conf[i]);
 		lint_ring(l, &p->conf[i]);
+		lint_pools(l, p, &p->conf[i]);
 	}
 	lint_faults(l, p);
 	lint_drains(l, p);

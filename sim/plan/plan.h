@@ -68,6 +68,7 @@ struct plan_conf {
 	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
 	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
 	uint32_t cache_entries;    /* of the packet cache; 0: none */
+	unsigned rule_line;        /* of the first rule, addAction or its like; 0: there is none */
 	unsigned server_n;
 	struct bal_server *server; /* in bal_conf's order */
 	int *server_node;          /* which node answers for server i: index into plan.node */

@@ -155,10 +155,13 @@ static void answer_given(struct world *w, const struct host *h, const struct slo
 		x->ask[*at].answered++;
 }
 
-static bool any_up(const struct balancer_host *lb)
+/* roundrobin's pools take turns among all of theirs when none is up. */
+static bool takes_turns_down(const struct balancer_host *lb, unsigned server)
 {
-	for (unsigned i = 0; i < lb->conf.server_n; i++)
-		if (bal_shared_up(lb->shared, i))
+	for (unsigned i = 0; i < bal_pools(&lb->conf); i++)
+		if (bal_pool_has(&lb->conf, i, server) &&
+		    bal_pool_policy(&lb->conf, i) == BAL_ROUNDROBIN &&
+		    !bal_shared_any_up(lb->shared, &lb->conf, i))
 			return true;
 	return false;
 }
@@ -170,8 +173,7 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 	uint64_t key = key_of(&s->f.dst.ip, s->f.src.port, s->message.id, h->node + 1);
 	const uint64_t *at = table_find(&x->out, key);
 
-	if (!bal_shared_up(lb->shared, server) &&
-	    (lb->conf.policy != BAL_ROUNDROBIN || any_up(lb)))
+	if (!bal_shared_up(lb->shared, server) && !takes_turns_down(lb, server))
 		violation(w, h->node, "a query goes to %s, which is held down",
 		          lb->conf.server[server].name);
 	if (bal_shared_drained(lb->shared, server))

@@ -71,7 +71,7 @@ static double measure(enum which which)
 	struct rig *r = which == PLAIN ? &plain : &caching;
 
 	if (which == MISS)
-		pcache_wipe(r->shared->packets);
+		pcache_wipe(r->shared->pool[0].packets);
 	for (unsigned i = 0; i < BATCHES; i++) {
 		fill(i);
 		query[i] = (double)timed_rx(r);

@@ -300,9 +300,9 @@ static void policy_start(const char *defect, enum bal_policy which, unsigned ser
 	drbg_seed_from_u64(seed, 1);
 	drbg_init(&chance, seed, DRBG_TEST, 0);
 	MUST(host_arena(&rig.arena, bal_shared_arena_size(&rig.conf) +
-	                            policy_arena_size(&rig.conf)) == 0);
+	                            policy_arena_size(&rig.conf, 0)) == 0);
 	rig.shared = bal_shared_init(&rig.arena, &rig.conf);
-	policy_init(&policy, &rig.arena, &rig.conf, rig.shared, seed);
+	policy_init(&policy, &rig.arena, &rig.conf, 0, rig.shared, seed);
 	policy_refresh(&policy, rig.now_ns);
 }
 

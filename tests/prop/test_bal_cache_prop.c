@@ -231,7 +231,7 @@ static void a_random_run(uint64_t seed)
 	assert_int_equal(bal_count(w.rig[0].b, BAL_CACHE_HIT), w.hits);
 	assert_int_equal(bal_cache_misses(w.rig[0].b), w.misses);
 	for (unsigned k = 0; k < 2; k++) {
-		pcache_check(w.rig[k].shared->packets);
+		pcache_check(w.rig[k].shared->pool[0].packets);
 		rig_stop(&w.rig[k]);
 	}
 }

@@ -406,8 +406,9 @@ static void verdicts_have_names_and_say_whether_they_are_sent(void **state)
 	for (unsigned v = 0; v < BAL_VERDICTS; v++) {
 		assert_true(strlen(bal_verdict_prose(v)) > 0);
 		assert_int_equal(bal_verdict_sends(v),
-		                 (v >= BAL_FORWARD && v <= BAL_NOTIMP) || v == BAL_TCP_ANSWER ||
-		                 v == BAL_TCP_PART || v == BAL_RETRY || v == BAL_TIMED_OUT);
+		                 (v >= BAL_FORWARD && v <= BAL_RULE_ANSWER) ||
+		                 v == BAL_TCP_ANSWER || v == BAL_TCP_PART || v == BAL_RETRY ||
+		                 v == BAL_TIMED_OUT);
 	}
 }
 

@@ -38,10 +38,10 @@ static void run_with(uint64_t seed_number)
 
 	drbg_seed_from_u64(seed, seed_number);
 	drbg_init(&c.random, seed, DRBG_TEST, 0);
-	MUST(host_arena(&c.rig.arena, policy_arena_size(&c.rig.conf) +
+	MUST(host_arena(&c.rig.arena, policy_arena_size(&c.rig.conf, 0) +
 	                              bal_shared_arena_size(&c.rig.conf)) == 0);
 	c.rig.shared = bal_shared_init(&c.rig.arena, &c.rig.conf);
-	policy_init(&c.policy, &c.rig.arena, &c.rig.conf, c.rig.shared, seed);
+	policy_init(&c.policy, &c.rig.arena, &c.rig.conf, 0, c.rig.shared, seed);
 	policy_refresh(&c.policy, c.rig.now_ns);
 }
 

@@ -30,10 +30,10 @@ static void start(enum bal_policy p, unsigned servers)
 	for (unsigned i = 0; i < servers; i++)
 		rig.server[i].weight = p == BAL_CHASHED ? 1000 : 1;
 	rig.server[0].slow_start_ns = 100 * SECOND;
-	MUST(host_arena(&rig.arena, policy_arena_size(&rig.conf) +
+	MUST(host_arena(&rig.arena, policy_arena_size(&rig.conf, 0) +
 	                            bal_shared_arena_size(&rig.conf)) == 0);
 	rig.shared = bal_shared_init(&rig.arena, &rig.conf);
-	policy_init(&policy, &rig.arena, &rig.conf, rig.shared, seed);
+	policy_init(&policy, &rig.arena, &rig.conf, 0, rig.shared, seed);
 }
 
 static void stop(void)

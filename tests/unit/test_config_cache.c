@@ -140,8 +140,6 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "too many values", "newPacketCache(1, 2, 3, 4, 5, true, 7, true, 9, true, 11)",
 	  "f.conf:1: newPacketCache: 11 values: expected 10 at most, or the number of entries and "
 	  "a table" },
-	{ "another pool", "getPool('abuse')", "f.conf:1: getPool: 'abuse' is not supported yet: "
-	  "expected the default pool, \"\"" },
 	{ "a pool's unknown method", "getPool(''):setECS(true)",
 	  "f.conf:1: a pool's 'setECS' is not supported: expected setCache or unsetCache" },
 	{ "a cache's method", "newPacketCache(1):printStats()", "f.conf:1: a packet cache's "
@@ -171,7 +169,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 static void foreign_mode_reads_the_cache_and_notes_the_rest(void **state)
 {
 	static const char *const noted[] = {
-		"newPacketCache: maximumEntrySize", "pool:setECS", "getPool: abuse",
+		"newPacketCache: maximumEntrySize", "pool:setECS",
 		"packet cache:printStats", "setCache",
 	};
 	struct config *c = good(

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rules while a configuration is evaluated: selectors as trees, sets of names and networks, actions
+ * and chains of both, in lists of the loader; rule_build.c compiles them at the end. For the files
+ * rule_*.c alone.
+ */
+#ifndef EK_CONFIG_RULE_H
+#define EK_CONFIG_RULE_H
+
+#include "internal.h"
+
+enum {
+	RULE_TEXT = 256,        /* of a selector or an action, NUL included; cut there */
+	RULE_DEPTH = 64,        /* of selectors in selectors */
+	RULE_SETS_MAX = 4096,
+	RULE_NAMES_MAX = 4 << 20, /* bytes of one set's names: some 200,000 */
+};
+
+/* Selectors that are made of others, beside the tests that there are. */
+enum { SELECT_AND = 100, SELECT_OR, SELECT_NOT };
+
+struct rule_node {
+	uint8_t kind;           /* enum bal_test_kind, or one of these */
+	uint8_t depth;
+	uint64_t arg;
+	unsigned child, child_n;/* in rule_list.child */
+	char text[RULE_TEXT];
+};
+
+struct rule_names {
+	unsigned n;
+	size_t len, cap;
+	uint8_t *bytes;         /* as in struct bal_nameset */
+	bool suffixes;
+};
+
+struct rule_net {
+	struct prefix prefix;
+	bool in;
+};
+
+struct rule_nets {
+	unsigned n;
+	struct rule_net *net;
+};
+
+struct rule_act {
+	struct bal_action action;
+	bool response;          /* for addResponseAction and its like */
+	char text[RULE_TEXT];
+};
+
+struct rule_item {
+	unsigned node, act;
+	struct bal_rule_text text;
+};
+
+struct rule_list {
+	unsigned node_n, child_n, names_n, nets_n, regex_n, limit_n, address_n, log_n, act_n;
+	struct rule_node *node;
+	unsigned *child;
+	struct rule_names *names;
+	struct rule_nets *nets;
+	struct bal_regex *regex;
+	struct bal_limit *limit;
+	struct ip *address;
+	struct bal_log *log;
+	struct rule_act *act;
+	unsigned item_n[BAL_CHAINS];
+	struct rule_item *item[BAL_CHAINS];
+	unsigned made;          /* rules ever: for their UUIDs */
+};
+
+/* rule_list.c */
+struct rule_list *rule_list_of(lua_State *l);
+/* Pushes the userdata of a class that stands for number i. */
+void rule_push(lua_State *l, const char *meta, unsigned i);
+/* The number; -1: the value is none of that class. */
+int rule_at(lua_State *l, int index, const char *meta);
+extern const char rule_node_meta[], rule_act_meta[], rule_names_meta[], rule_nets_meta[];
+
+/* rule_set.c */
+unsigned rule_names_new(lua_State *l, bool suffixes);
+unsigned rule_nets_new(lua_State *l);
+/* Adds the name at index, or those of a table, or a set's. what: for messages. */
+void rule_names_add(lua_State *l, unsigned set, int index, const char *what);
+/* False: it isn't a network. */
+bool rule_nets_add_text(lua_State *l, unsigned set, const char *text);
+void rule_nets_add(lua_State *l, unsigned set, int index, const char *what);
+/* Says what is in it, at most size bytes. */
+void rule_names_say(const struct rule_names *s, char *out, size_t size);
+void rule_nets_say(const struct rule_nets *s, char *out, size_t size);
+void rule_set_register(lua_State *l);
+
+/* rule_select.c */
+/* The selector at index, made of a name, a network or a list of these where it is none yet. */
+unsigned rule_want_selector(lua_State *l, int index, const char *what);
+void rule_select_register(lua_State *l);
+
+/* rule_action.c */
+unsigned rule_want_action(lua_State *l, int index, bool response, const char *what);
+void rule_action_register(lua_State *l);
+unsigned rule_limit_new(lua_State *l, struct bal_limit limit);
+
+/* rule_chain.c */
+void rule_chain_register(lua_State *l);
+
+#endif

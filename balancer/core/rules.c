@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Walking compiled rules; see rules.h. */
+#include "rules.h"
+
+#include <string.h>
+
+#include "draw.h"
+#include "own.h"
+
+size_t brules_arena_size(const struct bal_conf *conf)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; conf->rules != NULL && i < BAL_CHAINS; i++)
+		size += arena_need(conf->rules->chain[i].n, sizeof(uint64_t));
+	if (conf->rules != NULL && conf->rules->log_n > 0)
+		size += arena_need(BAL_LOGGED_MAX, sizeof(struct bal_logged));
+	return size;
+}
+
+void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
+                struct bal_shared *shared, const uint8_t seed[DRBG_SEED], uint32_t worker)
+{
+	struct drbg key;
+
+	*r = (struct rules){ .conf = conf->rules, .bal = conf, .shared = shared };
+	if (conf->rules == NULL)
+		return;
+	drbg_init(&r->random, seed, DRBG_RULES, worker);
+	drbg_init(&key, seed, DRBG_RULES, UINT32_MAX); /* all workers share the tables */
+	r->secret = drbg_u64(&key);
+	for (unsigned i = 0; i < BAL_CHAINS; i++)
+		r->matches[i] = arena_take(a, conf->rules->chain[i].n, sizeof(uint64_t));
+	if (conf->rules->log_n > 0)
+		r->logged = arena_take(a, BAL_LOGGED_MAX, sizeof(*r->logged));
+}
+
+/* ---- selectors ---- */
+
+/* DO or CD; a message whose records can't be read has no DO. */
+static bool wants_dnssec(const struct rule_look *l)
+{
+	struct dns_edns e;
+	size_t end = (size_t)DNS_HEADER + l->name_len + 4;
+
+	return (dns_flags(l->m) & DNS_CD) != 0 ||
+	       (end <= l->len && dns_edns(&e, l->m, l->len, end) == 0 && e.dnssec_ok);
+}
+
+static bool holds(struct rules *r, const struct bal_test *t, const struct rule_look *l)
+{
+	const struct bal_rules *c = r->conf;
+
+	switch ((enum bal_test_kind)t->kind) {
+	case BAL_TEST_ALL:
+		return true;
+	case BAL_TEST_NAME:
+		return bal_nameset_has(&c->nameset[t->arg], l->name, l->name_len);
+	case BAL_TEST_REGEX:
+		return bal_regex_has(&c->regex[t->arg], l->name, l->name_len);
+	case BAL_TEST_TYPE:
+		return l->type == t->arg;
+	case BAL_TEST_CLASS:
+		return l->class == t->arg;
+	case BAL_TEST_OPCODE:
+		return (dns_flags(l->m) & (unsigned)DNS_OPCODE) >> 11 == t->arg;
+	case BAL_TEST_RCODE:
+		return (dns_flags(l->m) & (unsigned)DNS_RCODE) == t->arg;
+	case BAL_TEST_RD:
+		return (dns_flags(l->m) & DNS_RD) != 0;
+	case BAL_TEST_TCP:
+		return l->tcp == (t->arg != 0);
+	case BAL_TEST_CLIENT:
+		return bal_netset_has(&c->netset[t->arg], &l->client->ip);
+	case BAL_TEST_LOCAL:
+		return bal_netset_has(&c->netset[t->arg], &l->local->ip);
+	case BAL_TEST_ABOVE:
+		return !limit_take(&r->shared->limit[t->arg], &c->limit[t->arg], &l->client->ip,
+		                   r->secret, l->now_ns);
+	case BAL_TEST_CHANCE:
+		return drbg_u32(&r->random) < t->arg;
+	case BAL_TEST_POOL:
+		return bal_shared_any_up(r->shared, r->bal, (unsigned)t->arg);
+	case BAL_TEST_DNSSEC:
+		return wants_dnssec(l);
+	}
+	must_fail("a test that balancer/config knows", __FILE__, __LINE__);
+}
+
+/* Ends: each test goes on below itself. */
+static bool matches(struct rules *r, uint32_t at, const struct rule_look *l)
+{
+	while (at < BAL_NO_MATCH) {
+		const struct bal_test *t = &r->conf->test[at];
+		at = holds(r, t, l) ? t->yes : t->no;
+	}
+	return at == BAL_MATCH;
+}
+
+/* ---- answers of rules ---- */
+
+static enum bal_verdict name_of(unsigned rcode)
+{
+	switch (rcode) {
+	case DNS_NXDOMAIN: return BAL_RULE_NXDOMAIN;
+	case DNS_REFUSED: return BAL_RULE_REFUSED;
+	case DNS_SERVFAIL: return BAL_RULE_SERVFAIL;
+	default: return BAL_RULE_ANSWER;
+	}
+}
+
+/* The flags of an answer: RA is RD unless the action says what. */
+static unsigned flags_of(const struct bal_action *a, const struct dgram *d)
+{
+	return (own_flags(d) & ~(unsigned)a->flags_set) | a->flags;
+}
+
+static void answer(const struct rules *r, struct dgram *d, const struct dns_question *q,
+                   unsigned flags)
+{
+	struct dns_edns e = own_read_edns(d, q->end);
+
+	own_answer(d, flags, q->end, &e, &r->bal->quirks);
+}
+
+static bool has_address(const struct bal_action *a, const struct ip *address, uint16_t type)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (type == DNS_ANY || type == (ip_is4(&address[i]) ? DNS_A : DNS_AAAA))
+			return true;
+	return false;
+}
+
+/* The addresses in an order of chance, as dnsdist has them. BAL_NO_VERDICT: none of that type. */
+static enum bal_verdict spoof(struct rules *r, const struct bal_action *a, struct dgram *d,
+                              const struct dns_question *q)
+{
+	struct ip address[BAL_SPOOF_MAX];
+
+	if (!has_address(a, r->conf->address + a->arg, q->type))
+		return BAL_NO_VERDICT;
+	memcpy(address, r->conf->address + a->arg, a->n * sizeof(*address));
+	for (unsigned i = a->n; i-- > 1;) {
+		unsigned k = draw_below(&r->random, i + 1);
+		struct ip moving = address[i];
+		address[i] = address[k];
+		address[k] = moving;
+	}
+	own_addresses(d, flags_of(a, d), q, address, a->n, a->ttl, &r->bal->quirks);
+	return BAL_RULE_ANSWER;
+}
+
+/* ---- actions ---- */
+
+static void set_flag(struct dgram *d, unsigned set, unsigned clear)
+{
+	dns_put16(d->data + 2, (uint16_t)((dns_flags(d->data) & ~clear) | set));
+}
+
+static bool has_token(struct rules *r, const struct bal_action *a, const struct rule_look *l)
+{
+	return limit_take(&r->shared->limit[a->arg], &r->conf->limit[a->arg], &l->client->ip,
+	                  r->secret, l->now_ns);
+}
+
+static void log_it(struct rules *r, const struct bal_action *a, const struct rule_look *l)
+{
+	if (r->log_n == BAL_LOGGED_MAX) {
+		r->not_logged++;
+		return;
+	}
+	unsigned flags = dns_flags(l->m);
+	struct bal_logged *to = &r->logged[(r->log_first + r->log_n++) % BAL_LOGGED_MAX];
+	to->client = *l->client;
+	to->log = (uint16_t)a->arg;
+	to->type = l->type;
+	to->id = l->id;
+	to->name_len = l->name_len;
+	to->rcode = (flags & DNS_QR) != 0 ? (int16_t)(flags & DNS_RCODE) : -1;
+	memcpy(to->name, l->name, l->name_len);
+}
+
+/* *over: no later rule is looked at, whatever the verdict. */
+static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct dgram *d,
+                            const struct dns_question *q, const struct rule_look *l,
+                            struct rule_said *said, bool *over)
+{
+	*over = true;
+	switch ((enum bal_act)a->kind) {
+	case BAL_ACT_ALLOW:
+		return BAL_NO_VERDICT;
+	case BAL_ACT_DROP:
+		return BAL_RULE_DROP;
+	case BAL_ACT_RCODE:
+		answer(r, d, q, flags_of(a, d) | a->arg);
+		return name_of(a->arg);
+	case BAL_ACT_SPOOF:
+		*over = false;
+		return spoof(r, a, d, q);
+	case BAL_ACT_TRUNCATE:
+		*over = !l->tcp;
+		if (l->tcp)
+			return BAL_NO_VERDICT;
+		answer(r, d, q, flags_of(a, d) | DNS_TC);
+		return BAL_RULE_TRUNCATED;
+	case BAL_ACT_POOL:
+		said->pool = a->pool;
+		return BAL_NO_VERDICT;
+	case BAL_ACT_QPS:
+		*over = false;
+		return has_token(r, a, l) ? BAL_NO_VERDICT : BAL_RULE_DROP;
+	case BAL_ACT_QPS_POOL:
+		*over = has_token(r, a, l);
+		if (*over)
+			said->pool = a->pool;
+		return BAL_NO_VERDICT;
+	case BAL_ACT_DELAY:
+		said->delay_ns = a->delay_ns;
+		break;
+	case BAL_ACT_NO_RECURSE:
+		set_flag(d, 0, DNS_RD);
+		break;
+	case BAL_ACT_DISABLE_VALIDATION:
+		set_flag(d, DNS_CD, 0);
+		break;
+	case BAL_ACT_SKIP_CACHE:
+		said->skip_cache = true;
+		break;
+	case BAL_ACT_LOG:
+		log_it(r, a, l);
+		break;
+	case BAL_ACT_NONE:
+		break;
+	}
+	*over = false;
+	return BAL_NO_VERDICT;
+}
+
+enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns_question *q,
+                             int64_t now_ns, struct rule_said *said)
+{
+	const struct bal_chain *c = &r->conf->chain[BAL_QUERIES];
+	const struct rule_look l = {
+		.now_ns = now_ns, .m = d->data, .len = d->len, .name = d->data + DNS_HEADER,
+		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &d->peer,
+		.local = &d->local, .tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
+	};
+
+	for (unsigned i = 0; i < c->n; i++) {
+		bool over;
+		if (!matches(r, c->rule[i].test, &l))
+			continue;
+		r->matches[BAL_QUERIES][i]++;
+		enum bal_verdict v = act(r, &c->rule[i].action, d, q, &l, said, &over);
+		if (over || v != BAL_NO_VERDICT)
+			return v;
+	}
+	return BAL_NO_VERDICT;
+}
+
+bool brules_answer(struct rules *r, enum bal_chain_kind chain, const struct rule_look *l,
+                  int64_t *delay_ns)
+{
+	const struct bal_chain *c = &r->conf->chain[chain];
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct bal_action *a = &c->rule[i].action;
+		if (!matches(r, c->rule[i].test, l))
+			continue;
+		r->matches[chain][i]++;
+		if (a->kind == BAL_ACT_DROP)
+			return false;
+		if (a->kind == BAL_ACT_DELAY)
+			*delay_ns = a->delay_ns;
+		if (a->kind == BAL_ACT_LOG)
+			log_it(r, a, l);
+		if (a->kind == BAL_ACT_ALLOW)
+			return true;
+	}
+	return true;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rules at work in one worker: walks the compiled tables of ruleset.h for each query before it is
+ * looked up or a server chosen, and for each answer. Nothing here allocates; chance comes from a
+ * stream of the balancer's seed. For bal.c alone.
+ */
+#ifndef EK_BALANCER_RULES_H
+#define EK_BALANCER_RULES_H
+
+#include "bal.h"
+#include "lib/arena.h"
+#include "lib/drbg.h"
+#include "limit.h"
+
+struct rules {
+	const struct bal_rules *conf;      /* NULL: there are none */
+	const struct bal_conf *bal;
+	struct bal_shared *shared;
+	struct drbg random;
+	uint64_t secret;                   /* of the tables of clients */
+	uint64_t *matches[BAL_CHAINS];     /* by rule */
+	struct bal_logged *logged;         /* a ring; NULL: no rule logs */
+	unsigned log_first, log_n;
+	uint64_t not_logged;
+};
+
+/* What rules look at. */
+struct rule_look {
+	int64_t now_ns;
+	const uint8_t *m;                  /* the message, of len bytes */
+	size_t len;
+	const uint8_t *name;               /* the question's, in wire form */
+	uint16_t name_len, type, class;
+	uint16_t id;                       /* the client's */
+	const struct ep *client, *local;
+	bool tcp;
+};
+
+/* What they said, beside a verdict. */
+struct rule_said {
+	unsigned pool;
+	int64_t delay_ns;
+	bool skip_cache;
+};
+
+size_t brules_arena_size(const struct bal_conf *conf);
+void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
+                struct bal_shared *shared, const uint8_t seed[DRBG_SEED], uint32_t worker);
+/*
+ * What becomes of the query in d: BAL_NO_VERDICT: it goes on, with RD and CD as rules want them; a
+ * BAL_RULE_... verdict else, and d holds the answer. said: as its caller set it, and changed. O(the
+ * tests that are made).
+ */
+enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns_question *q,
+                             int64_t now_ns, struct rule_said *said);
+/* False: rules of that chain drop the answer. *delay_ns is set by those that delay. */
+bool brules_answer(struct rules *r, enum bal_chain_kind chain, const struct rule_look *l,
+                  int64_t *delay_ns);
+
+#endif
