@@ -172,7 +172,8 @@ class Bench:
         for program, peer_name, goal in peers:
             print(json.dumps({"name": f"balancer: {name}", "unit": unit, "ours": round(ours, 3),
                               "peer": round(got[program], 3), "peer_name": peer_name,
-                              "ratio": round(ours / got[program], 3), "goal": goal}), flush=True)
+                              "ratio": round(ours / got[program], 3) if got[program] else None,
+                              "goal": goal}), flush=True)
 
     def rows(self):
         cache = 'pc = newPacketCache(10000)\ngetPool(""):setCache(pc)\n'
