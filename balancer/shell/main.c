@@ -42,7 +42,6 @@ struct balancer {
 	struct worker *worker[OPTIONS_WORKERS_MAX];
 	int epoll, signals;
 	struct desk desk;
-	struct steer steer;
 	atomic_bool started;        /* also read by console and web server */
 	bool ready;
 };
@@ -207,6 +206,15 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
+static void steer_workers(struct balancer *b)
+{
+	static struct steer steer; /* for the program's life, as they */
+
+	steer_init(&steer, b->o.workers_given ? 1 : b->o.workers);
+	for (unsigned i = 0; i < b->o.workers; i++)
+		worker_steer(b->worker[i], &steer, i);
+}
+
 static int open_all(struct balancer *b, const uint8_t seed[32])
 {
 	unsigned bad = 0;
@@ -223,6 +231,7 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);
 	}
+	steer_workers(b);
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);
@@ -288,9 +297,8 @@ static void advance(struct balancer *b)
 
 	if (!b->started && (ready || any_up(b))) {
 		b->started = true;
-		steer_init(&b->steer, b->o.workers_given ? 1 : b->o.workers);
 		for (unsigned i = 0; i < b->o.workers; i++)
-			worker_start(b->worker[i], &b->steer, i);
+			worker_start(b->worker[i]);
 	}
 	if (!b->ready && ready) {
 		b->ready = true;

@@ -234,9 +234,8 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	return w;
 }
 
-void worker_start(struct worker *w, struct steer *steer, unsigned index)
+void worker_start(struct worker *w)
 {
-	io_steer(w->io, steer, index);
 	MUST(pthread_create(&w->thread, NULL, run, w) == 0);
 }
 
@@ -314,4 +313,9 @@ void worker_add_counts(struct worker *w, struct worker_counts *c)
 	if (ask(w))
 		add_counts(w, c);
 	pthread_mutex_unlock(&w->asking);
+}
+
+void worker_steer(struct worker *w, struct steer *steer, unsigned index)
+{
+	io_steer(w->io, steer, index);
 }

@@ -39,10 +39,12 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
                           unsigned *bad, int *err);
 /* Memory for counts of matches, where the configuration has rules; the caller frees. */
 void worker_take_matches(struct worker_counts *c, const struct bal_conf *conf);
-/* Starts its thread. steer: of all workers, borrowed. */
-void worker_start(struct worker *w, struct steer *steer, unsigned index);
+/* Starts its thread. */
+void worker_start(struct worker *w);
 /* Adds its counts to *c: asks the thread for them, and waits for it at most a second. From any
  * thread. */
 void worker_add_counts(struct worker *w, struct worker_counts *c);
+/* Before worker_start: it is worker index of those that steer counts; steer is borrowed. */
+void worker_steer(struct worker *w, struct steer *steer, unsigned index);
 
 #endif
