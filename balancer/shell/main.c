@@ -206,15 +206,6 @@ static int check_fronts(const struct bal_conf *conf, unsigned *bad)
 	return 0;
 }
 
-static void steer_workers(struct balancer *b)
-{
-	static struct steer steer; /* for the program's life, as they */
-
-	steer_init(&steer, b->o.workers_given ? 1 : b->o.workers);
-	for (unsigned i = 0; i < b->o.workers; i++)
-		worker_steer(b->worker[i], &steer, i);
-}
-
 static int open_all(struct balancer *b, const uint8_t seed[32])
 {
 	unsigned bad = 0;
@@ -231,12 +222,20 @@ static int open_all(struct balancer *b, const uint8_t seed[32])
 		ep_format(&b->conf->front[bad], text);
 		return fatal("can't listen on ", text, err);
 	}
-	steer_workers(b);
 	for (unsigned i = 0; i < b->conf->front_n; i++) {
 		ep_format(&b->conf->front[i], text);
 		printf("Listening on %s\n", text);
 	}
 	return 0;
+}
+
+static void steer_workers(struct balancer *b)
+{
+	static struct steer steer; /* for the program's life, as they */
+
+	steer_init(&steer, b->o.workers_given ? 1 : b->o.workers);
+	for (unsigned i = 0; i < b->o.workers; i++)
+		worker_steer(b->worker[i], &steer, i);
 }
 
 static void print_acl(const struct bal_conf *conf)
@@ -369,6 +368,7 @@ static int run(struct balancer *b)
 		status = drop_privileges(&b->o);
 	if (status != 0)
 		return status;
+	steer_workers(b);
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->watch = watch_new(b->conf, b->shared, seed, b->epoll);
