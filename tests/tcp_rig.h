@@ -26,6 +26,8 @@ struct trig_conn {
 	uint32_t number;
 	unsigned server;
 	unsigned sent_n, sent_ever;
+	uint16_t head_n;        /* bytes that went before the messages */
+	uint8_t head[64];
 	struct trig_message sent[TRIG_SENT];
 };
 
@@ -72,6 +74,12 @@ static inline void trig_carry_out(struct trig *t, const struct dgram *d)
 		memcpy(c->sent[c->sent_n++].data, d->data, d->len);
 		c->sent_ever++;
 		t->sends++;
+		break;
+	case BAL_ORDER_GREET:
+		MUST(c->state == TRIG_OPEN && c->sent_ever == 0 && c->head_n == 0);
+		MUST(d->len <= sizeof(c->head));
+		c->head_n = d->len;
+		memcpy(c->head, d->data, d->len);
 		break;
 	case BAL_ORDER_CLOSE:
 		c->state = TRIG_NONE;

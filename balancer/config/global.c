@@ -201,6 +201,8 @@ static const struct { const char *name; lua_CFunction run; } functions[] = {
 	{ "setWHashedPertubation", set_perturbation },
 	{ "setWeightedBalancingFactor", set_weighted_factor },
 	{ "setConsistentHashingBalancingFactor", set_chashed_factor },
+	{ "setECSSourcePrefixV4", cf_set_ecs_bits4 },
+	{ "setECSSourcePrefixV6", cf_set_ecs_bits6 }, { "setECSOverride", cf_set_ecs_replace },
 	{ "controlSocket", cf_control_socket }, { "setKey", cf_set_key },
 	{ "setConsoleACL", cf_set_console_acl }, { "addConsoleACL", cf_add_console_acl },
 	{ "setConsoleMaximumConcurrentConnections", cf_set_console_connections },
@@ -241,7 +243,7 @@ static const char *const unsupported[] = {
 	"SetTempFailureCacheTTLAction", "ContinueAction", "KeyValueStoreLookupAction",
 	"NegativeAndSOAAction", "HTTPStatusAction", "ClearRecordTypesResponseAction",
 	"SetMinTTLResponseAction", "SetMaxTTLResponseAction", "SetSkipCacheResponseAction",
-	"newRuleAction", "setRules", "setAPIWritable", "setECSOverride", "addTLSLocal",
+	"newRuleAction", "setRules", "setAPIWritable", "addTLSLocal",
 	"addDOHLocal", "addDNSCryptBind", "newDNSName",
 	"carbonServer", "snmpAgent", "generateDNSCryptProviderKeys", "setServerID",
 	"setTag", "topQueries", "showServers",
@@ -289,7 +291,9 @@ static int unknown(lua_State *l)
 		cf_foreign_push(l, name);
 		return 1;
 	}
-	const char *near = near_name(name);
+	const char *why = cf_why_refused(name), *near = near_name(name);
+	if (why != NULL)
+		cf_fail(l, "'%s' is not supported: %s", name, why);
 	if (near != NULL)
 		cf_fail(l, "unknown name '%s': did you mean '%s'?", name, near);
 	cf_fail(l, "unknown name '%s': expected a configuration function, as newServer, setLocal, "

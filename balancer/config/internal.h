@@ -40,6 +40,7 @@ struct loader {
 	bool perturbation_set;
 	uint32_t perturbation, weighted_factor_ppm, chashed_factor_ppm;
 	uint32_t stale_s;
+	struct bal_ecs ecs;
 	struct rule_list *rules;
 	unsigned cache_n, pool_n;
 	struct loader_pool pool[BAL_POOLS_MAX]; /* the first is the default one */
@@ -60,6 +61,16 @@ struct loader {
 
 /* load.c: the loader of a state. */
 struct loader *cf_loader(lua_State *l);
+
+/* health.c: what healthCheckMode and lazyHealthCheckMode at index say; what they come to. */
+void cf_health_mode(lua_State *l, struct bal_check *c, int index);
+void cf_lazy_mode(lua_State *l, struct bal_check *c, int index);
+void cf_lazy_check(lua_State *l, const struct bal_check *c);
+
+/* ecs.c: which part of a client's address servers are told. */
+int cf_set_ecs_bits4(lua_State *l);
+int cf_set_ecs_bits6(lua_State *l);
+int cf_set_ecs_replace(lua_State *l);
 
 /* args.c */
 /* The line of the file that is being run, 0: not known. */
@@ -160,6 +171,9 @@ int cf_add_console_acl(lua_State *l);
 int cf_set_console_connections(lua_State *l);
 int cf_webserver(lua_State *l);
 int cf_set_webserver_config(lua_State *l);
+
+/* refused.c: why a name of dnsdist's is not honoured here; NULL: not known to be one. */
+const char *cf_why_refused(const char *name);
 
 /* foreign.c: what stands for everything unknown in foreign mode. Pushes it. */
 void cf_foreign_push(lua_State *l, const char *name);

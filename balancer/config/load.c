@@ -36,6 +36,7 @@ static void set_defaults(struct loader *ld)
 	ld->max_outstanding = 65535;
 	ld->pool_n = 1;
 	bal_tcp_defaults(&ld->tcp);
+	bal_ecs_defaults(&ld->ecs);
 	cf_admin_defaults(&ld->admin);
 	for (size_t i = 0; i < COUNT_OF(default_acl); i++) {
 		ld->acl = cf_list_add(ld->acl, &ld->acl_n, sizeof(*ld->acl), &new);
@@ -154,6 +155,8 @@ static struct config *finish(struct loader *ld, const struct config_options *o)
 	c->conf.cache = ld->pool[0].cache.conf;
 	c->conf.pool = cf_pools(ld, &c->conf.pool_n);
 	c->conf.stale_s = ld->stale_s;
+	c->conf.ecs = ld->ecs;
+	c->conf.ecs.any = bal_ecs_wanted(ld->server, ld->server_n);
 	c->conf.server_n = ld->server_n;
 	c->conf.server = copy(ld->server, ld->server_n, sizeof(*ld->server));
 	const struct ep *front = o->front_n > 0 ? o->front : ld->front;

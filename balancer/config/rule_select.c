@@ -299,7 +299,7 @@ static int qps_rule(lua_State *l)
 {
 	unsigned limit = rule_limit_new(l, read_limit(l, 2, "MaxQPSRule"));
 
-	say(push_node(l, BAL_TEST_ABOVE, limit), "Max %d qps", (int)lua_tointeger(l, 1));
+	say(push_node(l, BAL_TEST_WITHIN, limit), "Max %d qps", (int)lua_tointeger(l, 1));
 	return 1;
 }
 

@@ -34,6 +34,18 @@ static const struct number_key numbers[] = {
 	{ "rise", UINT32, AT(check.rise), 1, 255, 0 },
 	{ "mustResolve", BOOL, AT(check.must_resolve), 0, 1, 0 },
 	{ "setCD", BOOL, AT(check.set_cd), 0, 1, 0 },
+	{ "checkTCP", BOOL, AT(check.tcp), 0, 1, 0 },
+	{ "lazyHealthCheckSampleSize", UINT16, AT(check.lazy.samples), 1, 65535, 0 },
+	{ "lazyHealthCheckMinSampleCount", UINT16, AT(check.lazy.min_samples), 1, 65535, 0 },
+	{ "lazyHealthCheckThreshold", UINT16, AT(check.lazy.threshold), 1, 100, 0 },
+	{ "lazyHealthCheckFailedInterval", NS, AT(check.lazy.failed_ns), 1, 65535, 1000000000 },
+	{ "lazyHealthCheckUseExponentialBackOff", BOOL, AT(check.lazy.back_off), 0, 1, 0 },
+	{ "lazyHealthCheckMaxBackOff", NS, AT(check.lazy.back_off_max_ns), 1, 65535, 1000000000 },
+	{ "useClientSubnet", BOOL, AT(client_subnet), 0, 1, 0 },
+	{ "useProxyProtocol", BOOL, AT(proxy), 0, 1, 0 },
+	{ "udpTimeout", NS, AT(udp_timeout_ns), 0, 255, 1000000000 },
+	{ "tcpOnly", BOOL, AT(tcp_only), 0, 1, 0 },
+	{ "reconnectOnUp", BOOL, AT(reconnect), 0, 1, 0 },
 	{ "retries", UINT32, AT(tcp.retries), 0, 100, 0 },
 	{ "tcpConnectTimeout", NS, AT(tcp.connect_timeout_ns), 1, 3600, 1000000000 },
 	{ "tcpSendTimeout", NS, AT(tcp.send_timeout_ns), 1, 3600, 1000000000 },
@@ -43,24 +55,26 @@ static const struct number_key numbers[] = {
 };
 
 /* Keys of dnsdist that change nothing here: accepted. */
-static const char *const no_effect[] = { "tcpFastOpen" };
+static const char *const no_effect[] = { "tcpFastOpen", "disableZeroScope", "cpus" };
 
 /* Keys of dnsdist that we can't honour yet. */
 static const char *const unsupported[] = {
-	"tcpOnly", "checkFunction", "checkTCP", "reconnectOnUp", "useClientSubnet", "source",
-	"useProxyProtocol", "healthCheckMode", "lazyHealthCheckSampleSize",
-	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
-	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
-	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff", "udpTimeout",
-	"disableZeroScope", "addXPF", "cpus", "tls", "subjectName", "dohPath",
+	"checkFunction", "addXPF", "tls", "subjectName", "dohPath",
 };
 
 /* Every key that we read, for "did you mean". */
 static const char *const known[] = {
 	"address", "id", "name", "order", "weight", "qps", "pool", "slowStart", "sockets",
-	"checkName", "checkType", "checkClass", "checkInterval", "checkTimeout",
-	"maxCheckFailures", "rise", "mustResolve", "setCD", "retries", "tcpConnectTimeout",
-	"tcpSendTimeout", "tcpRecvTimeout", "maxInFlight", "maxConcurrentTCPConnections",
+	"checkName",
+	"checkType", "checkClass", "checkInterval", "checkTimeout", "maxCheckFailures", "rise",
+	"mustResolve", "setCD", "checkTCP", "healthCheckMode", "lazyHealthCheckSampleSize",
+	"lazyHealthCheckMinSampleCount", "lazyHealthCheckThreshold",
+	"lazyHealthCheckFailedInterval", "lazyHealthCheckMode",
+	"lazyHealthCheckUseExponentialBackOff", "lazyHealthCheckMaxBackOff",
+	"useClientSubnet", "useProxyProtocol", "source", "reconnectOnUp", "tcpOnly",
+	"udpTimeout",
+	"retries", "tcpConnectTimeout", "tcpSendTimeout", "tcpRecvTimeout",
+	"maxInFlight", "maxConcurrentTCPConnections",
 };
 
 static const char meta_name[] = "evenkeel.server";
@@ -172,6 +186,28 @@ static void read_check_type(lua_State *l, struct bal_server *s, int index)
 	        "65535", text);
 }
 
+/* IP, INTERFACE, or IP@INTERFACE. */
+static void read_source(lua_State *l, struct bal_server *s, int index)
+{
+	const char *text = cf_want_text(l, index, "newServer: source"), *at = strchr(text, '@');
+	const char *name = at != NULL ? at + 1 : text;
+	char ip[IP_TEXT] = "";
+
+	if (at != NULL && (size_t)(at - text) < sizeof(ip))
+		memcpy(ip, text, (size_t)(at - text));
+	bool addressed = ip_parse(&s->from, at != NULL ? ip : text) == 0;
+	if (addressed && at == NULL)
+		name = "";
+	if ((at != NULL && (!addressed || name[0] == '\0')) ||
+	    strlen(name) >= sizeof(s->from_interface) || text[0] == '\0')
+		cf_fail(l, "newServer: source: '%s': expected an IP address, an interface, or "
+		        "both as 192.0.2.1@eth0", text);
+	if (addressed && ip_is4(&s->from) != ip_is4(&s->addr.ip))
+		cf_fail(l, "newServer: source: '%s': expected an address of the server's family",
+		        text);
+	snprintf(s->from_interface, sizeof(s->from_interface), "%s", name);
+}
+
 /* Pushes t[name] of the table at index 1. False, and nothing pushed, when it is nil. */
 static bool get(lua_State *l, const char *name)
 {
@@ -230,6 +266,14 @@ static bool read_table(lua_State *l, struct bal_server *s)
 		read_check_name(l, s, lua_gettop(l));
 	if (get(l, "checkType"))
 		read_check_type(l, s, lua_gettop(l));
+	if (get(l, "healthCheckMode"))
+		cf_health_mode(l, &s->check, lua_gettop(l));
+	if (get(l, "lazyHealthCheckMode"))
+		cf_lazy_mode(l, &s->check, lua_gettop(l));
+	cf_lazy_check(l, &s->check);
+	s->check.tcp |= s->tcp_only; /* what isn't used says nothing */
+	if (get(l, "source"))
+		read_source(l, s, lua_gettop(l));
 	if (get(l, "pool"))
 		s->pools = cf_want_pools(l, lua_gettop(l), "newServer: pool");
 	return !get(l, "weight") || read_weight(l, s, lua_gettop(l));
@@ -305,6 +349,28 @@ static int set_down(lua_State *l)
 	return set_mode(l, BAL_CHECK_DOWN);
 }
 
+/* Probes decide, at once or lazily; like setAuto. */
+static int set_auto_kind(lua_State *l, bool lazy, const char *what)
+{
+	struct bal_server *s = self(l);
+
+	if (!lua_isnoneornil(l, 2))
+		cf_want_bool(l, 2, what);
+	if (s != NULL)
+		s->check.lazy.on = lazy;
+	return set_mode(l, BAL_CHECK_AUTO);
+}
+
+static int set_active_auto(lua_State *l)
+{
+	return set_auto_kind(l, false, "setActiveAuto");
+}
+
+static int set_lazy_auto(lua_State *l)
+{
+	return set_auto_kind(l, true, "setLazyAuto");
+}
+
 /* setAuto(status) also sets the state until the first probe: at start there is none before it. */
 static int set_auto(lua_State *l)
 {
@@ -357,6 +423,7 @@ static int remove_pool(lua_State *l)
 
 static const luaL_Reg methods[] = {
 	{ "setUp", set_up }, { "setDown", set_down }, { "setAuto", set_auto },
+	{ "setActiveAuto", set_active_auto }, { "setLazyAuto", set_lazy_auto },
 	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr },
 	{ "addPool", add_pool }, { "rmPool", remove_pool },
 };
@@ -364,7 +431,8 @@ static const luaL_Reg methods[] = {
 static int find_method(lua_State *l)
 {
 	static const char *const names[] = {
-		"setUp", "setDown", "setAuto", "getName", "getNameWithAddr", "addPool", "rmPool",
+		"setUp", "setDown", "setAuto", "setActiveAuto", "setLazyAuto", "getName",
+		"getNameWithAddr", "addPool", "rmPool",
 	};
 	const char *name = cf_show(l, 2);
 

@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fit.h"
+#include "lib/proxy.h"
 #include "own.h"
+#include "subnet.h"
 #include "tcp_impl.h"
 
 enum { LATENCY_MAX_US = 30000000 }; /* so that the EWMA in 1/128 us stays below 2^32 */
@@ -74,7 +77,7 @@ static enum bal_verdict no_server(struct bal *b, struct dgram *d, const struct d
 	if (!b->conf->servfail_when_no_server)
 		return BAL_DROP_NO_SERVER;
 	struct dns_edns e = own_read_edns(d, q->end);
-	own_answer(d, own_flags(d) | DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
+	own_answer(d, DNS_SERVFAIL, q->end, &e, &b->conf->quirks);
 	return BAL_SERVFAIL;
 }
 
@@ -117,23 +120,51 @@ static int choose(struct bal *b, const struct dgram *d, const struct ask *ask)
 }
 
 /* Over TCP, later tries included, all else is tcp_server.c's. */
-static enum bal_verdict forward_tcp(struct bal *b, const struct dgram *d, unsigned server,
+static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned server,
                                     const struct ask *ask)
 {
-	bool transfer = ask->question.type == DNS_AXFR || ask->question.type == DNS_IXFR;
-	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer);
+	bool udp = d->proto == DGRAM_UDP;
 
+	if (b->tcp == NULL)
+		return BAL_DROP_FULL;
+	btcp_begin(b->tcp, b->now_ns);
+	bool transfer = !udp && (ask->question.type == DNS_AXFR ||
+	                         ask->question.type == DNS_IXFR);
+	uint16_t udp_size = udp ? fit_size(d, ask->question.end) : 0;
+	unsigned ecs = subnet_tell(b->conf, d, server, ask->question.end);
+	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer, udp_size);
 	if (q == NULL)
 		return BAL_DROP_FULL;
 	remember(b, &q->q, d, ask);
+	q->q.ecs = ecs & 3u;
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
 }
 
-void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q)
+/* A PROXY header goes before the query in d, which has room for it. */
+static void put_header(struct dgram *d, const struct idt_query *q)
+{
+	uint8_t header[PROXY_MAX];
+	size_t n = proxy_header(header, &q->client, &q->local, false);
+
+	memmove(d->data + n, d->data, d->len);
+	memcpy(d->data, header, n);
+	d->len = (uint16_t)(d->len + n);
+}
+
+/* Whether the query in d, and what goes into it for that server, fit into d. */
+static bool has_room(const struct bal *b, const struct dgram *d, unsigned server)
+{
+	return !b->conf->server[server].proxy || d->len + PROXY_MAX + ECS_ADDED_MAX <= d->cap;
+}
+
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q)
 {
 	dns_put16(d->data, q->id);
+	q->ecs = subnet_tell(b->conf, d, server, (size_t)DNS_HEADER + q->name_len + 4) & 3u;
+	if (b->conf->server[server].proxy)
+		put_header(d, q);
 	d->peer = b->conf->server[server].addr;
 	d->port = (uint16_t)(b->out.server[server].socket - b->out.socket + q->socket + 1);
 	atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1, memory_order_relaxed);
@@ -143,8 +174,10 @@ void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct i
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask *ask,
                                 unsigned server)
 {
-	if (d->proto == DGRAM_TCP)
+	if (d->proto == DGRAM_TCP || b->conf->server[server].tcp_only)
 		return forward_tcp(b, d, server, ask);
+	if (!has_room(b, d, server))
+		return BAL_DROP_FULL;
 	struct idt_query *q = idt_take(&b->out, &b->random, server);
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -206,8 +239,7 @@ static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
 {
 	if (b->conf->quirks.drop_empty_queries)
 		return BAL_DROP_EMPTY;
-	own_answer(d, own_flags(d) | DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 },
-	           &b->conf->quirks);
+	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
 	return BAL_NOTIMP;
 }
 
@@ -314,6 +346,7 @@ void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold)
 
 void bal_give_back(struct dgram *d, const struct idt_query *q)
 {
+	subnet_take_back(d, q);
 	dns_put16(d->data, q->client_id);
 	d->data[2] = bits_from(d->data[2], q->flags_hi, DNS_RD >> 8);
 	d->data[3] = bits_from(d->data[3], q->flags_lo, DNS_CD);
@@ -387,6 +420,7 @@ static enum bal_verdict judge_answer(struct bal *b, struct dgram *d)
 		return v;
 	learn_latency(&b->shared->server[server], b->now_ns - q->sent_ns);
 	count_answer(b, server, d, b->now_ns - q->sent_ns);
+	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	v = bal_is_owed(b, server, q) ? give(b, d, server, q) : BAL_DROP_LATE;
 	bal_settle(b, server, q, false);
 	return v;
@@ -411,9 +445,10 @@ static enum bal_verdict judge_tcp_query(struct bal *b, struct dgram *d)
 static enum bal_verdict drop_tcp_answer(struct bal *b, struct tcp_query *q)
 {
 	unsigned server = q->server;
+	bool wanted = btcp_wanted(q);
 	uint32_t client = btcp_take_answer(b->tcp, q, true);
 
-	if (client == 0)
+	if (!wanted)
 		return BAL_TCP_GONE;
 	b->server[server].responses++;
 	btcp_refused(b->tcp, client);
@@ -433,15 +468,20 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 		return v;
 	if (!q->begun && !rules_let(b, d, &q->q))
 		return drop_tcp_answer(b, q);
-	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR;
+	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR ||
+	            transfer_over(&q->seen, d->data, d->len);
 	unsigned server = q->server;
+	uint16_t udp_size = q->udp_size;
+	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	bal_give_back(d, &q->q);
+	if (udp_size > 0)
+		fit_udp(d, udp_size, &b->conf->quirks);
 	if (!q->begun) /* a transfer's later messages have any question */
 		repair(b, d, &q->q);
 	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
 	                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
-	if (d->conn == 0)
+	if (d->conn == 0 && udp_size == 0)
 		return BAL_TCP_GONE;
 	b->counts.servfail_responses += over && (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
 	b->server[server].responses += over;

@@ -53,10 +53,10 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
  */
 void bal_rx(struct bal *b, int64_t now_ns, struct dgram *d, unsigned n);
 /*
- * Time-outs: a query without an answer udp_timeout_ns after it was forwarded is forgotten; bal_rx
- * does the same first, so nothing depends on who is called first. Writes up to max datagrams into
- * d, whose data and cap (BAL_POLL_MIN at least) are the caller's, and returns how many; verdict,
- * port and peer as bal_rx leaves them:
+ * Time-outs: a query without an answer udp_timeout_ns, its server's or else the configuration's,
+ * after it was forwarded is forgotten; bal_rx does the same first, so nothing depends on who is
+ * called first. Writes up to max datagrams into d, whose data and cap (BAL_POLL_MIN at least) are
+ * the caller's, and returns how many; verdict, port and peer as bal_rx leaves them:
  * - answers that a rule delayed and that are due, under the verdicts that they were given;
  * - with servfail_on_timeout SERVFAIL for each query whose time is over. Until it is written it
  *   takes up its server's room.

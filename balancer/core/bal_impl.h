@@ -41,8 +41,11 @@ struct bal {
 
 /* The policy of a pool, which has seen who is up in this batch. */
 struct policy *bal_policy(struct bal *b, unsigned pool);
-/* The query in d is q's, which is out to server from now on. */
-void bal_send_to(struct bal *b, struct dgram *d, unsigned server, const struct idt_query *q);
+/*
+ * The query in d, whose peer is its client, is q's, which is out to server from now on: what that
+ * server is to know goes into it, if there is room.
+ */
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q);
 /* q is out no more; hold: what it was is still wanted. */
 void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold);
 /* Makes d, an answer to q, its client's. */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "subnet.h"
+
 enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
 
 /* Queries that may be out: over UDP server by server, then over TCP. */
@@ -56,6 +58,23 @@ static bool has_option(const uint8_t *p, size_t n, uint16_t code)
 	return false;
 }
 
+/* Where servers are told of clients' subnets an answer is for the one that asked. */
+static bool add_subnet(struct cache *c, const struct pcache *packets, const struct ip *client)
+{
+	unsigned bits = subnet_bits(c->conf, client);
+	struct ip net = ecs_subnet(client, bits);
+	struct pcache_key *k = &c->key;
+
+	if (k->len + sizeof(net.b) > PCACHE_KEY_MAX) {
+		k->len = 0;
+		return false;
+	}
+	memcpy(k->b + k->len, net.b, sizeof(net.b));
+	k->len = (uint16_t)(k->len + sizeof(net.b));
+	k->hash = pcache_hash(packets, k->b, k->len);
+	return true;
+}
+
 /* Makes the key of the query at hand. False: it isn't one whose answer is kept. */
 static bool make_key(struct cache *c, const struct pcache *packets, const struct dgram *d,
                      const struct dns_question *q)
@@ -71,6 +90,8 @@ static bool make_key(struct cache *c, const struct pcache *packets, const struct
 		c->key.len = 0;
 		return false;
 	}
+	if (c->conf->ecs.any && !add_subnet(c, packets, &d->peer.ip))
+		return false;
 	c->cookie = skip != 0 && e.present &&
 	            has_option(d->data + e.at + 11, (size_t)(e.end - e.at - 11), OPTION_COOKIE);
 	return true;

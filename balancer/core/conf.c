@@ -80,6 +80,10 @@ void bal_server_defaults(struct bal_server *s)
 			.name_len = sizeof(check_name),
 			.interval_ns = 1000000000, .timeout_ns = 1000000000,
 			.max_failures = 1, .rise = 1,
+			.lazy = { .threshold = 20, .samples = 100, .min_samples = 1,
+			          .failed_ns = 30 * SECOND_NS,
+			          .back_off_max_ns = 3600 * SECOND_NS,
+			          .look_ns = BAL_LAZY_LOOK_NS },
 		},
 		.tcp = {
 			.connect_timeout_ns = 5 * SECOND_NS, .send_timeout_ns = 30 * SECOND_NS,
@@ -95,6 +99,19 @@ void bal_tcp_defaults(struct bal_tcp_conf *t)
 		.conns = BAL_TCP_CONNS, .recv_timeout_ns = 2 * SECOND_NS,
 		.send_timeout_ns = 2 * SECOND_NS, .idle_ns = 10 * SECOND_NS, .cached = 20,
 	};
+}
+
+void bal_ecs_defaults(struct bal_ecs *e)
+{
+	*e = (struct bal_ecs){ .bits4 = 24, .bits6 = 56 };
+}
+
+bool bal_ecs_wanted(const struct bal_server *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (s[i].client_subnet)
+			return true;
+	return false;
 }
 
 void bal_cache_defaults(struct bal_cache_conf *c)

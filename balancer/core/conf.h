@@ -21,6 +21,7 @@ enum {
 	BAL_SOCKETS_MAX = 64,     /* sockets of one server */
 	BAL_TCP_CONNS = 16384,    /* connections of a worker unless made by hand */
 	BAL_TCP_IN_FLIGHT = 16384, /* at most, on one connection */
+	BAL_INTERFACE = 16,       /* an interface's name, NUL included */
 	BAL_POOLS_MAX = 64,       /* a bit each in bal_server.pools */
 	BAL_SERVER_ID = BAL_NAME_TEXT + EP_TEXT + 3, /* room for bal_server_id, NUL included */
 	BAL_POINTS_MAX = 1 << 20, /* of chashed's ring: the sum of the weights */
@@ -38,11 +39,28 @@ enum bal_policy {
 
 enum bal_check_mode { BAL_CHECK_AUTO = 1, BAL_CHECK_UP, BAL_CHECK_DOWN };
 
+/* dnsdist's: it looks once a second. */
+#define BAL_LAZY_LOOK_NS INT64_C(1000000000)
+
+/* Probes only once clients' queries fail, or while the server is down (lazy.h). */
+struct bal_lazy {
+	bool on;                       /* false */
+	bool timeouts_only;            /* false: SERVFAIL is a failure too */
+	bool back_off;                 /* false; true: gaps double while it is down */
+	uint16_t threshold;            /* 20; percent of failures that make it suspect */
+	uint16_t samples;              /* 100 latest results of queries count */
+	uint16_t min_samples;          /* 1; fewer say nothing */
+	int64_t failed_ns;             /* 30 s; from probe to probe while it is down */
+	int64_t back_off_max_ns;       /* 3600 s; with back_off, at most */
+	int64_t look_ns;               /* BAL_LAZY_LOOK_NS; from one count of results to the next */
+};
+
 /* How a server's health is checked. */
 struct bal_check {
 	enum bal_check_mode mode;      /* up and down: forced by setUp, setDown; no probes */
 	bool must_resolve;             /* false; true: NXDOMAIN and REFUSED fail too */
 	bool set_cd;                   /* false */
+	bool tcp;                      /* false; probes go over TCP */
 	uint16_t type;                 /* A */
 	uint16_t class;                /* IN */
 	uint16_t name_len;
@@ -51,6 +69,7 @@ struct bal_check {
 	int64_t timeout_ns;            /* 1 s */
 	uint32_t max_failures;         /* 1; failures in a row that take it down */
 	uint32_t rise;                 /* 1; successes in a row that bring it back */
+	struct bal_lazy lazy;          /* in mode auto */
 };
 
 /* How queries go to a server over TCP. */
@@ -71,6 +90,13 @@ struct bal_server {
 	int32_t weight;                /* 1...INT32_MAX */
 	uint32_t qps;                  /* 0: no limit */
 	uint16_t sockets;              /* 1...BAL_SOCKETS_MAX */
+	int64_t udp_timeout_ns;        /* 0: as for all */
+	struct ip from;                /* ::, any; what we send to it from */
+	char from_interface[BAL_INTERFACE]; /* "": any */
+	bool tcp_only;                 /* false; true: clients' UDP goes to it over TCP, too */
+	bool reconnect;                /* false; true: fresh sockets when it is up again */
+	bool client_subnet;            /* false; true: queries tell the client's subnet (ECS) */
+	bool proxy;                    /* false; true: a PROXY header before each query */
 	uint64_t pools;                /* bit i: belongs to pool i; 1: the default pool */
 	int64_t slow_start_ns;         /* 0: its whole share as soon as it is back; else 1 ms... */
 	struct bal_check check;
@@ -96,6 +122,14 @@ struct bal_tcp_conf {
 	uint32_t per_client;           /* 0: no limit; connections of one address, all workers */
 	uint32_t queries;              /* 0: no limit; on one connection of a client */
 	uint32_t cached;               /* 20 unused connections to a server, of each worker */
+};
+
+/* EDNS Client Subnet, for servers that are told of it (RFC 7871). */
+struct bal_ecs {
+	uint8_t bits4;                 /* 24; of an IPv4 client's address */
+	uint8_t bits6;                 /* 56; of an IPv6 client's */
+	bool replace;                  /* false: a query that has a subnet keeps it */
+	bool any;                      /* some server is told; bal_ecs_wanted says */
 };
 
 /* The packet cache. Times in seconds. */
@@ -150,6 +184,7 @@ struct bal_conf {
 	struct bal_quirks quirks;
 	unsigned acl_n;
 	const struct prefix *acl;          /* clients that may ask */
+	struct bal_ecs ecs;
 	struct bal_cache_conf cache;       /* of the default pool; zero: none */
 	unsigned pool_n;                   /* 0: only the default pool, and all are in it */
 	const struct bal_pool *pool;       /* the first is the default pool; see bal_pool_policy */
@@ -178,6 +213,9 @@ unsigned bal_pool_servers(const struct bal_conf *conf, unsigned pool);
  * alone. Returns its length.
  */
 size_t bal_server_id(const struct bal_server *s, char out[BAL_SERVER_ID]);
+/* The defaults of all but any; and, once the servers are there, that. */
+void bal_ecs_defaults(struct bal_ecs *e);
+bool bal_ecs_wanted(const struct bal_server *s, unsigned n);
 /* Fills in the defaults of a cache: everything but its entries. */
 void bal_cache_defaults(struct bal_cache_conf *c);
 

@@ -20,6 +20,8 @@ struct target {
 	uint32_t last_conn;
 	uint32_t failures;      /* in a row, while up */
 	uint32_t successes;     /* in a row, while down */
+	uint32_t lost;          /* lazy: probes since it is down, or since its last success */
+	bool suspect;           /* lazy: up, and probed because queries fail */
 	enum bal_check_mode mode;
 	bool spread;            /* the probe after the first, which sets the phase, is planned */
 	bool due;               /* defects alone look at it: its next probe is planned */
@@ -40,10 +42,23 @@ struct health {
 	struct drbg random;
 };
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The least time between two probes. */
+static int64_t least_gap_ns(const struct bal_check *c)
+{
+	if (!c->lazy.on)
+		return c->interval_ns;
+	return least(c->interval_ns, least(lazy_gap_ns(&c->lazy, 0), c->lazy.look_ns));
+}
+
 static unsigned pending_cap(const struct bal_check *c)
 {
 	/* One more for the part of T that is left, one for a probe that left late. */
-	int64_t n = c->timeout_ns / c->interval_ns + 2;
+	int64_t n = c->timeout_ns / least_gap_ns(c) + 2;
 
 	return n < HEALTH_PENDING_MAX ? (unsigned)n : HEALTH_PENDING_MAX;
 }
@@ -59,7 +74,7 @@ static size_t timer_cap(const struct bal_conf *conf)
 
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		const struct bal_check *c = &conf->server[i].check;
-		n += (size_t)(c->timeout_ns / c->interval_ns) + 6;
+		n += (size_t)(c->timeout_ns / least_gap_ns(c)) + 6;
 	}
 	return n;
 }
@@ -162,11 +177,56 @@ static void end_round(struct health *h, int64_t now_ns)
 		}
 }
 
+/*
+ * Takes timers of the server out of the heap, in place: a push never reaches an unread item. Those
+ * of probes that are waited for only with all.
+ */
+static void drop_timers(struct health *h, unsigned server, bool all)
+{
+	size_t n = h->timers.n;
+
+	h->timers.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct heap_item item = h->timers.item[i];
+		if (item.what >> 32 != server || (!all && (uint32_t)item.what != 0))
+			MUST(heap_push(&h->timers, item.t_ns, item.what));
+	}
+}
+
+/* The server's next probe, or look, is due then. */
+static void replan(struct health *h, int64_t t_ns, unsigned server)
+{
+	drop_timers(h, server, false);
+	plan(h, t_ns, server, 0);
+}
+
+/* A lazily checked server is well, or down: from now on other gaps hold. */
+static void rest(struct health *h, int64_t now_ns, unsigned server)
+{
+	const struct bal_lazy *c = &h->conf->server[server].check.lazy;
+	struct target *t = &h->target[server];
+
+	t->suspect = false;
+	t->lost = 0;
+	lazy_forget(&h->shared->lazy[server]);
+	replan(h, now_ns + (t->up ? c->look_ns : lazy_gap_ns(c, 0)), server);
+}
+
+/* What a result means for when a lazily checked server is probed next. */
+static void adapt(struct health *h, int64_t now_ns, unsigned server, bool was_up, bool good)
+{
+	struct target *t = &h->target[server];
+
+	if (t->up != was_up || (t->up && t->suspect && good) || (!t->up && good))
+		rest(h, now_ns, server);
+}
+
 /* A probe of server has come to its end. */
 static void conclude(struct health *h, int64_t now_ns, unsigned server, bool good)
 {
 	const struct bal_check *c = &h->conf->server[server].check;
 	struct target *t = &h->target[server];
+	const bool was_up = !t->known || t->up;
 
 	if (!t->known) {
 		set_up(h, now_ns, server, good);
@@ -180,6 +240,8 @@ static void conclude(struct health *h, int64_t now_ns, unsigned server, bool goo
 	} else if (++t->failures >= c->max_failures) {
 		set_up(h, now_ns, server, false);
 	}
+	if (c->lazy.on)
+		adapt(h, now_ns, server, was_up, good);
 	if (HAS_DEFECT(h->conf, DEFECT_CHECK_ROUNDS))
 		end_round(h, now_ns);
 }
@@ -214,15 +276,23 @@ static void prune(struct health *h)
 		heap_pop(&h->timers);
 }
 
+/* From a probe to the next, or, of a lazily checked server that is up, to the next look. */
+static int64_t gap_of(const struct bal_check *c, struct target *t)
+{
+	if (!c->lazy.on || t->suspect)
+		return c->interval_ns;
+	return t->known && !t->up ? lazy_gap_ns(&c->lazy, ++t->lost) : c->lazy.look_ns;
+}
+
 /* When the probe after one that was due at due_ns is due. */
 static int64_t next_due(struct health *h, const struct bal_check *c, struct target *t,
                         int64_t due_ns, int64_t now_ns)
 {
-	int64_t gap_ns = c->interval_ns;
+	int64_t gap_ns = gap_of(c, t);
 
 	if (!t->spread) {
 		t->spread = true;
-		gap_ns = 1 + (int64_t)drbg_below(&h->random, (uint64_t)c->interval_ns);
+		gap_ns = 1 + (int64_t)drbg_below(&h->random, (uint64_t)gap_ns);
 	}
 	return due_ns + gap_ns > now_ns ? due_ns + gap_ns : now_ns + gap_ns;
 }
@@ -237,7 +307,7 @@ static void write_probe(const struct bal_server *s, uint16_t id, struct dgram *d
 	d->len = (uint16_t)n;
 	d->peer = s->addr;
 	d->local = (struct ep){ 0 };
-	d->proto = DGRAM_UDP;
+	d->proto = c->tcp ? DGRAM_TCP : DGRAM_UDP;
 	d->verdict = HEALTH_PROBE;
 }
 
@@ -266,6 +336,26 @@ static bool send_probe(struct health *h, int64_t now_ns, unsigned server, int64_
 	return true;
 }
 
+/*
+ * True when there is nothing to probe a lazily checked server for: then the next look is planned.
+ * due_ns: of this one.
+ */
+static bool rests(struct health *h, int64_t now_ns, unsigned server, int64_t due_ns)
+{
+	const struct bal_check *c = &h->conf->server[server].check;
+	struct target *t = &h->target[server];
+
+	if (!c->lazy.on || !t->known || !t->up || t->suspect)
+		return false;
+	if (lazy_suspects(&h->shared->lazy[server], &c->lazy)) {
+		lazy_forget(&h->shared->lazy[server]);
+		t->suspect = true;
+		return false;
+	}
+	plan(h, next_due(h, c, t, due_ns, now_ns), server, 0);
+	return true;
+}
+
 static void time_out(struct health *h, int64_t now_ns, unsigned server, uint32_t conn)
 {
 	struct target *t = &h->target[server];
@@ -289,7 +379,8 @@ unsigned health_poll(struct health *h, int64_t now_ns, struct dgram *d, unsigned
 		unsigned server = (unsigned)(i.what >> 32);
 		if (conn != 0)
 			time_out(h, now_ns, server, conn);
-		else if (send_probe(h, now_ns, server, i.t_ns, &d[n]))
+		else if (!rests(h, now_ns, server, i.t_ns) &&
+		         send_probe(h, now_ns, server, i.t_ns, &d[n]))
 			n++;
 	}
 	prune(h);
@@ -338,6 +429,7 @@ static enum health_verdict judge(struct health *h, int64_t now_ns, const struct 
 		p = &t->pending[0];
 #endif
 	if (p == NULL || !ep_eq(&d->peer, &s->addr) || d->len < DNS_HEADER ||
+	    (d->proto == DGRAM_TCP) != s->check.tcp ||
 	    (dns_flags(d->data) & DNS_QR) == 0 || dns_id(d->data) != p->id)
 		return HEALTH_IGNORED;
 	enum health_verdict v = weigh(&s->check, d->data, d->len);
@@ -366,19 +458,6 @@ void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t 
 	prune(h);
 }
 
-/* Takes all timers of the server out of the heap, in place: a push never reaches an unread item. */
-static void drop_timers(struct health *h, unsigned server)
-{
-	size_t n = h->timers.n;
-
-	h->timers.n = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct heap_item item = h->timers.item[i];
-		if (item.what >> 32 != server)
-			MUST(heap_push(&h->timers, item.t_ns, item.what));
-	}
-}
-
 void health_set_mode(struct health *h, int64_t now_ns, unsigned server, enum bal_check_mode mode)
 {
 	MUST(server < h->conf->server_n);
@@ -387,11 +466,11 @@ void health_set_mode(struct health *h, int64_t now_ns, unsigned server, enum bal
 	if (t->mode == mode)
 		return;
 	t->mode = mode;
-	t->failures = t->successes = 0;
+	t->failures = t->successes = t->lost = 0;
 	t->pending_n = 0;
-	t->spread = false;
+	t->spread = t->suspect = false;
 	t->due = mode == BAL_CHECK_AUTO;
-	drop_timers(h, server);
+	drop_timers(h, server, true);
 	atomic_store_explicit(&h->shared->server[server].mode, mode, memory_order_relaxed);
 	if (mode == BAL_CHECK_AUTO)
 		plan(h, now_ns, server, 0);
@@ -408,6 +487,9 @@ void health_set_state(struct health *h, int64_t now_ns, unsigned server, bool up
 	t->failures = t->successes = 0;
 	if (!t->known || t->up != up)
 		set_up(h, now_ns, server, up);
+	if (h->conf->server[server].check.lazy.on)
+		rest(h, now_ns, server);
+	prune(h);
 }
 
 bool health_next_change(struct health *h, struct health_change *c)
@@ -460,6 +542,7 @@ void health_check(const struct health *h)
 		MUST(t->pending_n <= t->pending_cap);
 		MUST(t->failures < c->max_failures && t->successes < c->rise);
 		MUST(!t->known || bal_shared_up(h->shared, i) == t->up);
+		MUST(!t->suspect || (t->known && t->up && c->lazy.on));
 		for (unsigned k = 1; k < t->pending_n; k++)
 			MUST(t->pending[k - 1].conn < t->pending[k].conn &&
 			     t->pending[k - 1].until_ns <= t->pending[k].until_ns);

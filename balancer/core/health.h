@@ -7,7 +7,15 @@
  * succeeds by an answer to its socket and address with its ID and question, rcode neither SERVFAIL
  * nor, with must_resolve, NXDOMAIN or REFUSED; it fails by such an rcode, by a refusal, or at its
  * timeout, counted from when it was sent. max_failures in a row take a server down, rise in a row
- * bring it back; the first result is taken as it is.
+ * bring it back; the first result is taken as it is. Where the check says so a probe goes over TCP:
+ * then all of it, connecting, sending and reading a framed answer, must be done within the timeout,
+ * and a connection that is refused, or ends before an answer, is a failure at once.
+ *
+ * With lazy checks a server that is up isn't probed while its clients' queries fare well: their
+ * results are looked at every look_ns, and once too many failed it is probed as above, until a
+ * success says that all is well or max_failures that it is down. Down, it is probed every
+ * failed_ns, or with back_off at gaps that double from there, until rise successes in a row; each
+ * of them is failed_ns after the one before.
  *
  * A timeout above the interval makes probes overlap: each is waited for to its own end, up to
  * HEALTH_PENDING_MAX of one server, and a success also settles the older ones, whose news it
@@ -19,6 +27,9 @@
  * Logical port 1 + i is server i. The shell opens a fresh source port for each probe and closes it
  * when the probe is over; .conn carries the number of the probe from x_poll's output, and the
  * shell must set it again on the answer, so that an answer counts only on its probe's own socket.
+ * .proto says how a probe goes, and must say how its answer came. Over TCP the shell opens a
+ * connection, sends the message with its length in front when that is there, and gives whole
+ * messages back without theirs.
  */
 #ifndef EK_BALANCER_HEALTH_H
 #define EK_BALANCER_HEALTH_H
@@ -66,7 +77,10 @@ struct health *health_init(struct arena *a, const struct bal_conf *conf, struct 
  * health_poll: an answer that is there counts, even if a stall has made both late. O(pending).
  */
 void health_rx(struct health *h, int64_t now_ns, struct dgram *d, unsigned n);
-/* A probe that couldn't be sent, or was refused (ICMP): it fails now instead of at its timeout. */
+/*
+ * A probe that couldn't be sent, was refused (ICMP, RST), or whose connection ended: it fails now
+ * instead of at its timeout.
+ */
 void health_refused(struct health *h, int64_t now_ns, unsigned server, uint32_t conn);
 /*
  * Ends probes whose time is over and writes the probes that are due, each with port, peer, conn,

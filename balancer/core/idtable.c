@@ -12,8 +12,22 @@ size_t idt_arena_size(const struct bal_conf *conf)
 		sockets += conf->server[i].sockets;
 		size += arena_need(conf->max_outstanding, sizeof(struct idt_query));
 	}
-	return size + arena_need(sockets, sizeof(struct idt_socket)) +
+	return size + arena_need(conf->server_n, sizeof(struct idt_queue)) +
+	       arena_need(sockets, sizeof(struct idt_socket)) +
 	       2 * sockets * arena_need(IDT_IDS, sizeof(uint16_t));
+}
+
+/* The queue for a time-out, a new one for a new one. */
+static uint16_t find_queue(struct idtable *t, int64_t timeout_ns)
+{
+	unsigned i = 0;
+
+	while (i < t->queue_n && t->queue[i].timeout_ns != timeout_ns)
+		i++;
+	if (i == t->queue_n)
+		t->queue[t->queue_n++] = (struct idt_queue){ timeout_ns, IDT_NONE, IDT_NONE,
+		                                             IDT_NONE };
+	return (uint16_t)i;
 }
 
 static void init_server(struct idtable *t, struct arena *a, unsigned server, unsigned sockets)
@@ -40,12 +54,16 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf)
 	MUST(conf->server_n <= BAL_SERVERS_MAX);
 	MUST(conf->max_outstanding >= 1 && conf->max_outstanding < IDT_IDS);
 	*t = (struct idtable){ .server_n = conf->server_n, .max = conf->max_outstanding,
-	                       .oldest = IDT_NONE, .newest = IDT_NONE,
-	                       .young = IDT_NONE, .held_first = IDT_NONE, .held_last = IDT_NONE };
+	                       .held_first = IDT_NONE, .held_last = IDT_NONE };
 	for (unsigned i = 0; i < conf->server_n; i++)
 		sockets += conf->server[i].sockets;
 	t->server = arena_take(a, conf->server_n, sizeof(*t->server));
 	t->socket = arena_take(a, sockets, sizeof(*t->socket));
+	t->queue = arena_take(a, conf->server_n, sizeof(*t->queue));
+	for (unsigned i = 0; i < conf->server_n; i++) {
+		int64_t own_ns = conf->server[i].udp_timeout_ns;
+		t->server[i].queue = find_queue(t, own_ns > 0 ? own_ns : conf->udp_timeout_ns);
+	}
 	for (unsigned i = 0; i < conf->server_n; i++)
 		init_server(t, a, i, conf->server[i].sockets);
 }
@@ -109,29 +127,38 @@ static uint32_t take_slot(struct idt_server *s)
 	return slot;
 }
 
-static void link_newest(struct idtable *t, struct idt_query *q, uint32_t ref)
+static struct idt_queue *queue_of(const struct idtable *t, uint32_t ref)
 {
-	q->older = t->newest;
-	q->newer = IDT_NONE;
-	if (t->newest == IDT_NONE)
-		t->oldest = ref;
-	else
-		at_ref(t, t->newest)->newer = ref;
-	t->newest = ref;
-	if (t->young == IDT_NONE)
-		t->young = ref;
+	return &t->queue[t->server[ref >> 16].queue];
 }
 
-static void unlink_query(struct idtable *t, const struct idt_query *q, uint32_t ref)
+static void link_newest(const struct idtable *t, struct idt_query *q, uint32_t ref)
 {
-	if (t->young == ref)
-		t->young = q->newer;
+	struct idt_queue *k = queue_of(t, ref);
+
+	q->older = k->newest;
+	q->newer = IDT_NONE;
+	if (k->newest == IDT_NONE)
+		k->oldest = ref;
+	else
+		at_ref(t, k->newest)->newer = ref;
+	k->newest = ref;
+	if (k->young == IDT_NONE)
+		k->young = ref;
+}
+
+static void unlink_query(const struct idtable *t, const struct idt_query *q, uint32_t ref)
+{
+	struct idt_queue *k = queue_of(t, ref);
+
+	if (k->young == ref)
+		k->young = q->newer;
 	if (q->older == IDT_NONE)
-		t->oldest = q->newer;
+		k->oldest = q->newer;
 	else
 		at_ref(t, q->older)->newer = q->newer;
 	if (q->newer == IDT_NONE)
-		t->newest = q->older;
+		k->newest = q->older;
 	else
 		at_ref(t, q->newer)->older = q->older;
 }
@@ -145,7 +172,7 @@ struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server)
 	uint32_t socket = s->sockets > 1 ? draw_below(r, s->sockets) : 0;
 	uint32_t slot = take_slot(s);
 	struct idt_query *q = &s->query[slot];
-	q->socket = (uint8_t)socket;
+	q->socket = socket & 63u;
 	q->id = draw_id(&s->socket[socket], r);
 	s->socket[socket].slot[q->id] = (uint16_t)(slot + 1);
 	link_newest(t, q, (uint32_t)server << 16 | slot);
@@ -164,10 +191,19 @@ struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id
 
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server)
 {
-	if (t->oldest == IDT_NONE)
-		return NULL;
-	*server = t->oldest >> 16;
-	return at_ref(t, t->oldest);
+	struct idt_query *first = NULL;
+	int64_t first_ns = INT64_MAX;
+
+	for (unsigned i = 0; i < t->queue_n; i++) {
+		uint32_t ref = t->queue[i].oldest;
+		struct idt_query *q = ref != IDT_NONE ? at_ref(t, ref) : NULL;
+		if (q == NULL || (first != NULL && idt_until_ns(t, ref >> 16, q) >= first_ns))
+			continue;
+		first = q;
+		first_ns = idt_until_ns(t, ref >> 16, q);
+		*server = ref >> 16;
+	}
+	return first;
 }
 
 /* Out of everything but its place. */
@@ -195,17 +231,35 @@ void idt_release(struct idtable *t, unsigned server, struct idt_query *q)
 	give_slot(&t->server[server], q);
 }
 
+/* Of those that weren't passed, which are the young of each queue, the one that left first. */
+static uint32_t young(const struct idtable *t)
+{
+	uint32_t first = IDT_NONE;
+
+	for (unsigned i = 0; i < t->queue_n; i++) {
+		uint32_t ref = t->queue[i].young;
+		if (ref != IDT_NONE && (first == IDT_NONE ||
+		    at_ref(t, ref)->sent_ns < at_ref(t, first)->sent_ns))
+			first = ref;
+	}
+	return first;
+}
+
 struct idt_query *idt_young(const struct idtable *t, unsigned *server)
 {
-	if (t->young == IDT_NONE)
+	uint32_t ref = young(t);
+
+	if (ref == IDT_NONE)
 		return NULL;
-	*server = t->young >> 16;
-	return at_ref(t, t->young);
+	*server = ref >> 16;
+	return at_ref(t, ref);
 }
 
 void idt_pass(struct idtable *t)
 {
-	t->young = at_ref(t, t->young)->newer;
+	uint32_t ref = young(t);
+
+	queue_of(t, ref)->young = at_ref(t, ref)->newer;
 }
 
 void idt_hold(struct idtable *t, unsigned server, struct idt_query *q)
@@ -251,24 +305,25 @@ void idt_copy(struct idt_query *to, const struct idt_query *from)
 	to->socket = own.socket;
 }
 
-/* Walks the list: each query is found under its ID, times don't decrease, none is missing. */
-static void check_list(const struct idtable *t)
+/* Walks a queue: each query is found under its ID, times don't decrease. How many there are. */
+static uint32_t check_queue(const struct idtable *t, const struct idt_queue *k)
 {
 	uint32_t n = 0, before = IDT_NONE;
 	int64_t sent_ns = INT64_MIN;
-	bool young = t->young == IDT_NONE;
+	bool passed = k->young == IDT_NONE;
 
-	for (uint32_t ref = t->oldest; ref != IDT_NONE; n++) {
+	for (uint32_t ref = k->oldest; ref != IDT_NONE; n++) {
 		const struct idt_query *q = at_ref(t, ref);
 		const struct idt_server *s = &t->server[ref >> 16];
 		MUST(q->older == before && q->sent_ns >= sent_ns && n < t->used);
 		MUST(s->socket[q->socket].slot[q->id] == (ref & 0xffff) + 1);
 		sent_ns = q->sent_ns;
-		young = young || ref == t->young;
+		passed = passed || ref == k->young;
 		before = ref;
 		ref = q->newer;
 	}
-	MUST(n == t->used && t->newest == before && young);
+	MUST(k->newest == before && passed);
+	return n;
 }
 
 /* What may be drawn next is free; the whole bag would be too much after each event. */
@@ -292,11 +347,14 @@ void idt_check(const struct idtable *t)
 		by_socket += t->socket[i].used;
 	MUST(by_server == t->used && by_socket == t->used);
 #ifdef EK_DEBUG
-	check_list(t);
+	uint32_t queued = 0;
+	for (unsigned i = 0; i < t->queue_n; i++)
+		queued += check_queue(t, &t->queue[i]);
+	MUST(queued == t->used);
 	for (unsigned i = 0; i < t->socket_n; i++)
 		check_bag(&t->socket[i]);
 #else
-	(void)check_list;
+	(void)check_queue;
 	(void)check_bag;
 #endif
 }

@@ -6,7 +6,8 @@
  * bag of the free ones, which is filled once when the table becomes dense. So it is O(1) amortised
  * however full the table is. An answer finds its query in O(1) by socket and ID. The queries of one
  * server are kept densely and used again last in, first out, so that few outstanding queries touch
- * little memory. A list in order of departure gives time-outs in O(1), since all wait equally long.
+ * little memory. A list in order of departure gives time-outs in O(1), since all in it wait equally
+ * long: one for each time-out that servers have, so one as a rule.
  * What is over may be held: its ID is free, its place isn't until it is let go.
  *
  * Memory is zero pages, touched only where used: an unused table costs nothing, and init is O(1) in
@@ -41,7 +42,8 @@ struct idt_query {
 	uint16_t client_id;
 	uint16_t id;            /* on the server's socket */
 	uint8_t name_len;
-	uint8_t socket;
+	unsigned socket : 6;    /* below BAL_SOCKETS_MAX */
+	unsigned ecs : 2;       /* enum ecs_change: what was done to the query */
 	uint8_t flags_hi;       /* the query's own flag bytes: RD, CD */
 	uint8_t flags_lo;
 	uint8_t name[DNS_NAME_MAX]; /* as asked, case kept */
@@ -62,6 +64,13 @@ struct idt_socket {
 	bool dense;             /* many IDs are out: the bag counts */
 };
 
+/* Queries to servers of one time-out. */
+struct idt_queue {
+	int64_t timeout_ns;
+	uint32_t oldest, newest;     /* references; IDT_NONE: no query is out */
+	uint32_t young;              /* the oldest that wasn't passed; IDT_NONE */
+};
+
 struct idt_server {
 	struct idt_query *query;
 	struct idt_socket *socket;
@@ -70,16 +79,16 @@ struct idt_server {
 	uint32_t used;          /* queries outstanding */
 	uint32_t held;          /* places of those that are over and held */
 	uint16_t sockets;
+	uint16_t queue;
 };
 
 struct idtable {
 	struct idt_server *server;
 	struct idt_socket *socket;   /* by logical port - 1 */
-	unsigned server_n, socket_n;
+	struct idt_queue *queue;
+	unsigned server_n, socket_n, queue_n;
 	uint32_t max;                /* outstanding queries of one server */
-	uint32_t oldest, newest;     /* references; IDT_NONE: no query is out */
 	uint32_t used;               /* of all servers */
-	uint32_t young;              /* reference: the oldest that wasn't passed; IDT_NONE */
 	uint32_t held_first, held_last; /* references, linked by newer; IDT_NONE: none is held */
 };
 
@@ -93,11 +102,17 @@ void idt_init(struct idtable *t, struct arena *a, const struct bal_conf *conf);
 struct idt_query *idt_take(struct idtable *t, struct drbg *r, unsigned server);
 /* The outstanding query of a socket (0...socket_n-1) and ID, or NULL. O(1). */
 struct idt_query *idt_find(const struct idtable *t, unsigned socket, uint16_t id);
-/* The query that is out for longest, or NULL; its server. O(1). */
+/* The query whose time is over first, or NULL; its server. O(time-outs that servers have). */
 struct idt_query *idt_oldest(const struct idtable *t, unsigned *server);
+/* When it is over for an outstanding query of server. */
+static inline int64_t idt_until_ns(const struct idtable *t, unsigned server,
+                                   const struct idt_query *q)
+{
+	return q->sent_ns + t->queue[t->server[server].queue].timeout_ns;
+}
 /*
  * The query that is out for longest of those that weren't passed, or NULL; and passes it. Passing
- * goes in order of departure too, and forgets nothing. O(1).
+ * goes in order of departure too, and forgets nothing. O(time-outs that servers have).
  */
 struct idt_query *idt_young(const struct idtable *t, unsigned *server);
 void idt_pass(struct idtable *t);

@@ -129,7 +129,7 @@ void own_servfail(struct dgram *d, const struct idt_query *q, const struct bal_q
 	memcpy(d->data + DNS_HEADER, q->name, q->name_len);
 	dns_put16(d->data + end, q->type);
 	dns_put16(d->data + end + 2, q->class);
-	own_answer(d, own_flags(d) | DNS_SERVFAIL, end + 4, &e, quirks);
+	own_answer(d, DNS_SERVFAIL, end + 4, &e, quirks);
 }
 
 void own_truncate(struct dgram *d, size_t q_end, const struct bal_quirks *q)

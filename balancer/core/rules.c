@@ -75,8 +75,9 @@ static bool holds(struct rules *r, const struct bal_test *t, const struct rule_l
 	case BAL_TEST_LOCAL:
 		return bal_netset_has(&c->netset[t->arg], &l->local->ip);
 	case BAL_TEST_ABOVE:
-		return !limit_take(&r->shared->limit[t->arg], &c->limit[t->arg], &l->client->ip,
-		                   r->secret, l->now_ns);
+	case BAL_TEST_WITHIN:
+		return limit_take(&r->shared->limit[t->arg], &c->limit[t->arg], &l->client->ip,
+		                  r->secret, l->now_ns) == (t->kind == BAL_TEST_WITHIN);
 	case BAL_TEST_CHANCE:
 		return drbg_u32(&r->random) < t->arg;
 	case BAL_TEST_POOL:

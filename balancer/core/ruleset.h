@@ -99,6 +99,7 @@ enum bal_test_kind {
 	BAL_TEST_CLIENT,    /* arg: netset that the client is in */
 	BAL_TEST_LOCAL,     /* arg: netset that the address that was asked is in */
 	BAL_TEST_ABOVE,     /* arg: limit, which has no token: there are more queries than that */
+	BAL_TEST_WITHIN,    /* arg: limit, which has a token: there are no more than that */
 	BAL_TEST_CHANCE,    /* arg: of 2^32 */
 	BAL_TEST_POOL,      /* arg: pool, of which a server is up */
 	BAL_TEST_DNSSEC,    /* DO or CD */

@@ -12,6 +12,7 @@ size_t bal_shared_arena_size(const struct bal_conf *conf)
 	return arena_need(1, sizeof(struct bal_shared)) + limits +
 	       arena_need(conf->front_n, sizeof(_Atomic uint32_t)) +
 	       arena_need(clients, sizeof(_Atomic uint64_t)) +
+	       lazy_arena_size(conf) +
 	       arena_need(conf->server_n, sizeof(int64_t)) +
 	       arena_need(conf->server_n, sizeof(struct bal_shared_server)) +
 	       arena_need(bal_pools(conf), sizeof(struct bal_shared_pool));
@@ -30,6 +31,7 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 	sh->front = arena_take(a, conf->front_n, sizeof(*sh->front));
 	if (conf->tcp.per_client > 0)
 		sh->client = arena_take(a, BAL_SHARED_CLIENTS, sizeof(*sh->client));
+	sh->lazy = lazy_init(a, conf);
 	for (unsigned i = 0; i < conf->server_n; i++) {
 		atomic_init(&sh->server[i].mode, conf->server[i].check.mode);
 		atomic_init(&sh->server[i].qps, conf->server[i].qps);
@@ -173,4 +175,9 @@ bool bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained, int6
 		start_slowly(sh, server, now_ns);
 	atomic_store_explicit(&s->drained, drained, memory_order_relaxed);
 	return true;
+}
+
+uint32_t bal_shared_changes(const struct bal_shared *sh, unsigned server)
+{
+	return atomic_load_explicit(&sh->server[server].transitions, memory_order_relaxed);
 }

@@ -13,6 +13,7 @@
 
 #include "lib/arena.h"
 #include "conf.h"
+#include "lazy.h"
 #include "lib/pcache.h"
 #include "limit.h"
 
@@ -46,6 +47,7 @@ struct bal_shared {
 	int64_t *slow_start_ns;                /* by server: as configured */
 	_Atomic uint32_t *front;               /* TCP connections by address that listens */
 	_Atomic uint64_t *client;              /* and by client (tcp_limit.c); NULL: not limited */
+	struct lazy *lazy;                     /* by server; NULL: none is checked lazily */
 };
 
 size_t bal_shared_arena_size(const struct bal_conf *conf);
@@ -85,6 +87,8 @@ bool bal_shared_drained(const struct bal_shared *sh, unsigned server);
 void bal_shared_turn(struct bal_shared *sh, unsigned server, bool up, bool first, int64_t now_ns);
 /* From when on the server gets its whole share; not after now: it does. */
 int64_t bal_shared_whole_ns(const struct bal_shared *sh, unsigned server);
+/* How often it changed between up and down, the first result apart. */
+uint32_t bal_shared_changes(const struct bal_shared *sh, unsigned server);
 /* How it is checked: as configured, or as a console said last. */
 enum bal_check_mode bal_shared_mode(const struct bal_shared *sh, unsigned server);
 /* How long the server has been down until now_ns, all in all, as far as results told. */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "lib/proxy.h"
+
 size_t btcp_arena_size(const struct bal_conf *conf)
 {
 	uint32_t n = conf->tcp.conns;
@@ -60,19 +62,23 @@ void btcp_begin(struct tcp *t, int64_t now_ns)
 
 /* ---- for bal.c ---- */
 
-struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server, bool transfer)
+struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server,
+                               bool transfer, uint16_t udp_size)
 {
-	struct tcp_conn *c = btcp_conn_find(t, d->conn);
+	struct tcp_conn *c = udp_size > 0 ? NULL : btcp_conn_find(t, d->conn);
 	struct tcp_query *q = btcp_query_take(t, d->data, d->len);
 
 	if (q == NULL)
 		return NULL;
 	q->transfer = transfer;
+	q->udp_size = udp_size;
 	q->client_conn = d->conn;
 	if (!btcp_route(t, q, server, false)) {
 		btcp_query_free(t, q);
 		return NULL;
 	}
+	if (c == NULL)
+		return q;
 	btcp_client_add(t, c, q);
 	c->in_flight += !transfer;
 	btcp_client_settle(t, c);
@@ -92,7 +98,7 @@ uint32_t btcp_take_answer(struct tcp *t, struct tcp_query *q, bool over)
 
 	q->begun = q->transfer;
 	if (over) {
-		t->count[BAL_TCP_ABANDONED] += client == 0;
+		t->count[BAL_TCP_ABANDONED] += !btcp_wanted(q);
 		btcp_client_lose(t, q);
 	}
 	btcp_answered(t, q, over);
@@ -195,6 +201,17 @@ static void order(struct tcp *t, const struct tcp_conn *c, struct dgram *d, enum
 	d->local = c->client ? c->local : (struct ep){ 0 };
 }
 
+/* Whose query it is, before anything else on the connection. */
+static void order_greet(struct tcp *t, struct tcp_conn *c, struct dgram *d)
+{
+	const struct idt_query *q = &t->query[c->unsent - 1].q;
+
+	order(t, c, d, BAL_ORDER_GREET);
+	MUST(d->cap >= PROXY_MAX);
+	d->len = (uint16_t)proxy_header(d->data, &q->client, &q->local, true);
+	c->greet = false;
+}
+
 static void order_send(struct tcp *t, struct tcp_conn *c, struct dgram *d)
 {
 	struct tcp_query *q = &t->query[c->unsent - 1];
@@ -219,7 +236,10 @@ static bool next_order(struct tcp *t, struct tcp_conn *c, struct dgram *d)
 	}
 	if (c->state != TCP_OPEN || c->unsent == 0)
 		return false;
-	order_send(t, c, d);
+	if (c->greet)
+		order_greet(t, c, d);
+	else
+		order_send(t, c, d);
 	return true;
 }
 

@@ -11,7 +11,8 @@
  * time), what was on it goes to the same server on a new one; when a new one fails, or an answer
  * doesn't come in time, to another server: `retries` times, then the client's connection ends. The
  * client of a finished connection loses nothing: what is in flight is answered first. Zone
- * transfers have a connection to a server of their own.
+ * transfers have a connection to a server of their own, and so has each query to a server that
+ * wants a PROXY header, which says whose the whole connection is.
  *
  * Numbers of connections are never 0, and a number that is over is never taken for a later one
  * before 65,536 others had its place.
@@ -25,6 +26,7 @@
 enum bal_order {
 	BAL_ORDER_OPEN = 1,  /* connect d->conn to d->peer; then bal_tcp_connected or _closed */
 	BAL_ORDER_SEND,      /* send data[0..len) on d->conn, framed */
+	BAL_ORDER_GREET,     /* send data[0..len) on d->conn as it is */
 	BAL_ORDER_CLOSE,     /* send what is unsent, close d->conn, then call bal_tcp_closed */
 };
 

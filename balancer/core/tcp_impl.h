@@ -9,6 +9,7 @@
 #include "idtable.h"
 #include "policy.h"
 #include "tcp.h"
+#include "transfer.h"
 
 enum {
 	TCP_BLOCK = 128,        /* queries' bytes are kept in blocks of so many */
@@ -31,7 +32,8 @@ struct tcp_conn {
 	bool listed;            /* in the list of those with orders */
 	bool tell;              /* its open or close is still to be ordered */
 	bool drain;             /* client: takes no more queries */
-	bool own;               /* server: for one transfer alone */
+	bool own;               /* server: for one query alone: a transfer, or behind a header */
+	bool greet;             /* server: a PROXY header is to go first */
 	bool answered;          /* server: has given an answer */
 	bool room;              /* server: in its server's list of those with room */
 	uint16_t owner;         /* server: its index; client: its front's */
@@ -62,8 +64,10 @@ struct tcp_query {
 	uint16_t server;
 	uint16_t id;            /* on its connection to the server */
 	uint8_t tries;          /* after the first */
+	uint16_t udp_size;      /* bytes that its client takes over UDP; 0: it asked over TCP */
 	bool transfer;
 	bool begun;             /* transfer: a message went to the client */
+	struct transfer seen;   /* of a transfer */
 };
 
 struct tcp_block {
@@ -124,6 +128,12 @@ static inline uint32_t btcp_slot(const struct tcp *t, const struct tcp_query *q)
 static inline uint32_t btcp_number(const struct tcp *t, const struct tcp_conn *c)
 {
 	return (uint32_t)c->turn << 16 | btcp_at(t, c);
+}
+
+/* Somebody waits for q's answer: a client's connection that is there, or one over UDP. */
+static inline bool btcp_wanted(const struct tcp_query *q)
+{
+	return q->client != 0 || q->udp_size > 0;
 }
 
 /* A free connection in this state, or NULL. */
@@ -198,15 +208,15 @@ void btcp_refused(struct tcp *t, uint32_t conn);
 void btcp_served(struct tcp *t, uint32_t conn);
 /*
  * Keeps a query of a client that was heard, and puts it on a connection to server. NULL: there is
- * no room for it. The caller fills in q->q.
+ * no room for it. The caller fills in q->q. udp_size: as in struct tcp_query.
  */
 struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned server,
-                               bool transfer);
+                               bool transfer, uint16_t udp_size);
 /* The query that a message from a server, on conn, has the ID of, or NULL. */
 struct tcp_query *btcp_find(const struct tcp *t, uint32_t conn, uint16_t id);
 /*
  * A message answers q, its last when over; q is gone then. Returns the client's connection, 0 when
- * that is gone.
+ * that is gone or there is none.
  */
 uint32_t btcp_take_answer(struct tcp *t, struct tcp_query *q, bool over);
 /* Of bal.c: a balancer's TCP; NULL: none. */

@@ -118,7 +118,8 @@ static void put_on(struct tcp *t, struct tcp_conn *c, struct tcp_query *q)
 	q->server = c->owner;
 	q->q.sent_ns = t->now_ns;
 	c->in_flight++;
-	c->own = q->transfer;
+	c->own = q->transfer || t->conf->server[c->owner].proxy;
+	c->greet = t->conf->server[c->owner].proxy;
 	if (c->unsent == 0)
 		c->unsent = btcp_query_at(t, q);
 	atomic_fetch_add_explicit(&t->shared->server[c->owner].outstanding, 1,
@@ -188,10 +189,11 @@ static void give_up(struct tcp *t, struct tcp_query *q)
 {
 	uint32_t client = q->client;
 
-	if (client == 0) {
+	if (!btcp_wanted(q))
 		t->count[BAL_TCP_ABANDONED]++;
-	} else {
+	else
 		t->count[q->begun ? BAL_TCP_TRANSFERRED : BAL_TCP_FAILED]++;
+	if (client != 0) {
 		t->conn[client - 1].drain = true;
 		btcp_client_lose(t, q);
 	}
@@ -203,7 +205,7 @@ static void try_again(struct tcp *t, struct tcp_query *q, bool same)
 {
 	uint32_t retries = t->conf->server[q->server].tcp.retries;
 
-	if (q->client == 0 || q->begun || q->tries >= retries) {
+	if (!btcp_wanted(q) || q->begun || q->tries >= retries) {
 		give_up(t, q);
 		return;
 	}
@@ -220,6 +222,8 @@ static void move_on(struct tcp *t, struct tcp_conn *c, bool same)
 	while (c->first != 0) {
 		struct tcp_query *q = &t->query[c->first - 1];
 		take_off(t, q);
+		if (!same && btcp_wanted(q))
+			lazy_unanswered(t->shared->lazy, q->server);
 		try_again(t, q, same);
 	}
 }

@@ -4,17 +4,22 @@
 
 #include <string.h>
 
+#include "lib/ecs.h"
+#include "lib/proxy.h"
 #include "own.h"
+
+/* What may go into a query for a server. */
+enum { ROOM = PROXY_MAX + ECS_ADDED_MAX };
 
 static const int64_t SECOND_NS = 1000000000;
 
 /* When query q's time is over. */
-static int64_t until_ns(const struct bal *b, const struct idt_query *q)
+static int64_t until_ns(const struct bal *b, unsigned server, const struct idt_query *q)
 {
 	int64_t tick = 1;
 
 	if (!HAS_DEFECT(b->conf, DEFECT_EXPIRY_TICKS))
-		return q->sent_ns + b->conf->udp_timeout_ns;
+		return idt_until_ns(&b->out, server, q);
 	/* As dnsdist did it: each scan, one for all, first compares an age and then raises it. */
 	if (b->conf->server_n > 0)
 		tick = b->conf->server[0].check.interval_ns;
@@ -36,10 +41,11 @@ static void expire(struct bal *b)
 	unsigned server;
 
 	for (struct idt_query *q; (q = idt_oldest(&b->out, &server)) != NULL;) {
-		if (until_ns(b, q) > b->now_ns)
+		if (until_ns(b, server, q) > b->now_ns)
 			return;
 		bool owed = bal_is_owed(b, server, q);
 		bal_settle(b, server, q, owed && b->conf->servfail_on_timeout);
+		lazy_unanswered(b->shared->lazy, server);
 		b->server[server].timeouts++;
 		if (HAS_DEFECT(b->conf, DEFECT_OUTSTANDING_DRIFT))
 			atomic_fetch_add_explicit(&b->shared->server[server].outstanding, 1,
@@ -72,6 +78,8 @@ static bool try_again(struct bal *b, unsigned server, const struct idt_query *q,
 
 	const struct policy *p = bal_policy(b, q->pool);
 	int other = k->len > 0 && !k->over ? policy_other(p, server) : -1;
+	if (other >= 0 && (b->conf->server[other].tcp_only || k->len + ROOM > d->cap))
+		return false;
 	struct idt_query *n = other < 0 ? NULL : idt_take(&b->out, &b->random, (unsigned)other);
 	if (n == NULL)
 		return false;
@@ -84,6 +92,7 @@ static bool try_again(struct bal *b, unsigned server, const struct idt_query *q,
 	MUST(d->cap >= k->len);
 	memcpy(d->data, k->data, k->len);
 	d->len = k->len;
+	d->peer = q->client;
 	d->local = q->local;
 	bal_send_to(b, d, (unsigned)other, n);
 	d->verdict = BAL_RETRY;
@@ -124,16 +133,16 @@ unsigned bal_poll(struct bal *b, int64_t now_ns, struct dgram *d, unsigned max)
 
 int64_t bal_deadline(const struct bal *b)
 {
-	unsigned server;
+	unsigned server = 0, other;
 	const struct idt_query *q = idt_oldest(&b->out, &server), *young;
 
 	int64_t late = late_due_ns(&b->late);
 
-	if (idt_held(&b->out, &server) != NULL)
+	if (idt_held(&b->out, &other) != NULL)
 		return b->now_ns;
 	if (q == NULL)
 		return late;
-	int64_t over = until_ns(b, q), again = retry_ns(b, &server, &young);
+	int64_t over = until_ns(b, server, q), again = retry_ns(b, &server, &young);
 	over = again < over ? again : over;
 	return late < over ? late : over;
 }

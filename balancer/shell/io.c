@@ -267,7 +267,7 @@ static void reopen(struct io *io, unsigned index)
 	if (io->now_ns < o->reopen_ns)
 		return;
 	o->reopen_ns = io->now_ns + REOPEN_NS;
-	int fd = socket_back(&o->ep);
+	int fd = socket_back(o->server);
 	if (fd < 0)
 		return;
 	o->fd = fd;
@@ -276,12 +276,39 @@ static void reopen(struct io *io, unsigned index)
 	io->way->listen(io, fd);
 }
 
+void io_close(struct io *io, struct io_out *o)
+{
+	io->socket[o->fd].place = IO_NONE;
+	io->way->leave(io, o->fd, true);
+	o->fd = -1;
+}
+
+/* reconnectOnUp: a server that has been down since is talked to from fresh sockets. */
+static void refresh(struct io *io, struct io_out *o)
+{
+	uint32_t now = atomic_load_explicit(o->changes, memory_order_relaxed);
+
+	if (now == o->seen)
+		return;
+	o->seen = now;
+	o->reopen_ns = INT64_MIN;
+	if (o->fd >= 0)
+		io_close(io, o);
+}
+
 static void lose(struct io *io, const struct io_out *o)
 {
 	for (unsigned i = o->first; i != IO_NONE; i = io->next[i]) {
 		io->count[WORKER_SEND_FAILED]++;
 		io->back_failed++;
 	}
+}
+
+void io_send_one(struct io *io, const struct dgram *d)
+{
+	const struct io_out *o = &io->out[front_of(io, &d->local)];
+
+	io->count[WORKER_SEND_FAILED] += socket_send(o->fd, d, o->wildcard) < 0;
 }
 
 void io_send(struct io *io, int64_t now_ns)
@@ -294,6 +321,8 @@ void io_send(struct io *io, int64_t now_ns)
 			queue(io, i);
 	for (unsigned i = 0; i < io->touched_n; i++) {
 		struct io_out *o = &io->out[io->touched[i]];
+		if (o->changes != NULL)
+			refresh(io, o);
 		if (o->fd < 0)
 			reopen(io, io->touched[i]);
 		if (o->fd >= 0)
@@ -356,9 +385,10 @@ void io_add_front(struct io *io, int fd, const struct ep *ep)
 	io->live_n = io->front_n = io->out_n;
 }
 
-void io_add_back(struct io *io, int fd, const struct ep *ep)
+void io_add_back(struct io *io, int fd, const struct bal_server *s, const _Atomic uint32_t *changes)
 {
-	io_place(io, &(struct io_out){ .fd = fd, .joins = true, .ep = *ep }, false);
+	io_place(io, &(struct io_out){ .fd = fd, .joins = true, .ep = s->addr, .server = s,
+	                               .changes = changes }, false);
 }
 
 void io_deafen(struct io *io, struct io_out *o)
@@ -366,13 +396,6 @@ void io_deafen(struct io *io, struct io_out *o)
 	if (!o->deaf)
 		io->way->leave(io, o->fd, false);
 	o->deaf = true;
-}
-
-void io_close(struct io *io, struct io_out *o)
-{
-	io->socket[o->fd].place = IO_NONE;
-	io->way->leave(io, o->fd, true);
-	o->fd = -1;
 }
 
 struct io_out *io_lay_out(struct io *io, unsigned n)

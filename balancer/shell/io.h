@@ -82,10 +82,14 @@ struct io {
  * or doesn't let us use it; *err is -errno.
  */
 struct io *io_new(unsigned outs, int epoll, enum io_choice choice, int *err);
-/* Adds a socket: fronts first, then servers' in the order of the core's ports. fd: -1 for a
- * server's that couldn't be opened; it is tried again when it is needed. */
+/*
+ * Adds a socket: fronts first, then servers' in the order of the core's ports. fd: -1 for a
+ * server's that couldn't be opened; it is tried again when it is needed. s is borrowed. changes:
+ * how often the server's state has changed, where it wants fresh sockets after that, else NULL.
+ */
 void io_add_front(struct io *io, int fd, const struct ep *ep);
-void io_add_back(struct io *io, int fd, const struct ep *ep);
+void io_add_back(struct io *io, int fd, const struct bal_server *s,
+                 const _Atomic uint32_t *changes);
 /* True when a front socket of that address is there. */
 bool io_has_front(const struct io *io, const struct ep *ep);
 /* Before io_start, once: it belongs to worker index of those that steer counts. */
@@ -96,6 +100,8 @@ void io_start(struct io *io);
 void io_wait(struct io *io, int64_t until_ns);
 /* Makes descriptors after those that came in ready to be written to. How many there are. */
 unsigned io_room(struct io *io);
+/* Sends an answer to a client at once. */
+void io_send_one(struct io *io, const struct dgram *d);
 /* Sends each datagram whose verdict says so. */
 void io_send(struct io *io, int64_t now_ns);
 

@@ -28,6 +28,9 @@ struct io_out {
 	bool joins;                 /* equal lengths are handed over as one (UDP_SEGMENT) */
 	uint16_t first, last;
 	int64_t reopen_ns;
+	const struct bal_server *server; /* NULL: front */
+	const _Atomic uint32_t *changes; /* of the server's state; fresh when they are others */
+	uint32_t seen;
 	struct ep ep;               /* front: where it listens; else the server */
 };
 

@@ -148,6 +148,25 @@ static void print_count(const char *name, uint64_t n, const char *prose)
 	printf("%-24s %12llu  %s\n", name, (unsigned long long)n, prose);
 }
 
+/* A line for each server: how it is now, how often that changed, how long it was down. */
+static void print_servers(const struct balancer *b)
+{
+	int64_t now_ns = host_mono_ns();
+	char addr[EP_TEXT];
+
+	for (unsigned i = 0; i < b->conf->server_n; i++) {
+		const struct bal_server *s = &b->conf->server[i];
+		int64_t down_ms = bal_shared_down_ns(b->shared, i, now_ns) / 1000000;
+		uint32_t changes = bal_shared_changes(b->shared, i);
+		bool named = s->name[0] != '\0';
+		ep_format(&s->addr, addr);
+		printf("Server %s%s%s%s is %s, changed %u times, was down for %lld.%03d s\n",
+		       s->name, named ? " (" : "", addr, named ? ")" : "",
+		       bal_shared_up(b->shared, i) ? "up" : "down", changes,
+		       (long long)(down_ms / 1000), (int)(down_ms % 1000));
+	}
+}
+
 static void print_counters(struct balancer *b)
 {
 	static const struct { const char *name, *prose; } own[] = {
@@ -181,6 +200,7 @@ static void print_counters(struct balancer *b)
 	print_count("tcp-clients", c.tcp_clients, "connection of a client that is open");
 	print_count("tcp-servers", c.tcp_servers, "connection to a server that is open");
 	print_count("tcp-stuck", c.tcp_stuck, "connection closed: its peer took too little");
+	print_servers(b);
 	for (unsigned i = 0; i < WORKER_COUNT_N; i++)
 		print_count(own[i].name, c.own[i], own[i].prose);
 	fflush(stdout);

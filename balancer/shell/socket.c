@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/host/host.h"
@@ -72,18 +73,45 @@ int socket_front(const struct ep *ep, bool share)
 	return err;
 }
 
-int socket_back(const struct ep *ep)
+/* Sends from where the configuration says that this server is to be talked to from. */
+static int set_source(int fd, const struct bal_server *s)
+{
+	const struct ep from = { .ip = s->from };
+	struct sockaddr_storage ss;
+	socklen_t len = host_sockaddr(&from, &ss);
+	size_t name = strlen(s->from_interface);
+
+	if (name > 0 && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, s->from_interface,
+	                           (socklen_t)name + 1) < 0)
+		return -errno;
+	if (ip_is_any(&s->from))
+		return 0;
+	(void)turn_on(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
+/* Towards s from its source. 0, also where that takes its time, or -errno. */
+static int go_to(int fd, const struct bal_server *s)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = host_sockaddr(ep, &ss);
-	int fd = open_udp(ep);
+	socklen_t len = host_sockaddr(&s->addr, &ss);
+	int err = set_source(fd, s);
+
+	if (err < 0)
+		return err;
+	return connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS ? 0 : -errno;
+}
+
+int socket_back(const struct bal_server *s)
+{
+	int fd = open_udp(&s->addr);
 
 	if (fd < 0)
 		return -errno;
 	widen(fd);
-	if (connect(fd, (struct sockaddr *)&ss, len) == 0)
+	int err = go_to(fd, s);
+	if (err == 0)
 		return fd;
-	int err = -errno;
 	close(fd);
 	return err;
 }
@@ -94,6 +122,19 @@ void socket_buffers(int fd, int receive, int send)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
 	if (send > 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
+}
+
+int socket_send(int fd, const struct dgram *d, bool local)
+{
+	_Alignas(8) uint8_t control[NET_CONTROL] = { 0 };
+	struct sockaddr_storage name;
+	struct iovec iov = { d->data, d->len };
+	struct msghdr m = { .msg_name = &name, .msg_namelen = host_sockaddr(&d->peer, &name),
+	                    .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (local)
+		net_leave_from(&m, control, &d->local.ip);
+	return sendmsg(fd, &m, 0) < 0 ? -errno : 0;
 }
 
 void socket_prompt(int fd)
@@ -129,18 +170,16 @@ int socket_listen(const struct ep *ep, int queue, bool share)
 	return err;
 }
 
-int socket_connect(const struct ep *ep)
+int socket_connect(const struct bal_server *s)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = host_sockaddr(ep, &ss);
-	int fd = open_tcp(ep);
+	int fd = open_tcp(&s->addr);
 
 	if (fd < 0)
 		return -errno;
 	socket_prompt(fd);
-	if (connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS)
+	int err = go_to(fd, s);
+	if (err == 0)
 		return fd;
-	int err = -errno;
 	close(fd);
 	return err;
 }

@@ -19,7 +19,8 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 
 /* ---- listening ---- */
 
-struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll)
+struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
+                                void (*datagram)(void *of, const struct dgram *d), void *of)
 {
 	struct tcp_shell *t = calloc(1, sizeof(*t));
 
@@ -27,6 +28,8 @@ struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int 
 	t->conf = conf;
 	t->bal = b;
 	t->epoll = epoll;
+	t->datagram = datagram;
+	t->of = of;
 	t->next_stuck_ns = INT64_MAX;
 	t->conn = calloc(conf->tcp.conns, sizeof(*t->conn));
 	t->resume = calloc(conf->tcp.conns, sizeof(*t->resume));
@@ -107,6 +110,10 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 	bal_rx(t->bal, t->now_ns, &d, 1);
 	if (!bal_verdict_sends(d.verdict))
 		return;
+	if (d.proto == DGRAM_UDP) {
+		t->datagram(t->of, &d);
+		return;
+	}
 	struct conn *to = tconn_find(t, d.conn);
 	if (to == NULL)
 		return;
@@ -201,7 +208,7 @@ static void connect_done(struct tcp_shell *t, struct conn *c)
 
 static void open_server(struct tcp_shell *t, const struct dgram *d)
 {
-	int fd = socket_connect(&d->peer);
+	int fd = socket_connect(&t->conf->server[d->port - 1]);
 
 	if (fd < 0) {
 		bal_tcp_closed(t->bal, t->now_ns, d->conn);
@@ -306,6 +313,8 @@ static void carry_out(struct tcp_shell *t, const struct dgram *d)
 		bal_tcp_closed(t->bal, t->now_ns, d->conn); /* it had never been opened */
 	} else if (d->verdict == BAL_ORDER_SEND) {
 		tconn_put(t, c, d->data, d->len);
+	} else if (d->verdict == BAL_ORDER_GREET) {
+		tconn_head(t, c, d->data, d->len);
 	} else if (c->port == 0 && c->out.len > 0) {
 		c->closing = true;
 		tconn_watch(t, c, c->sends ? 0 : EPOLLOUT);

@@ -19,8 +19,12 @@ struct tcp_shell;
 #define TCP_EVENT_LISTEN (UINT64_C(1) << 40)
 #define TCP_EVENT_CONN (UINT64_C(1) << 41)
 
-/* All are borrowed for its life. epoll: where its sockets are watched. */
-struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll);
+/*
+ * All are borrowed for its life. epoll: where its sockets are watched. datagram: sends an answer to
+ * a client that asked over UDP (tcpOnly).
+ */
+struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int epoll,
+                                void (*datagram)(void *of, const struct dgram *d), void *of);
 /* Watches a listening socket, of conf->front[front]. */
 void tcp_shell_listen(struct tcp_shell *t, int fd, unsigned front);
 /* An event, as epoll gave it. */

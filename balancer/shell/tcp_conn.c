@@ -184,3 +184,11 @@ bool tconn_send_all(struct tcp_shell *t)
 	}
 	return any;
 }
+
+void tconn_head(struct tcp_shell *t, struct conn *c, const uint8_t *p, size_t n)
+{
+	if (c->out.len == 0)
+		start_clock(t, c);
+	tconn_append(&c->out, p, n);
+	tconn_watch(t, c, c->events | EPOLLOUT);
+}

@@ -46,6 +46,8 @@ struct tcp_shell {
 	const struct bal_conf *conf;
 	struct bal *bal;
 	int epoll, spare;
+	void (*datagram)(void *of, const struct dgram *d); /* to a client over UDP */
+	void *of;
 	struct conn *conn;         /* by the core's places */
 	uint32_t touched;          /* places ever used */
 	uint32_t *resume;          /* clients whose kept messages may be given to the core */
@@ -78,6 +80,8 @@ void tconn_finish(struct tcp_shell *t, struct conn *c);
 bool tconn_flush(struct tcp_shell *t, struct conn *c);
 /* Keeps a message, framed, until the end of the pass. The connection may be no more then. */
 void tconn_put(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t len);
+/* Keeps bytes that go before the next message, in one segment with it. */
+void tconn_head(struct tcp_shell *t, struct conn *c, const uint8_t *p, size_t n);
 /* Sends what was kept by tconn_put. Returns whether there was any. */
 bool tconn_send_all(struct tcp_shell *t);
 

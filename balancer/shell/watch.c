@@ -2,21 +2,19 @@
 /* Probes over the network, and dnsdist's lines about them; see watch.h. */
 #include "watch.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/host/host.h"
 #include "lib/host/net.h"
+#include "probe.h"
 #include "slow.h"
-#include "socket.h"
 
-enum { ANSWER = 4096, POLL = 64 };
+enum { POLL = 64 };
 
 #define ORDERED (WATCH_MAX - 1) /* event: there is an order */
 
@@ -26,13 +24,6 @@ struct order {
 	unsigned server;
 	enum bal_check_mode mode;
 	bool up, drain, drained;
-};
-
-/* A probe's socket. */
-struct probe {
-	int fd;             /* -1: free */
-	unsigned server;
-	uint32_t conn;
 };
 
 struct watch {
@@ -49,7 +40,7 @@ struct watch {
 	pthread_cond_t done;
 	int ordered;                /* eventfd */
 	struct order order;
-	uint8_t answer[ANSWER];
+	uint8_t answer[PROBE_ANSWER];
 	uint8_t out[POLL][HEALTH_PROBE_MAX];
 };
 
@@ -76,30 +67,20 @@ struct watch *watch_new(const struct bal_conf *conf, struct bal_shared *shared,
 static struct probe *free_probe(struct watch *w)
 {
 	for (unsigned i = 0; i < w->probe_n; i++)
-		if (w->probe[i].fd < 0)
+		if (w->probe[i].state == PROBE_FREE)
 			return &w->probe[i];
 	w->probe = realloc(w->probe, (w->probe_n + 1) * sizeof(*w->probe));
 	MUST(w->probe != NULL);
-	w->probe[w->probe_n] = (struct probe){ .fd = -1 };
+	w->probe[w->probe_n] = (struct probe){ .state = PROBE_FREE, .fd = -1 };
 	return &w->probe[w->probe_n++];
 }
 
 static void send_probe(struct watch *w, int64_t now_ns, const struct dgram *d)
 {
 	struct probe *p = free_probe(w);
-	unsigned server = d->port - 1u;
-	int fd = socket_back(&d->peer);
 
-	if (fd >= 0 && send(fd, d->data, d->len, 0) != d->len) {
-		close(fd);
-		fd = -1;
-	}
-	if (fd < 0) {
-		health_refused(w->health, now_ns, server, d->conn);
-		return;
-	}
-	*p = (struct probe){ .fd = fd, .server = server, .conn = d->conn };
-	net_watch(w->epoll, fd, (uint64_t)(p - w->probe));
+	if (!probe_open(p, d, &w->conf->server[d->port - 1u], w->epoll, (uint64_t)(p - w->probe)))
+		health_refused(w->health, now_ns, d->port - 1u, d->conn);
 }
 
 static void drain(struct watch *w, const struct order *o)
@@ -135,27 +116,36 @@ static void carry_out(struct watch *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* A message has come in answer to p. */
+static void judge_answer(struct watch *w, const struct probe *p, uint16_t len)
+{
+	int64_t now_ns = host_mono_ns();
+	struct dgram d = {
+		.data = w->answer, .t_ns = now_ns, .peer = w->conf->server[p->server].addr,
+		.len = len, .cap = PROBE_ANSWER, .port = (uint16_t)(1 + p->server),
+		.conn = p->conn, .proto = p->state == PROBE_UDP ? DGRAM_UDP : DGRAM_TCP,
+	};
+
+	health_rx(w->health, now_ns, &d, 1);
+}
+
 void watch_event(struct watch *w, uint64_t what)
 {
 	struct probe *p = what < w->probe_n ? &w->probe[what] : NULL;
+	enum probe_news news = PROBE_NOTHING;
+	uint16_t len = 0;
 
 	if (what == ORDERED)
 		carry_out(w);
-	if (p == NULL || p->fd < 0)
+	if (p == NULL || p->state == PROBE_FREE)
 		return;
-	ssize_t n = recv(p->fd, w->answer, sizeof(w->answer), 0);
-	int64_t now_ns = host_mono_ns();
-	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			health_refused(w->health, now_ns, p->server, p->conn);
-		return;
-	}
-	struct dgram d = {
-		.data = w->answer, .t_ns = now_ns, .peer = w->conf->server[p->server].addr,
-		.len = (uint16_t)n, .cap = ANSWER, .port = (uint16_t)(1 + p->server),
-		.conn = p->conn,
-	};
-	health_rx(w->health, now_ns, &d, 1);
+	do {
+		news = probe_event(p, w->epoll, what, w->answer, &len);
+		if (news == PROBE_MESSAGE)
+			judge_answer(w, p, len);
+		else if (news == PROBE_FAILED)
+			health_refused(w->health, host_mono_ns(), p->server, p->conn);
+	} while (news == PROBE_MESSAGE && health_waits(w->health, p->server, p->conn));
 }
 
 static void poll_probes(struct watch *w)
@@ -177,10 +167,8 @@ static void close_ended(struct watch *w)
 {
 	for (unsigned i = 0; i < w->probe_n; i++) {
 		struct probe *p = &w->probe[i];
-		if (p->fd < 0 || health_waits(w->health, p->server, p->conn))
-			continue;
-		close(p->fd);
-		p->fd = -1;
+		if (p->state != PROBE_FREE && !health_waits(w->health, p->server, p->conn))
+			probe_close(p);
 	}
 }
 

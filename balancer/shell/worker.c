@@ -28,6 +28,7 @@ enum { TIMER_SLACK_NS = 1000000 };  /* queries' time-outs may be this late */
 
 struct worker {
 	const struct bal_conf *conf;
+	const struct bal_shared *shared;
 	struct bal *bal;
 	struct io *io;
 	struct tcp_shell *tcp;
@@ -40,6 +41,12 @@ struct worker {
 	struct worker_counts snapshot;  /* written by the thread before it posts answered */
 	int64_t now_ns;             /* of this pass */
 };
+
+/* An answer that came over TCP to a query that came over UDP. */
+static void send_datagram(void *of, const struct dgram *d)
+{
+	io_send_one(((struct worker *)of)->io, d);
+}
 
 /* ---- the loop ---- */
 
@@ -169,14 +176,15 @@ static int open_fronts(struct worker *w, unsigned *bad)
 /* One that fails (no route, no more files) is told of, and tried again when it is needed. */
 static void open_back(struct worker *w, const struct bal_server *s, bool tell)
 {
-	int fd = socket_back(&s->addr);
+	const struct bal_shared_server *of = &w->shared->server[s - w->conf->server];
+	int fd = socket_back(s);
 	char text[EP_TEXT];
 
 	if (fd < 0 && tell) {
 		ep_format(&s->addr, text);
 		fprintf(stderr, "can't open a socket to %s: %s\n", text, strerror(-fd));
 	}
-	io_add_back(w->io, fd < 0 ? -1 : fd, &s->addr);
+	io_add_back(w->io, fd < 0 ? -1 : fd, s, s->reconnect ? &of->transitions : NULL);
 }
 
 static void open_backs(struct worker *w, bool tell)
@@ -212,6 +220,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 
 	MUST(w != NULL);
 	w->conf = conf;
+	w->shared = shared;
 	*bad = conf->front_n;
 	*err = take_memory(w, conf);
 	if (*err < 0)
@@ -222,7 +231,7 @@ struct worker *worker_new(const struct bal_conf *conf, struct bal_shared *shared
 	w->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	MUST(w->epoll >= 0 && w->asked >= 0 && sem_init(&w->answered, 0, 0) == 0);
 	net_watch(w->epoll, w->asked, ASKED);
-	w->tcp = tcp_shell_new(conf, w->bal, w->epoll);
+	w->tcp = tcp_shell_new(conf, w->bal, w->epoll, send_datagram, w);
 	w->log = rule_log_new(conf, index == 0);
 	w->io = io_new(conf->front_n + bal_ports(conf) - 1, w->epoll, choice, err);
 	if (w->io == NULL)

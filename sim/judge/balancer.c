@@ -331,14 +331,12 @@ struct draw lone_draw(const struct lone *l)
 	                      false, NULL };
 }
 
-/* Our side of a back link: the server's address, our port, the ID and the question. */
-static uint64_t back_key(const struct ep *server, const struct ep *own,
-                         const struct judge_message *m)
+uint64_t back_key(const struct ep *server, const struct ep *own, const struct judge_message *m)
 {
 	return key_of(&server->ip, own->port, m->id, m->question);
 }
 
-static void back_probe(struct balancer *b, const struct judge_tap *t, unsigned server, uint64_t key)
+void back_add_probe(struct balancer *b, const struct judge_tap *t, unsigned server, uint64_t key)
 {
 	uint64_t index = b->probe.next;
 
@@ -353,12 +351,15 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
                        const struct judge_message *m, unsigned server)
 {
 	uint64_t key = back_key(&t->frame->dst, &t->frame->src, m);
+
+	if (t->frame->kind == FRAME_TCP && check_query(b, t, m, server))
+		return;
 	struct front *f = front_take(b, t->t_ns, m->question);
 	struct draw d = { .t_ns = t->t_ns, .frame = t->number, .server = (uint16_t)server };
 	bool tcp = t->frame->kind == FRAME_TCP, again = false;
 
 	if (f == NULL && m->question == b->check[server]) {
-		back_probe(b, t, server, key);
+		back_add_probe(b, t, server, key);
 		return;
 	}
 	if (f != NULL) {
@@ -397,8 +398,7 @@ static bool probe_good(const struct bal_check *c, const struct judge_message *m)
 	return !c->must_resolve || (rcode != DNS_NXDOMAIN && rcode != DNS_REFUSED);
 }
 
-/* The probe that a back stands for; NULL: it is over, or it is a client's query. */
-static struct probe *back_is_probe(const struct balancer *b, uint64_t back)
+struct probe *back_probe(const struct balancer *b, uint64_t back)
 {
 	uint64_t index = back & ((1ull << SERVER_SHIFT) - 1);
 
@@ -415,7 +415,7 @@ static void back_answer(struct judge *j, struct balancer *b, const struct judge_
 		b->answers_unmatched++;
 		return;
 	}
-	struct probe *p = back_is_probe(b, back);
+	struct probe *p = back_probe(b, back);
 	unsigned server = (unsigned)((back & ~PROBE_BIT) >> SERVER_SHIFT);
 	gones_answer(j, b->conf->server_node[server], t->t_ns);
 	if ((back & PROBE_BIT) == 0) {
@@ -446,7 +446,7 @@ static void back_refused(struct balancer *b, const struct judge_tap *t)
 	    !judge_message_read(&m, f.payload, f.payload_len))
 		return;
 	const uint64_t *back = aging_find(&b->backs, back_key(&f.dst, &f.src, &m));
-	struct probe *p = back != NULL ? back_is_probe(b, *back) : NULL;
+	struct probe *p = back != NULL ? back_probe(b, *back) : NULL;
 	if (p != NULL)
 		p->refused_ns = t->t_ns;
 }
@@ -490,7 +490,9 @@ static void balancer_tcp(struct judge *j, struct balancer *b, const struct judge
 
 	if (b->tcp == NULL)
 		b->tcp = tcp_new();
-	if (!out && server >= 0 && (t->frame->tcp_flags & TCP_RST) != 0 && t->frame->tcp_seq == 0) {
+	bool check = server >= 0 && check_segment(b, t, out, (unsigned)server);
+	bool reset = (t->frame->tcp_flags & TCP_RST) != 0 && t->frame->tcp_seq == 0;
+	if (!out && server >= 0 && !check && reset) {
 		b->tcp_refused++;
 		b->tcp_refused_ns = t->t_ns;
 	}

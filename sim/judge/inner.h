@@ -191,7 +191,7 @@ struct lone {
 struct probe {
 	int64_t t_ns;
 	int64_t answer_ns;  /* NEVER */
-	int64_t refused_ns; /* ICMP said that nobody listens; NEVER */
+	int64_t refused_ns; /* ICMP, RST or FIN said that nobody listens; NEVER */
 	uint64_t frame, answer_frame;
 	uint16_t server;
 	bool good;
@@ -271,6 +271,20 @@ const char *server_asked(const struct judge *j, uint64_t key);
 /* The draw of a front that was forwarded, or of a lone forward. */
 struct draw front_draw(const struct front *f);
 struct draw lone_draw(const struct lone *l);
+
+/* Our side of a back link: the server's address, our port, the ID and the question. */
+uint64_t back_key(const struct ep *server, const struct ep *own, const struct judge_message *m);
+/* A probe sets out to server; its answer will be known by key. */
+void back_add_probe(struct balancer *b, const struct judge_tap *t, unsigned server, uint64_t key);
+/* The probe that a back stands for; NULL: it is over, or it is a client's query. */
+struct probe *back_probe(const struct balancer *b, uint64_t back);
+
+/* check_tcp.c */
+/* A segment between a balancer and server. True when it is of a health check's connection. */
+bool check_segment(struct balancer *b, const struct judge_tap *t, bool out, unsigned server);
+/* A query over TCP is a health check's: its answer will tell. */
+bool check_query(struct balancer *b, const struct judge_tap *t, const struct judge_message *m,
+                 unsigned server);
 
 /* health.c: servers that aren't checked. */
 void epochs_init(struct balancer *b);

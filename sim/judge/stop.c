@@ -24,6 +24,7 @@ static int64_t detect_bound(const struct judge *j, const struct plan_expect *e, 
 		for (unsigned k = 0; k < j->plan->conf[i].server_n; k++) {
 			struct bal_check c = j->plan->conf[i].server[k].check;
 			c.mode = BAL_CHECK_AUTO;
+			c.lazy.on = false;
 			bound = bound_detect_ns(j->plan->balancer.checks, &c);
 			most = bound > most ? bound : most;
 		}

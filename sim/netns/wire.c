@@ -16,6 +16,7 @@
 
 #include "layout.h"
 #include "lib/host/host.h"
+#include "lib/stream.h"
 #include "ring.h"
 #include "sim/net/fault.h"
 #include "sim/net/frame.h"
@@ -109,12 +110,20 @@ static void note_gap(struct wire *w, int64_t t_ns, int64_t now_ns)
 		w->s->loop_gap_max_ns = now_ns - t_ns;
 }
 
+/* An answer over UDP, or over TCP at the head of a segment. */
+static bool is_answer(const struct frame *p)
+{
+	size_t at = p->kind == FRAME_TCP ? STREAM_PREFIX : 0;
+
+	return (p->kind == FRAME_UDP || p->kind == FRAME_TCP) &&
+	       p->payload_len >= at + DNS_HEADER && (dns_flags(p->payload + at) & DNS_QR) != 0;
+}
+
 static void note_answer(struct wire *w, unsigned from, unsigned to, const struct ring_frame *f)
 {
 	struct frame p;
 
-	if (frame_parse(&p, f->data, f->len) != 0 || p.kind != FRAME_UDP ||
-	    p.payload_len < DNS_HEADER || (dns_flags(p.payload) & DNS_QR) == 0)
+	if (frame_parse(&p, f->data, f->len) != 0 || !is_answer(&p))
 		return;
 	/* The matrix is ours to write; wire_answered has it const for its readers. */
 	uint8_t *m = (uint8_t *)(w->s->node + w->s->nodes);

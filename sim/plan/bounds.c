@@ -14,7 +14,7 @@ int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c)
 {
 	int64_t m = c->max_failures, i = c->interval_ns, t = c->timeout_ns;
 
-	if (c->mode != BAL_CHECK_AUTO || m > INT64_MAX / 4 / (i + t + SECOND))
+	if (c->mode != BAL_CHECK_AUTO || c->lazy.on || m > INT64_MAX / 4 / (i + t + SECOND))
 		return INT64_MAX;
 	switch (how) {
 	case PLAN_CHECKS_EXACT:
@@ -27,10 +27,25 @@ int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c)
 	return INT64_MAX;
 }
 
+/* Lazy checks of a server that is down: the first success as late as gaps grow, then each gap. */
+static int64_t back_lazy_ns(enum plan_checks how, const struct bal_check *c, int64_t rtt_ns)
+{
+	int64_t most = c->lazy.back_off ? longer(c->lazy.back_off_max_ns, c->lazy.failed_ns)
+	                                : c->lazy.failed_ns;
+
+	if (c->rise > INT64_MAX / 4 / (most + c->timeout_ns + SECOND))
+		return INT64_MAX;
+	if (how == PLAN_CHECKS_EXACT)
+		return most + (c->rise - 1) * c->lazy.failed_ns + rtt_ns;
+	return c->rise * (most + c->timeout_ns + SECOND + TENTH); /* it counts in whole seconds */
+}
+
 int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t rtt_ns)
 {
 	if (c->mode != BAL_CHECK_AUTO)
 		return c->mode == BAL_CHECK_UP ? 0 : INT64_MAX;
+	if (c->lazy.on)
+		return back_lazy_ns(how, c, rtt_ns);
 	if (c->rise > INT64_MAX / 4 / (c->interval_ns + c->timeout_ns + SECOND))
 		return INT64_MAX;
 	if (how == PLAN_CHECKS_EXACT)
@@ -95,6 +110,12 @@ int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node)
 	            plan_link_most_ns(&p->node[node].link));
 }
 
+int64_t plan_check_rtt_ns(const struct plan *p, unsigned balancer, int node,
+                          const struct bal_check *c)
+{
+	return plan_probe_rtt_ns(p, balancer, node) * (c->tcp ? 2 : 1);
+}
+
 static int64_t back_ns(const struct plan *p, const struct bal_server *s, int64_t rtt_ns)
 {
 	int64_t t = bound_back_ns(p->balancer.checks, &s->check, rtt_ns);
@@ -126,10 +147,11 @@ static int64_t longest(const struct plan *p, int node, bool detect)
 			if (c->server_node[i] != node)
 				continue;
 			const struct bal_check *check = &c->server[i].check;
-			int64_t rtt = plan_probe_rtt_ns(p, b, node);
-			most = longer(most, detect ?
-			              bound_detect_ns(p->balancer.checks, check) :
-			              back_ns(p, &c->server[i], rtt));
+			int64_t rtt = plan_check_rtt_ns(p, b, node, check);
+			most = longer(most, !detect ? back_ns(p, &c->server[i], rtt) :
+			              check->lazy.on && check->mode == BAL_CHECK_AUTO ?
+			              plan_lazy_detect_ns(p, c, i) :
+			              bound_detect_ns(p->balancer.checks, check));
 		}
 	}
 	return most;
@@ -359,14 +381,14 @@ int64_t plan_retries_ns(const struct plan *p, const struct plan_conf *c, int64_t
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {
 	const struct plan_conf *c = &p->conf[p->node[balancer].conf];
-	int64_t way = plan_probe_rtt_ns(p, balancer,
-		f->node) + plan_miss_ns(&p->node[f->node].miss);
+	int64_t miss = plan_miss_ns(&p->node[f->node].miss);
 	int64_t least = INT64_MAX;
 
 	for (unsigned i = 0; i < c->server_n; i++) {
 		const struct bal_check *check = &c->server[i].check;
 		if (c->server_node[i] != f->node)
 			continue;
+		int64_t way = plan_check_rtt_ns(p, balancer, f->node, check) + miss;
 		int64_t foreign = p->recursor.path != NULL ? check->timeout_ns : 0;
 		int64_t t = bound_notice_ns(p->balancer.checks, check, f->kind != PLAN_KILL,
 		                            longer(way, foreign));

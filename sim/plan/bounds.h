@@ -15,7 +15,8 @@
 
 /*
  * Longest time from a server's death (kill, hang and blackhole alike: a probe's refusal may be lost
- * to the kernel's ICMP limit) until no query goes to it. INT64_MAX: it isn't health-checked.
+ * to the kernel's ICMP limit) until no query goes to it. INT64_MAX: it isn't health-checked, or it
+ * is lazily, and that depends on the load.
  */
 int64_t bound_detect_ns(enum plan_checks how, const struct bal_check *c);
 /* Longest time from a server's return until queries may go to it again. rtt_ns: of a probe. */
@@ -29,6 +30,12 @@ int64_t bound_back_ns(enum plan_checks how, const struct bal_check *c, int64_t r
  */
 int64_t bound_notice_ns(enum plan_checks how, const struct bal_check *c, bool silent,
                         int64_t way_ns);
+
+/*
+ * lazy.c: the first for a server whose checks are lazy, as the plan's load has it; INT64_MAX: the
+ * load doesn't say. At PLAN_FLAKE, as what waits for queries waits for chance.
+ */
+int64_t plan_lazy_detect_ns(const struct plan *p, const struct plan_conf *c, unsigned server);
 
 /*
  * The first two for a node: the longest over every balancer's servers that it answers for; the
@@ -70,6 +77,9 @@ bool plan_queries_cached(const struct plan *p, int64_t from_ns, int64_t to_ns);
 int64_t plan_slow_start_ns(const struct plan *p, int node);
 /* A balancer's probe to a recursor and back. */
 int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
+/* The same of a health check: twice that over TCP, where a connection is made before. */
+int64_t plan_check_rtt_ns(const struct plan *p, unsigned balancer, int node,
+                          const struct bal_check *c);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
 int64_t plan_miss_ns(const struct dist_spec *d);
 

@@ -72,6 +72,10 @@ static int check_conf(const struct plan *p, unsigned i, char *error)
 		if (k->interval_ns < 1 || k->timeout_ns < 1)
 			return wrong(error, "conf[%u].server[%u].check: expected an interval "
 			             "and a timeout above 0", i, s);
+		if (k->lazy.on && (k->lazy.failed_ns < 1 || k->lazy.back_off_max_ns < 1 ||
+		                   k->lazy.samples < 1))
+			return wrong(error, "conf[%u].server[%u].check: expected lazy_failed_ns, "
+			             "lazy_back_off_max_ns and lazy_samples above 0", i, s);
 	}
 	return 0;
 }

@@ -92,6 +92,8 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 {
 	c->policy = b->policy;
 	c->udp_timeout_ns = b->udp_timeout_ns;
+	if (b->server_n > 0 && b->server[0].udp_timeout_ns > 0)
+		c->udp_timeout_ns = b->server[0].udp_timeout_ns; /* lint: so have the others */
 	c->udp_retry_ns = b->udp_retry_ns;
 	c->servfail_when_no_server = b->servfail_when_no_server;
 	c->servfail_on_timeout = b->servfail_on_timeout;
@@ -104,6 +106,9 @@ static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
 	c->server_node = calloc(b->server_n + 1, sizeof(*c->server_node));
 	MUST(c->server != NULL && c->server_node != NULL);
 	memcpy(c->server, b->server, b->server_n * sizeof(*c->server));
+	for (unsigned i = 0; i < c->server_n; i++)
+		if (!c->server[i].check.lazy.on) /* a plan tells no settings of what isn't used */
+			c->server[i].check.lazy = (struct bal_lazy){ .on = false };
 }
 
 static void hash_file(const char *path, char out[65])

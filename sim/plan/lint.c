@@ -198,10 +198,10 @@ static void lint_detect(struct lint *l, const struct plan *p, const struct plan_
 {
 	int64_t model = plan_detect_ns(p, e->node[0]), last = 0;
 
-	if (model == INT64_MAX)
-		return; /* lint_servers has told */
+	if (model == INT64_MAX && (e->within_ns == PLAN_MODEL || !lint_lazy(p, e->node[0])))
+		return; /* lint_servers, or lint_health, has told */
 	int64_t bound = (e->within_ns == PLAN_MODEL ? model : e->within_ns) + p->limits.slack_ns;
-	if (bound < model)
+	if (bound < model && model < INT64_MAX)
 		lint_add(l, false, NULL, e->line, "expect.detect.within is below %.3f s, the bound "
 		         "out "
 		         "of the configuration: a right balancer may fail", (double)model / 1e9);
@@ -482,9 +482,10 @@ static void lint_faults(struct lint *l, const struct plan *p)
 				plan_fault_name(p->fault[i].kind));
 	unsigned line;
 	if (p->for_virtual && plan_upsets_tcp(p, &line))
-		lint_add(l, !p->for_netns, NULL, line, "truncate sends clients to TCP while a link "
-		         "loses, doubles or reorders frames, which virtual time can't: expected "
-		         "none of it at that time%s",
+		lint_add(l, !p->for_netns, NULL, line, "%s TCP while a link loses, doubles or "
+		         "reorders frames, which virtual time can't: expected none of it at that "
+		         "time%s", line > 0 ? "truncate sends clients to"
+		                            : "queries or checks go over",
 		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 
@@ -556,6 +557,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 		lint_pools(l, p, &p->conf[i]);
 	}
 	lint_faults(l, p);
+	lint_health(l, p);
 	lint_drains(l, p);
 	lint_more(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {

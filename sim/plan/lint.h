@@ -25,14 +25,27 @@ struct lint {
 /* Adds a note, printf-like. file: NULL for the scenario. */
 void lint_add(struct lint *l, bool error, const char *file, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+/* True when some health check goes over TCP. */
+bool plan_checks_tcp(const struct plan *p);
 /*
- * True when the plan sends clients to TCP while a link loses frames by chance or one way, doubles
- * them or changes their order; *line: of the fault that sends them. Virtual time has none of it on
- * TCP.
+ * True when the plan also sends clients there, so that the judge can't tell a check's connection,
+ * which is known by being the only one to that server; *line: of the fault that sends them, 0 for
+ * tcpOnly.
+ */
+bool plan_confuses_checks(const struct plan *p, unsigned *line);
+/*
+ * True when the plan sends clients to TCP, or has health checks there, while a link loses frames by
+ * chance or one way, doubles them or changes their order; *line: of the fault that sends them, 0
+ * for checks. Virtual time has none of it on TCP.
  */
 bool plan_upsets_tcp(const struct plan *p, unsigned *line);
 /* Adds what there is to say about the plan. */
 void lint_plan(struct lint *l, const struct plan *p);
+
+/* lint_health.c: health checks that the judge can't follow. */
+void lint_health(struct lint *l, const struct plan *p);
+/* True when some balancer checks the node lazily. */
+bool lint_lazy(const struct plan *p, int node);
 
 /*
  * lint_policy.c: refuses claims about single choices where a balancing factor bends them. True when

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Whether a plan asks on TCP for what virtual time doesn't model there: clients are sent to TCP
- * (truncate) while a link loses frames, doubles them or brings them out of order.
+ * (truncate), or health checks go over it, while a link loses frames, doubles them or brings them
+ * out of order.
  */
 #include "bounds.h"
 #include "lint.h"
@@ -54,13 +55,50 @@ static bool upset_within(const struct plan *p, int64_t from_ns, int64_t to_ns)
 	return false;
 }
 
+/* Health checks over TCP are under way all the time. */
+bool plan_checks_tcp(const struct plan *p)
+{
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++) {
+			const struct bal_check *check = &p->conf[c].server[i].check;
+			if (check->mode == BAL_CHECK_AUTO && check->tcp)
+				return true;
+		}
+	return false;
+}
+
+static bool queries_over_tcp(const struct plan *p)
+{
+	for (unsigned c = 0; c < p->conf_n; c++)
+		for (unsigned i = 0; i < p->conf[c].server_n; i++)
+			if (p->conf[c].server[i].tcp_only)
+				return true;
+	return false;
+}
+
 bool plan_upsets_tcp(const struct plan *p, unsigned *line)
 {
+	*line = 0;
+	if ((plan_checks_tcp(p) || queries_over_tcp(p)) && upset_within(p, INT64_MIN, INT64_MAX))
+		return true;
 	for (unsigned i = 0; i < p->fault_n; i++) {
 		const struct plan_fault *f = &p->fault[i];
 		*line = f->line;
 		if (f->kind == PLAN_TRUNCATE && f->value_ppm > 0 &&
 		    upset_within(p, f->at_ns, truncates_until(p, i)))
+			return true;
+	}
+	return false;
+}
+
+bool plan_confuses_checks(const struct plan *p, unsigned *line)
+{
+	*line = 0;
+	if (plan_checks_tcp(p) && queries_over_tcp(p))
+		return true;
+	for (unsigned i = 0; i < p->fault_n && plan_checks_tcp(p); i++) {
+		*line = p->fault[i].line;
+		if (p->fault[i].kind == PLAN_TRUNCATE && p->fault[i].value_ppm > 0)
 			return true;
 	}
 	return false;

@@ -129,7 +129,7 @@ static void window_of_back(const struct plan *p, const struct plan_expect *e, in
 		*to = p->load[i].to_ns > *to ? p->load[i].to_ns : *to;
 }
 
-static double mean_for(uint64_t need, bool exact, double flake)
+double plan_mean_for(uint64_t need, bool exact, double flake)
 {
 	double lo = (double)need, hi = (double)need + 20 * sqrt((double)need) + 100;
 
@@ -237,7 +237,7 @@ void plan_sample(struct plan_sample *s, const struct plan *p, const struct plan_
 		s->need = stat_equiv_n(p_least, e->catch_ppm / 1e6, e->miss / by, e->flake / by,
 		                       N_MAX);
 	if (s->need > 0)
-		s->mean_needed = mean_for(s->need, exact, e->flake);
+		s->mean_needed = plan_mean_for(s->need, exact, e->flake);
 }
 
 /* ---- overshoot, flaps ---- */
@@ -353,8 +353,9 @@ static bool passes_checks(const struct plan *p, const struct plan_fault *f, unsi
 {
 	if (f->kind == PLAN_WRONG || f->kind == PLAN_TRUNCATE)
 		return true;
-	return f->kind == PLAN_SLOW && f->value_ns + plan_probe_rtt_ns(p, balancer, f->node) +
-	       plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns < check->timeout_ns;
+	int64_t takes = plan_check_rtt_ns(p, balancer, f->node, check) +
+	                plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns;
+	return f->kind == PLAN_SLOW && f->value_ns + takes < check->timeout_ns;
 }
 
 /*

@@ -20,6 +20,8 @@ uint64_t plan_planned_least(const struct plan *p, int64_t from_ns, int64_t to_ns
  */
 uint64_t plan_poisson_least(double mean, double flake);
 uint64_t plan_poisson_most(double mean, double flake);
+/* The least mean whose least, or which itself when exact, is need. */
+double plan_mean_for(uint64_t need, bool exact, double flake);
 
 /*
  * Different names among so many queries planned in the window, in the mean, each balancer's counted

@@ -119,6 +119,14 @@ static const struct schema node_schema = SCHEMA(node_fields);
 static const struct schema_field check_fields[] = {
 	INT("class", bal_check, class, 0, UINT16_MAX),
 	TIME("interval_ns", bal_check, interval_ns),
+	MAYBE_BOOL("lazy", bal_check, lazy.on),
+	MAYBE_BOOL("lazy_back_off", bal_check, lazy.back_off),
+	MAYBE_INT("lazy_back_off_max_ns", bal_check, lazy.back_off_max_ns, PLAN_TIME_MAX_NS),
+	MAYBE_INT("lazy_failed_ns", bal_check, lazy.failed_ns, PLAN_TIME_MAX_NS),
+	MAYBE_INT("lazy_min_samples", bal_check, lazy.min_samples, UINT16_MAX),
+	MAYBE_INT("lazy_samples", bal_check, lazy.samples, UINT16_MAX),
+	MAYBE_INT("lazy_threshold", bal_check, lazy.threshold, 100),
+	MAYBE_BOOL("lazy_timeouts_only", bal_check, lazy.timeouts_only),
 	INT("max_failures", bal_check, max_failures, 1, UINT32_MAX),
 	ENUM("mode", bal_check, mode, check_mode_names),
 	BOOL("must_resolve", bal_check, must_resolve),
@@ -126,6 +134,7 @@ static const struct schema_field check_fields[] = {
 	  .count_at = offsetof(struct bal_check, name_len) },
 	INT("rise", bal_check, rise, 1, UINT32_MAX),
 	BOOL("set_cd", bal_check, set_cd),
+	MAYBE_BOOL("tcp", bal_check, tcp),
 	TIME("timeout_ns", bal_check, timeout_ns),
 	INT("type", bal_check, type, 0, UINT16_MAX),
 };
@@ -137,9 +146,11 @@ static const struct schema_field server_fields[] = {
 	INT("line", bal_server, line, 0, INT32_MAX),
 	TEXT("name", bal_server, name),
 	INT("order", bal_server, order, INT32_MIN, INT32_MAX),
+	MAYBE_BOOL("proxy", bal_server, proxy),
 	INT("qps", bal_server, qps, 0, UINT32_MAX),
 	MAYBE_INT("slow_start_ns", bal_server, slow_start_ns, PLAN_TIME_MAX_NS),
 	INT("sockets", bal_server, sockets, 1, BAL_SOCKETS_MAX),
+	MAYBE_BOOL("tcp_only", bal_server, tcp_only),
 	INT("weight", bal_server, weight, 1, INT32_MAX),
 };
 static const struct schema server_schema = SCHEMA(server_fields);

@@ -183,7 +183,9 @@ static void forwarded(struct world *w, const struct host *h, const struct slot *
 		violation(w, h->node, "query ID %u is used again towards %s while a query with it "
 		          "is out", s->message.id, lb->conf.server[server].name);
 	x->sent = grow(x->sent, x->sent_n, &x->sent_cap, sizeof(*x->sent));
-	x->sent[x->sent_n] = (struct out){ key, w->now_ns + lb->conf.udp_timeout_ns };
+	int64_t own_ns = lb->conf.server[server].udp_timeout_ns;
+	x->sent[x->sent_n] = (struct out){ key, w->now_ns + (own_ns > 0 ? own_ns
+	                                                     : lb->conf.udp_timeout_ns) };
 	table_put(&x->out, key, x->sent_n++);
 }
 

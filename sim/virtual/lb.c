@@ -174,6 +174,19 @@ static void send_judged(struct world *w, struct host *h, uint32_t i, struct dgra
 	}
 }
 
+void lb_answer(struct world *w, struct host *h, const struct dgram *d, int64_t done_ns)
+{
+	uint32_t i = slot_take(w);
+	struct dgram out = *d;
+
+	MUST(d->len <= SLOT_BYTES);
+	memcpy(w->data[i], d->data, d->len);
+	out.data = w->data[i];
+	out.cap = SLOT_BYTES;
+	w->slot[i].f = (struct frame){ .kind = FRAME_UDP, .payload = w->data[i] };
+	send_judged(w, h, i, &out, done_ns);
+}
+
 void lb_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t done_ns)
 {
 	struct frame *f = &w->slot[i].f;
@@ -224,12 +237,16 @@ void lb_health_arm(struct world *w, struct host *h)
 	world_push(w, t, EVENT_HEALTH, h->node);
 }
 
-static void close_ended(struct balancer_host *lb)
+static void close_ended(struct world *w, struct balancer_host *lb)
 {
 	for (unsigned i = lb->probe_n; i-- > 0;) {
 		const struct probe_socket *p = &lb->probe[i];
-		if (!health_waits(lb->health, p->server, p->conn))
-			lb->probe[i] = lb->probe[--lb->probe_n];
+		if (health_waits(lb->health, p->server, p->conn))
+			continue;
+		uint32_t stream = p->stream;
+		lb->probe[i] = lb->probe[--lb->probe_n];
+		if (stream != 0)
+			tcp_probe_close(w, stream);
 	}
 }
 
@@ -247,7 +264,7 @@ static void settle(struct world *w, struct host *h)
 	struct balancer_host *lb = h->lb;
 	struct health_change c;
 
-	close_ended(lb);
+	close_ended(w, lb);
 	while (health_next_change(lb->health, &c))
 		fault_marked(w, h, c.server, c.up);
 	if (!lb->serves && (health_ready(lb->health) || any_up(lb))) {
@@ -271,19 +288,28 @@ static uint16_t fresh_port(struct host *h)
 static void send_probe(struct world *w, struct host *h, uint32_t i, const struct dgram *d)
 {
 	struct balancer_host *lb = h->lb;
-	uint16_t port = fresh_port(h);
+	const int64_t leaves_ns = w->now_ns + MODEL_BALANCER_PACKET;
+	struct probe_socket p = { .server = (uint16_t)(d->port - 1), .conn = d->conn };
 
 	if (lb->probe_n == lb->probe_cap) {
 		lb->probe_cap = lb->probe_cap * 2 + 8;
 		lb->probe = realloc(lb->probe, lb->probe_cap * sizeof(*lb->probe));
 		MUST(lb->probe != NULL);
 	}
-	lb->probe[lb->probe_n++] = (struct probe_socket){ port, (uint16_t)(d->port - 1), d->conn };
+	if (d->proto == DGRAM_TCP)
+		p.stream = tcp_probe(w, h, d, leaves_ns);
+	else
+		p.port = fresh_port(h);
+	lb->probe[lb->probe_n++] = p;
+	if (d->proto == DGRAM_TCP) {
+		slot_give(w, i);
+		return;
+	}
 	w->slot[i].f = (struct frame){
-		.kind = FRAME_UDP, .src = { host_own_ip(h, &d->peer.ip), port }, .dst = d->peer,
+		.kind = FRAME_UDP, .src = { host_own_ip(h, &d->peer.ip), p.port }, .dst = d->peer,
 		.payload = w->data[i], .payload_len = d->len,
 	};
-	host_send(w, h, i, w->now_ns + MODEL_BALANCER_PACKET);
+	host_send(w, h, i, leaves_ns);
 }
 
 void lb_health(struct world *w, struct host *h)
@@ -313,6 +339,24 @@ static void note_answered(struct balancer_host *lb, unsigned server)
 		return;
 	lb->answered[server] = true;
 	lb->unanswered_n--;
+}
+
+void lb_probe_over(struct world *w, struct host *h, unsigned server, uint32_t conn, uint8_t *m,
+                   uint16_t len)
+{
+	struct balancer_host *lb = h->lb;
+	struct dgram d = {
+		.data = m, .t_ns = w->now_ns, .peer = lb->conf.server[server].addr, .len = len,
+		.cap = len, .port = (uint16_t)(1 + server), .conn = conn, .proto = DGRAM_TCP,
+	};
+
+	if (m == NULL) {
+		health_refused(lb->health, w->now_ns, server, conn);
+	} else {
+		health_rx(lb->health, w->now_ns, &d, 1);
+		note_answered(lb, server);
+	}
+	settle(w, h);
 }
 
 void lb_probe_answer(struct world *w, struct host *h, uint32_t i)

@@ -220,6 +220,13 @@ void tcp_write(struct world *w, struct stream *s, unsigned k, const uint8_t *m, 
 	free(framed);
 }
 
+void tcp_write_raw(struct world *w, struct stream *s, unsigned k, const uint8_t *p, size_t n,
+                   int64_t t_ns)
+{
+	if (!s->side[k].gone && !s->side[k].fin_out)
+		write_bytes(w, s, k, p, n, t_ns);
+}
+
 void tcp_close(struct world *w, struct stream *s, unsigned k, int64_t t_ns)
 {
 	struct side *me = &s->side[k];
@@ -310,6 +317,9 @@ static bool tell(struct world *w, struct host *h, struct stream *s, unsigned k, 
 	if (h->role == PLAN_CLIENTS) {
 		slot_give(w, slot);
 		tcp_client_looks(w, s);
+	} else if (s->check != 0 && k == 0 && h->state == HOST_RUNS) {
+		slot_give(w, slot); /* health checks don't wait for the worker */
+		tcp_probe_looks(w, h, s);
 	} else {
 		host_take(w, h, slot, h->lb == NULL ? WAKE_QUERY : k == 1 ? WAKE_FORWARD
 		                                                          : WAKE_RETURN);

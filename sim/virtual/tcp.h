@@ -37,9 +37,10 @@ struct stream {
 	bool established;
 	unsigned syns;
 	unsigned load;          /* of a client's */
+	unsigned check;         /* of a balancer's health check: its server's number plus 1 */
 	int64_t until_ns;       /* of a client's: its try's deadline */
 	uint16_t query_len;
-	uint8_t query[LOAD_QUERY_MAX]; /* of a client's: sent when it is established */
+	uint8_t query[LOAD_QUERY_MAX]; /* a client's or a check's: sent when it is established */
 };
 
 enum tcp_timer { TCP_TIMER_SYN = 1, TCP_TIMER_UNTIL, TCP_TIMER_IDLE };
@@ -52,6 +53,9 @@ struct stream *tcp_find(struct world *w, uint32_t id);
 /* A message of side k, framed, leaves at t_ns or after what it sent before. */
 void tcp_write(struct world *w, struct stream *s, unsigned k, const uint8_t *m, uint16_t len,
                int64_t t_ns);
+/* The same of bytes that are no message. */
+void tcp_write_raw(struct world *w, struct stream *s, unsigned k, const uint8_t *p, size_t n,
+                   int64_t t_ns);
 /* Side k's program closes; the stream may be over then. */
 void tcp_close(struct world *w, struct stream *s, unsigned k, int64_t t_ns);
 /* The same with what it has not read: a reset. */
@@ -67,6 +71,7 @@ uint16_t tcp_fresh_port(struct world *w);
 /* Whether its program listens there. */
 bool tcp_listens(const struct host *h, const struct ep *dst);
 void tcp_client_looks(struct world *w, struct stream *s);
+void tcp_probe_looks(struct world *w, struct host *h, struct stream *s);
 /* Time is over for what. */
 void tcp_idle(struct world *w, struct stream *s);
 

@@ -41,8 +41,11 @@ static void take_messages(struct world *w, struct host *h, struct stream *s, uns
 static void send_on(struct world *w, struct host *h, const struct stream *from,
                     const struct dgram *d, int64_t done_ns)
 {
-	struct stream *to = bal_verdict_sends(d->verdict) ? of_conn(w, h, d->conn) : NULL;
+	bool sends = bal_verdict_sends(d->verdict);
+	struct stream *to = sends && d->proto == DGRAM_TCP ? of_conn(w, h, d->conn) : NULL;
 
+	if (sends && d->proto == DGRAM_UDP)
+		lb_answer(w, h, d, done_ns);
 	if (to == NULL)
 		return;
 	tcp_write(w, to, 1, d->data, d->len, done_ns);
@@ -91,6 +94,8 @@ void tcp_lb_orders(struct world *w, struct host *h, int64_t done_ns)
 			order_open(w, h, &d, done_ns);
 		} else if (d.verdict == BAL_ORDER_SEND && s != NULL) {
 			tcp_write(w, s, k, d.data, d.len, done_ns);
+		} else if (d.verdict == BAL_ORDER_GREET && s != NULL) {
+			tcp_write_raw(w, s, k, d.data, d.len, done_ns);
 		} else if (d.verdict == BAL_ORDER_CLOSE) {
 			h->lb->stream[bal_tcp_place(d.conn)] = 0;
 			if (s != NULL && s->side[k].app == d.conn)
@@ -144,6 +149,52 @@ static void lb_client_looks(struct world *w, struct host *h, struct stream *s, i
 	take_messages(w, h, s, 1, done_ns);
 	if (me->fin_in && !tcp_has_message(me))
 		bal_tcp_eof(h->lb->bal, w->now_ns, me->app);
+}
+
+/* ---- a balancer's health checks ---- */
+
+uint32_t tcp_probe(struct world *w, struct host *h, const struct dgram *d, int64_t t_ns)
+{
+	struct ep own = { host_own_ip(h, &d->peer.ip), tcp_fresh_port(w) };
+	struct stream *s = tcp_open(w, h, &own, &d->peer, t_ns);
+
+	if (s == NULL)
+		return 0;
+	MUST(d->len <= sizeof(s->query));
+	s->side[0].app = d->conn;
+	s->check = d->port;
+	s->query_len = d->len;
+	memcpy(s->query, d->data, d->len);
+	return s->id;
+}
+
+void tcp_probe_close(struct world *w, uint32_t stream)
+{
+	struct stream *s = tcp_find(w, stream);
+
+	if (s != NULL)
+		tcp_close(w, s, 0, w->now_ns + MODEL_KERNEL);
+}
+
+void tcp_probe_looks(struct world *w, struct host *h, struct stream *s)
+{
+	const uint32_t id = s->id;
+	struct side *me = &s->side[0];
+	const unsigned server = s->check - 1;
+	uint8_t *m;
+
+	if (me->connected) {
+		me->connected = false;
+		tcp_write(w, s, 0, s->query, s->query_len, w->now_ns + MODEL_KERNEL);
+	}
+	while (tcp_find(w, id) == s && !me->gone) {
+		int len = tcp_read(w, me, &m);
+		if (len < 0 && !me->reset && !me->fin_in)
+			return;
+		lb_probe_over(w, h, server, me->app, len < 0 ? NULL : m, (uint16_t)len);
+		if (len < 0)
+			return;
+	}
 }
 
 /* ---- recursor ---- */
@@ -284,6 +335,8 @@ void tcp_look(struct world *w, struct host *h, uint32_t slot, int64_t done_ns)
 		return;
 	if (h->rec != NULL)
 		stub_looks(w, h, s, done_ns);
+	else if (s->check != 0 && k == 0)
+		tcp_probe_looks(w, h, s);
 	else if (k == 0)
 		lb_server_looks(w, h, s, done_ns);
 	else

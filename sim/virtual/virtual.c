@@ -20,6 +20,10 @@ bool virtual_refuses(const struct plan *p, char error[VIRTUAL_ERROR_TEXT])
 		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s can't run in virtual time: only our "
 		         "own balancer and recursor-stub can",
 		         p->balancer.path != NULL ? p->balancer.path : p->recursor.path);
+	else if (plan_upsets_tcp(p, &line) && line == 0)
+		snprintf(error, VIRTUAL_ERROR_TEXT, "%.900s: queries or checks go over TCP while a "
+		         "link loses, doubles or reorders frames, which virtual time can't",
+		         p->scenario_path);
 	else if (plan_upsets_tcp(p, &line))
 		snprintf(error, VIRTUAL_ERROR_TEXT, "%.850s:%u: truncate sends clients to TCP "
 		         "while a link loses, doubles or reorders frames, which virtual time "

@@ -65,9 +65,10 @@ struct bucket {
 
 /* A health check's socket. */
 struct probe_socket {
-	uint16_t port;
+	uint16_t port;              /* over UDP; else 0 */
 	uint16_t server;
 	uint32_t conn;
+	uint32_t stream;            /* over TCP: tcp.c's; else 0 */
 };
 
 /* A balancer program. */
@@ -251,9 +252,14 @@ void lb_free(struct host *h);
 int lb_port(const struct host *h, const struct ep *dst);
 /* Gives slot i to the core; what comes of it leaves at done_ns. */
 void lb_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_t done_ns);
+/* An answer for a client over UDP that came in another way leaves at done_ns. */
+void lb_answer(struct world *w, struct host *h, const struct dgram *d, int64_t done_ns);
 /* Slot i was held back until now. */
 void lb_send_late(struct world *w, uint32_t i);
 void lb_probe_answer(struct world *w, struct host *h, uint32_t i);
+/* What came of the health check conn of server: a message of len bytes; NULL: no answer. */
+void lb_probe_over(struct world *w, struct host *h, unsigned server, uint32_t conn, uint8_t *m,
+                   uint16_t len);
 /* A refusal (ICMP) of what h sent from own to peer. */
 void lb_refused(struct world *w, struct host *h, const struct ep *own, const struct ep *peer);
 void lb_wake(struct world *w, struct host *h);
@@ -286,6 +292,10 @@ void tcp_segment_arrives(struct world *w, struct host *h, uint32_t slot);
 void tcp_look(struct world *w, struct host *h, uint32_t slot, int64_t done_ns);
 /* What the balancer's core wants done. */
 void tcp_lb_orders(struct world *w, struct host *h, int64_t done_ns);
+/* A health check of h's leaves over TCP. Its stream; 0: trouble. */
+uint32_t tcp_probe(struct world *w, struct host *h, const struct dgram *d, int64_t t_ns);
+/* It is over, whatever came of it. */
+void tcp_probe_close(struct world *w, uint32_t stream);
 /* An answer that the recursor's core gave out late. */
 void tcp_stub_answer(struct world *w, const struct dgram *d, int64_t done_ns);
 /* The kernel closes what the program had open. */

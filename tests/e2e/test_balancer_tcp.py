@@ -11,6 +11,8 @@ import dns.edns
 import dns.flags
 import dns.message
 import dns.query
+import dns.rdatatype
+import dns.rrset
 import pytest
 
 import ek
@@ -368,6 +370,29 @@ def test_a_zone_transfer_passes_message_by_message(tcp):
         assert [dns.message.from_wire(read_message(s)).id for _ in range(50)] == [77] * 50
         assert s.recv(1) == b""
     assert tcp.it.counters()["tcp-transfers"] == 1
+
+
+def test_a_transfer_is_over_with_its_last_record(tcp):
+    """Though the server keeps its connection, and the client goes on asking on its own."""
+    def take(conn, m):
+        q = dns.message.from_wire(m)
+        if q.question[0].rdtype != dns.rdatatype.AXFR:
+            return TcpBackend.answer(m)
+        soa, more = "SOA . . 7 1 1 1 1", "A 192.0.2.1"
+        for records in ([soa, more], [more, soa]):
+            a = dns.message.make_response(q)
+            a.answer = [dns.rrset.from_text("example.", 60, "IN", *r.split(" ", 1))
+                        for r in records]
+            conn.sendall(framed(a.to_wire()))
+        return None
+    tcp.balancer([tcp.backend(take)])
+    with tcp.connect() as s:
+        s.sendall(framed(query("example.", "AXFR", ident=77).to_wire()))
+        assert [dns.message.from_wire(read_message(s)).id for _ in range(2)] == [77, 77]
+        c = tcp.it.counters()
+        assert (c["tcp-transfer-parts"], c["tcp-answered"], c["tcp-outstanding"]) == (1, 1, 0)
+        s.sendall(framed(query("www.example.", ident=78).to_wire()))
+        assert dns.message.from_wire(read_message(s)).id == 78
 
 
 def test_nonsense_ends_its_connection_alone(tcp):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """policy {}: each policy of our balancer in virtual time is followed, with failures of recursors
-and of a balancer; the same packets judged as another policy's are not. In namespaces dnsdist
-follows its own, too."""
+and of a balancer; the same packets judged as another policy's are not. test_policy_lab.py does the
+same in namespaces."""
 import json
 
 import pytest
@@ -114,12 +114,3 @@ def test_a_choice_that_a_refused_connection_hides_is_no_failure(tmp_path, policy
         assert claim["verdict"] == "PASS" and claim["measured"]["left_out"] > 0, claim
     else:
         assert claim["verdict"] == "INCONCLUSIVE" and "over TCP" in claim["why"], claim
-
-
-@pytest.mark.lab
-@pytest.mark.parametrize("policy", ["leastOutstanding", "chashed"])
-def test_dnsdist_follows_its_own(tmp_path, policy):
-    faults = 'at "3s" { kill = "DNS1" }\nat "6s" { start = "DNS1" }\n'
-    done = ek.run_valid(scenario(tmp_path, policy, faults), tmp_path / "run", *ek.PATIENT,
-                        "--balancer", ek.tool("dnsdist"))
-    assert done.expectation("policy")["verdict"] == "PASS", done.text

@@ -57,6 +57,10 @@ static void start(struct state *st, struct script *s)
 	st->rig.conf.udp_retry_ns = options % 5 == 3 ? 300000000 : 0;
 	st->rig.server[1].sockets = 2;
 	st->rig.server[0].qps = 2;
+	st->rig.server[2].client_subnet = options & 8;
+	bal_ecs_defaults(&st->rig.conf.ecs);
+	st->rig.conf.ecs.any = options & 8;
+	st->rig.conf.ecs.replace = options & 1;
 	MUST(prefix_parse(&st->rig.acl[0], "192.160.102.0/24") == 0);
 	rig_start(&st->rig, 1);
 }

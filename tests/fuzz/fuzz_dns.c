@@ -3,9 +3,11 @@
  * Every reader of lib/dns on any bytes, and what must hold between them: offsets stay inside, what
  * was written is read back, text and wire form are inverses.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/dns.h"
+#include "lib/ecs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,6 +68,31 @@ static void check_records(const uint8_t *m, size_t len, size_t at)
 	}
 }
 
+/* A subnet goes into any query that has a question, and comes out again. */
+static void check_subnet(const uint8_t *m, size_t size, const struct dns_question *q)
+{
+	uint8_t *copy = malloc(size + ECS_ADDED_MAX);
+	const struct ip client = { { 1, 2, 3, 4 } };
+	uint16_t len = (uint16_t)size, before;
+	struct dns_edns e;
+
+	MUST(copy != NULL);
+	for (unsigned replace = 0; replace < 2; replace++) {
+		memcpy(copy, m, size);
+		len = (uint16_t)size;
+		enum ecs_change c = ecs_add(copy, &len, size + ECS_ADDED_MAX, q->end,
+		                            &client, m[0] % 129u, replace);
+		MUST(c != ECS_NOTHING || (len == size && memcmp(copy, m, size) == 0));
+		MUST(c == ECS_NOTHING || (dns_edns(&e, copy, len, q->end) == 0 && e.present &&
+		                          e.end == len));
+		before = len;
+		ecs_remove(copy, &len, q->end, c);
+		MUST(len <= before && (c != ECS_OPT_ADDED || len == q->end));
+		MUST(c != ECS_OPTION_ADDED || (len == size && memcmp(copy, m, size) == 0));
+	}
+	free(copy);
+}
+
 static void check_message(const uint8_t *m, size_t len)
 {
 	struct dns_question q;
@@ -78,6 +105,8 @@ static void check_message(const uint8_t *m, size_t len)
 	check_text(m + DNS_HEADER, q.name_len);
 	check_query(m, &q);
 	check_records(m, len, q.end);
+	if (len < UINT16_MAX - 64)
+		check_subnet(m, len, &q);
 	if (dns_edns(&e, m, len, q.end) == 0 && e.present)
 		MUST(e.udp_size >= DNS_UDP_MAX && e.at >= q.end && e.end <= len);
 }

@@ -48,6 +48,12 @@ static void start(struct state *st, struct script *s)
 		c->rise = 1 + a % 2;
 		c->must_resolve = b & 64;
 		c->set_cd = b & 32;
+		c->tcp = b & 16;
+		c->lazy = (struct bal_lazy){
+			.on = b & 8, .back_off = a & 8, .timeouts_only = a & 16, .threshold = 50,
+			.samples = 1 + a % 8, .min_samples = 1, .failed_ns = 1 + b,
+			.back_off_max_ns = 4 * (1 + b), .look_ns = 1 + a % 50,
+		};
 	}
 	MUST(host_arena(&st->rig.arena, bal_shared_arena_size(&st->rig.conf) +
 	                                health_arena_size(&st->rig.conf)) == 0);
@@ -125,13 +131,27 @@ static void command(struct state *st, unsigned server, enum bal_check_mode mode)
 	MUST(bal_shared_up(st->rig.shared, server) == up);
 }
 
+/* Clients' queries fare so. */
+static void notes(struct state *st, unsigned op)
+{
+	struct lazy *all = st->rig.shared->lazy;
+
+	for (unsigned i = 0; i < op / 24; i++) {
+		lazy_answered(all, op % 3, op & 8 ? DNS_SERVFAIL : DNS_NOERROR);
+		if (op & 16)
+			lazy_unanswered(all, op % 3);
+	}
+}
+
 static void step(struct state *st, struct script *s)
 {
 	struct health_change change;
 	unsigned op = next(s), n = st->n < PROBES ? st->n : PROBES - 1;
 	const struct dgram *probe = n > 0 ? &st->probe[(st->n - 1 - op / 8 % n) % PROBES] : NULL;
 
-	if (op % 8 < 3 || probe == NULL)
+	if (op % 32 == 8)
+		notes(st, op);
+	else if (op % 8 < 3 || probe == NULL)
 		wait_a_while(st, op / 8 * (op % 8));
 	else if (op % 8 < 6)
 		answer(st, s, probe, op % 8 != 3);

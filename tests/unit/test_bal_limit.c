@@ -29,12 +29,13 @@ static void a_limit_lets_its_burst_through_and_then_its_rate(void **state)
 {
 	static const struct { const char *rule; unsigned burst, in_100_ms; } rows[] = {
 		{ "addAction(AllRule(), QPSAction(50))", 50, 5 },
-		{ "addAction(MaxQPSRule(50), DropAction())", 50, 5 },
-		{ "addAction(MaxQPSRule(50, 10), DropAction())", 10, 5 },
+		{ "addAction(NotRule(MaxQPSRule(50)), DropAction())", 50, 5 },
+		{ "addAction(NotRule(MaxQPSRule(50, 10)), DropAction())", 10, 5 },
 		{ "addAction(MaxQPSIPRule(50), DropAction())", 50, 5 },
 		{ "addAction(MaxQPSIPRule(50, 32, 64, 100), DropAction())", 100, 5 },
-		{ "addAction(MaxQPSRule(0), DropAction())", 0, 0 },
-		{ "addAction(AndRule{QTypeRule(255), MaxQPSRule(0)}, DropAction())", 200, 200 },
+		{ "addAction(NotRule(MaxQPSRule(0)), DropAction())", 0, 0 },
+		{ "addAction(AndRule{QTypeRule(255), NotRule(MaxQPSRule(0))}, DropAction())", 200,
+		  200 },
 	};
 	static struct rule_rig r;
 
@@ -57,7 +58,7 @@ static void clients_have_a_limit_each_by_network(void **state)
 	static const struct { const char *rule; unsigned first, other; } rows[] = {
 		{ "addAction(MaxQPSIPRule(10), DropAction())", 10, 10 },
 		{ "addAction(MaxQPSIPRule(10, 24), DropAction())", 10, 0 },
-		{ "addAction(MaxQPSRule(10), DropAction())", 10, 0 },
+		{ "addAction(NotRule(MaxQPSRule(10)), DropAction())", 10, 0 },
 	};
 	static struct rule_rig r;
 
@@ -75,7 +76,8 @@ static void a_selector_in_two_rules_is_one_limit(void **state)
 	static struct rule_rig r;
 
 	(void)state;
-	rule_rig(&r, "m = MaxQPSRule(10) addAction(m, DropAction()) addAction(m, DropAction())");
+	rule_rig(&r, "m = NotRule(MaxQPSRule(10)) addAction(m, DropAction()) "
+	             "addAction(m, DropAction())");
 	assert_int_equal(passing(&r, 0, 20), 5);
 	rule_rig_stop(&r);
 }

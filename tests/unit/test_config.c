@@ -117,7 +117,8 @@ static void every_key_of_a_server_is_read(void **state)
 		"newServer{address='[2001:db8::1]:5300', name='x', order='-2', weight=\"7\",\n"
 		" qps=10, checkName='example.org', checkType='SOA', checkClass=3,\n"
 		" checkInterval=5, checkTimeout='1', maxCheckFailures=3, rise=2,mustResolve=true,\n"
-		" setCD=true, sockets=4, id='b', pool='', retries=3, tcpFastOpen=true}");
+		" setCD=true, checkTCP=true, sockets=4, id='b', pool='', retries=3,\n"
+		" tcpFastOpen=true}");
 	const struct bal_server *s = c->conf.server;
 
 	(void)state;
@@ -136,6 +137,7 @@ static void every_key_of_a_server_is_read(void **state)
 	assert_int_equal(s->check.rise, 2);
 	assert_true(s->check.must_resolve);
 	assert_true(s->check.set_cd);
+	assert_true(s->check.tcp);
 	assert_int_equal(s->line, 1);
 	assert_int_equal(s->tcp.retries, 3);
 	assert_int_equal(c->note_n, 1);
@@ -293,8 +295,8 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	{ "the first of two bad keys", "newServer{zzz=1, address='192.0.2.1', aaa=2}",
 	  "f.conf:1: newServer: unknown key 'aaa': expected address, name, order, weight, "
 	  "checkName..." },
-	{ "a key that we can't honour", "newServer{address='192.0.2.1', source='192.0.2.9'}",
-	  "f.conf:1: newServer: 'source' is not supported yet" },
+	{ "a key that we can't honour", "newServer{address='192.0.2.1', tls='openssl'}",
+	  "f.conf:1: newServer: 'tls' is not supported yet" },
 	{ "a value without a name", "newServer{'192.0.2.1'}", "f.conf:1: newServer: expected every "
 	  "value to have a name, as in address=\"192.0.2.1\"" },
 	{ "no address", "newServer{name='x'}",
@@ -380,8 +382,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:1: expected a server before the method, as in s:setUp()" },
 	{ "an attribute", "newServer('192.0.2.1').weight = 3",
 	  "f.conf:1: a server's 'weight' can't be set: expected it as a key of newServer" },
-	{ "files", "io.open('/etc/passwd')", "f.conf:1: unknown name 'io': expected a "
-	  "configuration function, as newServer, setLocal, setACL, setServerPolicy" },
+	{ "files", "io.open('/etc/passwd')", "f.conf:1: 'io' is not supported: a configuration "
+	  "reads and runs nothing else" },
+	{ "a part of dnsdist that isn't there", "\naddDynBlockSMT({}, 'x')", "f.conf:2: "
+	  "'addDynBlockSMT' is not supported: there are no dynamic blocks here" },
+	{ "what only a console may do", "showPools()", "f.conf:1: 'showPools' is not supported: it "
+	  "shows or counts something, which a console may do" },
 	{ "chance", "local x = math.random()", "f.conf:1: attempt to call field 'random' (a nil "
 	  "value)" },
 	{ "compiled Lua", "\033LJ", "f.conf: compiled Lua, or a NUL or escape "
@@ -522,13 +528,13 @@ static void foreign_mode_notes_what_it_does_not_know(void **state)
 		"webserver('127.0.0.1:8083')\n"
 		"pc = newPacketCache(10000, {maxTTL=86400}) getPool(''):setCache(pc)\n"
 		"addAction(AndRule{QTypeRule(DNSQType.ANY), TCPRule(false)}, TCAction())\n"
-		"s = newServer{address='192.0.2.1', name='a', useClientSubnet=true}\n"
+		"s = newServer{address='192.0.2.1', name='a', addXPF=true}\n"
 		"s.weight = 2 s:frobnicate('x') x = 'a' .. nosuch + 1\n"
 		"setServerPolicy(wrandom) addLocal('::1', {interface='lo'})\n");
 	static const struct { unsigned line; const char *text; } notes[] = {
 		{ 1, "webserver" }, { 3, "addAction" },
 		{ 3, "AndRule" }, { 3, "QTypeRule" }, { 3, "TCPRule" }, { 3, "TCAction" },
-		{ 4, "newServer: useClientSubnet" }, { 5, "Server.weight" },
+		{ 4, "newServer: addXPF" }, { 5, "Server.weight" },
 		{ 5, "Server:frobnicate" },
 		{ 5, "nosuch" }, { 6, "addLocal: interface" },
 	};

@@ -179,6 +179,31 @@ static void an_answer_counts_once_on_its_socket_from_its_server_with_its_id(void
 	stop(&c);
 }
 
+static void over_tcp_an_answer_counts_on_its_connection_and_its_end_is_a_failure(void **state)
+{
+	static struct clinic c;
+	int64_t t_ns;
+
+	(void)state;
+	conf(&c, 1);
+	c.rig.server[0].check.tcp = true;
+	c.rig.server[0].check.max_failures = 2;
+	start(&c, 1);
+	assert_int_equal(poll_next(&c, &t_ns), 1);
+	assert_int_equal(c.d[0].proto, DGRAM_TCP);
+	c.d[0].proto = DGRAM_UDP;
+	assert_int_equal(answer_with(&c, 5, DNS_NOERROR), HEALTH_IGNORED);
+	c.d[0].proto = DGRAM_TCP;
+	assert_int_equal(answer(&c, 6, &c.d[0]), HEALTH_GOOD);
+	assert_true(bal_shared_up(c.rig.shared, 0));
+	for (unsigned ends = 1; ends <= 2; ends++) {
+		t_ns = next_probe(&c);
+		health_refused(c.h, t_ns + 1, 0, c.d[0].conn);
+		assert_int_equal(bal_shared_up(c.rig.shared, 0), ends < 2);
+	}
+	stop(&c);
+}
+
 static void probes_keep_an_exact_interval_after_a_first_spread(void **state)
 {
 	static struct clinic c;
@@ -533,6 +558,8 @@ int main(void)
 		cmocka_unit_test(a_probe_asks_the_check_name_with_rd_and_no_edns),
 		cmocka_unit_test(answers_are_good_bad_or_ignored),
 		cmocka_unit_test(an_answer_counts_once_on_its_socket_from_its_server_with_its_id),
+		cmocka_unit_test(
+			over_tcp_an_answer_counts_on_its_connection_and_its_end_is_a_failure),
 		cmocka_unit_test(probes_keep_an_exact_interval_after_a_first_spread),
 		cmocka_unit_test(a_late_poll_keeps_the_phase_and_makes_up_for_nothing),
 		cmocka_unit_test(the_first_result_is_taken_as_it_is),
