@@ -333,11 +333,30 @@ void io_send(struct io *io, int64_t now_ns)
 	}
 }
 
+/* Tells the kernel who gets queries. One that can't be told goes on as it is. */
+static void tell(struct io *io, bool alone)
+{
+	for (unsigned i = 0; i < io->live_n; i++)
+		(void)steer_tell(io->out[i].fd, alone);
+	io->count[WORKER_SPREADS] += !alone;
+}
+
 void io_wait(struct io *io, int64_t until_ns)
 {
+	bool alone;
+
+	if (steer_pass(&io->steerer, io->now_ns, io->n, &alone))
+		tell(io, alone);
 	io->n = io->event_n = 0;
 	io->way->wait(io, until_ns);
 	io->count[WORKER_PASSES]++;
+}
+
+void io_steer(struct io *io, struct steer *steer, unsigned index)
+{
+	io->steerer = (struct steerer){ .steer = steer, .index = index };
+	if (steer->workers > 1 && index == 0)
+		tell(io, true);
 }
 
 void io_start(struct io *io)

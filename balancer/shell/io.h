@@ -16,6 +16,7 @@
 
 #include "balancer/core/conf.h"
 #include "lib/dgram.h"
+#include "steer.h"
 
 /* What a worker counts besides the core's verdicts. */
 #define WORKER_COUNTS(X) \
@@ -24,6 +25,7 @@
 	X(WORKER_TOO_BIG, "too-big", "datagram longer than 4096 bytes") \
 	X(WORKER_REFUSED, "refused", "error reports of the network about earlier queries") \
 	X(WORKER_JOINED, "joined", "query handed to the kernel together with others") \
+	X(WORKER_SPREADS, "spreads", "times that queries were spread over the workers") \
 	X(WORKER_RINGS, "io-uring", "worker that uses io_uring") \
 	X(WORKER_PASSES, "wakeups", "times that a worker woke up")
 
@@ -63,6 +65,7 @@ struct io {
 	struct io_messages *messages;
 	uint16_t touched_n;
 	uint16_t *touched;          /* indices of out with something to send */
+	struct steerer steerer;
 	uint64_t count[WORKER_COUNT_N];
 	uint64_t back_failed;       /* of WORKER_SEND_FAILED, those towards servers */
 	unsigned n;                 /* datagrams of this pass */
@@ -89,6 +92,8 @@ void io_add_back(struct io *io, int fd, const struct bal_server *s,
                  const _Atomic uint32_t *changes);
 /* True when a front socket of that address is there. */
 bool io_has_front(const struct io *io, const struct ep *ep);
+/* Before io_start, once: it belongs to worker index of those that steer counts. */
+void io_steer(struct io *io, struct steer *steer, unsigned index);
 /* In the thread that will use it, once. */
 void io_start(struct io *io);
 /* Waits until something is there, or until_ns (monotonic; INT64_MAX: for ever). */

@@ -252,6 +252,15 @@ static int open_all(struct balancer *b)
 	return 0;
 }
 
+static void steer_workers(struct balancer *b)
+{
+	static struct steer steer; /* for the program's life, as they */
+
+	steer_init(&steer, b->o.workers_given ? 1 : b->o.workers);
+	for (unsigned i = 0; i < b->o.workers; i++)
+		worker_steer(b->worker[i], &steer, i);
+}
+
 static void print_acl(const struct bal_conf *conf)
 {
 	char text[PREFIX_TEXT];
@@ -407,6 +416,7 @@ static int run(struct balancer *b)
 		status = privileges_drop(&b->o);
 	if (status != 0)
 		return status;
+	steer_workers(b);
 	print_acl(b->conf);
 	prctl(PR_SET_TIMERSLACK, 1);
 	b->reload = reload_new();

@@ -96,6 +96,7 @@ static int take_number(struct options *o, int id, const char *text)
 		if (!number(text, 1, OPTIONS_WORKERS_MAX, &v))
 			return wrong("--workers", text, "a number from 1 to 64");
 		o->workers = (unsigned)v;
+		o->workers_given = true;
 	} else {
 		if (!number(text, 0, UINT64_MAX, &o->seed))
 			return wrong("--simulation-seed", text, "a whole number");

@@ -22,6 +22,7 @@ struct options {
 	struct ep console;
 	uint64_t seed;                /* with seeded: --simulation-seed */
 	unsigned workers;
+	bool workers_given;           /* then all take queries from the start */
 	enum io_choice io;            /* --io */
 	unsigned front_n, acl_n;
 	struct ep front[OPTIONS_LIST_MAX];

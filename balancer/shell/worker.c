@@ -383,3 +383,8 @@ void worker_add_counts(struct worker *w, struct worker_counts *c)
 		add_counts(w, c);
 	pthread_mutex_unlock(&w->asking);
 }
+
+void worker_steer(struct worker *w, struct steer *steer, unsigned index)
+{
+	io_steer(w->io, steer, index);
+}

@@ -65,5 +65,7 @@ void worker_abandon(struct worker_next *take_next);
 void worker_add_counts(struct worker *w, struct worker_counts *c);
 /* What it keeps of its latest queries and answers; NULL: nothing. */
 struct recent *worker_recent(const struct worker *w);
+/* Before worker_start: it is worker index of those that steer counts; steer is borrowed. */
+void worker_steer(struct worker *w, struct steer *steer, unsigned index);
 
 #endif

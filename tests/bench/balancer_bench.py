@@ -25,7 +25,7 @@ FLAGS = shlex.split(os.environ.get("BALANCER_FLAGS", ""))
 ONLY = [r for r in os.environ.get("BALANCER_BENCH", "").split(",") if r]
 ROUNDS, SECONDS = int(os.environ.get("BALANCER_BENCH_ROUNDS", "3")), 2
 LOST_MAX = 0.001
-LADDER = [int(30000 * 1.15 ** i) for i in range(20)]
+LADDER = [int(20000 * 1.25 ** i) for i in range(14)]
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -172,7 +172,8 @@ class Bench:
         for program, peer_name, goal in peers:
             print(json.dumps({"name": f"balancer: {name}", "unit": unit, "ours": round(ours, 3),
                               "peer": round(got[program], 3), "peer_name": peer_name,
-                              "ratio": round(ours / got[program], 3), "goal": goal}), flush=True)
+                              "ratio": round(ours / got[program], 3) if got[program] else None,
+                              "goal": goal}), flush=True)
 
     def rows(self):
         cache = 'pc = newPacketCache(10000)\ngetPool(""):setCache(pc)\n'

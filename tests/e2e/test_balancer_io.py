@@ -17,7 +17,7 @@ import ek
 import test_balancer
 import test_balancer_cache
 import test_balancer_tcp
-from test_balancer import client, lab, query, server  # noqa: F401
+from test_balancer import client, lab, query, server, until  # noqa: F401
 from test_balancer_tcp import tcp  # noqa: F401
 
 IO_URING_SETUP = 425  # the system call's number on every architecture but Alpha
@@ -147,6 +147,34 @@ def test_a_datagram_without_a_byte_is_counted_and_the_next_one_read(lab, way):  
             assert test_balancer.ask(s, query(qid=i)).id == i
     c = b.counters()
     assert (c["short"], c["noncompliant-responses"], c["answered"]) == (20, 20, 20)
+
+
+def sockets_used(one, port, clients):
+    """From how many sockets the server is asked when that many clients ask, each a new name."""
+    before = len(one.queries)
+    for i in range(clients):
+        with client("127.0.0.1", port) as s:
+            test_balancer.ask(s, query(f"n{before + i}.example.org"))
+    return len({peer for _, peer in one.queries[before:]})
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor: one worker")
+def test_one_worker_takes_all_until_it_has_much_to_do(lab, way, tmp_path):  # noqa: F811
+    """It is kept busy with hits, since what stands behind it is slower."""
+    dnsperf = ek.tool("dnsperf")
+    names = tmp_path / "names"
+    names.write_text("www.example.org A\n")
+    one, b, port = test_balancer_cache.start(lab)
+    assert sockets_used(one, port, 20) == 1
+    load = subprocess.Popen([dnsperf, "-s", "127.0.0.1", "-p", str(port), "-d", names, "-l", "60",
+                             "-c", "20", "-q", "1000"], stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: b.counters()["spreads"] > 0, "more than one worker")
+    finally:
+        load.kill()
+        load.wait()
+    until(lambda: sockets_used(one, port, 5) == 1 and sockets_used(one, port, 20) == 1,
+          "one worker for all again")
 
 
 def forbid(number, err):
