@@ -72,8 +72,9 @@ static void say_files(const struct out *o, const json_t *doc)
 	json_array_foreach(files, i, f) {
 		const char *trouble = js_str(f, "trouble", NULL);
 		if (n <= LISTED || trouble != NULL)
-			line(o, i == 0 ? "capture" : "", "%s%s%s", js_str(f, "file", "?"),
-			     trouble != NULL ? ": " : "", trouble != NULL ? trouble : "");
+			line(o, i == 0 ? "capture" : "", "%s", js_str(f, "file", "?"));
+		if (trouble != NULL) /* not cut off where the path is long */
+			line(o, "", "%s", trouble);
 	}
 	if (n > LISTED)
 		line(o, "captures", "%zu files", n);
