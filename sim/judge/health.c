@@ -202,6 +202,22 @@ static void outcome_waits(const struct judge *j, const struct balancer *b, struc
 	o->hi_ns = until + slack_ns;
 }
 
+/*
+ * A later probe's good answer came before this one's time was over, which settles it for our
+ * balancer: a probe that was sent late is followed by one that wasn't, so the two overlap.
+ */
+static bool overtaken(const struct balancer *b, uint64_t i, const struct probe *p, int64_t limit)
+{
+	for (uint64_t k = i + 1; k < b->probe.next; k++) {
+		const struct probe *q = ring_at(&b->probe, k);
+		if (q->t_ns > limit)
+			return false;
+		if (q->server == p->server && q->good && q->answer_ns <= limit)
+			return true;
+	}
+	return false;
+}
+
 /* Probes that were sent until t_ns: what they came to. */
 static void probes_over(struct judge *j, struct balancer *b, int64_t t_ns)
 {
@@ -216,6 +232,8 @@ static void probes_over(struct judge *j, struct balancer *b, int64_t t_ns)
 		if (c->mode == BAL_CHECK_AUTO) {
 			struct outcome o = probe_outcome(p, c, j->plan->balancer.checks, slack);
 			outcome_waits(j, b, &o, slack);
+			if (overtaken(b, b->probe_settled, p, p->t_ns + c->timeout_ns))
+				o.may_succeed = true;
 			outcome_add(&b->health, &o);
 		}
 		b->probe.base = ++b->probe_settled;
