@@ -46,6 +46,21 @@ static void add_name(lua_State *l, unsigned set, int index, const char *what)
 	rule_list_of(l)->names[set].n++;
 }
 
+/* Adds what is there, or each member of a table. */
+static void add_each(lua_State *l, unsigned set, int index, const char *what,
+                     void (*add)(lua_State *, unsigned, int, const char *))
+{
+	if (!lua_istable(l, index)) {
+		add(l, set, index, what);
+		return;
+	}
+	for (int i = 1, n = (int)lua_objlen(l, index); i <= n; i++) {
+		lua_rawgeti(l, index, i);
+		add(l, set, lua_gettop(l), what);
+		lua_pop(l, 1);
+	}
+}
+
 void rule_names_add(lua_State *l, unsigned set, int index, const char *what)
 {
 	struct rule_list *r = rule_list_of(l);
@@ -58,15 +73,7 @@ void rule_names_add(lua_State *l, unsigned set, int index, const char *what)
 		r->names[set].n += r->names[from].n;
 		return;
 	}
-	if (!lua_istable(l, index)) {
-		add_name(l, set, index, what);
-		return;
-	}
-	for (int i = 1, n = (int)lua_objlen(l, index); i <= n; i++) {
-		lua_rawgeti(l, index, i);
-		add_name(l, set, lua_gettop(l), what);
-		lua_pop(l, 1);
-	}
+	add_each(l, set, index, what, add_name);
 }
 
 void rule_names_say(const struct rule_names *s, char *out, size_t size)
@@ -183,15 +190,7 @@ void rule_nets_add(lua_State *l, unsigned set, int index, const char *what)
 	}
 	if (from >= 0)
 		return;
-	if (!lua_istable(l, index)) {
-		add_net(l, set, index, what);
-		return;
-	}
-	for (int i = 1, n = (int)lua_objlen(l, index); i <= n; i++) {
-		lua_rawgeti(l, index, i);
-		add_net(l, set, lua_gettop(l), what);
-		lua_pop(l, 1);
-	}
+	add_each(l, set, index, what, add_net);
 }
 
 void rule_nets_say(const struct rule_nets *s, char *out, size_t size)
