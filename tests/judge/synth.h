@@ -56,6 +56,7 @@ struct synth_knobs {
 	bool front_error;         /* what they answer on their own is SERVFAIL */
 	unsigned probe_lost_each; /* answers to probes of DNS1 that get lost; 0: none */
 	int64_t probe_slow_ns;    /* the fourth probe of DNS1 is answered after this */
+	int64_t probe_late_ns;    /* right: the last one that dead DNS1 misses is sent this late */
 	int64_t dark_from_ns, dark_to_ns; /* nobody gets an answer */
 	bool herd;                /* a server that is back gets all for a second */
 	bool never_up;            /* nor does a balancer come back */
@@ -201,6 +202,16 @@ static inline bool synth_away(const struct synth *s, unsigned b, int64_t t_ns)
 	return t_ns >= from && (t_ns < to || s->knob.never_up);
 }
 
+/* When the probe that is due at t_ns is sent. */
+static inline int64_t synth_probe_sent(const struct synth *s, unsigned server, int64_t t_ns)
+{
+	int64_t from, to;
+
+	synth_silence(s, server, &from, &to);
+	return server == 0 && t_ns < to && t_ns + SYNTH_S >= to ? t_ns + s->knob.probe_late_ns :
+	                                                           t_ns;
+}
+
 static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 {
 	const struct plan_node *n = &s->plan->node[s->balancer[b]];
@@ -217,8 +228,8 @@ static inline void synth_probes(struct synth *s, unsigned b, unsigned server)
 		                    srv->check.name, srv->check.name_len, srv->check.type,
 		                    DNS_IN, 0);
 		MUST(len > 0 && dns_question(&q, query, (size_t)len) == 0);
-		int64_t at = synth_send(s, t, s->balancer[b], node, &own, &srv->addr, query,
-		                        (size_t)len);
+		int64_t at = synth_send(s, synth_probe_sent(s, server, t), s->balancer[b], node,
+		                        &own, &srv->addr, query, (size_t)len);
 		unsigned number = (unsigned)((t + 2 * SYNTH_S) / SYNTH_S);
 		if (synth_dead(s, server, at) ||
 		    (server == 0 && synth_each(number, s->knob.probe_lost_each)))

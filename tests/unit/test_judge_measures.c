@@ -48,6 +48,7 @@ struct row {
 #define FAILOVER(in) E(PLAN_FAILOVER), .e.within_ns = in, .node = "LB1"
 #define BACK(who) E(PLAN_BACK), .e.within_ns = SECOND, .e.catch_ppm = 100000, .node = who
 #define LOST E(PLAN_LOST), .e.at_most = PLAN_MODEL
+#define POLICY E(PLAN_POLICY), .e.during_to_ns = 15 * SECOND
 #define DETECT(who) E(PLAN_DETECT), .e.within_ns = PLAN_MODEL, .node = who
 #define ERRORS(from, to, most, least) E(PLAN_ANSWERS), .e.during_from_ns = (from) * SECOND, \
 	.e.during_to_ns = (to) * SECOND, .e.error = most, .e.error_least = least
@@ -124,6 +125,11 @@ static const struct row rows[] = {
 	  .k = { .notice_late_ns = -900 * MS }, 0, "FAIL", "turned away too early: from" },
 	{ "hardly before", blog, DETECT("DNS1"), .k = { .notice_late_ns = -10 * MS }, 0, "PASS",
 	  "" },
+	{ "chosen among those that are up", blog, POLICY, RIGHT, 0, "PASS", "" },
+	{ "a late check that is overtaken by the next one's answer is no failure", blog, POLICY,
+	  .k = { .probe_late_ns = 400 * MS }, 0, "PASS", "" },
+	{ "used although its checks fail", blog, POLICY, .k = { .dead_still_used = true }, 0,
+	  "FAIL", "whose health checks said" },
 	{ "the second returns alone", second, BACK("DNS3"), RIGHT, 0, "PASS", "" },
 	{ "and is left alone", second, BACK("DNS3"), .k = { .never_back = true }, 0, "FAIL",
 	  "never asked it again" },
