@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the parts of the clients' shell share: the UDP sockets with their batches (udp.c), the TCP
- * connections (tcp.c), the loop over both (shell.c) and the second sender (spare.c). Not for
- * others.
+ * connections (tcp.c) and the loop over both (shell.c). Not for others.
  */
 #ifndef EK_LOAD_IO_H
 #define EK_LOAD_IO_H
 
 #include <netinet/in.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "lib/host/spare.h"
 #include "shell.h"
 
 enum {
@@ -36,42 +33,18 @@ struct load_batch {
 
 struct load_conn;
 
-/* What the loop and the second sender share. */
-struct load_spare {
-	pthread_mutex_t lock;                /* whoever has it may use the core and the sockets */
-	_Atomic int64_t due_ns;              /* the core's deadline */
-	_Atomic int loop_cpu;                /* where the loop ran last */
-	_Atomic bool over;
-	int64_t overdue_ns;                  /* later than this is a case for the second sender */
-	bool runs;
-	pthread_t thread;
-	int policy;                          /* of the loop's thread, as the rest */
-	struct sched_param param;
-	cpu_set_t allowed;
-};
-
 struct load_io {
 	const struct plan_load *spec;
 	struct load *core;
 	struct load_result *result;
 	int epoll;
 	int udp[LOAD_SOCKETS];
-	struct load_spare spare;
+	struct spare spare;                  /* sends what is overdue; its lock is the core's */
 	struct load_batch out, in;
 	unsigned conn_n;                     /* open ones */
 	unsigned conn_high;                  /* none is open from here on */
 	struct load_conn *conn[LOAD_CONNS_MAX];
 };
-
-/* Exact timers and short slices for the calling thread, where the kernel has them. */
-void load_ask_for_punctuality(void);
-/* Sends all that is due at now_ns, and says when something will be. Under the lock. */
-void load_send_due(struct load_io *io, int64_t now_ns);
-
-/* Begins the second sender, if there are two processors. step_ns: of the loop, or 0. */
-void load_spare_start(struct load_io *io, int64_t step_ns);
-/* Waits for its end; not under the lock. */
-void load_spare_end(struct load_io *io);
 
 /* Opens the sockets and puts them into epoll. Returns 0 or -errno. */
 int load_udp_open(struct load_io *io) MUST_CHECK;

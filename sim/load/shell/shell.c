@@ -3,7 +3,7 @@
  * The clients' loop: sleep until something is due, send all that is, then take what has come. What
  * is due goes out before answers are looked at, because lateness is what makes a run invalid.
  *
- * A second sender (spare.c) stands in when this thread isn't woken in time.
+ * A second sender (lib/host/spare.h) stands in when this thread isn't woken in time.
  *
  * It never spins: the machine is shared with what is tested. Up to BUSY_MQPS every query has a
  * wake-up of its own; above that wake-ups come in steps and send what has become due, which costs
@@ -12,52 +12,24 @@
 #include "shell.h"
 
 #include <errno.h>
-#include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sched.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "io.h"
 #include "lib/host/host.h"
+#include "lib/host/net.h"
 
-enum { EVENTS = 64, STEP_MAX_NS = 200000, STEPS_NS = 1000000, SLICE_NS = 1000000 };
+enum { EVENTS = 64, STEP_MAX_NS = 200000, STEPS_NS = 1000000, OVERDUE_NS = 250000 };
 static const uint64_t BUSY_MQPS = 5000000;
 
-/* sched_setattr(2), first version; the C library has no declaration of it. */
-struct sched_attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime_ns, deadline_ns, period_ns;
-};
-
-/*
- * Exact timers, and from Linux 6.12 a short time slice: a shorter request is served sooner after a
- * wake-up. Neither needs privilege, and doing without is late, not wrong.
- */
-void load_ask_for_punctuality(void)
+/* Sends all that is due at now_ns, and says when something will be. Under the lock. */
+static void send_due(void *arg, int64_t now_ns)
 {
-	struct sched_attributes a = { .size = sizeof(a), .runtime_ns = SLICE_NS };
-	struct rlimit files;
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	if (sched_getscheduler(0) == SCHED_OTHER) /* better already, if not */
-		syscall(SYS_sched_setattr, 0, &a, 0);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-}
-
-void load_send_due(struct load_io *io, int64_t now_ns)
-{
+	struct load_io *io = arg;
 	unsigned n;
 
 	do {
@@ -128,7 +100,7 @@ static int64_t look(struct load_io *io, int64_t now_ns, const struct epoll_event
 	bool done;
 
 	pthread_mutex_lock(&io->spare.lock);
-	load_send_due(io, now_ns);
+	send_due(io, now_ns);
 	take_events(io, e, n);
 	publish(io);
 	done = load_done(io->core);
@@ -180,9 +152,9 @@ static int run_core(struct load_io *io)
 	err = load_udp_open(io);
 	if (err == 0) {
 		int64_t step_ns = step_length(io->spec->rate_mqps);
-		load_spare_start(io, step_ns);
+		spare_start(&io->spare, OVERDUE_NS + step_ns, send_due, io);
 		err = run(io, step_ns);
-		load_spare_end(io);
+		spare_end(&io->spare);
 	}
 	load_udp_close(io);
 	load_tcp_close(io);
@@ -211,7 +183,8 @@ int load_shell_run(const struct plan *p, unsigned load, int64_t t0_ns, struct lo
 	if (err == 0)
 		err = host_arena(&a, load_arena_size(p, load));
 	if (err == 0) {
-		load_ask_for_punctuality();
+		spare_punctual();
+		net_allow_many_files();
 		io->spec = &p->load[load];
 		io->result = result;
 		io->core = load_init(&a, p, load, t0_ns);

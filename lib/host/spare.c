@@ -1,22 +1,39 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The clients' second sender. A processor may stand still for some milliseconds while the others
- * run, above all a virtual one that its host doesn't wake in time. So a second thread sleeps on
- * another processor until a query is overdue, which it mostly isn't, and then sends it.
- */
-#include <pthread.h>
-#include <sched.h>
-#include <time.h>
+/* The second sender; see spare.h. */
+#include "spare.h"
 
-#include "io.h"
-#include "lib/host/host.h"
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host.h"
 
 enum {
-	OVERDUE_NS = 250000,
+	SLICE_NS = 1000000,
 	LOOK_MAX_NS = 50000000,
 	MOVE_NS = 5000000,      /* a move costs as much as many wake-ups: no more often than this */
 	ANY = -1,
 };
+
+/* sched_setattr(2), first version; the C library has no declaration of it. */
+struct sched_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+/* From Linux 6.12 on a short time slice may be asked for: who wants less is woken sooner. */
+void spare_punctual(void)
+{
+	struct sched_attributes a = { .size = sizeof(a), .runtime_ns = SLICE_NS };
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (sched_getscheduler(0) == SCHED_OTHER) /* better already, if not */
+		syscall(SYS_sched_setattr, 0, &a, 0);
+}
 
 /* Which processor the second sender keeps off. */
 struct apart {
@@ -25,7 +42,7 @@ struct apart {
 };
 
 /* Stays off the processor that the loop runs on, if there is another one. */
-static void keep_apart(const struct load_spare *s, struct apart *a, int64_t now_ns)
+static void keep_apart(const struct spare *s, struct apart *a, int64_t now_ns)
 {
 	int cpu = atomic_load_explicit(&s->loop_cpu, memory_order_relaxed);
 	cpu_set_t others = s->allowed;
@@ -39,11 +56,10 @@ static void keep_apart(const struct load_spare *s, struct apart *a, int64_t now_
 
 static void *run(void *arg)
 {
-	struct load_io *io = arg;
-	struct load_spare *s = &io->spare;
+	struct spare *s = arg;
 	struct apart apart = { .cpu = ANY };
 
-	load_ask_for_punctuality();
+	spare_punctual();
 	if (s->policy != SCHED_OTHER) /* which a new thread doesn't inherit */
 		(void)sched_setscheduler(0, s->policy, &s->param);
 	while (!atomic_load(&s->over)) {
@@ -51,7 +67,7 @@ static void *run(void *arg)
 		if (due != INT64_MAX && due + s->overdue_ns <= now) {
 			pthread_mutex_lock(&s->lock);
 			if (!atomic_load(&s->over))
-				load_send_due(io, host_mono_ns());
+				s->send(s->arg, host_mono_ns());
 			pthread_mutex_unlock(&s->lock);
 			continue;
 		}
@@ -65,25 +81,22 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void load_spare_start(struct load_io *io, int64_t step_ns)
+void spare_start(struct spare *s, int64_t overdue_ns, void (*send)(void *arg, int64_t now_ns),
+                 void *arg)
 {
-	struct load_spare *s = &io->spare;
-
+	*s = (struct spare){ .overdue_ns = overdue_ns, .send = send, .arg = arg };
 	pthread_mutex_init(&s->lock, NULL);
 	atomic_store(&s->due_ns, INT64_MAX);
-	s->overdue_ns = OVERDUE_NS + step_ns;
 	s->policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
 	s->loop_cpu = sched_getcpu();
 	if (sched_getparam(0, &s->param) < 0 ||
 	    sched_getaffinity(0, sizeof(s->allowed), &s->allowed) < 0 || CPU_COUNT(&s->allowed) < 2)
 		return;
-	s->runs = pthread_create(&s->thread, NULL, run, io) == 0;
+	s->runs = pthread_create(&s->thread, NULL, run, s) == 0;
 }
 
-void load_spare_end(struct load_io *io)
+void spare_end(struct spare *s)
 {
-	struct load_spare *s = &io->spare;
-
 	atomic_store(&s->over, true);
 	if (s->runs)
 		pthread_join(s->thread, NULL);
