@@ -1,43 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dnsdist configurations, good and bad: what they come to, and the exact line of each error. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "balancer/config/config.h"
+#include "config_rig.h"
 
 #define SECOND INT64_C(1000000000)
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *parse(const char *text, const struct config_options *o)
-{
-	error[0] = '\0';
-	return config_parse("f.conf", text, strlen(text), o, error);
-}
-
-static struct config *good(const char *text)
-{
-	struct config *c = parse(text, NULL);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
-}
 
 static const struct config_options foreign_mode = { .mode = CONFIG_FOREIGN };
 
 static struct config *foreign(const char *text)
 {
-	struct config *c = parse(text, &foreign_mode);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
+	return good_with(text, &foreign_mode);
 }
 
 static void an_empty_file_comes_to_the_defaults(void **state)
@@ -270,7 +241,8 @@ static void the_command_line_replaces_binds_and_acl(void **state)
 	struct ep front = { ip_v4(127, 0, 0, 9), 5353 };
 	struct prefix acl = { ip_v4(192, 0, 2, 0), 96 + 24 };
 	struct config_options o = { .front_n = 1, .front = &front, .acl_n = 1, .acl = &acl };
-	struct config *c = parse("setLocal('127.0.0.1') addLocal('127.0.0.2') addACL('::/0')", &o);
+	struct config *c = parse_with(
+		"setLocal('127.0.0.1') addLocal('127.0.0.2') addACL('::/0')", &o);
 
 	(void)state;
 	assert_non_null(c);
@@ -424,7 +396,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		struct config *c = parse(bad[i].text, NULL);
+		struct config *c = parse(bad[i].text);
 		if (c != NULL)
 			fail_msg("%s: loads", bad[i].what);
 		if (strcmp(error, bad[i].error) != 0)
@@ -453,8 +425,8 @@ static void what_real_files_compute_works(void **state)
 static void what_is_unknown_cannot_be_given_a_finalizer(void **state)
 {
 	(void)state;
-	assert_null(parse("getmetatable(nosuch).__gc = function() while true do end end",
-	                  &foreign_mode));
+	assert_null(parse_with("getmetatable(nosuch).__gc = function() while true do end end",
+	                       &foreign_mode));
 	assert_string_equal(error, "f.conf:1: attempt to index a boolean value");
 }
 
@@ -510,15 +482,15 @@ static void a_consoles_client_reads_the_consoles_settings_alone(void **state)
 	static const char text[] =
 		"controlSocket('192.0.2.1') nosuch(1) setServerPolicyLua('a', function() end)\n"
 		"includeDirectory('/etc/x') setKey('AAECAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=')";
-	struct config *c = parse(text, &client);
+	struct config *c = parse_with(text, &client);
 
 	(void)state;
 	assert_non_null(c);
 	assert_true(c->admin.console.keyed);
 	assert_int_equal(c->admin.console.listen.port, 5199);
 	config_free(c);
-	assert_null(parse(text, &foreign_mode));
-	assert_null(parse("setKey('AAEC')", &client));
+	assert_null(parse_with(text, &foreign_mode));
+	assert_null(parse_with("setKey('AAEC')", &client));
 	assert_string_equal(error, "f.conf:1: setKey: expected 32 bytes in base64, as makeKey() "
 	                    "prints them");
 }
@@ -563,7 +535,7 @@ static void foreign_mode_refuses_what_would_change_the_choice(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
-		if (parse(texts[i], &foreign_mode) != NULL)
+		if (parse_with(texts[i], &foreign_mode) != NULL)
 			fail_msg("%s: loads", texts[i]);
 }
 

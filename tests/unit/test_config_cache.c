@@ -1,37 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The packet cache in dnsdist configurations: both forms, the pool, each error's exact line. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "balancer/config/config.h"
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *parse(const char *text, enum config_mode mode)
-{
-	const struct config_options o = { .mode = mode };
-
-	error[0] = '\0';
-	return config_parse("f.conf", text, strlen(text), &o, error);
-}
-
-static struct config *good(const char *text, enum config_mode mode)
-{
-	struct config *c = parse(text, mode);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
-}
+#include "config_rig.h"
 
 static void a_cache_has_dnsdists_defaults(void **state)
 {
-	struct config *c = good("getPool(''):setCache(newPacketCache(10))", CONFIG_STRICT);
+	struct config *c = good("getPool(''):setCache(newPacketCache(10))");
 	const struct bal_cache_conf *k = &c->conf.cache;
 
 	(void)state;
@@ -71,7 +44,7 @@ static void every_key_of_a_cache_is_read(void **state)
 		"pc = newPacketCache(10000, {maxTTL=1, minTTL=2, temporaryFailureTTL=3,\n"
 		"staleTTL=4, dontAge=true, numberOfShards=20, maxNegativeTTL=5, parseECS=true,\n"
 		"keepStaleData=true, cookieHashing=true})\n"
-		"getPool(''):setCache(pc) setStaleCacheEntriesTTL(30)", CONFIG_STRICT);
+		"getPool(''):setCache(pc) setStaleCacheEntriesTTL(30)");
 
 	(void)state;
 	check_all(c);
@@ -88,13 +61,13 @@ static void every_key_of_a_cache_is_read(void **state)
 static void the_older_form_reads_the_same(void **state)
 {
 	struct config *c = good("pc = newPacketCache(10000, 1, 2, 3, 4, true, 1, true, 5, false)\n"
-	                        "getPool(''):setCache(pc)", CONFIG_STRICT);
+	                        "getPool(''):setCache(pc)");
 
 	(void)state;
 	check_all(c);
 	assert_false(c->conf.cache.cookie_hashing);
 	config_free(c);
-	c = good("getPool(''):setCache(newPacketCache(7, 9, nil, 8))", CONFIG_STRICT);
+	c = good("getPool(''):setCache(newPacketCache(7, 9, nil, 8))");
 	assert_int_equal(c->conf.cache.entries, 7);
 	assert_int_equal(c->conf.cache.max_ttl, 9);
 	assert_int_equal(c->conf.cache.min_ttl, 0);
@@ -104,13 +77,12 @@ static void the_older_form_reads_the_same(void **state)
 
 static void a_cache_that_no_pool_has_is_none(void **state)
 {
-	struct config *c = good("pc = newPacketCache(10)", CONFIG_STRICT);
+	struct config *c = good("pc = newPacketCache(10)");
 
 	(void)state;
 	assert_int_equal(c->conf.cache.entries, 0);
 	config_free(c);
-	c = good("getPool(''):setCache(newPacketCache(10)) getPool(''):unsetCache()",
-	         CONFIG_STRICT);
+	c = good("getPool(''):setCache(newPacketCache(10)) getPool(''):unsetCache()");
 	assert_int_equal(c->conf.cache.entries, 0);
 	config_free(c);
 }
@@ -158,7 +130,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		struct config *c = parse(bad[i].text, CONFIG_STRICT);
+		struct config *c = parse(bad[i].text);
 		if (c != NULL)
 			fail_msg("%s: loads", bad[i].what);
 		if (strcmp(error, bad[i].error) != 0)
@@ -172,11 +144,12 @@ static void foreign_mode_reads_the_cache_and_notes_the_rest(void **state)
 		"newPacketCache: maximumEntrySize", "pool:setECS",
 		"packet cache:printStats", "setCache",
 	};
-	struct config *c = good(
+	const struct config_options o = { .mode = CONFIG_FOREIGN };
+	struct config *c = good_with(
 		"pc = newPacketCache(10, {maxTTL=7, maximumEntrySize=4096})\n"
 		"getPool(''):setCache(pc) getPool(''):setECS(true)\n"
 		"getPool('abuse'):setCache(pc) pc:printStats() x = nil\n"
-		"getPool(''):setCache(getPool('abuse'))\n", CONFIG_FOREIGN);
+		"getPool(''):setCache(getPool('abuse'))\n", &o);
 
 	(void)state;
 	assert_int_equal(c->conf.cache.entries, 10);

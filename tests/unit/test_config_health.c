@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What newServer may say about lazy checks, client subnets, and what it is talked to from. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "balancer/config/config.h"
+#include "config_rig.h"
 
 #define SECOND INT64_C(1000000000)
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *parse(const char *text)
-{
-	error[0] = '\0';
-	return config_parse("f.conf", text, strlen(text), NULL, error);
-}
-
-static struct config *good(const char *text)
-{
-	struct config *c = parse(text);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
-}
 
 static void every_key_of_lazy_checks_is_read(void **state)
 {

@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What Lua in a configuration may do with servers and policies, and files that it includes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 
-#include "balancer/config/config.h"
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *good(const char *text)
-{
-	struct config *c = config_parse("f.conf", text, strlen(text), NULL, error);
-
-	if (c == NULL)
-		fail_msg("%s: %s", text, error);
-	return c;
-}
+#include "config_rig.h"
 
 /* Servers a (order 2), b and c, in this order of definition; b, c, a in the configuration's. */
 #define SERVERS "newServer{address='192.0.2.1', name='a', order=2} " \
@@ -204,7 +187,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		snprintf(text, sizeof(text), SERVERS "%s", bad[i].text);
-		struct config *c = config_parse("f.conf", text, strlen(text), NULL, error);
+		struct config *c = parse(text);
 		if (c != NULL)
 			fail_msg("%s: loads", bad[i].what);
 		if (strcmp(error, bad[i].error) != 0)
@@ -217,7 +200,7 @@ static void what_does_not_exist_becomes_a_note_in_foreign_mode(void **state)
 	static const char text[] = "local s = newServer('192.0.2.1') s:frobnicate(true) "
 		"s.source = 'x' local p = newServerPolicy('p', wrandom) setServerPolicy(p)";
 	const struct config_options o = { .mode = CONFIG_FOREIGN };
-	struct config *c = config_parse("f.conf", text, strlen(text), &o, error);
+	struct config *c = parse_with(text, &o);
 
 	(void)state;
 	if (c == NULL)

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Pools in dnsdist configurations: who is in which, policies, caches, each error's exact line. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "balancer/config/config.h"
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *good(const char *text)
-{
-	struct config *c = config_parse("f.conf", text, strlen(text), NULL, error);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
-}
+#include "config_rig.h"
 
 static void without_a_word_all_are_in_the_default_pool(void **state)
 {
@@ -158,7 +139,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		if (config_parse("f.conf", bad[i].text, strlen(bad[i].text), NULL, error) != NULL)
+		if (parse(bad[i].text) != NULL)
 			fail_msg("%s: loads", bad[i].what);
 		if (strcmp(error, bad[i].error) != 0)
 			fail_msg("%s: '%s', not '%s'", bad[i].what, error, bad[i].error);

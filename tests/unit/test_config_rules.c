@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rules in dnsdist configurations: what they are told as, their order, each error's exact line. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include "balancer/admin/stats.h"
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *good(const char *text)
-{
-	struct config *c = config_parse("f.conf", text, strlen(text), NULL, error);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
-}
+#include "config_rig.h"
 
 static void without_rules_there_are_no_tables(void **state)
 {
@@ -226,7 +209,7 @@ static void what_is_wrong_is_said_with_file_and_line(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
-		if (config_parse("f.conf", bad[i].text, strlen(bad[i].text), NULL, error) != NULL)
+		if (parse(bad[i].text) != NULL)
 			fail_msg("%s: loads", bad[i].what);
 		if (strcmp(error, bad[i].error) != 0)
 			fail_msg("%s: '%s', not '%s'", bad[i].what, error, bad[i].error);

@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a configuration may say about TCP, and what it comes to. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "balancer/config/config.h"
+#include "config_rig.h"
 
 #define SECOND INT64_C(1000000000)
-
-static char error[CONFIG_ERROR_TEXT];
-
-static struct config *parse(const char *text, const struct config_options *o)
-{
-	error[0] = '\0';
-	return config_parse("f.conf", text, strlen(text), o, error);
-}
-
-static struct config *good(const char *text)
-{
-	struct config *c = parse(text, NULL);
-
-	if (c == NULL)
-		fail_msg("%s", error);
-	return c;
-}
 
 static void what_says_something_about_tcp_is_read(void **state)
 {
