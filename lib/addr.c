@@ -370,6 +370,8 @@ bool prefix_has(const struct prefix *p, const struct ip *ip)
 {
 	unsigned bytes = p->bits / 8, rest = p->bits % 8;
 
+	if (p->bits < 96 && ip_is4(ip))
+		return false;
 	if (memcmp(p->ip.b, ip->b, bytes) != 0)
 		return false;
 	return rest == 0 || ((p->ip.b[bytes] ^ ip->b[bytes]) & (0xff00u >> rest) & 0xff) == 0;

@@ -70,6 +70,7 @@ size_t ep_format(const struct ep *ep, char out[EP_TEXT]);
 /* Always with its bits: "192.0.2.0/24", "2001:db8::/32". */
 size_t prefix_format(const struct prefix *p, char out[PREFIX_TEXT]);
 
+/* IPv6 prefixes hold no IPv4 address, not even ::/0: 0.0.0.0/0 is all of IPv4. */
 bool prefix_has(const struct prefix *p, const struct ip *ip);
 /* True when any of p[0..n) holds ip; an empty list holds nothing. O(n). */
 bool prefix_any(const struct prefix *p, size_t n, const struct ip *ip);

@@ -163,9 +163,11 @@ static int read_allow(struct stub_conf *c, struct settings *s, char buf[LIST_BYT
 		return -EINVAL;
 	while (err == 0 && (item = next_item(&rest)) != NULL)
 		err = add_allow(c, s, SET_ALLOW_FROM, item);
-	if (err == 0 && c->rec.allow_n == 0) /* as PowerDNS: nothing set lets everybody in */
-		err = add_allow(c, s, SET_ALLOW_FROM, "::/0");
-	return err;
+	if (err < 0 || c->rec.allow_n > 0)
+		return err;
+	/* As PowerDNS: nothing set lets everybody in. */
+	err = add_allow(c, s, SET_ALLOW_FROM, "0.0.0.0/0");
+	return err < 0 ? err : add_allow(c, s, SET_ALLOW_FROM, "::/0");
 }
 
 /* "NAME(A,B)" or "NAME:A:B": what follows the name into buf, parted by commas. */

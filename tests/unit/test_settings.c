@@ -67,8 +67,9 @@ static void test_an_empty_allow_from_lets_everybody_in(void **state)
 {
 	(void)state;
 	assert_int_equal(read_text("allow-from=\n"), 0);
-	assert_int_equal(conf.rec.allow_n, 1);
-	assert_int_equal(conf.allow[0].prefix.bits, 0);
+	assert_int_equal(conf.rec.allow_n, 2);
+	assert_int_equal(conf.allow[0].prefix.bits, 96); /* all of IPv4 */
+	assert_int_equal(conf.allow[1].prefix.bits, 0);
 }
 
 static const struct { const char *text; enum dist_kind kind; int64_t a, b; } misses[] = {
