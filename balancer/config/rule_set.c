@@ -153,16 +153,21 @@ unsigned rule_nets_new(lua_State *l)
 	return r->nets_n - 1;
 }
 
+static void append_net(struct rule_nets *s, struct rule_net n)
+{
+	void *new;
+
+	s->net = cf_list_add(s->net, &s->n, sizeof(n), &new);
+	memcpy(new, &n, sizeof(n));
+}
+
 bool rule_nets_add_text(lua_State *l, unsigned set, const char *text)
 {
 	struct rule_net n = { .in = text[0] != '!' };
-	struct rule_nets *s = &rule_list_of(l)->nets[set];
-	void *new;
 
 	if (prefix_parse(&n.prefix, text + !n.in) < 0)
 		return false;
-	s->net = cf_list_add(s->net, &s->n, sizeof(n), &new);
-	memcpy(new, &n, sizeof(n));
+	append_net(&rule_list_of(l)->nets[set], n);
 	return true;
 }
 
@@ -180,17 +185,13 @@ void rule_nets_add(lua_State *l, unsigned set, int index, const char *what)
 
 	if (from == (int)set)
 		return;
-	for (unsigned i = 0; from >= 0 && i < rule_list_of(l)->nets[from].n; i++) {
-		struct rule_list *r = rule_list_of(l);
-		struct rule_nets *s = &r->nets[set];
-		struct rule_net n = r->nets[from].net[i];
-		void *new;
-		s->net = cf_list_add(s->net, &s->n, sizeof(n), &new);
-		memcpy(new, &n, sizeof(n));
-	}
-	if (from >= 0)
+	if (from < 0) {
+		add_each(l, set, index, what, add_net);
 		return;
-	add_each(l, set, index, what, add_net);
+	}
+	struct rule_nets *nets = rule_list_of(l)->nets;
+	for (unsigned i = 0; i < nets[from].n; i++)
+		append_net(&nets[set], nets[from].net[i]);
 }
 
 void rule_nets_say(const struct rule_nets *s, char *out, size_t size)
