@@ -54,6 +54,7 @@ STORIES = [
     ("overload", "never-back", "latency"),
     ("partly-slow", "answer-late=400", "latency"),
     ("patient", "slow-detect", "detect"),
+    ("quick", "health-off", "detect"),
     ("reserve", "health-off", "detect"),
     ("rolling-restart", "never-back", "outage"),
     ("rolling-restart", "client-never-retries", "lost"),
