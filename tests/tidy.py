@@ -25,6 +25,8 @@ MAY = [
     ("sim/load/core", ["lib", "sim/plan", "balancer/core"]),
     ("sim/capture/core", ["lib", "sim/net"]),
     ("sim/info/core", ["lib", "sim/capture/core"]),
+    ("sim/trace/core", ["lib"]),
+    ("sim/trace", ["lib", "lib/host", "sim/capture", "sim/trace/core"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core"]),
 ]
 

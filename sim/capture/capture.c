@@ -9,6 +9,7 @@
 #include "lib/heap.h"
 #include "lib/host/host.h"
 #include "lib/host/net.h"
+#include "sim/capture/filter.h"
 
 struct source {
 	struct capture_file *file;
@@ -17,6 +18,7 @@ struct source {
 
 struct capture {
 	const struct capture_options *o;
+	struct capture_filter *filter; /* NULL: all packets fit */
 	struct arena arena;
 	struct dissect *dissect;
 	struct source *source;
@@ -83,7 +85,9 @@ int capture_open(struct capture **out, const struct capture_options *o,
 	heap_init(&c->heap, c->room, o->path_n + 1);
 	if (o->path_n > 64)
 		net_allow_many_files();
-	int err = take_memory(c, error);
+	int err = o->filter != NULL ? capture_filter_new(&c->filter, o->filter, error) : 0;
+	if (err == 0)
+		err = take_memory(c, error);
 	if (err == 0)
 		err = open_files(c, error);
 	if (err < 0) {
@@ -107,14 +111,24 @@ static bool next_source(struct capture *c)
 	if (c->heap.n == 0)
 		return false;
 	c->now = &c->source[heap_pop(&c->heap).what];
-	c->packets++;
 	return true;
+}
+
+/* Whether the packet that comes now counts. */
+static bool fits(struct capture *c)
+{
+	bool yes = c->filter == NULL || capture_filter_fits(c->filter, &c->now->packet);
+
+	c->packets += yes;
+	return yes;
 }
 
 bool capture_next_packet(struct capture *c, struct capture_packet *p, unsigned *file)
 {
-	if (!next_source(c))
-		return false;
+	do {
+		if (!next_source(c))
+			return false;
+	} while (!fits(c));
 	*p = c->now->packet;
 	*file = (unsigned)(c->now - c->source);
 	return true;
@@ -126,7 +140,9 @@ enum capture_step capture_step(struct capture *c, struct capture_message *m)
 		if (c->now != NULL && dissect_next(c->dissect, m))
 			return CAPTURE_MESSAGE;
 		if (next_source(c)) {
-			dissect_packet(c->dissect, &c->now->packet, (unsigned)(c->now - c->source));
+			unsigned file = (unsigned)(c->now - c->source);
+			if (fits(c))
+				dissect_packet(c->dissect, &c->now->packet, file);
 			continue;
 		}
 		dissect_end(c->dissect);
@@ -182,6 +198,7 @@ void capture_close(struct capture *take_c)
 		return;
 	for (unsigned i = 0; i < take_c->o->path_n && take_c->source != NULL; i++)
 		capture_file_close(take_c->source[i].file);
+	capture_filter_free(take_c->filter);
 	if (take_c->arena.base != NULL)
 		host_arena_free(&take_c->arena);
 	free(take_c->source);

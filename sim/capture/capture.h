@@ -26,6 +26,7 @@ struct capture;
 struct capture_options {
 	const char *const *path; /* "-": standard input */
 	unsigned path_n;         /* from 1 on */
+	const char *filter;      /* of packets (filter.h); others aren't there. NULL: none */
 	struct dissect_options dissect; /* all zero will do: port 53, the seed is drawn */
 };
 
@@ -33,7 +34,8 @@ enum { CAPTURE_FILES_MAX = 4096 };
 
 /*
  * Returns 0; or, with one line in error, -errno when a file can't be opened, -EBADMSG when one
- * isn't a capture. What o points to is borrowed until capture_close.
+ * isn't a capture, -EINVAL when the filter is wrong. What o points to is borrowed until
+ * capture_close.
  */
 int capture_open(struct capture **out, const struct capture_options *o,
                  char error[CAPTURE_ERROR_TEXT]) MUST_CHECK;
