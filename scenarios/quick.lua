@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- One failure and one return in less than four seconds, small enough for a million seeds: does it
--- hold whatever the order of what happens? A fault of timing may show in one run of thousands.
--- Checks time out after 200 ms, so death is noticed within 1.2 s.
+-- One failure and one return in less than four seconds, small enough for a million seeds: does
+-- it hold whatever the order of what happens? A fault of timing may show in one run of
+-- thousands. Checks time out after 200 ms, so death is noticed within 1.2 s.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
