@@ -63,24 +63,35 @@ def number(value, none=math.inf):
     return none if value is None else value
 
 
+def of_claim(e):
+    """(name, value, unit) of what one expectation measured."""
+    m = e["measured"]
+    if e["kind"] in ("detect", "back"):
+        which = "last_query_ns" if e["kind"] == "detect" else "first_query_ns"
+        none = 0 if e["kind"] == "detect" else math.inf
+        for b in m.get("balancers", []):  # detect's None: it was noticed before there was a query
+            yield f"{e['kind']}, {b['name']}", number(b[which], none), "ms"
+    if e["kind"] == "even":
+        for s in m["servers"][:-1]:
+            yield f"share of {s['name']}", s["share_ppm"], "%"
+    if e["kind"] == "lost":
+        for what in ("lost", "misrouted", "late"):
+            yield what, m[what], ""
+    if e["kind"] == "answers":
+        for what in ("error", "truncated"):
+            yield f"answers, {what}", m[what], ""
+    if e["kind"] == "outage":
+        yield "longest outage", m["longest_ns"], "ms"
+    if e["kind"] == "cache":
+        yield "from cache", m["share_ppm"], "%"
+
+
 def measures(doc):
-    """{name: (value, unit)} of a verdict document."""
+    """{name: (value, unit)} of a verdict document; a kind's second claim has its line's number."""
     found = {}
     for e in doc["expectations"]:
-        m = e["measured"]
-        for b in m.get("balancers", []):
-            # No query after the failure: it was noticed before there was one.
-            value = number(b["last_query_ns"], 0) if e["kind"] == "detect" else \
-                number(b["first_query_ns"])
-            found[f"{e['kind']}, {b['name']}"] = value, "ms"
-        if e["kind"] == "even":
-            for s in m["servers"][:-1]:
-                found[f"share of {s['name']}"] = s["share_ppm"], "%"
-        if e["kind"] == "lost":
-            for what in ("lost", "misrouted", "late"):
-                found[what] = m[what], ""
-        if e["kind"] == "cache":
-            found["from cache"] = m["share_ppm"], "%"
+        for name, value, unit in of_claim(e):
+            found[name if name not in found else f"{name}, line {e['line']}"] = value, unit
     for i, phase in enumerate(doc["phases"]):
         for q in ("p50", "p99"):
             value = phase["latency_us"][q]
