@@ -17,6 +17,7 @@ static const struct {
 	{ "seeds", cmd_seeds, "run a scenario with thousands of seeds, in virtual time" },
 	{ "search", cmd_search, "look for a schedule of faults that a scenario fails under" },
 	{ "info", cmd_info, "say what is in captures of DNS traffic" },
+	{ "replay", cmd_replay, "send a capture's queries to a server" },
 };
 
 static void usage(FILE *to)

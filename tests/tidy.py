@@ -27,6 +27,7 @@ MAY = [
     ("sim/info/core", ["lib", "sim/capture/core"]),
     ("sim/trace/core", ["lib"]),
     ("sim/trace", ["lib", "lib/host", "sim/capture", "sim/trace/core"]),
+    ("sim/replay/core", ["lib", "sim/trace/core"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core"]),
 ]
 

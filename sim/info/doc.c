@@ -2,9 +2,9 @@
 /* Figures as a document; see doc.h. */
 #include "doc.h"
 
-#include <ldns/ldns.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "sim/report/figures.h"
 
 static json_t *number(uint64_t n)
 {
@@ -94,53 +94,6 @@ static json_t *rate_of(const struct info *i)
 	return o;
 }
 
-/* null: nothing was answered. */
-static json_t *times_of(const struct hist *h)
-{
-	static const struct { const char *key; uint32_t ppm; } row[] = {
-		{ "p50", 500000 }, { "p90", 900000 }, { "p99", 990000 }, { "p999", 999000 },
-	};
-	json_t *o = json_object();
-
-	if (h->n == 0) {
-		json_decref(o);
-		return json_null();
-	}
-	for (size_t k = 0; k < COUNT_OF(row); k++)
-		set(o, row[k].key, json_integer(hist_quantile(h, row[k].ppm)));
-	set(o, "max", json_integer(h->max));
-	return o;
-}
-
-static json_t *types_of(const struct info *i)
-{
-	json_t *o = json_object();
-
-	for (unsigned t = 0; t <= UINT16_MAX; t++) {
-		if (i->type[t] == 0)
-			continue;
-		char *name = ldns_rr_type2str((ldns_rr_type)t);
-		MUST(name != NULL);
-		set(o, name, number(i->type[t]));
-		free(name);
-	}
-	return o;
-}
-
-static json_t *rcodes_of(const struct info *i)
-{
-	json_t *o = json_object();
-
-	for (unsigned r = 0; r < INFO_RCODES; r++) {
-		const ldns_lookup_table *row = ldns_lookup_by_id(ldns_rcodes, (int)r);
-		char name[16];
-		snprintf(name, sizeof(name), "RCODE%u", r);
-		if (i->rcode[r] > 0)
-			set(o, row != NULL ? row->name : name, number(i->rcode[r]));
-	}
-	return o;
-}
-
 /* ---- lists ---- */
 
 /* A list's first entries, each by what entry adds to it. */
@@ -198,7 +151,7 @@ static void server_entry(json_t *o, const struct info *i, uint32_t slot)
 	set(o, "answered", number(s->answered));
 	set(o, "unanswered", number(s->unanswered));
 	set(o, "servfail", number(s->failed));
-	set(o, "answer_ns", times_of(&s->times));
+	set(o, "answer_ns", figures_times(&s->times));
 }
 
 json_t *info_doc(const struct info *i, const struct capture *c, const struct capture_options *o)
@@ -215,8 +168,8 @@ json_t *info_doc(const struct info *i, const struct capture *c, const struct cap
 	set(doc, "clients", top_of(i, &i->clients, &i->clients_seen, client_entry));
 	set(doc, "names", top_of(i, &i->names, &i->names_seen, name_entry));
 	set(doc, "servers", top_of(i, &i->servers, &i->servers_seen, server_entry));
-	set(doc, "types", types_of(i));
-	set(doc, "rcodes", rcodes_of(i));
-	set(doc, "answer_ns", times_of(&i->times));
+	set(doc, "types", figures_types(i->type));
+	set(doc, "rcodes", figures_rcodes(i->rcode));
+	set(doc, "answer_ns", figures_times(&i->times));
 	return doc;
 }

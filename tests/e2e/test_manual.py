@@ -19,7 +19,8 @@ def options_in_page(command):
     return set(re.findall(r"Fl -([a-z-]+)", "".join(forms)))
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "judge", "seeds", "search", "info"])
+@pytest.mark.parametrize("command", ["run", "plan", "judge", "seeds", "search", "info",
+                                     "replay"])
 def test_page_and_help_name_the_same_options(command):
     done = subprocess.run([ek.program("evenkeel"), command, "--help"], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=20)

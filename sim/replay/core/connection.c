@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections: which of ours stands for which of the capture's, and when it is over. A loop has
+ * connections of its own; those of the one before end when their last answer has come.
+ */
+#include "inner.h"
+
+uint32_t replay_slots(const struct trace *t)
+{
+	if (t->connection_n == 0)
+		return 0;
+	return REPLAY_CONNECTIONS;
+}
+
+void replay_connections_init(struct replay *r, struct arena *a)
+{
+	const struct trace *t = r->o.trace;
+
+	r->slots = replay_slots(t);
+	r->captured = arena_take(a, (size_t)t->connection_n + 1, sizeof(*r->captured));
+	r->connection = arena_take(a, r->slots, sizeof(*r->connection));
+	for (uint32_t i = 0; i < t->query_n && r->slots > 0; i++)
+		if (t->query[i].connection != 0)
+			r->captured[t->query[i].connection].queries++;
+}
+
+/* A free slot + 1, or 0. */
+static uint32_t take_slot(struct replay *r)
+{
+	uint32_t slot = r->free;
+
+	if (slot != 0)
+		r->free = r->connection[slot - 1].next;
+	else if (r->fresh < r->slots)
+		slot = ++r->fresh;
+	return slot;
+}
+
+static uint32_t open_one(struct replay *r, uint32_t captured)
+{
+	uint32_t slot = take_slot(r);
+
+	if (slot == 0)
+		return 0;
+	r->connection[slot - 1] = (struct replay_connection){ .captured = captured,
+	                                                      .state = REPLAY_OPEN };
+	r->n.connections++;
+	return slot;
+}
+
+uint32_t replay_connection_for(struct replay *r, const struct trace_query *q, uint64_t loop)
+{
+	struct replay_captured *c = &r->captured[q->connection];
+
+	if (c->loop != loop + 1)
+		*c = (struct replay_captured){ c->queries, c->queries, 0, loop + 1 };
+	if (c->slot == 0)
+		c->slot = open_one(r, q->connection);
+	uint32_t slot = c->slot;
+	c->left--;
+	if (slot == 0)
+		return 0;
+	if (c->left == 0) {
+		r->connection[slot - 1].last = true;
+		c->slot = 0;
+	}
+	r->connection[slot - 1].open++;
+	return slot;
+}
+
+void replay_connection_settled(struct replay *r, uint32_t socket)
+{
+	if (socket < REPLAY_SOCKETS)
+		return;
+	struct replay_connection *c = &r->connection[socket - REPLAY_SOCKETS];
+	if (--c->open > 0 || !c->last || c->state != REPLAY_OPEN)
+		return;
+	c->state = REPLAY_CLOSING;
+	c->next = r->closing;
+	r->closing = socket - REPLAY_SOCKETS + 1;
+}
+
+static void give_back(struct replay *r, uint32_t slot)
+{
+	struct replay_connection *c = &r->connection[slot - 1];
+
+	c->state = REPLAY_FREE;
+	c->next = r->free;
+	r->free = slot;
+}
+
+uint32_t replay_connection_over(struct replay *r)
+{
+	uint32_t slot = r->closing;
+
+	if (slot == 0)
+		return 0;
+	r->closing = r->connection[slot - 1].next;
+	give_back(r, slot);
+	return slot;
+}
+
+void replay_tcp_failed(struct replay *r, uint32_t conn)
+{
+	MUST(conn >= 1 && conn <= r->slots);
+	struct replay_connection *c = &r->connection[conn - 1];
+
+	if (c->state != REPLAY_OPEN) /* it is told to be closed next, or was */
+		return;
+	c->state = REPLAY_FREE;      /* so that settling doesn't close it */
+	for (uint32_t p; (p = flight_any(&r->out, replay_socket_of(conn))) != FLIGHT_NONE;)
+		replay_settle(r, p, &r->n.failed);
+	if (r->captured[c->captured].slot == conn)
+		r->captured[c->captured].slot = 0;
+	give_back(r, conn);
+}
