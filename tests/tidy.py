@@ -22,13 +22,14 @@ MAY = [
     ("recursor-stub/core", ["lib"]),
     ("recursor-stub/config", ["recursor-stub/core", "lib", "lib/host"]),
     ("recursor-stub/shell", ["recursor-stub/core", "recursor-stub/config", "lib", "lib/host"]),
-    ("sim/load/core", ["lib", "sim/plan", "balancer/core"]),
+    ("sim/load/core", ["lib", "sim/plan", "balancer/core", "sim/trace/core"]),
     ("sim/capture/core", ["lib", "sim/net"]),
     ("sim/info/core", ["lib", "sim/capture/core"]),
     ("sim/trace/core", ["lib"]),
     ("sim/trace", ["lib", "lib/host", "sim/capture", "sim/trace/core"]),
     ("sim/replay/core", ["lib", "sim/trace/core"]),
-    ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core"]),
+    ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core",
+                  "sim/trace", "sim/trace/core"]),
 ]
 
 

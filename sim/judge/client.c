@@ -195,7 +195,7 @@ static uint32_t enter(struct table *t, uint64_t key, uint64_t index)
 static void take_planned(struct client *c, struct planned *g)
 {
 	const struct load_query *n = &g->next;
-	uint64_t question = question_hash(n->name, n->name_len, n->type, DNS_IN);
+	uint64_t question = question_hash(n->name, n->name_len, n->type, n->class);
 	uint64_t index = c->query.next;
 	struct query *q = ring_push(&c->query);
 

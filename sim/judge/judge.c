@@ -46,6 +46,10 @@ static struct plan *read_plan(const char *dir, char error[JUDGE_ERROR_TEXT])
 	}
 	struct plan *p = plan_from_json(json, why);
 	json_decref(json);
+	if (p != NULL && plan_read_captures(p, why) < 0) {
+		plan_free(p);
+		p = NULL;
+	}
 	if (p == NULL)
 		snprintf(error, JUDGE_ERROR_TEXT, "%.500s: %.500s", path, why);
 	return p;

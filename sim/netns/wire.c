@@ -22,6 +22,7 @@
 #include "sim/net/frame.h"
 #include "sim/net/pcapw.h"
 #include "sim/net/route.h"
+#include "sim/plan/replay.h"
 
 enum {
 	UNDER_WAY_MAX = 65536,      /* frames; memory is touched only as they are used */
@@ -325,7 +326,7 @@ static uint64_t planned_mqps(const struct plan *p)
 	uint64_t mqps = 0;
 
 	for (unsigned i = 0; i < p->load_n; i++)
-		mqps += p->load[i].rate_mqps;
+		mqps += plan_load_peak_mqps(&p->load[i]);
 	return mqps;
 }
 

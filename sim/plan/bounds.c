@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The formulas, one a function; see bounds.h. */
 #include "bounds.h"
+#include "replay.h"
 
 static const int64_t SECOND = 1000000000;
 static const int64_t TENTH = 100000000; /* dnsdist looks at its probes' deadlines this often */
@@ -246,6 +247,8 @@ static double overlap_s(const struct plan_load *l, int64_t from_ns, int64_t to_n
 
 double plan_load_queries(const struct plan_load *l, int64_t from_ns, int64_t to_ns)
 {
+	if (l->replay_n > 0)
+		return (double)replay_queries(l, longer(l->from_ns, from_ns), to_ns);
 	return (double)l->rate_mqps / 1000 * overlap_s(l, from_ns, to_ns);
 }
 
@@ -279,8 +282,7 @@ double plan_queries_forwarded(const struct plan *p, int64_t from_ns, int64_t to_
 
 	for (unsigned i = 0; i < p->load_n; i++)
 		if (all || p->load[i].names == PLAN_UNIQUE)
-			n += (double)p->load[i].rate_mqps / 1000 *
-			     overlap_s(&p->load[i], from_ns, to_ns);
+			n += plan_load_queries(&p->load[i], from_ns, to_ns);
 	return n;
 }
 

@@ -93,6 +93,15 @@ static int check_load(const struct plan *p, unsigned i, char *error)
 		return wrong(error, "load[%u]: runs past end_ns", i);
 	if (l->family == 5)
 		return wrong(error, "load[%u].family: expected 4 or 6", i);
+	bool replay = l->replay_n > 0;
+	if (replay != (l->names == PLAN_CAPTURED_NAMES) ||
+	    replay != (l->arrivals == PLAN_CAPTURED_TIMES))
+		return wrong(error, "load[%u]: expected captured names and arrivals with a "
+		             "replay, and only there", i);
+	if (replay && (l->replay->path == NULL || strlen(l->replay->sha256) != 64))
+		return wrong(error, "load[%u].replay: expected a path and a sha256", i);
+	if (replay && trace_lasts(&l->replay->pace) > PLAN_TIME_MAX_NS / 4)
+		return wrong(error, "load[%u].replay: all loops last too long", i);
 	if (l->names == PLAN_ZIPF && l->name_n == 0)
 		return wrong(error, "load[%u].name_n: expected 1 at least", i);
 	if (l->edns_size > 0 && l->edns_size < DNS_UDP_MAX)

@@ -8,6 +8,7 @@
 #include "downs.h"
 #include "lib/fmath.h"
 #include "lib/must.h"
+#include "replay.h"
 
 enum { TRIES_MAX = 16 };
 
@@ -140,6 +141,8 @@ static double first_most(const struct ask *a)
 {
 	double even = 1.0 / a->n;
 
+	if (a->l->replay_n > 0 && (a->l->choose == PLAN_PER_CLIENT || replay_keeps(a->p, a->l)))
+		return 1; /* one client may ask as much as all others */
 	if (a->l->choose != PLAN_PER_CLIENT || a->l->clients == 0)
 		return even;
 	return even + fm_sqrt(fm_log(1 / CHOICE_FLAKE) / (2.0 * a->l->clients));
@@ -200,7 +203,7 @@ double downs_lost(const struct downs *d, const struct plan *p, const struct plan
 	ask_init(&a, d, p, l);
 	for (int64_t t = from; t < to;) {
 		int64_t next = ask_next(&a, t), end = next < to ? next : to;
-		mean += fails_at(&a, t) * (double)l->rate_mqps / 1000 * ((double)(end - t) / 1e9);
+		mean += fails_at(&a, t) * plan_load_queries(l, t, end);
 		t = end;
 	}
 	ask_fini(&a);
@@ -263,7 +266,7 @@ static double failover_lost(const struct downs *d, const struct plan *p,
 		int64_t next = ask_next(&a, t), end = next < l->to_ns ? next : l->to_ns;
 		if (downs_silent_until(d, balancer, t) > t)
 			mean += first_most(&a) * fails_from(&a, first, t) *
-			        (double)l->rate_mqps / 1000 * ((double)(end - t) / 1e9);
+			        plan_load_queries(l, t, end);
 		t = end;
 	}
 	ask_fini(&a);

@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "check.h"
+#include "replay.h"
 #include "plan_io.h"
 #include "schema.h"
 
@@ -427,6 +428,9 @@ void plan_free(struct plan *take_p)
 {
 	if (take_p == NULL)
 		return;
+	for (unsigned i = 0; i < take_p->load_n; i++)
+		if (take_p->load[i].replay_n > 0)
+			replay_free(take_p->load[i].replay);
 	free_object(&plan_schema, (char *)take_p);
 	free(take_p);
 }

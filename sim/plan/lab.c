@@ -53,28 +53,6 @@ static struct plan_node *add_node(lua_State *L, const struct at *w, const char *
 	return n;
 }
 
-/* The file that the value names, from the scenario's folder, as an absolute path to be freed. */
-static char *config_file(lua_State *L, const struct at *w)
-{
-	const struct scenario *s = scenario_of(L);
-	const char *name = value_text(L, w, "the name of a file");
-	const char *slash = strrchr(s->path, '/');
-	char joined[PATH_MAX];
-	int n = snprintf(joined, sizeof(joined), "%.*s%s", name[0] == '/' || slash == NULL ? 0
-	                 : (int)(slash + 1 - s->path), s->path, name);
-	char *real = n < (int)sizeof(joined) ? realpath(joined, NULL) : NULL;
-
-	if (real == NULL)
-		scenario_fail(L, w, "'%.200s': %s", joined, strerror(errno));
-	json_t *utf8 = json_string(real);
-	bool good = utf8 != NULL;
-	json_decref(utf8);
-	if (good)
-		return real;
-	free(real);
-	scenario_fail(L, w, "expected a path in UTF-8");
-}
-
 /* The conf of that path, added when it is new. Takes path. */
 static int conf_of(struct plan *p, char *take_path)
 {
@@ -138,7 +116,7 @@ static void read_balancer(lua_State *L, const struct at *all, const char *name)
 	if (!own_or_common(L, "config", &w, all, &config))
 		scenario_fail(L, all, "no 'config': expected config = \"FILE\", a dnsdist "
 		              "configuration");
-	n->config_path = config_file(L, &config);
+	n->config_path = value_file(L, &config);
 	n->conf = conf_of(p, strdup(n->config_path));
 	lua_pop(L, 1);
 }
@@ -187,7 +165,7 @@ static void read_recursor(lua_State *L, const struct at *all, const struct at *w
 	}
 	if (!own_or_common(L, "config", w, all, &from))
 		scenario_fail(L, all, "no 'config': expected config = \"FILE\", a recursor.conf");
-	n->config_path = config_file(L, &from);
+	n->config_path = value_file(L, &from);
 	int e = recconf_read(&conf, n->config_path);
 	if (e < 0)
 		scenario_fail(L, &from, "can't be read: %s", strerror(-e));

@@ -17,9 +17,9 @@ static const struct plan_load *plain_load(const struct plan *p, const struct pla
 	bool shares = c->policy == BAL_WRANDOM || c->policy == BAL_ROUNDROBIN;
 	const struct plan_load *l = &p->load[0];
 
-	if (!shares || p->load_n != 1 || c->cache_entries > 0 || l->choose != PLAN_PER_QUERY)
+	if (!shares || p->load_n != 1 || c->cache_entries > 0 || l->replay_n > 0)
 		return NULL;
-	return l;
+	return l->choose == PLAN_PER_QUERY ? l : NULL;
 }
 
 static unsigned balancers(const struct plan *p)

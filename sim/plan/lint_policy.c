@@ -65,7 +65,7 @@ static uint32_t most_names(const struct plan *p)
 	uint32_t most = 0;
 
 	for (unsigned i = 0; i < p->load_n; i++)
-		if (p->load[i].names == PLAN_ZIPF && p->load[i].name_n > most)
+		if (p->load[i].names != PLAN_UNIQUE && p->load[i].name_n > most)
 			most = p->load[i].name_n;
 	return most;
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
+#include "replay.h"
 #include "scenario.h"
 
 #define SECOND INT64_C(1000000000)
@@ -84,18 +86,19 @@ static void read_names(lua_State *L, const struct at *load, struct plan_load *l)
 	}
 }
 
-static int find_group(lua_State *L, const struct at *load)
+/* The group that key names, or the only one. */
+static int find_group(lua_State *L, const struct at *load, const char *key)
 {
 	const struct plan *p = scenario_of(L)->plan;
-	struct at w = { .outer = load, .key = "clients" };
+	struct at w = { .outer = load, .key = key };
 
-	if (value_field(L, "clients")) {
+	if (value_field(L, key)) {
 		int node = value_node(L, &w, 1u << PLAN_CLIENTS);
 		lua_pop(L, 1);
 		return node;
 	}
 	if (p->node_n > 1 && p->node[1].role == PLAN_CLIENTS)
-		scenario_fail(L, load, "several client groups: expected clients = \"NAME\"");
+		scenario_fail(L, load, "several client groups: expected %s = \"NAME\"", key);
 	return 0;
 }
 
@@ -217,14 +220,222 @@ const char *loads_type_name(uint16_t type)
 	return "?";
 }
 
-/* On top: the load's table. */
-static void read_load(lua_State *L, const struct at *w, struct plan_load *l)
-{
-	struct plan *p = scenario_of(L)->plan;
+/* ---- captured queries ---- */
 
-	*l = load_defaults;
-	l->node = find_group(L, w);
-	l->family = ip_is4(&p->node[l->node].net[0].ip) ? 4 : 6;
+static const struct key captured_keys[] = {
+	{ .name = "from", .kind = KEY_TIME, KEY_AT(plan_load, from_ns),
+	 .hi = PLAN_TIME_MAX_NS / 4 },
+	{ .name = "stop", .kind = KEY_TIME, KEY_AT(plan_load, to_ns), .lo = 1,
+	  .hi = PLAN_TIME_MAX_NS / 4 },
+	{ .name = "timeout", .kind = KEY_TIME, KEY_AT(plan_load, timeout_ns), .lo = 1000000,
+	  .hi = 3600 * SECOND },
+	{ .name = "tries", .kind = KEY_COUNT, KEY_AT(plan_load, tries), .lo = 1, .hi = 16 },
+	{ .name = "retry", .kind = KEY_WORD, KEY_AT(plan_load, retry), .words = plan_retry_names,
+	  .word_n = PLAN_SAME + 1 },
+	{ .name = "family", .kind = KEY_COUNT, KEY_AT(plan_load, family), .lo = 4, .hi = 6 },
+	{ .name = "replay", .kind = KEY_OTHER }, { .name = "speed", .kind = KEY_OTHER },
+	{ .name = "loop", .kind = KEY_OTHER }, { .name = "limit", .kind = KEY_OTHER },
+	{ .name = "filter", .kind = KEY_OTHER }, { .name = "servers", .kind = KEY_OTHER },
+	{ .name = "clients", .kind = KEY_OTHER }, { .name = "group", .kind = KEY_OTHER },
+	{ .name = "to", .kind = KEY_OTHER },
+};
+static const struct key captured_own_keys[] = {
+	{ .name = "loop", .kind = KEY_COUNT, KEY_AT(plan_replay, pace.loops), .lo = 1,
+	  .hi = PLAN_LOOPS_MAX },
+	{ .name = "limit", .kind = KEY_COUNT, KEY_AT(plan_replay, limit), .lo = 1,
+	  .hi = TRACE_QUERIES_MAX },
+};
+static const struct plan_replay replay_defaults = {
+	.pace = { .speed = TRACE_SPEED_ONE, .loops = 1 }, .addresses = PLAN_ORIGINAL,
+};
+
+const struct key *replay_keys(unsigned *n)
+{
+	*n = COUNT_OF(captured_keys);
+	return captured_keys;
+}
+
+const struct key *replay_own_keys(unsigned *n, const struct plan_replay **defaults)
+{
+	*n = COUNT_OF(captured_own_keys);
+	*defaults = &replay_defaults;
+	return captured_own_keys;
+}
+
+static bool has_net(const struct plan_node *n, const struct prefix *net)
+{
+	for (unsigned k = 0; k < n->net_n; k++)
+		if (n->net[k].bits <= net->bits && prefix_has(&n->net[k], &net->ip))
+			return true;
+	return false;
+}
+
+/* The net that is on top: its group is the one that is named, or the first that has it. */
+static void read_net(lua_State *L, const struct at *w, const struct at *load, struct plan_load *l)
+{
+	const struct plan *p = scenario_of(L)->plan;
+	const struct prefix *net = &l->replay->net;
+	unsigned i = 0;
+
+	while (i < p->node_n && p->node[i].role == PLAN_CLIENTS && !has_net(&p->node[i], net))
+		i++;
+	lua_pushvalue(L, -2);
+	if (value_field(L, "group")) {
+		lua_pop(L, 1);
+		i = (unsigned)find_group(L, load, "group");
+	}
+	lua_pop(L, 1);
+	if (i == p->node_n || !has_net(&p->node[i], net))
+		value_fail(L, w, "a network inside of a client group's");
+	l->node = (int)i;
+}
+
+/* clients: "original", "map" or a network; and the group that has these addresses. */
+static void read_addresses(lua_State *L, const struct at *load, struct plan_load *l)
+{
+	static const char expected[] = "\"original\", \"map\", or a network such as "
+	                               "\"192.0.2.0/24\"";
+	const struct plan *p = scenario_of(L)->plan;
+	struct at w = { .outer = load, .key = "clients" };
+	struct plan_replay *r = l->replay;
+	const char *text = "original";
+
+	if (value_field(L, "clients")) {
+		text = value_text(L, &w, expected);
+		r->addresses = strcmp(text, "original") == 0 ? PLAN_ORIGINAL : PLAN_MAPPED;
+		if (r->addresses == PLAN_MAPPED && strcmp(text, "map") != 0) {
+			if (prefix_parse(&r->net, text) < 0)
+				value_fail(L, &w, expected);
+			read_net(L, &w, load, l);
+			lua_pop(L, 1);
+			return;
+		}
+		lua_pop(L, 1);
+	}
+	l->node = find_group(L, load, "group");
+	if (r->addresses == PLAN_MAPPED)
+		r->net = p->node[l->node].net[0];
+}
+
+static void add_asked(lua_State *L, const struct at *w, struct plan_replay *r)
+{
+	static const char expected[] = "an address, or a network such as \"192.0.2.0/24\"";
+
+	if (r->asked_n == PLAN_ASKED_MAX)
+		scenario_fail(L, w, "more than %d", PLAN_ASKED_MAX);
+	if (prefix_parse(&r->asked[r->asked_n++], value_text(L, w, expected)) < 0)
+		value_fail(L, w, expected);
+}
+
+static void read_asked(lua_State *L, const struct at *load, struct plan_replay *r)
+{
+	struct at w = { .outer = load, .key = "servers" };
+
+	if (!value_field(L, "servers"))
+		return;
+	if (!lua_istable(L, -1))
+		add_asked(L, &w, r);
+	for (unsigned i = 1; lua_istable(L, -1) && i <= lua_objlen(L, -1); i++) {
+		struct at here = { .outer = &w, .index = i };
+		lua_rawgeti(L, -1, (int)i);
+		add_asked(L, &here, r);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+/* What only replays have, but for clients and servers. */
+static void read_settings(lua_State *L, const struct at *load, struct plan_replay *r)
+{
+	static const char *const to_words[] = { "balancers" };
+	struct at w = { .outer = load, .key = "replay" };
+
+	value_field(L, "replay");
+	r->path = value_file(L, &w);
+	lua_pop(L, 1);
+	keys_take(L, load, captured_own_keys, COUNT_OF(captured_own_keys), r);
+	w.key = "speed";
+	if (value_field(L, "speed")) {
+		r->pace.speed = (uint64_t)value_scaled(L, &w, TRACE_SPEED_ONE, 1,
+		                                       (int64_t)TRACE_SPEED_MAX, "a factor");
+		lua_pop(L, 1);
+	}
+	w.key = "filter";
+	if (value_field(L, "filter")) {
+		r->filter = strdup(value_text(L, &w, "a filter as tcpdump has it"));
+		MUST(r->filter != NULL);
+		lua_pop(L, 1);
+	}
+	w.key = "to";
+	if (value_field(L, "to")) {
+		(void)value_word(L, &w, to_words, 1);
+		lua_pop(L, 1);
+	}
+}
+
+/* Reads the capture, and makes the load last as long as it does. */
+static void read_capture(lua_State *L, const struct at *load, struct plan_load *l)
+{
+	struct scenario *s = scenario_of(L);
+	struct plan_replay *r = l->replay;
+	struct at w = { .outer = load, .key = "replay" };
+	char trouble[REPLAY_TROUBLE_TEXT], error[PLAN_ERROR_TEXT];
+
+	if (replay_read(s->plan, l, trouble, error) < 0)
+		scenario_fail(L, &w, "%s", error);
+	if (trouble[0] != '\0')
+		lint_add(s->lint, false, NULL, locate(s->text, s->text_len, &w),
+		         "load.replay: %s: what comes before is replayed", trouble);
+	if (r->trace->connection_n > 0)
+		scenario_fail(L, &w, "%u connections over TCP in it: expected UDP alone; filter = "
+		              "\"udp\" leaves TCP out", r->trace->connection_n);
+	int64_t lasts = trace_lasts(&r->pace);
+	if (lasts > PLAN_TIME_MAX_NS / 4)
+		scenario_fail(L, load, "all loops take more than %lld days: expected fewer, or a "
+		              "higher speed", (long long)(PLAN_TIME_MAX_NS / 4 / (86400 * SECOND)));
+	lasts += lasts == 0; /* at that speed it is over at once */
+	if (l->to_ns == 0 || l->to_ns > l->from_ns + lasts)
+		l->to_ns = l->from_ns + lasts;
+}
+
+/* Queries of the load in its time, as a rate. */
+static uint64_t mean_rate(const struct plan_load *l)
+{
+	double rate = plan_load_queries(l, l->from_ns, l->to_ns) * 1e12 /
+	              (double)(l->to_ns - l->from_ns);
+
+	return rate < 1 ? 1 : rate > (double)PLAN_RATE_MAX_MQPS ? (uint64_t)PLAN_RATE_MAX_MQPS
+	       : (uint64_t)rate;
+}
+
+/* On top: the load's table. */
+static void read_replay(lua_State *L, const struct at *w, struct plan_load *l)
+{
+	l->replay = list_grow(NULL, &l->replay_n, sizeof(*l->replay));
+	*l->replay = replay_defaults;
+	l->arrivals = PLAN_CAPTURED_TIMES;
+	l->names = PLAN_CAPTURED_NAMES;
+	l->zipf_milli = 0;
+	l->edns_size = 0;
+	read_addresses(L, w, l);
+	l->family = ip_is4(&scenario_of(L)->plan->node[l->node].net[0].ip) ? 4 : 6;
+	keys_read(L, w, captured_keys, COUNT_OF(captured_keys), l, false);
+	read_settings(L, w, l->replay);
+	read_asked(L, w, l->replay);
+	read_group(L, l);
+	check_family(L, w, l);
+	read_capture(L, w, l);
+	struct at stop = { .outer = w, .key = "stop" };
+	if (l->from_ns >= l->to_ns)
+		scenario_fail(L, &stop, "expected an instant after 'from'");
+	l->rate_mqps = mean_rate(l);
+}
+
+/* On top: the load's table. */
+static void read_drawn(lua_State *L, const struct at *w, struct plan_load *l)
+{
+	l->node = find_group(L, w, "clients");
+	l->family = ip_is4(&scenario_of(L)->plan->node[l->node].net[0].ip) ? 4 : 6;
 	keys_read(L, w, load_keys, COUNT_OF(load_keys), l, false);
 	value_field(L, "names");
 	read_names(L, w, l);
@@ -239,6 +450,20 @@ static void read_load(lua_State *L, const struct at *w, struct plan_load *l)
 	if (l->from_ns >= l->to_ns)
 		scenario_fail(L, &to, "expected an instant after 'from'");
 	check_family(L, w, l);
+}
+
+/* On top: the load's table. */
+static void read_load(lua_State *L, const struct at *w, struct plan_load *l)
+{
+	struct plan *p = scenario_of(L)->plan;
+
+	*l = load_defaults;
+	if (value_field(L, "replay")) {
+		lua_pop(L, 1);
+		read_replay(L, w, l);
+	} else {
+		read_drawn(L, w, l);
+	}
 	int64_t end = l->to_ns + l->tries * l->timeout_ns;
 	p->end_ns = end > p->end_ns ? end : p->end_ns;
 }

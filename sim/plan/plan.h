@@ -15,6 +15,7 @@
 #include "lib/addr.h"
 #include "balancer/core/conf.h"
 #include "lib/dist.h"
+#include "sim/trace/core/trace.h"
 
 enum {
 	PLAN_NAME_TEXT = 64,
@@ -23,6 +24,7 @@ enum {
 	PLAN_ADDRS_MAX = 8,
 	PLAN_NETS_MAX = 4,
 	PLAN_TYPES_MAX = 16,
+	PLAN_ASKED_MAX = 16,
 	PLAN_EXPECT_NODES_MAX = 128,
 	PLAN_NAMES_MAX = 1 << 20,  /* pairs of a name and a set of servers that the judge keeps */
 	PLAN_NONE = -1,
@@ -96,14 +98,38 @@ struct plan_program {
 	enum plan_checks checks;   /* balancer only */
 };
 
-enum plan_arrivals { PLAN_CONSTANT = 1, PLAN_POISSON };
-enum plan_names { PLAN_ZIPF = 1, PLAN_UNIQUE };
+enum plan_arrivals { PLAN_CONSTANT = 1, PLAN_POISSON, PLAN_CAPTURED_TIMES };
+enum plan_names { PLAN_ZIPF = 1, PLAN_UNIQUE, PLAN_CAPTURED_NAMES };
 enum plan_choose { PLAN_PER_QUERY = 1, PLAN_PER_CLIENT };
 enum plan_retry { PLAN_OTHER = 1, PLAN_SAME };
 
 struct plan_type {
 	uint16_t type;             /* DNS type */
 	uint32_t share_ppm;        /* all of a load's add up to 1,000,000 */
+};
+
+enum plan_addresses { PLAN_ORIGINAL = 1, PLAN_MAPPED };
+
+/* A load that is captured queries (sim/trace) and not drawn. */
+struct plan_replay {
+	char *path;                /* of the capture, absolute */
+	char sha256[65];
+	char *filter;              /* pcap-filter(7); NULL: none */
+	uint64_t limit;            /* queries from the start; 0: all */
+	unsigned asked_n;
+	struct prefix asked[PLAN_ASKED_MAX]; /* queries to these; none: as sim/trace decides */
+	struct trace_pace pace;
+	enum plan_addresses addresses;
+	struct prefix net;         /* mapped: where to; original: 0 bits */
+	uint64_t query_n;          /* of one loop, as the capture was read first */
+	/* Not in plan.json: read from the capture when the plan is (plan_read_captures). */
+	struct trace *trace;       /* NULL: not yet */
+	struct ip *client;         /* the trace's clients, as the lab has them */
+	uint64_t servers_n;        /* left out: queries from servers, or to others than named */
+	uint64_t family_n;         /* of the other family */
+	uint64_t others_n;         /* messages that are neither answers nor plain queries */
+	uint64_t open_n;           /* the most that are due within a query's life, all its tries */
+	uint64_t peak_mqps;        /* the rate of the busiest tenth of a second */
 };
 
 /* What one group of clients sends. Open loop: the send times don't depend on answers. */
@@ -125,6 +151,12 @@ struct plan_load {
 	unsigned tries;            /* 1... */
 	enum plan_retry retry;     /* whom a later try asks: another balancer, or the same */
 	unsigned family;           /* 4 or 6: which of the balancers' addresses are asked */
+	/*
+	 * 0 or 1. With it clients, rate, names' number and the end are the capture's, and types,
+	 * EDNS and zipf's exponent mean nothing.
+	 */
+	unsigned replay_n;
+	struct plan_replay *replay;
 };
 
 /* Faults: name in scenarios, what it acts on. */

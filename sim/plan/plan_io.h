@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Plans in and out: from a scenario, to and from JSON. plan_to_json and plan_from_json are
- * inverses, so a run directory's plan.json is all that the judge needs. Not pure: reads files,
+ * inverses, so a run directory's plan.json is all that the judge needs, but for the captures that
+ * loads replay. Not pure: reads files,
  * allocates.
  */
 #ifndef EK_PLAN_IO_H
@@ -33,6 +34,11 @@ void plan_free(struct plan *take_p);
 /* The canonical form: keys sorted, the same bytes for the same plan. New reference. */
 json_t *plan_to_json(const struct plan *p);
 struct plan *plan_from_json(const json_t *j, char error[PLAN_ERROR_TEXT]);
+/*
+ * Reads the captures that loads of a plan from JSON replay; plan_load has done so. Returns 0, or
+ * -EINVAL with one line in error: a file is missing, or isn't what it was.
+ */
+int plan_read_captures(struct plan *p, char error[PLAN_ERROR_TEXT]) MUST_CHECK;
 /* The canonical form as text without white space; the caller frees it. */
 char *plan_to_text(const struct plan *p);
 /*

@@ -6,6 +6,7 @@
 
 #include "bounds.h"
 #include "downs.h"
+#include "replay.h"
 #include "samples.h"
 #include "schema.h"
 
@@ -88,6 +89,44 @@ static void print_node(FILE *to, const struct plan *p, const struct plan_node *n
 	fputc('\n', to);
 }
 
+static void print_tries(FILE *to, const struct plan_load *l)
+{
+	fprintf(to, ", %u %s of %s%s%s: %.0f queries\n", l->tries, l->tries == 1 ? "try" : "tries",
+	        time_text(l->timeout_ns), l->tries == 1 ? "" : " each",
+	        l->tries > 1 && l->retry == PLAN_SAME ? " at the same balancer" : "",
+	        plan_load_queries(l, l->from_ns, l->to_ns));
+}
+
+/* The capture, how it is played, and what of it isn't. */
+static void print_replay(FILE *to, const struct plan *p, const struct plan_load *l)
+{
+	const struct plan_replay *r = l->replay;
+	char net[PREFIX_TEXT];
+
+	fprintf(to, "  %s ... %s  %s (sha256 %.16s...), %llu queries in %s", time_text(l->from_ns),
+	        time_text(l->to_ns), base_name(r->path), r->sha256, (unsigned long long)r->query_n,
+	        time_text(r->pace.period_ns));
+	if (r->pace.loops > 1)
+		fprintf(to, ", %llu times", (unsigned long long)r->pace.loops);
+	if (r->pace.speed != TRACE_SPEED_ONE)
+		fprintf(to, ", %.12g times as fast", (double)r->pace.speed / TRACE_SPEED_ONE);
+	prefix_format(&r->net, net);
+	fprintf(to, "\n                 from %u address%s%s%s of %s over IPv%u, ", l->clients,
+	        l->clients == 1 ? "" : "es", r->addresses == PLAN_MAPPED ? " mapped into " : "",
+	        r->addresses == PLAN_MAPPED ? net : "", p->node[l->node].name, l->family);
+	if (replay_keeps(p, l))
+		fputs("balancers as captured, or ", to);
+	fprintf(to, "a balancer %s\n", l->choose == PLAN_PER_QUERY ? "for each query"
+	        : "for each client");
+	fprintf(to, "                 %u names", l->name_n);
+	print_tries(to, l);
+	if (r->servers_n + r->family_n + r->others_n > 0)
+		fprintf(to, "                 left out: %llu queries of servers or to others, "
+		        "%llu of the other family, %llu messages that are no plain query\n",
+		        (unsigned long long)r->servers_n, (unsigned long long)r->family_n,
+		        (unsigned long long)r->others_n);
+}
+
 static void print_load(FILE *to, const struct plan *p, const struct plan_load *l)
 {
 	char rate[32];
@@ -104,10 +143,7 @@ static void print_load(FILE *to, const struct plan *p, const struct plan_load *l
 		fputs("unique names", to);
 	else
 		fprintf(to, "%u names (zipf, exponent %.12g)", l->name_n, l->zipf_milli / 1000.0);
-	fprintf(to, ", %u %s of %s%s%s: %.0f queries\n", l->tries, l->tries == 1 ? "try" : "tries",
-	        time_text(l->timeout_ns), l->tries == 1 ? "" : " each",
-	        l->tries > 1 && l->retry == PLAN_SAME ? " at the same balancer" : "",
-	        (double)l->rate_mqps / 1000 * (double)(l->to_ns - l->from_ns) / 1e9);
+	print_tries(to, l);
 }
 
 /* How long a silence can't be noticed, and so how many queries must go to the dead recursor. */
@@ -211,6 +247,8 @@ static void print_outage(FILE *to, const struct plan *p, const struct plan_expec
 	fprintf(to, " within %s%s, from %s to %s\n",
 	        time_text(e->within_ns == PLAN_MODEL ? model : e->within_ns),
 	        e->within_ns == PLAN_MODEL ? " (model)" : "", time_text(from), time_text(until));
+	if (plan_replays(p))
+		return; /* its pauses count, too */
 	fprintf(to, "           of a right system at most %s, for %s of which no query is sure of "
 	        "an answer\n", time_text(model), time_text(plan_dark_ns(p, from, until)));
 }
@@ -343,7 +381,7 @@ void plan_print(FILE *to, const struct plan *p, const struct plan_beside *beside
 		print_node(to, p, &p->node[i]);
 	fputs("\nLoad\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
-		print_load(to, p, &p->load[i]);
+		(p->load[i].replay_n > 0 ? print_replay : print_load)(to, p, &p->load[i]);
 	if (p->fault_n > 0)
 		fputs("\nTimeline\n", to);
 	for (unsigned i = 0; i < p->fault_n; i++)

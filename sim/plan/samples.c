@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "bounds.h"
+#include "replay.h"
 #include "schema.h"
 #include "lib/fmath.h"
 #include "lib/stats.h"
@@ -176,10 +177,12 @@ double plan_names(const struct plan *p, int64_t from_ns, int64_t to_ns, double q
 	for (unsigned i = 0; i < p->load_n && all > 0; i++) {
 		const struct plan_load *l = &p->load[i];
 		own[i] = plan_load_queries(l, from_ns, to_ns) / all * queries / hashes;
-		if (l->names == PLAN_UNIQUE) {
+		if (l->names == PLAN_UNIQUE)
 			n += own[i];
+		if (l->replay_n > 0)
+			n += replay_names(l, from_ns, to_ns, queries / all / hashes);
+		if (l->names != PLAN_ZIPF)
 			continue;
-		}
 		scale[i] = zipf_scale(l);
 		most = l->name_n > most ? l->name_n : most;
 	}

@@ -127,6 +127,9 @@ void value_dist(lua_State *L, const struct at *w, struct dist_spec *d);
 /* Node of that name with one of the roles (bits 1 << role), or fails. */
 int value_node(lua_State *L, const struct at *w, unsigned roles);
 
+/* The file that the value names, from the scenario's folder, as an absolute path to be freed. */
+char *value_file(lua_State *L, const struct at *w);
+
 /* Each reads its part into scenario_of(L)->plan. */
 void lab_read(lua_State *L);
 void links_read(lua_State *L, const struct at *lab);
@@ -138,6 +141,9 @@ void expects_read(lua_State *L);
 const struct key *expects_keys(enum plan_expect_kind kind, unsigned *n,
                                const struct plan_expect **defaults);
 const struct key *loads_keys(unsigned *n, const struct plan_load **defaults);
+/* The same of a load that is captured queries, and of its struct plan_replay. */
+const struct key *replay_keys(unsigned *n);
+const struct key *replay_own_keys(unsigned *n, const struct plan_replay **defaults);
 const char *loads_type_name(uint16_t type);
 /* confs.c: what must hold between nodes and their configuration files. */
 void lab_check(lua_State *L);

@@ -33,8 +33,14 @@ const char *const plan_checks_names[] = {
 };
 const char *const plan_arrivals_names[] = {
 	[PLAN_CONSTANT] = "constant", [PLAN_POISSON] = "poisson",
+	[PLAN_CAPTURED_TIMES] = "captured",
 };
-const char *const plan_names_names[] = { [PLAN_ZIPF] = "zipf", [PLAN_UNIQUE] = "unique" };
+const char *const plan_names_names[] = {
+	[PLAN_ZIPF] = "zipf", [PLAN_UNIQUE] = "unique", [PLAN_CAPTURED_NAMES] = "captured",
+};
+const char *const plan_addresses_names[] = {
+	[PLAN_ORIGINAL] = "original", [PLAN_MAPPED] = "map",
+};
 const char *const plan_choose_names[] = {
 	[PLAN_PER_QUERY] = "per_query", [PLAN_PER_CLIENT] = "per_client",
 };
@@ -210,17 +216,38 @@ static const struct schema_field elem_type = {
 	.key = "type", .kind = SCHEMA_OBJECT, .type = &type_schema,
 };
 
+static const struct schema_field replay_fields[] = {
+	ENUM("addresses", plan_replay, addresses, plan_addresses_names),
+	ARRAY("asked", plan_replay, asked, asked_n, elem_prefix),
+	STRING("filter", plan_replay, filter),
+	INT("limit", plan_replay, limit, 0, TRACE_QUERIES_MAX),
+	INT("loops", plan_replay, pace.loops, 1, PLAN_LOOPS_MAX),
+	{ .key = "net", .kind = SCHEMA_PREFIX, AT(plan_replay, net) },
+	STRING("path", plan_replay, path),
+	INT("period_ns", plan_replay, pace.period_ns, 1, PLAN_TIME_MAX_NS),
+	INT("queries", plan_replay, query_n, 1, TRACE_QUERIES_MAX),
+	TEXT("sha256", plan_replay, sha256),
+	INT("speed_millionths", plan_replay, pace.speed, 1, (int64_t)TRACE_SPEED_MAX),
+};
+static const struct schema replay_schema = SCHEMA(replay_fields);
+static const struct schema_field elem_replay = {
+	.key = "replay", .kind = SCHEMA_OBJECT, .type = &replay_schema,
+};
+
 static const struct schema_field load_fields[] = {
 	ENUM("arrivals", plan_load, arrivals, plan_arrivals_names),
 	ENUM("choose", plan_load, choose, plan_choose_names),
-	INT("clients", plan_load, clients, 1, 1000000),
+	INT("clients", plan_load, clients, 1, TRACE_ADDRESSES_MAX),
 	INT("edns_size", plan_load, edns_size, 0, UINT16_MAX),
 	INT("family", plan_load, family, 4, 6),
 	TIME("from_ns", plan_load, from_ns),
-	INT("name_n", plan_load, name_n, 0, 10000000),
+	INT("name_n", plan_load, name_n, 0, TRACE_QUERIES_MAX),
 	ENUM("names", plan_load, names, plan_names_names),
 	INT("node", plan_load, node, 0, PLAN_NODES_MAX - 1),
 	INT("rate_mqps", plan_load, rate_mqps, 1, PLAN_RATE_MAX_MQPS),
+	{ .key = "replay", .kind = SCHEMA_LIST, AT(plan_load, replay), .optional = true,
+	  .count_at = offsetof(struct plan_load, replay_n), .hi = 1, .elem = &elem_replay,
+	  .elem_size = sizeof(struct plan_replay) },
 	ENUM("retry", plan_load, retry, plan_retry_names),
 	TIME("timeout_ns", plan_load, timeout_ns),
 	TIME("to_ns", plan_load, to_ns),

@@ -62,14 +62,16 @@ extern const char *const plan_expect_names[EXPECT_N];
 extern const char *const plan_policy_names[POLICY_N];
 extern const char *const plan_role_names[PLAN_RECURSOR + 1];
 extern const char *const plan_checks_names[PLAN_CHECKS_ASYNC + 1];
-extern const char *const plan_arrivals_names[PLAN_POISSON + 1];
-extern const char *const plan_names_names[PLAN_UNIQUE + 1];
+extern const char *const plan_arrivals_names[PLAN_CAPTURED_TIMES + 1];
+extern const char *const plan_names_names[PLAN_CAPTURED_NAMES + 1];
+extern const char *const plan_addresses_names[PLAN_MAPPED + 1];
 extern const char *const plan_way_names[PLAN_IN + 1]; /* NULL: both */
 extern const char *const plan_choose_names[PLAN_PER_CLIENT + 1];
 extern const char *const plan_retry_names[PLAN_SAME + 1];
 extern const char *const plan_dist_names[DIST_LOGNORMAL + 1];
 
 /* Limits that a plan keeps. */
+#define PLAN_LOOPS_MAX INT64_C(1000000000000)
 enum { PLAN_LOADS_MAX = 64, PLAN_FAULTS_MAX = 4096, PLAN_EXPECTS_MAX = 256 };
 #define PLAN_TIME_MAX_NS (INT64_C(400) * 86400 * 1000000000) /* 400 days */
 #define PLAN_RATE_MAX_MQPS INT64_C(10000000000)              /* ten million a second */

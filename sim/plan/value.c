@@ -428,3 +428,24 @@ int value_node(lua_State *L, const struct at *w, unsigned roles)
 	              meant != NULL ? "did you mean '" : "", meant != NULL ? meant : "",
 	              meant != NULL ? "'? " : "", list);
 }
+
+char *value_file(lua_State *L, const struct at *w)
+{
+	const struct scenario *s = scenario_of(L);
+	const char *name = value_text(L, w, "the name of a file");
+	const char *slash = strrchr(s->path, '/');
+	char joined[PATH_MAX];
+	int n = snprintf(joined, sizeof(joined), "%.*s%s", name[0] == '/' || slash == NULL ? 0
+	                 : (int)(slash + 1 - s->path), s->path, name);
+	char *real = n < (int)sizeof(joined) ? realpath(joined, NULL) : NULL;
+
+	if (real == NULL)
+		scenario_fail(L, w, "'%.200s': %s", joined, strerror(errno));
+	json_t *utf8 = json_string(real);
+	bool good = utf8 != NULL;
+	json_decref(utf8);
+	if (good)
+		return real;
+	free(real);
+	scenario_fail(L, w, "expected a path in UTF-8");
+}

@@ -236,6 +236,15 @@ static void put_recursors(FILE *to, const struct plan *p, const char *dir)
 	fputs(",\n  },\n", to);
 }
 
+/* The node's first load, of those that are drawn or of all; NULL. */
+static const struct plan_load *load_of(const struct plan *p, unsigned node, bool drawn)
+{
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].node == (int)node && !(drawn && p->load[i].replay_n > 0))
+			return &p->load[i];
+	return NULL;
+}
+
 static void put_group(FILE *to, const struct plan *p, unsigned node)
 {
 	const struct plan_node *n = &p->node[node];
@@ -247,13 +256,11 @@ static void put_group(FILE *to, const struct plan *p, unsigned node)
 		fprintf(to, "%s\"%s\"", i > 0 ? ", " : "", text);
 	}
 	fputs(" }", to);
-	for (unsigned i = 0; i < p->load_n; i++) {
-		if (p->load[i].node != (int)node)
-			continue;
-		fprintf(to, ", count = %u, choose = \"%s\"", p->load[i].clients,
-		        plan_choose_names[p->load[i].choose]);
-		break;
-	}
+	const struct plan_load *any = load_of(p, node, false), *drawn = load_of(p, node, true);
+	if (drawn != NULL)
+		fprintf(to, ", count = %u", drawn->clients);
+	if (any != NULL)
+		fprintf(to, ", choose = \"%s\"", plan_choose_names[any->choose]);
 	fputs(" },\n", to);
 }
 
@@ -341,6 +348,54 @@ static void put_load(FILE *to, const struct plan *p, const struct plan_load *l)
 		fprintf(to, "%u,\n}\n", l->edns_size);
 	else
 		fputs("false,\n}\n", to);
+}
+
+static void put_prefix(FILE *to, const struct prefix *net)
+{
+	char text[PREFIX_TEXT];
+
+	prefix_format(net, text);
+	fprintf(to, "\"%s\"", text);
+}
+
+static void put_asked(FILE *to, const struct plan_replay *r)
+{
+	for (unsigned i = 0; i < r->asked_n; i++) {
+		fputs(i == 0 ? ", servers = { " : ", ", to);
+		put_prefix(to, &r->asked[i]);
+	}
+	fputs(r->asked_n > 0 ? " }" : "", to);
+}
+
+static void put_replay(FILE *to, const struct plan *p, const struct plan_load *l, const char *dir)
+{
+	const struct plan_replay *defaults, *r = l->replay;
+	unsigned n, own_n;
+	const struct plan_load *drawn;
+	bool more = true;
+
+	(void)loads_keys(&n, &drawn);
+	const struct key *own = replay_own_keys(&own_n, &defaults), *keys = replay_keys(&n);
+	struct plan_load usual = *drawn;
+	usual.family = ip_is4(&p->node[l->node].net[0].ip) ? 4 : 6;
+	usual.to_ns = l->from_ns + trace_lasts(&r->pace);
+	fputs("load {\n  replay = ", to);
+	put_path(to, r->path, dir);
+	fprintf(to, ", group = \"%s\", clients = ", p->node[l->node].name);
+	if (r->addresses == PLAN_MAPPED)
+		put_prefix(to, &r->net);
+	else
+		fputs("\"original\"", to);
+	put_keys(to, &more, keys, n, l, &usual);
+	put_keys(to, &more, own, own_n, r, defaults);
+	fputs(", speed = ", to);
+	put_scaled(to, r->pace.speed, TRACE_SPEED_ONE);
+	if (r->filter != NULL) {
+		fputs(", filter = ", to);
+		put_text(to, r->filter);
+	}
+	put_asked(to, r);
+	fputs(",\n}\n", to);
 }
 
 /* Its instant, or what it waits for. */
@@ -502,7 +557,10 @@ void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 	}
 	fputs("}\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
-		put_load(to, p, &p->load[i]);
+		if (p->load[i].replay_n > 0)
+			put_replay(to, p, &p->load[i], dir);
+		else
+			put_load(to, p, &p->load[i]);
 	put_faults(to, p);
 	if (p->expect_n > 0)
 		fputs("expect {\n", to);

@@ -136,7 +136,7 @@ static int keep(struct collect *c, const struct capture_message *m, uint32_t cli
 	c->query[c->n] = (struct collected){
 		.q = { .t_ns = m->t_ns, .at = (uint32_t)c->byte_n, .client = client,
 		       .server = server, .connection = (uint32_t)m->connection, .len = m->len,
-		       .port = m->src.port, .name_len = m->question.name_len },
+		       .port = m->src.port, .name_len = (uint8_t)m->question.name_len },
 		.before = s->last, .server_port = m->dst.port,
 	};
 	s->last = (uint32_t)c->n++;
@@ -144,6 +144,12 @@ static int keep(struct collect *c, const struct capture_message *m, uint32_t cli
 	c->byte_n += m->len;
 	c->count->kept++;
 	return 0;
+}
+
+static bool is_query(const struct collect *c, const struct capture_message *m)
+{
+	return m->asks && (c->o->longest == 0 || m->len <= c->o->longest) &&
+	       (dns_flags(m->m) & DNS_OPCODE) == 0;
 }
 
 static int take_message(struct collect *c, const struct capture_message *m)
@@ -154,7 +160,7 @@ static int take_message(struct collect *c, const struct capture_message *m)
 		return -E2BIG;
 	if (m->answer)
 		c->count->answers++;
-	else if (!m->asks || (dns_flags(m->m) & DNS_OPCODE) != 0)
+	else if (!is_query(c, m))
 		c->count->others++;
 	else if (c->o->family != 0 && ip_is4(&m->src.ip) != (c->o->family == 4))
 		c->count->family++;
@@ -312,6 +318,13 @@ static void fill_connections(struct trace *t, const struct collect *c, uint64_t 
 	t->connection_n = number_all(key, c->n, number);
 	for (size_t i = 0; i < c->n; i++)
 		t->query[i].connection = number[i];
+	memset(number, 0, c->n * sizeof(*number)); /* from here on: whether it was seen */
+	for (size_t i = c->n; i-- > 0;) {
+		uint32_t k = t->query[i].connection;
+		t->query[i].more = k > 0 && number[k - 1] > 0;
+		if (k > 0)
+			number[k - 1] = 1;
+	}
 }
 
 static void fill(struct trace *t, struct collect *c)

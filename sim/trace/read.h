@@ -22,6 +22,7 @@ struct trace_options {
 	const struct prefix *server;    /* whose queries are kept: those to these */
 	unsigned server_n;              /* 0: to all, but from servers */
 	unsigned family;                /* 4 or 6: only its queries; 0: both */
+	uint16_t longest;               /* bytes of a message that is kept; 0: any */
 	uint64_t limit;                 /* so many queries from the start are kept; 0: all */
 	/* Called now and then with the bytes read and all (0: not known); NULL: not. */
 	void (*progress)(void *arg, uint64_t done, uint64_t all);
@@ -32,7 +33,7 @@ struct trace_options {
 struct trace_counts {
 	uint64_t kept;
 	uint64_t answers;
-	uint64_t others;       /* not a query of one readable question, or of another opcode */
+	uint64_t others;       /* not one readable question, another opcode, too long */
 	uint64_t family;       /* of the other family */
 	uint64_t servers;      /* from a server, or to one that isn't named */
 };

@@ -42,6 +42,8 @@ static double askable(const struct plan *p)
 		double names = l->name_n;
 		if (l->names == PLAN_UNIQUE)
 			names = (double)l->rate_mqps / 1e12 * (double)(l->to_ns - l->from_ns) * 2;
+		if (l->replay_n > 0) /* each may be a question of its own */
+			names = (double)l->replay->query_n;
 		n += names * l->type_n;
 	}
 	return n;

@@ -124,6 +124,8 @@ static void clients_queries_are_told_from_servers(void **state)
 		{ "the other", "6;", { .family = 6 }, { 1, 2, 1, 6, 0 } },
 		{ "what a filter leaves", "5;4;", { .capture.filter = "src host 10.0.0.1" },
 		  { 2, 0, 1, 0, 0 } },
+		{ "messages that aren't too long", "6;", { .longest = 29, .family = 6 },
+		  { 1, 2, 1, 6, 0 } },
 		{ "a limit", "2;5;4;", { .limit = 3 }, { 3, 2, 0, 0, 2 } },
 		{ "a limit that the check before must not fill", "2;4;", { .limit = 2 },
 		  { 2, 2, 0, 0, 2 } },
@@ -187,6 +189,7 @@ static void a_query_is_told_with_all_that_it_was(void **state)
 static void connections_are_numbered_by_their_first_queries(void **state)
 {
 	static const uint32_t want[] = { 0, 1, 2, 1 };
+	static const bool more[] = { false, true, false, false };
 	struct trace_options o = { .family = 4 };
 	struct made m = { 0 };
 	struct trace t;
@@ -202,7 +205,7 @@ static void connections_are_numbered_by_their_first_queries(void **state)
 	assert_string_equal(ids(&t), "1;2;3;4;");
 	assert_int_equal(t.connection_n, 2);
 	for (size_t i = 0; i < COUNT_OF(want); i++)
-		assert_int_equal(t.query[i].connection, want[i]);
+		assert_true(t.query[i].connection == want[i] && t.query[i].more == more[i]);
 	trace_free(&t);
 	made_free(&m);
 }
@@ -216,6 +219,7 @@ static void what_is_no_trace_is_one_line(void **state)
 	} rows[] = {
 		{ { .capture.filter = "src host 10.0.0.9" }, -ENODATA,
 		  "no client's query in it (0 answers" },
+		{ { .longest = 28 }, -ENODATA, "0 of the other family, 8 other messages" },
 		{ { .capture.filter = "scr host" }, -EINVAL, "'scr host': expected a filter" },
 	};
 	struct made m = { 0 };

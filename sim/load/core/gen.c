@@ -36,6 +36,8 @@ struct load_gen {
 	uint16_t spare_at[LOAD_SOCKETS]; /* the next later try's */
 	unsigned target_n;
 	struct target *target;
+	const struct plan_replay *replay; /* NULL: queries are drawn */
+	uint16_t *target_of;      /* replay: by server asked, one more; 0: by choice */
 	struct ip *client;        /* of the first CLIENTS_KEPT at most */
 	struct zipf_name *name;   /* of the first NAMES_KEPT at most; NULL: unique ones */
 };
@@ -50,6 +52,8 @@ enum { CLIENTS_KEPT = 4096, NAMES_KEPT = 16384 };
 
 static unsigned clients_kept(const struct plan_load *l)
 {
+	if (l->replay_n > 0)
+		return 0;
 	return l->clients < CLIENTS_KEPT ? l->clients : CLIENTS_KEPT;
 }
 
@@ -129,6 +133,14 @@ static unsigned find_targets(const struct plan *p, unsigned family, struct targe
 	return n;
 }
 
+static const char *refuses_replay(const struct plan_load *l)
+{
+	if (l->replay->trace == NULL)
+		return "the load's capture wasn't read";
+	return l->replay->open_n > OPEN_MAX
+	       ? "a capture must have at most 10,000,000 queries within timeout * tries" : NULL;
+}
+
 static const char *refuses_types(const struct plan_load *l)
 {
 	uint64_t sum = 0;
@@ -150,6 +162,8 @@ static const char *refuses_numbers(const struct plan_load *l)
 		return "a load's timeout must be above 0 and at most an hour";
 	if (l->tries < 1 || l->tries > 16)
 		return "a load's tries must be 1 to 16";
+	if (l->replay_n > 0)
+		return refuses_replay(l);
 	if (l->rate_mqps * ((uint64_t)l->timeout_ns / 1000000 + 1) / MILLION * l->tries > OPEN_MAX)
 		return "rate * timeout * tries of a load must be below 10,000,000 open queries";
 	if (l->names != PLAN_ZIPF && l->names != PLAN_UNIQUE)
@@ -171,7 +185,8 @@ const char *load_gen_refuses(const struct plan *p, unsigned load)
 		return "a load must name a node of clients";
 	if (l->family != 4 && l->family != 6)
 		return "a load's family must be 4 or 6";
-	if (l->clients < 1 || l->clients > room_for_clients(&p->node[l->node], l->family))
+	if (l->clients < 1 ||
+	    (l->replay_n == 0 && l->clients > room_for_clients(&p->node[l->node], l->family)))
 		return "the clients' nets have too few addresses of the load's family";
 	if (find_targets(p, l->family, NULL) == 0)
 		return "no balancer has an address of the load's family";
@@ -194,6 +209,8 @@ size_t load_gen_arena_size(const struct plan *p, unsigned load)
 	           arena_need(clients_kept(l), sizeof(struct ip)) +
 	           arena_need(names_kept(l), sizeof(struct zipf_name));
 
+	if (l->replay_n > 0)
+		return n + arena_need(l->replay->trace->server_n, sizeof(uint16_t));
 	if (l->arrivals == PLAN_POISSON)
 		n += dist_arena_size(&gap);
 	return n + (l->names == PLAN_ZIPF ? zipf_arena_size(l->name_n) : 0);
@@ -291,8 +308,53 @@ static uint16_t make_name(const struct load_gen *g, uint64_t number, uint8_t out
 	return (uint16_t)(to - out);
 }
 
+static const struct trace_query *captured(const struct load_gen *g, uint64_t number)
+{
+	return &g->replay->trace->query[number % g->replay->trace->query_n];
+}
+
+static const uint8_t *captured_message(const struct load_gen *g, uint64_t number)
+{
+	return g->replay->trace->bytes + captured(g, number)->at;
+}
+
+/* Of the question: the type is the first two bytes behind the name, the class the next. */
+static const uint8_t *behind_name(const struct load_gen *g, uint64_t number)
+{
+	return captured_message(g, number) + DNS_HEADER + captured(g, number)->name_len;
+}
+
+uint16_t load_gen_class(const struct load_gen *g, uint64_t number)
+{
+	return g->replay != NULL ? dns_get16(behind_name(g, number) + 2) : DNS_IN;
+}
+
+const uint8_t *load_gen_captured(const struct load_gen *g, uint64_t number, uint16_t *len)
+{
+	if (g->replay == NULL)
+		return NULL;
+	*len = captured(g, number)->len;
+	return captured_message(g, number);
+}
+
+uint32_t load_gen_connection(const struct load_gen *g, uint64_t number, bool *more)
+{
+	if (g->replay == NULL || captured(g, number)->connection == 0)
+		return 0;
+	const struct trace *t = g->replay->trace;
+	uint64_t before = number / t->query_n * t->connection_n;
+	*more = captured(g, number)->more;
+	return (uint32_t)((before + captured(g, number)->connection - 1) %
+	                  LOAD_CONNECTIONS_MAX) + 1;
+}
+
 uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX])
 {
+	if (g->replay != NULL) {
+		const struct trace_query *q = captured(g, number);
+		memcpy(out, captured_message(g, number) + DNS_HEADER, q->name_len);
+		return q->name_len;
+	}
 	if (number >= names_kept(g->spec))
 		return make_name(g, number, out);
 	memcpy(out, g->name[number].b, sizeof(g->name[number].b));
@@ -320,6 +382,31 @@ static void keep(struct load_gen *g, struct arena *a)
 	}
 }
 
+/* Whether the address that was asked is one of that balancer's. */
+static bool has_address(const struct plan *p, unsigned balancer, const struct ip *ip)
+{
+	unsigned i = 0, k = 0;
+
+	for (; p->node[i].role != PLAN_BALANCER || k < balancer; i++)
+		k += p->node[i].role == PLAN_BALANCER;
+	for (unsigned a = 0; a < p->node[i].addr_n; a++)
+		if (ip_eq(&p->node[i].addr[a], ip))
+			return true;
+	return false;
+}
+
+/* Who asked a balancer of the lab asks it again. */
+static void find_asked(struct load_gen *g, struct arena *a)
+{
+	const struct trace *t = g->replay->trace;
+
+	g->target_of = arena_take(a, t->server_n, sizeof(*g->target_of));
+	for (uint32_t s = 0; s < t->server_n; s++)
+		for (unsigned i = 0; i < g->target_n && g->target_of[s] == 0; i++)
+			if (has_address(g->plan, g->target[i].balancer, &t->server[s].ip))
+				g->target_of[s] = (uint16_t)(i + 1);
+}
+
 struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned load)
 {
 	uint8_t seed[DRBG_SEED];
@@ -339,6 +426,11 @@ struct load_gen *load_gen_init(struct arena *a, const struct plan *p, unsigned l
 	g->target = arena_take(a, g->target_n, sizeof(*g->target));
 	find_targets(p, g->spec->family, g->target);
 	keep(g, a);
+	g->replay = g->spec->replay_n > 0 ? g->spec->replay : NULL;
+	if (g->replay != NULL) {
+		find_asked(g, a);
+		return g;
+	}
 	if (g->spec->names == PLAN_ZIPF)
 		zipf_init(&g->zipf, g->spec->name_n, g->spec->zipf_milli, a);
 	g->t_ns = g->spec->from_ns;
@@ -392,20 +484,51 @@ static uint16_t draw_type(struct load_gen *g)
 	return g->spec->type[i].type;
 }
 
+static void take_target(const struct load_gen *g, struct load_query *q, unsigned target)
+{
+	q->target = target;
+	q->to = g->target[target].to;
+	q->balancer = g->target[target].balancer;
+}
+
 static void choose_balancer(struct load_gen *g, struct load_query *q)
 {
 	uint64_t v = drbg_u32(&g->choice);
 
 	if (g->spec->choose == PLAN_PER_CLIENT)
 		v = dns_hash(q->client.b, sizeof(q->client.b), g->client_key) >> 32;
-	q->target = (unsigned)(v * g->target_n >> 32);
-	const struct target *t = &g->target[q->target];
-	q->to = t->to;
-	q->balancer = t->balancer;
+	take_target(g, q, (unsigned)(v * g->target_n >> 32));
+}
+
+/* The next captured query. The stream of choices moves on whether it is needed or not. */
+static bool next_captured(struct load_gen *g, struct load_query *q)
+{
+	const struct trace *t = g->replay->trace;
+
+	if (g->index == trace_planned(t, &g->replay->pace))
+		return false;
+	q->t_ns = g->spec->from_ns + trace_at(t, &g->replay->pace, g->index);
+	if (q->t_ns >= g->spec->to_ns)
+		return false;
+	const struct trace_query *from = captured(g, g->index);
+	q->index = q->number = g->index++;
+	q->client = g->replay->client[from->client];
+	q->connection = load_gen_connection(g, q->number, &q->more);
+	q->source = q->connection > 0 ? 0 : from->port % LOAD_SOCKETS;
+	q->id = shuffled(g, g->id_at[q->source]++);
+	q->type = dns_get16(behind_name(g, q->number));
+	q->class = load_gen_class(g, q->number);
+	choose_balancer(g, q);
+	if (g->target_of[from->server] > 0)
+		take_target(g, q, g->target_of[from->server] - 1u);
+	q->name_len = load_gen_name(g, q->number, q->name);
+	return true;
 }
 
 bool load_gen_next(struct load_gen *g, struct load_query *q)
 {
+	if (g->replay != NULL)
+		return next_captured(g, q);
 	if (g->t_ns >= g->spec->to_ns)
 		return false;
 	q->index = g->index++;
@@ -415,6 +538,8 @@ bool load_gen_next(struct load_gen *g, struct load_query *q)
 	q->source = (uint16_t)(drbg_u64(&g->clients) % LOAD_SOCKETS); /* a power of 2 */
 	q->id = shuffled(g, g->id_at[q->source]++);
 	q->type = draw_type(g);
+	q->class = DNS_IN;
+	q->connection = 0;
 	choose_balancer(g, q);
 	q->number = g->spec->names == PLAN_ZIPF ? zipf_draw(&g->zipf, &g->names) : q->index;
 	q->name_len = load_gen_name(g, q->number, q->name);

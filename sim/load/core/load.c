@@ -13,6 +13,7 @@
 
 enum { NIL = 0, CHECK_WALK = 64 };
 #define LATER_TRY UINT32_MAX
+#define CAPTURED UINT32_C(0x80000000) /* bit of a connection's number: it may have many queries */
 
 enum state {
 	FREE,
@@ -71,6 +72,8 @@ static uint64_t root(uint64_t v)
  */
 static uint32_t capacity(const struct plan_load *l)
 {
+	if (l->replay_n > 0)
+		return (uint32_t)l->replay->open_n + 64;
 	uint64_t window_us = (uint64_t)l->timeout_ns * l->tries / 1000 + 1;
 	uint64_t mean = l->rate_mqps * (window_us / 1000 + 1) / 1000000 + 1;
 	uint64_t cap = mean + 12 * (root(mean) + 1) + 64;
@@ -206,34 +209,53 @@ static void give_entry(struct load *l, uint32_t i)
 	l->count.open--;
 }
 
-static void write_query(const struct load *l, const struct open *o, int64_t due_ns, struct dgram *d)
+/* The query's bytes. Returns their number. */
+static uint16_t write_message(const struct load *l, const struct open *o, struct dgram *d)
 {
 	uint8_t room[DNS_NAME_MAX];
 	const struct load_query *q = &l->next;
+	uint16_t captured_len;
+	const uint8_t *captured = load_gen_captured(l->gen, o->number, &captured_len);
+	if (captured != NULL) {
+		MUST(captured_len <= d->cap);
+		memcpy(d->data, captured, captured_len);
+		dns_put16(d->data, o->id);
+		return captured_len;
+	}
 	bool made = l->has_next && q->number == o->number; /* as it is at a first try */
 	const uint8_t *name = made ? q->name : room;
 	uint16_t name_len = made ? q->name_len : load_gen_name(l->gen, o->number, room);
-	unsigned balancer;
 
 	int len = dns_query(d->data, d->cap, o->id, DNS_RD, name, name_len, o->type, DNS_IN,
 	                    l->spec->edns_size);
 	MUST(len > 0);
-	d->len = (uint16_t)len;
+	return (uint16_t)len;
+}
+
+static void write_query(const struct load *l, const struct open *o, int64_t due_ns, struct dgram *d)
+{
+	unsigned balancer;
+	bool more = false, tcp = o->state == TCP_OPEN;
+
+	if (tcp && (o->conn & CAPTURED) != 0)
+		(void)load_gen_connection(l->gen, o->number, &more);
+	d->len = write_message(l, o, d);
 	d->t_ns = due_ns;
 	d->peer = load_gen_balancer(l->gen, o->target, &balancer);
 	d->local = (struct ep){ .ip = o->client };
 	d->port = o->source;
-	d->verdict = LOAD_SEND;
-	d->proto = DGRAM_UDP;
-	d->conn = 0;
+	d->verdict = more ? LOAD_SEND_MORE : LOAD_SEND;
+	d->proto = tcp ? DGRAM_TCP : DGRAM_UDP;
+	d->conn = tcp ? o->conn : 0;
 }
 
-/* Sends entry i, which is in no list, over UDP. */
+/* Sends entry i, which is in no list: over UDP, or on its connection if it has one. */
 static void ask(struct load *l, uint32_t i, int64_t due_ns, struct dgram *d)
 {
 	struct open *o = &l->open[i];
 
-	o->state = UDP_OPEN;
+	o->state = o->conn != 0 ? TCP_OPEN : UDP_OPEN;
+	l->count.tcp += o->conn != 0;
 	o->deadline_ns = due_ns + l->spec->timeout_ns;
 	o->tries_left--;
 	hash_in(l, i);
@@ -249,11 +271,20 @@ static void ask_next(struct load *l, struct dgram *d)
 	l->open[i] = (struct open){
 		.number = q->number, .client = q->client, .target = q->target, .source = q->source,
 		.id = q->id, .type = q->type, .tries_left = (uint8_t)l->spec->tries,
+		.conn = q->connection > 0 ? CAPTURED | q->connection : 0,
 	};
 	l->count.planned++;
 	l->count.sent++;
 	ask(l, i, l->t0_ns + q->t_ns, d);
 	l->has_next = load_gen_next(l->gen, &l->next);
+}
+
+/* A number for a connection that is entry i's alone. */
+static uint32_t own_connection(struct load *l, uint32_t i)
+{
+	uint32_t range = l->mask * 2 + 2; /* a power of 2 above every index */
+
+	return (l->conns++ * range | i) & ~CAPTURED;
 }
 
 /*
@@ -264,27 +295,27 @@ static void ask_again(struct load *l, uint32_t i, int64_t due_ns, struct dgram *
 {
 	struct open *o = &l->open[i];
 	unsigned n = load_gen_balancers(l->gen), step = 0;
+	bool more;
 
 	if (n > 1 && l->spec->retry != PLAN_SAME)
 		step = 1 + (unsigned)drbg_below(&l->retries, n - 1);
 	o->target = (o->target + step) % n;
 	o->id = load_gen_spare_id(l->gen, o->source);
+	o->conn = load_gen_connection(l->gen, o->number, &more) > 0 ? own_connection(l, i) : 0;
 	l->count.retries++;
 	ask(l, i, due_ns, d);
-	d->conn = LATER_TRY;
+	if (o->conn == 0)
+		d->conn = LATER_TRY;
 }
 
 static void ask_over_tcp(struct load *l, uint32_t i, struct dgram *d)
 {
 	struct open *o = &l->open[i];
-	uint32_t range = l->mask * 2 + 2; /* a power of 2 above every index */
 
 	o->state = TCP_OPEN;
-	o->conn = l->conns++ * range | i;
+	o->conn = own_connection(l, i);
 	l->count.tcp++;
 	write_query(l, o, o->soon_ns, d);
-	d->proto = DGRAM_TCP;
-	d->conn = o->conn;
 }
 
 /* The oldest try has timed out. Returns how many queries went into d, 1 or 0. */
@@ -370,7 +401,8 @@ static bool answers(const struct load *l, const struct open *o, const struct dgr
 #ifdef EK_PLANT
 	to.port = d->peer.port;
 #endif
-	return o->id == dns_id(d->data) && q->type == o->type && q->class == DNS_IN &&
+	return o->id == dns_id(d->data) && q->type == o->type &&
+	       q->class == load_gen_class(l->gen, o->number) &&
 	       ep_eq(&d->peer, &to) &&
 	       dns_name_eq(d->data + DNS_HEADER, q->name_len, name, name_len);
 }
@@ -395,15 +427,21 @@ static uint32_t find_conn(const struct load *l, uint32_t conn)
 {
 	uint32_t i = conn & (l->mask * 2 + 1);
 
-	if (i == NIL || i > l->touched || l->open[i].state != TCP_OPEN || l->open[i].conn != conn)
+	if ((conn & CAPTURED) != 0 || i == NIL || i > l->touched)
 		return NIL;
-	return i;
+	return l->open[i].state == TCP_OPEN && l->open[i].conn == conn ? i : NIL;
 }
 
 static uint32_t find_tcp(const struct load *l, const struct dgram *d, const struct dns_question *q)
 {
 	uint32_t i = find_conn(l, d->conn);
 
+	if ((d->conn & CAPTURED) != 0) /* their queries have no socket, and all count as socket 0 */
+		for (i = *bucket_of(l, &d->local.ip, 0, dns_id(d->data)); i != NIL;
+		     i = l->open[i].chain)
+			if (l->open[i].state == TCP_OPEN && l->open[i].conn == d->conn &&
+			    answers(l, &l->open[i], d, q))
+				return i;
 	return i != NIL && answers(l, &l->open[i], d, q) ? i : NIL;
 }
 
@@ -439,11 +477,10 @@ void load_rx(struct load *l, int64_t now_ns, struct dgram *d, unsigned n)
 	}
 }
 
-void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn)
+/* The try of entry i, on a connection that is gone, unless its time is over anyway. */
+static void fail_try(struct load *l, int64_t now_ns, uint32_t i)
 {
-	uint32_t i = find_conn(l, conn);
-
-	if (i == NIL || now_ns >= l->open[i].deadline_ns)
+	if (now_ns >= l->open[i].deadline_ns)
 		return;
 	wait_out(l, i);
 	hash_out(l, i);
@@ -454,6 +491,21 @@ void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn)
 	}
 	l->count.timed_out++;
 	give_entry(l, i);
+}
+
+void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn)
+{
+	uint32_t i = find_conn(l, conn), newer;
+
+	if (i != NIL)
+		fail_try(l, now_ns, i);
+	if ((conn & CAPTURED) == 0)
+		return;
+	for (i = l->oldest; i != NIL; i = newer) {
+		newer = l->open[i].newer;
+		if (l->open[i].state == TCP_OPEN && l->open[i].conn == conn)
+			fail_try(l, now_ns, i);
+	}
 }
 
 void load_counts(const struct load *l, struct load_counts *c)

@@ -25,16 +25,19 @@ struct load_query {
 	struct ip client;
 	uint16_t source;           /* index of the client node's socket, 0...LOAD_SOCKETS-1 */
 	uint16_t id;               /* DNS ID of the first try */
-	uint16_t type;
+	uint16_t type, class;
+	uint32_t connection;       /* TCP: from 1, the same for all queries on one; 0: UDP */
+	bool more;                 /* TCP: another query follows on it */
 	unsigned balancer;         /* index among the plan's balancers */
 	unsigned target;           /* the same, as load_gen_balancer counts */
 	struct ep to;              /* that balancer's address of the load's family, port 53 */
-	uint64_t number;           /* what the name is made of: rank from 0, or the query's index */
+	uint64_t number;           /* what the name is made of: rank from 0, or the query's index;
+	                              captured: the index */
 	uint16_t name_len;
 	uint8_t name[DNS_NAME_MAX];
 };
 
-enum { LOAD_SOCKETS = 16 };
+enum { LOAD_SOCKETS = 16, LOAD_CONNECTIONS_MAX = 1 << 30 };
 
 struct load_gen;
 /*
@@ -53,6 +56,13 @@ bool load_gen_next(struct load_gen *g, struct load_query *q);
  * host prefix is its own address.
  */
 struct ip load_client(const struct plan *p, unsigned load, unsigned i);
+/*
+ * The captured message whose ID is to be replaced, its bytes the plan's; NULL: the load's queries
+ * are drawn. And what struct load_query says of a query by its number.
+ */
+const uint8_t *load_gen_captured(const struct load_gen *g, uint64_t number, uint16_t *len);
+uint16_t load_gen_class(const struct load_gen *g, uint64_t number);
+uint32_t load_gen_connection(const struct load_gen *g, uint64_t number, bool *more);
 /* The wire name made of number, as in struct load_query. Returns its length. */
 uint16_t load_gen_name(const struct load_gen *g, uint64_t number, uint8_t out[DNS_NAME_MAX]);
 /*
@@ -68,7 +78,9 @@ struct ep load_gen_balancer(const struct load_gen *g, unsigned i, unsigned *bala
 struct load;
 
 enum load_verdict {
-	LOAD_SEND = 1,      /* from poll: a query; TCP (proto) when an answer was truncated */
+	LOAD_SEND = 1,      /* from poll: a query; TCP (proto) when an answer was truncated, or it
+	                       was captured so: its connection's last one */
+	LOAD_SEND_MORE,     /* from poll: a query over TCP, after which others will come on it */
 	LOAD_ANSWERED,      /* from rx: the answer of an open query; final, whatever its rcode */
 	LOAD_TRUNCATED,     /* from rx: TC over UDP; goes out over TCP at the next poll */
 	LOAD_UNMATCHED,     /* from rx: late, duplicate, wrong sender or spoofed */
@@ -89,7 +101,7 @@ struct load_counts {
 	uint64_t broken;
 };
 
-enum { LOAD_QUERY_MAX = DNS_HEADER + DNS_NAME_MAX + 4 + 11 }; /* no query is longer */
+enum { LOAD_QUERY_MAX = 1232 }; /* no query is longer */
 
 /* As load_gen_arena_size, with room for all that can be open: rate * timeout * tries and a tail. */
 size_t load_arena_size(const struct plan *p, unsigned load);
@@ -107,12 +119,16 @@ void load_rx(struct load *l, int64_t now_ns, struct dgram *d, unsigned n);
 /*
  * Queries that are due, each in a buffer of at least LOAD_QUERY_MAX. d[i].t_ns is when each was
  * due, so the shell can measure lateness; conn is 0 for a query's first try, UINT32_MAX for a later
- * one, and with DGRAM_TCP the number of the connection to open: its messages and its failure are
- * told with it. A try's deadline is t_ns + timeout, its TCP part's that of the UDP part.
+ * one, and with DGRAM_TCP the number of the connection to open, unless it is open: its messages
+ * and its failure are told with it. A try's deadline is t_ns + timeout, its TCP part's that of the
+ * UDP part.
  */
 unsigned load_poll(struct load *l, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t load_deadline(const struct load *l);
-/* A TCP connection that was refused, reset or closed before its answer: the try has failed. */
+/*
+ * A TCP connection that was refused, reset or closed before its answers: the tries on it have
+ * failed. O(1); for captured connections O(open).
+ */
 void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn);
 void load_counts(const struct load *l, struct load_counts *c);
 /* True when every planned query was sent and none is open. */

@@ -22,6 +22,7 @@
 #include "io.h"
 #include "lib/host/host.h"
 #include "lib/host/net.h"
+#include "sim/plan/replay.h"
 
 enum { EVENTS = 64, STEP_MAX_NS = 200000, STEPS_NS = 1000000, OVERDUE_NS = 250000 };
 static const uint64_t BUSY_MQPS = 5000000;
@@ -151,7 +152,7 @@ static int run_core(struct load_io *io)
 	}
 	err = load_udp_open(io);
 	if (err == 0) {
-		int64_t step_ns = step_length(io->spec->rate_mqps);
+		int64_t step_ns = step_length(plan_load_peak_mqps(io->spec));
 		spare_start(&io->spare, OVERDUE_NS + step_ns, send_due, io);
 		err = run(io, step_ns);
 		spare_end(&io->spare);

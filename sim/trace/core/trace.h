@@ -24,7 +24,8 @@ struct trace_query {
 	uint32_t connection;   /* TCP: from 1, without gaps, by their first queries; UDP: 0 */
 	uint16_t len;          /* of its message, DNS_HEADER...65535; without TCP's length */
 	uint16_t port;         /* the client's */
-	uint16_t name_len;     /* of its question's name, from DNS_HEADER on */
+	uint8_t name_len;      /* of its question's name, from DNS_HEADER on */
+	bool more;             /* TCP: not the last one on its connection */
 };
 
 struct trace {
