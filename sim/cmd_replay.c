@@ -40,6 +40,7 @@ static void usage(FILE *to)
 	      "  --in-flight N     with --speed max: queries out at once (1000)\n"
 	      "  --loop N          everything N times (1)\n"
 	      "  --limit N         only the capture's first N queries\n"
+	      "  --filter TEXT     only packets that match, in pcap-filter(7)'s language\n"
 	      "  --server NET      only queries that the capture has to NET; repeatable\n"
 	      "  --port N          what is to or from this port is DNS (53); repeatable\n"
 	      "  --timeout N       so many seconds an answer is waited for (5)\n"
@@ -115,7 +116,10 @@ static int add_server(const char *text, struct arguments *a)
 	return 0;
 }
 
-enum { TO = 256, RATE, SPEED, IN_FLIGHT_N, LOOP, LIMIT, SERVER, PORT, TIMEOUT, DRY, JSON, HELP };
+enum {
+	TO = 256, RATE, SPEED, IN_FLIGHT_N, LOOP, LIMIT, FILTER, SERVER, PORT, TIMEOUT, DRY, JSON,
+	HELP,
+};
 
 /* Returns 0 or -errno. */
 static int take_option(int c, struct arguments *a)
@@ -130,6 +134,7 @@ static int take_option(int c, struct arguments *a)
 		return parse_number("in-flight", optarg, 1, IN_FLIGHT_MAX, &a->in_flight);
 	case LOOP: return parse_number("loop", optarg, 1, 1000000000, &o->pace.loops);
 	case LIMIT: return parse_number("limit", optarg, 1, INT64_MAX, &a->read.limit);
+	case FILTER: a->read.capture.filter = optarg; return 0;
 	case SERVER: return add_server(optarg, a);
 	case PORT: return add_port(optarg, a);
 	case TIMEOUT: return parse_number("timeout", optarg, 1, 3600, &a->timeout_s);
@@ -171,6 +176,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{ "in-flight", required_argument, NULL, IN_FLIGHT_N },
 		{ "loop", required_argument, NULL, LOOP },
 		{ "limit", required_argument, NULL, LIMIT },
+		{ "filter", required_argument, NULL, FILTER },
 		{ "server", required_argument, NULL, SERVER },
 		{ "port", required_argument, NULL, PORT },
 		{ "timeout", required_argument, NULL, TIMEOUT },

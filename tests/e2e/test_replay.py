@@ -228,6 +228,21 @@ def test_server_takes_what_went_there(serve, capture):
     assert doc["planned"] == 50 and doc["capture"]["left_out"] == 150
 
 
+def test_a_filter_takes_what_matches(serve, capture):
+    server = serve()
+    doc = doc_of("--to", server.to, "--speed", 200, "--filter", "udp and src host 192.0.2.3",
+                 capture)
+    assert sorted(server.udp) == sorted(captured(False)[i] for i in range(180)
+                                        if captured(False)[i][1] % 10 == 2)
+    assert doc["planned"] == 20
+
+
+def test_a_filter_that_is_wrong_is_one_line(capture):
+    done = replay("--to", "127.0.0.1", "--filter", "udp and and", capture)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert re.fullmatch(r"evenkeel replay: [^\n]*udp and and[^\n]*\n", done.stderr.decode())
+
+
 def test_a_rate_limit_holds_and_says_what_it_delayed(serve, capture):
     server = serve()
     r = doc_of("--to", server.to, "--speed", 1000, "--rate", 200, capture)["result"]
