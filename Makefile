@@ -56,12 +56,12 @@ TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
 PURE := lib balancer/core recursor-stub/core sim/load/core sim/capture/core sim/info/core \
-        sim/trace/core sim/replay/core
+        sim/trace/core sim/replay/core sim/pcap/core
 LIBS := lib/host balancer/config balancer/admin recursor-stub/config sim/plan sim/net sim/netns \
         sim/virtual sim/load/shell sim/judge sim/report sim/seeds sim/search sim/capture \
-        sim/info sim/trace sim/replay
+        sim/info sim/trace sim/replay sim/pcap
 # Files of other rooms that are held to the same, because pure rooms use them.
-PURE_FILES := sim/net/frame.c sim/net/frame_make.c sim/net/icmp.c sim/net/sum.c
+PURE_FILES := $(addprefix sim/net/,frame.c frame_make.c frame_sums.c icmp.c sum.c)
 PURE_SRC := $(wildcard $(PURE:=/*.c)) $(PURE_FILES)
 LIB_SRC := $(filter-out $(PURE_FILES),$(wildcard $(LIBS:=/*.c)))
 PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \

@@ -37,6 +37,8 @@ enum drbg_purpose {
 	DRBG_LUA = 22,      /* index: worker, or its number for checks; a balancer's math.random */
 	DRBG_SEARCH = 24,   /* index 0: schedules of faults */
 	DRBG_RULES = 26,    /* index: worker; chance of a balancer's rules; keys of their tables */
+	DRBG_ANONYMIZE = 40, /* index 0: what replaces something in a capture (sim/pcap/core) */
+	DRBG_ANONYMIZE_STEP = 41, /* index: a part of what is replaced; keys of such streams */
 	DRBG_TEST = 100,    /* tests */
 };
 

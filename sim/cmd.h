@@ -22,6 +22,7 @@ int cmd_seeds(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_pcap(int argc, char **argv);
 
 /*
  * --defect, which a test-only build alone has (make MODE=defects): defects.c. DEFECT_OPTION is its

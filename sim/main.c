@@ -18,6 +18,7 @@ static const struct {
 	{ "search", cmd_search, "look for a schedule of faults that a scenario fails under" },
 	{ "info", cmd_info, "say what is in captures of DNS traffic" },
 	{ "replay", cmd_replay, "send a capture's queries to a server" },
+	{ "pcap", cmd_pcap, "merge, cut, filter and anonymize captures" },
 };
 
 static void usage(FILE *to)

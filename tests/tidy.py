@@ -28,6 +28,7 @@ MAY = [
     ("sim/trace/core", ["lib"]),
     ("sim/trace", ["lib", "lib/host", "sim/capture", "sim/trace/core"]),
     ("sim/replay/core", ["lib", "sim/trace/core"]),
+    ("sim/pcap/core", ["lib", "sim/capture/core", "sim/net"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core",
                   "sim/trace", "sim/trace/core"]),
 ]

@@ -161,6 +161,21 @@ bool capture_next(struct capture *c, struct capture_message *m)
 	return step == CAPTURE_MESSAGE;
 }
 
+int capture_link(const struct capture *c)
+{
+	int link = -1;
+
+	for (unsigned i = 0; i < c->o->path_n; i++) {
+		const struct capture_packet *p = &c->source[i].packet;
+		if (p->number == 0 || p->fault != 0)
+			continue;
+		if (link >= 0 && link != p->link)
+			return -1;
+		link = p->link;
+	}
+	return link;
+}
+
 const uint64_t *capture_counts(const struct capture *c)
 {
 	return dissect_counts(c->dissect);

@@ -54,6 +54,12 @@ enum capture_step capture_step(struct capture *c, struct capture_message *m);
  */
 bool capture_next_packet(struct capture *c, struct capture_packet *p, unsigned *file);
 
+/*
+ * The link type that the next packets of all files have; -1: they differ, or there are none. Before
+ * the first packet was asked for it tells what to expect.
+ */
+int capture_link(const struct capture *c);
+
 /* What became of the packets so far, by enum capture_count; and how many there were. */
 const uint64_t *capture_counts(const struct capture *c);
 uint64_t capture_packets(const struct capture *c);

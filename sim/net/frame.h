@@ -67,6 +67,14 @@ int frame_dst(struct ip *dst, const uint8_t *p, size_t len) MUST_CHECK;
 bool frame_sums_right(const uint8_t *p, size_t len);
 
 /*
+ * For who changes packets. Puts right the checksum of the IPv4 header p[0..header); and that of the
+ * UDP, TCP or ICMP packet p, of b's addresses, protocol and length: b->p may be p, and b is no
+ * fragment. An absent UDP checksum over IPv4 stays absent, another transport as it is.
+ */
+void frame_sum_ip4(uint8_t *p, size_t header);
+void frame_sum_body(uint8_t *p, const struct ip_body *b);
+
+/*
  * What follows makes frames as a kernel sends them, with right checksums: TTL 64; over IPv4 ID 0
  * and "don't fragment", but for ICMP, which has precedence 6 and may be fragmented. mac: six bytes
  * destination, then six source. src and dst are of one family. Each returns the frame's length, or

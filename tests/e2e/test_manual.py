@@ -20,7 +20,7 @@ def options_in_page(command):
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "judge", "seeds", "search", "info",
-                                     "replay"])
+                                     "replay", "pcap"])
 def test_page_and_help_name_the_same_options(command):
     done = subprocess.run([ek.program("evenkeel"), command, "--help"], capture_output=True,
                           text=True, stdin=subprocess.DEVNULL, timeout=20)
