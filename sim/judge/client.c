@@ -97,6 +97,8 @@ int client_init(struct client *c, const struct plan *p, unsigned node,
 		const char *why = load_gen_refuses(p, i);
 		if (why == NULL && planned_init(&c->planned[c->planned_n], p, i) == 0) {
 			c->again |= p->load[i].tries > 1;
+			c->asks_tcp |= p->load[i].replay_n > 0 &&
+			               p->load[i].replay->trace->connection_n > 0;
 			c->planned_n++;
 			continue;
 		}
@@ -203,10 +205,13 @@ static void take_planned(struct client *c, struct planned *g)
 		.plan_ns = n->t_ns, .sent_ns = NEVER, .answer_ns = NEVER,
 		.key = key_of(&n->client, 0, n->id, question),
 		.planned = (uint16_t)(g - c->planned), .target = (uint16_t)n->target,
+		.tcp = n->connection > 0,
 	};
 	q->before = enter(&c->by_key, q->key, index);
 	if (c->again)
 		*(uint64_t *)ring_push(&c->identity) = key_of(&n->client, 1, 0, question);
+	if (q->tcp && g->load->tries > 1) /* its first try may never be seen */
+		q->same = enter(&c->by_identity, key_of(&n->client, 1, 0, question), index);
 	g->more = load_gen_next(g->gen, &g->next);
 	c->next_plan_ns = next_plan(c);
 }
@@ -234,8 +239,12 @@ static void forget(struct table *t, uint64_t key, uint64_t index)
 static void settle_first(struct judge *j, struct client *c)
 {
 	uint64_t index = c->query.base;
-	const struct query *q = ring_at(&c->query, index);
+	struct query *q = ring_at(&c->query, index);
 
+	if (q->tcp && q->sent_ns == NEVER) {
+		q->sent_ns = q->plan_ns;
+		c->tcp_unseen++;
+	}
 	query_settled(j, c, q);
 	forget(&c->by_key, q->key, index);
 	c->query.base++;
@@ -278,7 +287,8 @@ void client_finish(struct judge *j, struct client *c)
  * still waits, so it is the one from that port, and that is due closest to now. Who has its answer
  * doesn't ask again, unless that came when the next try was on its way. UINT64_MAX: nobody's.
  */
-static uint64_t try_again(const struct client *c, int64_t t_ns, uint16_t port, uint64_t identity)
+static uint64_t try_again(const struct client *c, int64_t t_ns, uint16_t port, uint64_t identity,
+                          bool tcp)
 {
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
@@ -287,10 +297,11 @@ static uint64_t try_again(const struct client *c, int64_t t_ns, uint16_t port, u
 	for (uint64_t i = newest(c, table_find(&c->by_identity, identity)); i > 0;) {
 		const struct query *q = ring_at(&c->query, i - 1);
 		const struct plan_load *l = query_load(c, q);
-		int64_t off = llabs(t_ns - (q->sent_ns + q->tries * l->timeout_ns));
+		int64_t sent = q->sent_ns != NEVER ? q->sent_ns : q->plan_ns;
+		int64_t off = llabs(t_ns - (sent + q->tries * l->timeout_ns));
 		int fits = 2 * (q->answer_ns == NEVER) + (q->port == port);
 		bool worse = fits < most || (fits == most && off >= least);
-		if (q->tries < l->tries && !worse) {
+		if (q->tries < l->tries && q->tcp == tcp && !worse) {
 			most = fits;
 			least = off;
 			best = i - 1;
@@ -305,14 +316,14 @@ static uint64_t try_again(const struct client *c, int64_t t_ns, uint16_t port, u
  * an ID comes again while the one before still waits, or from another socket a moment later.
  * UINT64_MAX: none.
  */
-static uint64_t first_try(const struct client *c, const struct ip *to, uint64_t key)
+static uint64_t first_try(const struct client *c, const struct ip *to, uint64_t key, bool tcp)
 {
 	uint64_t best = UINT64_MAX;
 	int64_t least = INT64_MAX;
 
 	for (uint64_t i = newest(c, table_find(&c->by_key, key)); i > 0;) {
 		const struct query *q = ring_at(&c->query, i - 1);
-		if (q->sent_ns == NEVER && q->key == key && q->plan_ns < least &&
+		if (q->sent_ns == NEVER && q->key == key && q->plan_ns < least && q->tcp == tcp &&
 		    same_ip(query_to(c, q), to)) {
 			least = q->plan_ns;
 			best = i - 1;
@@ -351,7 +362,7 @@ static void query_sent(struct client *c, const struct judge_tap *t, uint64_t ind
 	q->sent_frame = t->number;
 	q->port = t->frame->src.port;
 	q->tries = 1;
-	if (query_load(c, q)->tries > 1)
+	if (query_load(c, q)->tries > 1 && !q->tcp)
 		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
 }
 
@@ -370,23 +381,26 @@ static void client_query(struct client *c, const struct judge_tap *t,
                          const struct judge_message *m)
 {
 	uint64_t key = key_of(&t->frame->src.ip, 0, m->id, m->question), again = UINT64_MAX;
+	bool tcp = t->frame->kind == FRAME_TCP;
 
 	plan_until(c, t->t_ns + EARLY_NS);
-	uint64_t first = first_try(c, &t->frame->dst.ip, key);
+	uint64_t first = first_try(c, &t->frame->dst.ip, key, tcp);
 	if (first != UINT64_MAX) {
 		query_sent(c, t, first);
 		return;
 	}
+	if (tcp && newest(c, table_find(&c->by_key, key)) > 0)
+		return; /* one whose answer over UDP was truncated */
 	if (c->again)
 		again = try_again(c, t->t_ns, t->frame->src.port,
-		                  key_of(&t->frame->src.ip, 1, 0, m->question));
+		                  key_of(&t->frame->src.ip, 1, 0, m->question), tcp);
 	if (again == UINT64_MAX) {
 		c->unplanned++;
 		return;
 	}
 	struct query *q = ring_at(&c->query, again);
 	q->port = t->frame->src.port;
-	q->tries++;
+	q->tries = (uint8_t)(q->tries == 0 ? 2 : q->tries + 1);
 	later_try(c, key, again, q->tries);
 	later_try(c, key_of(&t->frame->src.ip, q->port, m->id, m->question), again, q->tries);
 }
@@ -532,13 +546,25 @@ static void tcp_answer(void *of, const uint8_t *bytes, size_t len)
 		client_stray(o->j, o->c, o->t, NULL, "answer that is no DNS answer");
 }
 
-static void client_tcp(const struct judge *j, struct client *c, const struct judge_tap *t)
+static void tcp_query(void *of, const uint8_t *bytes, size_t len)
+{
+	const struct over_tcp *o = of;
+	struct judge_message m;
+
+	if (judge_message_read(&m, bytes, len) && !m.answer)
+		client_query(o->c, o->t, &m);
+	else
+		o->c->unplanned++;
+}
+
+static void client_tcp(const struct judge *j, struct client *c, const struct judge_tap *t, bool out)
 {
 	struct over_tcp o = { j, c, t };
 
 	if (c->tcp == NULL)
 		c->tcp = tcp_new();
-	(void)tcp_segment(c->tcp, t->frame, tcp_answer, &o); /* what is given up is counted */
+	/* What is given up is counted. */
+	(void)tcp_segment(c->tcp, t->frame, out ? tcp_query : tcp_answer, &o);
 }
 
 void client_tap(struct judge *j, struct client *c, const struct judge_tap *t, bool out)
@@ -547,8 +573,8 @@ void client_tap(struct judge *j, struct client *c, const struct judge_tap *t, bo
 
 	if ((out ? t->frame->dst.port : t->frame->src.port) != 53)
 		return;
-	if (t->frame->kind == FRAME_TCP && !out)
-		client_tcp(j, c, t);
+	if (t->frame->kind == FRAME_TCP && (!out || c->asks_tcp))
+		client_tcp(j, c, t, out);
 	if (t->frame->kind != FRAME_UDP)
 		return;
 	const struct judge_message *m = tap_message(t, &space);

@@ -160,10 +160,11 @@ static json_t *harness(const struct judge *j)
 {
 	const struct events *e = &j->events;
 	json_t *h = json_object();
-	uint64_t unplanned = 0, repeated = 0, unmatched = 0, given_up = 0;
+	uint64_t unplanned = 0, unseen = 0, repeated = 0, unmatched = 0, given_up = 0;
 
 	for (unsigned i = 0; i < j->client_n; i++) {
 		unplanned += j->client[i].unplanned;
+		unseen += j->client[i].tcp_unseen;
 		given_up += j->client[i].tcp != NULL ? tcp_given_up(j->client[i].tcp) : 0;
 	}
 	for (unsigned i = 0; i < j->balancer_n; i++) {
@@ -185,6 +186,8 @@ static json_t *harness(const struct judge *j)
 	set(h, "unsent", e->unsent);
 	set(h, "clock_step_us", e->clock_step_us);
 	set(h, "unplanned_queries", (int64_t)unplanned);
+	if (unseen > 0)
+		set(h, "tcp_unseen", (int64_t)unseen);
 	set(h, "matched_by_order", (int64_t)repeated);
 	set(h, "answers_unmatched", (int64_t)unmatched);
 	set(h, "tcp_given_up", (int64_t)given_up);

@@ -75,6 +75,7 @@ struct query {
 	uint8_t answer_try;    /* which try the first answer belongs to, from 1 */
 	bool truncated;        /* an answer over UDP had TC: the client goes on over TCP */
 	bool duplicate;        /* some try was answered twice */
+	bool tcp;              /* it is asked over TCP from the start */
 };
 
 STATIC_MUST(sizeof(struct query) == 64);
@@ -108,7 +109,9 @@ struct client {
 	struct table by_key, by_identity;
 	bool again;                     /* some load has more than one try */
 	uint64_t unplanned, wrong, duplicate;
-	struct tcp *tcp;                /* answers over TCP */
+	struct tcp *tcp;                /* answers over TCP, and queries where some are planned */
+	bool asks_tcp;                  /* some are */
+	uint64_t tcp_unseen;            /* of these, whose connections didn't come about */
 	struct bad bad[BADS_MAX];
 	unsigned bad_n;
 	struct planned *planned;        /* generators of this node's loads, each with its next */

@@ -110,7 +110,8 @@ void query_settled(struct judge *j, struct client *c, const struct query *q)
 	if (q->sent_ns == NEVER)
 		return;
 	s->sent++;
-	late_add(j->late, q->sent_ns - q->plan_ns);
+	if (!q->tcp) /* over TCP a handshake comes before */
+		late_add(j->late, q->sent_ns - q->plan_ns);
 	count_lost(j, c, q, answered);
 	count_phase(j, c, q, answered, took_ns);
 	count_bin(j, c, q, answered, took_ns);

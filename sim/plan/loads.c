@@ -386,9 +386,6 @@ static void read_capture(lua_State *L, const struct at *load, struct plan_load *
 	if (trouble[0] != '\0')
 		lint_add(s->lint, false, NULL, locate(s->text, s->text_len, &w),
 		         "load.replay: %s: what comes before is replayed", trouble);
-	if (r->trace->connection_n > 0)
-		scenario_fail(L, &w, "%u connections over TCP in it: expected UDP alone; filter = "
-		              "\"udp\" leaves TCP out", r->trace->connection_n);
 	int64_t lasts = trace_lasts(&r->pace);
 	if (lasts > PLAN_TIME_MAX_NS / 4)
 		scenario_fail(L, load, "all loops take more than %lld days: expected fewer, or a "

@@ -67,8 +67,12 @@ bool plan_checks_tcp(const struct plan *p)
 	return false;
 }
 
+/* Servers that are asked over TCP alone, or clients that were captured so. */
 static bool queries_over_tcp(const struct plan *p)
 {
+	for (unsigned i = 0; i < p->load_n; i++)
+		if (p->load[i].replay_n > 0 && p->load[i].replay->trace->connection_n > 0)
+			return true;
 	for (unsigned c = 0; c < p->conf_n; c++)
 		for (unsigned i = 0; i < p->conf[c].server_n; i++)
 			if (p->conf[c].server[i].tcp_only)

@@ -46,6 +46,7 @@ static void forget(struct stream *s)
 {
 	free(s->side[0].in);
 	free(s->side[1].in);
+	free(s->out);
 }
 
 void tcp_free_all(struct world *w)
@@ -109,6 +110,18 @@ struct stream *tcp_find(struct world *w, uint32_t id)
 	if (w->tcp == NULL || index == 0 || index > w->tcp->n)
 		return NULL;
 	return w->tcp->stream[index - 1]->id == id ? w->tcp->stream[index - 1] : NULL;
+}
+
+struct stream *tcp_find_client(struct world *w, unsigned load, uint32_t number)
+{
+	for (uint32_t i = 0; w->tcp != NULL && i < w->tcp->n; i++) {
+		struct stream *s = w->tcp->stream[i];
+		const struct side *me = &s->side[0];
+		if (s->id != 0 && me->app == number && s->load == load && !me->gone &&
+		    w->host[me->node].role == PLAN_CLIENTS)
+			return s;
+	}
+	return NULL;
 }
 
 /* Over once neither program has a part in it, and what ends it has arrived. */
@@ -218,6 +231,22 @@ void tcp_write(struct world *w, struct stream *s, unsigned k, const uint8_t *m, 
 	memcpy(framed + STREAM_PREFIX, m, len);
 	write_bytes(w, s, k, framed, STREAM_PREFIX + (size_t)len, t_ns);
 	free(framed);
+}
+
+void tcp_keep(struct stream *s, const uint8_t *m, uint16_t len)
+{
+	s->out = realloc(s->out, s->out_len + STREAM_PREFIX + (size_t)len);
+	MUST(s->out != NULL);
+	stream_prefix(s->out + s->out_len, len);
+	memcpy(s->out + s->out_len + STREAM_PREFIX, m, len);
+	s->out_len += STREAM_PREFIX + (uint32_t)len;
+}
+
+void tcp_flush(struct world *w, struct stream *s, int64_t t_ns)
+{
+	if (!s->side[0].gone && !s->side[0].fin_out)
+		write_bytes(w, s, 0, s->out, s->out_len, t_ns);
+	s->out_len = 0;
 }
 
 void tcp_write_raw(struct world *w, struct stream *s, unsigned k, const uint8_t *p, size_t n,
@@ -403,7 +432,7 @@ void tcp_event(struct world *w, uint64_t what)
 		return;
 	switch ((enum tcp_timer)(what >> 32)) {
 	case TCP_TIMER_SYN: retry(w, s); break;
-	case TCP_TIMER_UNTIL: tcp_close(w, s, 0, w->now_ns); break;
+	case TCP_TIMER_UNTIL: tcp_client_until(w, s); break;
 	case TCP_TIMER_IDLE: tcp_idle(w, s); break;
 	}
 }

@@ -37,10 +37,13 @@ struct stream {
 	bool established;
 	unsigned syns;
 	unsigned load;          /* of a client's */
+	bool more;              /* a client's: other queries follow on it */
+	unsigned waiting;       /* a client's: queries without an answer */
 	unsigned check;         /* of a balancer's health check: its server's number plus 1 */
-	int64_t until_ns;       /* of a client's: its try's deadline */
-	uint16_t query_len;
-	uint8_t query[LOAD_QUERY_MAX]; /* a client's or a check's: sent when it is established */
+	int64_t until_ns;       /* of a client's: its last try's deadline */
+	/* A client's or a check's queries, with lengths: sent when it is established. */
+	uint8_t *out;
+	uint32_t out_len;
 };
 
 enum tcp_timer { TCP_TIMER_SYN = 1, TCP_TIMER_UNTIL, TCP_TIMER_IDLE };
@@ -50,9 +53,14 @@ enum tcp_timer { TCP_TIMER_SYN = 1, TCP_TIMER_UNTIL, TCP_TIMER_IDLE };
 struct stream *tcp_open(struct world *w, struct host *h, const struct ep *own,
                         const struct ep *peer, int64_t t_ns);
 struct stream *tcp_find(struct world *w, uint32_t id);
+/* The client's stream of that load and number that its program has open, or NULL. O(streams). */
+struct stream *tcp_find_client(struct world *w, unsigned load, uint32_t number);
 /* A message of side k, framed, leaves at t_ns or after what it sent before. */
 void tcp_write(struct world *w, struct stream *s, unsigned k, const uint8_t *m, uint16_t len,
                int64_t t_ns);
+/* Keeps a message of side 0 for when the stream is established; tcp_flush sends what was kept. */
+void tcp_keep(struct stream *s, const uint8_t *m, uint16_t len);
+void tcp_flush(struct world *w, struct stream *s, int64_t t_ns);
 /* The same of bytes that are no message. */
 void tcp_write_raw(struct world *w, struct stream *s, unsigned k, const uint8_t *p, size_t n,
                    int64_t t_ns);
@@ -71,6 +79,8 @@ uint16_t tcp_fresh_port(struct world *w);
 /* Whether its program listens there. */
 bool tcp_listens(const struct host *h, const struct ep *dst);
 void tcp_client_looks(struct world *w, struct stream *s);
+/* The client's last try on the stream is over. */
+void tcp_client_until(struct world *w, struct stream *s);
 void tcp_probe_looks(struct world *w, struct host *h, struct stream *s);
 /* Time is over for what. */
 void tcp_idle(struct world *w, struct stream *s);

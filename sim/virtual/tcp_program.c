@@ -160,11 +160,9 @@ uint32_t tcp_probe(struct world *w, struct host *h, const struct dgram *d, int64
 
 	if (s == NULL)
 		return 0;
-	MUST(d->len <= sizeof(s->query));
 	s->side[0].app = d->conn;
 	s->check = d->port;
-	s->query_len = d->len;
-	memcpy(s->query, d->data, d->len);
+	tcp_keep(s, d->data, d->len);
 	return s->id;
 }
 
@@ -185,7 +183,7 @@ void tcp_probe_looks(struct world *w, struct host *h, struct stream *s)
 
 	if (me->connected) {
 		me->connected = false;
-		tcp_write(w, s, 0, s->query, s->query_len, w->now_ns + MODEL_KERNEL);
+		tcp_flush(w, s, w->now_ns + MODEL_KERNEL);
 	}
 	while (tcp_find(w, id) == s && !me->gone) {
 		int len = tcp_read(w, me, &m);
@@ -279,46 +277,82 @@ void tcp_idle(struct world *w, struct stream *s)
 
 /* ---- clients ---- */
 
+static bool shared(const struct stream *s)
+{
+	return (s->side[0].app & LOAD_CONN_SHARED) != 0;
+}
+
+/* A captured connection may be there already. */
 void tcp_connect(struct world *w, unsigned load, const struct dgram *d)
 {
-	struct ep own = { d->local.ip, tcp_fresh_port(w) };
-	struct stream *s = tcp_open(w, &w->host[w->load[load].host], &own, &d->peer,
-	                            w->now_ns + host_lag_ns(w));
-
+	struct ep own = { d->local.ip, 0 };
+	int64_t leaves = w->now_ns + host_lag_ns(w), until = d->t_ns;
+	struct stream *s = (d->conn & LOAD_CONN_SHARED) != 0 ? tcp_find_client(w, load, d->conn)
+	                                                      : NULL;
+	if (s == NULL) {
+		own.port = tcp_fresh_port(w);
+		s = tcp_open(w, &w->host[w->load[load].host], &own, &d->peer, leaves);
+	}
 	if (s == NULL)
 		return;
 	s->side[0].app = d->conn;
 	s->load = load;
-	s->until_ns = d->t_ns + w->plan->load[load].timeout_ns;
-	s->query_len = d->len;
-	MUST(d->len <= sizeof(s->query));
-	memcpy(s->query, d->data, d->len);
+	until += w->plan->load[load].timeout_ns;
+	s->until_ns = until > s->until_ns ? until : s->until_ns;
+	s->waiting++;
+	s->more = d->verdict == LOAD_SEND_MORE;
+	if (s->established && !s->side[0].connected && s->out_len == 0)
+		tcp_write(w, s, 0, d->data, d->len, leaves);
+	else
+		tcp_keep(s, d->data, d->len);
 	/* Its core knows by itself when a try's time is over. */
 	tcp_timer(w, s->id, TCP_TIMER_UNTIL, s->until_ns);
+}
+
+void tcp_client_until(struct world *w, struct stream *s)
+{
+	if (w->now_ns < s->until_ns)
+		return;
+	s->waiting = 0;
+	if (!s->more || s->out_len > 0)
+		tcp_close(w, s, 0, w->now_ns);
+}
+
+/* A message that came. False: the stream isn't wanted any more. */
+static bool client_takes(struct world *w, struct stream *s, uint8_t *m, uint16_t len)
+{
+	struct dgram d = {
+		.data = m, .len = len, .cap = UINT16_MAX, .t_ns = w->now_ns,
+		.local = s->side[0].ep, .peer = s->side[1].ep, .proto = DGRAM_TCP,
+		.conn = s->side[0].app,
+	};
+
+	load_rx(w->load[s->load].load, w->now_ns, &d, 1);
+	s->waiting -= s->waiting > 0;
+	if (d.verdict == LOAD_ANSWERED || (shared(s) && d.verdict == LOAD_UNMATCHED))
+		return s->waiting > 0 || s->more;
+	load_tcp_failed(w->load[s->load].load, w->now_ns, s->side[0].app);
+	return false;
 }
 
 void tcp_client_looks(struct world *w, struct stream *s)
 {
 	struct side *me = &s->side[0];
-	struct load *l = w->load[s->load].load;
+	const unsigned load = s->load;
+	bool wanted = true;
 	uint8_t *m;
+	int len;
 
 	if (me->connected) {
 		me->connected = false;
-		tcp_write(w, s, 0, s->query, s->query_len, w->now_ns + MODEL_KERNEL);
+		tcp_flush(w, s, w->now_ns + MODEL_KERNEL);
 	}
-	int len = tcp_read(w, me, &m);
-	if (len < 0 && !me->reset && !me->fin_in)
+	while (wanted && (len = tcp_read(w, me, &m)) >= 0)
+		wanted = client_takes(w, s, m, (uint16_t)len);
+	if (wanted && !me->reset && !me->fin_in)
 		return;
-	struct dgram d = {
-		.data = m, .len = (uint16_t)len, .cap = UINT16_MAX, .t_ns = w->now_ns,
-		.local = me->ep, .peer = s->side[1].ep, .proto = DGRAM_TCP, .conn = me->app,
-	};
-	if (len >= 0)
-		load_rx(l, w->now_ns, &d, 1);
-	if (len < 0 || d.verdict != LOAD_ANSWERED)
-		load_tcp_failed(l, w->now_ns, me->app);
-	unsigned load = s->load;
+	if (wanted && s->waiting > 0)
+		load_tcp_failed(w->load[load].load, w->now_ns, me->app);
 	tcp_close(w, s, 0, w->now_ns + MODEL_KERNEL);
 	clients_arm(w, load);
 }

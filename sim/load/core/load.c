@@ -13,7 +13,6 @@
 
 enum { NIL = 0, CHECK_WALK = 64 };
 #define LATER_TRY UINT32_MAX
-#define CAPTURED UINT32_C(0x80000000) /* bit of a connection's number: it may have many queries */
 
 enum state {
 	FREE,
@@ -237,7 +236,7 @@ static void write_query(const struct load *l, const struct open *o, int64_t due_
 	unsigned balancer;
 	bool more = false, tcp = o->state == TCP_OPEN;
 
-	if (tcp && (o->conn & CAPTURED) != 0)
+	if (tcp && (o->conn & LOAD_CONN_SHARED) != 0)
 		(void)load_gen_connection(l->gen, o->number, &more);
 	d->len = write_message(l, o, d);
 	d->t_ns = due_ns;
@@ -271,7 +270,7 @@ static void ask_next(struct load *l, struct dgram *d)
 	l->open[i] = (struct open){
 		.number = q->number, .client = q->client, .target = q->target, .source = q->source,
 		.id = q->id, .type = q->type, .tries_left = (uint8_t)l->spec->tries,
-		.conn = q->connection > 0 ? CAPTURED | q->connection : 0,
+		.conn = q->connection > 0 ? LOAD_CONN_SHARED | q->connection : 0,
 	};
 	l->count.planned++;
 	l->count.sent++;
@@ -284,7 +283,7 @@ static uint32_t own_connection(struct load *l, uint32_t i)
 {
 	uint32_t range = l->mask * 2 + 2; /* a power of 2 above every index */
 
-	return (l->conns++ * range | i) & ~CAPTURED;
+	return (l->conns++ * range | i) & ~LOAD_CONN_SHARED;
 }
 
 /*
@@ -427,21 +426,30 @@ static uint32_t find_conn(const struct load *l, uint32_t conn)
 {
 	uint32_t i = conn & (l->mask * 2 + 1);
 
-	if ((conn & CAPTURED) != 0 || i == NIL || i > l->touched)
+	if ((conn & LOAD_CONN_SHARED) != 0 || i == NIL || i > l->touched)
 		return NIL;
 	return l->open[i].state == TCP_OPEN && l->open[i].conn == conn ? i : NIL;
+}
+
+/* Of a connection that may have several: their socket counts as the first. */
+static uint32_t find_shared(const struct load *l, const struct dgram *d,
+                            const struct dns_question *q)
+{
+	uint32_t i = *bucket_of(l, &d->local.ip, 0, dns_id(d->data));
+
+	for (; i != NIL; i = l->open[i].chain)
+		if (l->open[i].state == TCP_OPEN && l->open[i].conn == d->conn &&
+		    answers(l, &l->open[i], d, q))
+			return i;
+	return NIL;
 }
 
 static uint32_t find_tcp(const struct load *l, const struct dgram *d, const struct dns_question *q)
 {
 	uint32_t i = find_conn(l, d->conn);
 
-	if ((d->conn & CAPTURED) != 0) /* their queries have no socket, and all count as socket 0 */
-		for (i = *bucket_of(l, &d->local.ip, 0, dns_id(d->data)); i != NIL;
-		     i = l->open[i].chain)
-			if (l->open[i].state == TCP_OPEN && l->open[i].conn == d->conn &&
-			    answers(l, &l->open[i], d, q))
-				return i;
+	if ((d->conn & LOAD_CONN_SHARED) != 0)
+		return find_shared(l, d, q);
 	return i != NIL && answers(l, &l->open[i], d, q) ? i : NIL;
 }
 
@@ -499,7 +507,7 @@ void load_tcp_failed(struct load *l, int64_t now_ns, uint32_t conn)
 
 	if (i != NIL)
 		fail_try(l, now_ns, i);
-	if ((conn & CAPTURED) == 0)
+	if ((conn & LOAD_CONN_SHARED) == 0)
 		return;
 	for (i = l->oldest; i != NIL; i = newer) {
 		newer = l->open[i].newer;

@@ -101,6 +101,9 @@ struct load_counts {
 	uint64_t broken;
 };
 
+/* A captured connection's number, which may have several queries; others have one. */
+#define LOAD_CONN_SHARED UINT32_C(0x80000000)
+
 enum { LOAD_QUERY_MAX = 1232 }; /* no query is longer */
 
 /* As load_gen_arena_size, with room for all that can be open: rate * timeout * tries and a tail. */
@@ -119,9 +122,9 @@ void load_rx(struct load *l, int64_t now_ns, struct dgram *d, unsigned n);
 /*
  * Queries that are due, each in a buffer of at least LOAD_QUERY_MAX. d[i].t_ns is when each was
  * due, so the shell can measure lateness; conn is 0 for a query's first try, UINT32_MAX for a later
- * one, and with DGRAM_TCP the number of the connection to open, unless it is open: its messages
- * and its failure are told with it. A try's deadline is t_ns + timeout, its TCP part's that of the
- * UDP part.
+ * one, and with DGRAM_TCP the number of the connection to open, or with LOAD_CONN_SHARED that may
+ * be open already: its messages and its failure are told with it. A try's deadline is
+ * t_ns + timeout, its TCP part's that of the UDP part.
  */
 unsigned load_poll(struct load *l, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t load_deadline(const struct load *l);
