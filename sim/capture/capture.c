@@ -48,6 +48,8 @@ static void advance(struct capture *c, struct source *s)
 		return;
 	if (s->packet.fault != 0)
 		s->packet.t_ns = last;
+	else if (c->o->ahead_ns != NULL && s->packet.t_ns > c->o->ahead_ns[s - c->source])
+		s->packet.t_ns -= c->o->ahead_ns[s - c->source];
 	MUST(heap_push(&c->heap, s->packet.t_ns, (uint64_t)(s - c->source)));
 }
 

@@ -27,6 +27,7 @@ struct capture_options {
 	const char *const *path; /* "-": standard input */
 	unsigned path_n;         /* from 1 on */
 	const char *filter;      /* of packets (filter.h); others aren't there. NULL: none */
+	const int64_t *ahead_ns; /* how far each file's clock is ahead, taken off; NULL: nothing */
 	struct dissect_options dissect; /* all zero will do: port 53, the seed is drawn */
 };
 

@@ -108,6 +108,7 @@ void balancer_free(struct balancer *b)
 	table_free(&b->waiting);
 	aging_free(&b->backs);
 	aging_free(&b->owed);
+	quiet_free(b->quiet);
 	tcp_free(b->tcp);
 }
 
@@ -150,6 +151,19 @@ static bool waiting_shift(struct balancer *b, struct table_slot *s)
 	next->last = head->last - head->next;
 	s->value += head->next;
 	return true;
+}
+
+/* Nobody knows who asked: a forward of its own that came in at most lag_ns ago. */
+static struct front *front_unseen(struct balancer *b, int64_t t_ns, int64_t lag_ns,
+                                  const struct judge_message *m)
+{
+	struct front *one = ring_push(&b->front);
+
+	if (b->name.at != NULL)
+		name_of(ring_push(&b->name), m);
+	*one = (struct front){ .t_ns = t_ns - lag_ns, .since_ns = t_ns - lag_ns,
+	                       .question = m->question, .server = UINT16_MAX };
+	return one;
 }
 
 /*
@@ -354,7 +368,7 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 
 	if (t->frame->kind == FRAME_TCP && check_query(b, t, m, server))
 		return;
-	struct front *f = front_take(b, t->t_ns, m->question);
+	struct front *f = b->back_only ? NULL : front_take(b, t->t_ns, m->question);
 	struct draw d = { .t_ns = t->t_ns, .frame = t->number, .server = (uint16_t)server };
 	bool tcp = t->frame->kind == FRAME_TCP, again = false;
 
@@ -362,6 +376,8 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		back_add_probe(b, t, server, key);
 		return;
 	}
+	if (b->back_only && !retry_may_be(b, t->t_ns, m->question, server))
+		f = front_unseen(b, t->t_ns, j->lag_ns, m);
 	if (f != NULL) {
 		f->server = (uint16_t)server;
 		f->draw_ns = t->t_ns;
@@ -384,6 +400,9 @@ static void back_query(struct judge *j, struct balancer *b, const struct judge_t
 		track_forward(b, t, f, server);
 	b->draws++;
 	b->server_draws[server]++;
+	d.in_ns = f != NULL ? f->t_ns : t->t_ns;
+	if (b->quiet != NULL && !again)
+		quiet_draw(j, b, &d);
 	series_draw(j, b, b->conf->server_node[server], t->t_ns);
 	gones_draw(j, b, &d, again);
 }
@@ -420,6 +439,8 @@ static void back_answer(struct judge *j, struct balancer *b, const struct judge_
 	gones_answer(j, b->conf->server_node[server], t->t_ns);
 	if ((back & PROBE_BIT) == 0) {
 		retry_answer(b, m->question, server);
+		if (b->quiet != NULL)
+			quiet_answer(b, server);
 		uint64_t draw = back & ((1ull << SERVER_SHIFT) - 1);
 		owe(b, t->t_ns, m->question);
 		stale_answer(j, b, t->t_ns, draw);
@@ -507,9 +528,9 @@ void balancer_tap(struct judge *j, struct balancer *b, const struct judge_tap *t
 
 	if (f->kind == FRAME_ICMP && !out)
 		back_refused(b, t);
-	if (f->kind == FRAME_TCP)
+	if (f->kind == FRAME_TCP && t->message == NULL)
 		balancer_tcp(j, b, t, out);
-	if (f->kind != FRAME_UDP)
+	if (f->kind != FRAME_UDP && t->message == NULL)
 		return;
 	const struct judge_message *m = tap_message(t, &space);
 	if (m != NULL)

@@ -24,7 +24,12 @@ void finding_frame(struct finding *f, const struct judge *j, unsigned node, uint
 {
 	struct text file = { .n = 0 };
 
-	text_add(&file, "%s.pcap", node_name(j, (int)node));
+	if (j->file != NULL) {
+		text_add(&file, "%s", j->file[frame >> JUDGE_FILE_SHIFT]);
+		frame &= (UINT64_C(1) << JUDGE_FILE_SHIFT) - 1;
+	} else {
+		text_add(&file, "%s.pcap", node_name(j, (int)node));
+	}
 	json_array_append_new(f->evidence, json_pack("{s:s, s:I, s:I, s:s}", "pcap", file.s,
 	                      "frame", (json_int_t)frame, "t_ns", (json_int_t)t_ns, "what", what));
 }

@@ -235,8 +235,8 @@ void even_draw(struct even *v, const struct balancer *b, const struct draw *d)
 	} else if (s->open) {
 		stretch_close(v, b, d->in_ns);
 	}
-	if (d->lone || v->j->turns || v->names != NULL)
-		return;
+	if (d->lone || v->j->turns || v->names != NULL || b->back_only)
+		return; /* the order of leaving isn't that of drawing */
 	row_add(&v->row[b->index], kind);
 	agree_add(&v->agree, b->index, kind);
 }

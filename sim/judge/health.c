@@ -42,13 +42,14 @@ static int64_t act_ns(const struct judge *j)
 	return j->plan->balancer.checks != PLAN_CHECKS_EXACT ? slack + 100000000 : slack;
 }
 
-static struct outcome probe_outcome(const struct probe *p, const struct bal_check *c,
-                                    enum plan_checks checks, int64_t slack_ns)
+static struct outcome probe_outcome(const struct judge *j, const struct probe *p,
+                                    const struct bal_check *c, int64_t slack_ns)
 {
 	int64_t limit = p->t_ns + c->timeout_ns;
 	bool answered = p->answer_ns != NEVER && p->answer_ns <= limit + slack_ns;
 	struct outcome o = { .frame = p->frame, .fails_most = 1, .server = p->server,
 	                     .sent_ns = p->t_ns };
+	bool refused = p->refused_ns != NEVER || j->file != NULL; /* ICMP isn't in foreign ones */
 
 	if (answered) {
 		bool close = p->answer_ns > limit - slack_ns && c->timeout_ns > slack_ns;
@@ -60,9 +61,9 @@ static struct outcome probe_outcome(const struct probe *p, const struct bal_chec
 		return o;
 	}
 	o.may_fail = true;
-	o.lo_ns = p->refused_ns != NEVER ? p->refused_ns : limit;
+	o.lo_ns = p->refused_ns != NEVER ? p->refused_ns : refused ? p->t_ns : limit;
 	o.hi_ns = limit + slack_ns;
-	if (p->refused_ns != NEVER && checks == PLAN_CHECKS_ROUNDS)
+	if (refused && j->plan->balancer.checks == PLAN_CHECKS_ROUNDS)
 		o.fails_most = 3; /* dnsdist up to 1.7.5 counts a refusal thrice */
 	return o;
 }
@@ -113,9 +114,8 @@ void health_at(struct balancer *b, int64_t t_ns)
 		h->edge_at = h->edge_n = 0;
 }
 
-/* A server's state, from somewhere between lo_ns and hi_ns on. */
-static void add_change(struct judge *j, struct balancer *b, unsigned server, int64_t lo_ns,
-                       int64_t hi_ns, enum server_state state)
+void health_change(struct judge *j, struct balancer *b, unsigned server, int64_t lo_ns,
+                   int64_t hi_ns, enum server_state state)
 {
 	struct server *s = &b->server[server];
 
@@ -162,7 +162,7 @@ static void outcome_take(struct judge *j, struct balancer *b, const struct outco
 		s->hope = s->fear = (struct machine){ .known = false };
 		flaps_change(j, b, o, SERVER_UNKNOWN);
 		if (s->told != SERVER_UNKNOWN)
-			add_change(j, b, o->server, o->lo_ns, o->lo_ns, SERVER_UNKNOWN);
+			health_change(j, b, o->server, o->lo_ns, o->lo_ns, SERVER_UNKNOWN);
 		return;
 	}
 	if (o->sent_ns < b->health.restart_ns)
@@ -177,7 +177,12 @@ static void outcome_take(struct judge *j, struct balancer *b, const struct outco
 	int64_t hi_ns = now == SERVER_UNKNOWN ? o->lo_ns : o->hi_ns;
 	if (now == SERVER_UP && !first) /* what share it has until then isn't known to the ms */
 		hi_ns += b->conf->server[o->server].slow_start_ns;
-	add_change(j, b, o->server, o->lo_ns, hi_ns, now);
+	health_change(j, b, o->server, o->lo_ns, hi_ns, now);
+	if (j->file != NULL && now != SERVER_UNKNOWN)
+		changes_add(j, &(struct judge_change){ .lo_ns = o->lo_ns, .hi_ns = hi_ns,
+		                                       .balancer = (uint16_t)b->index,
+		                                       .server = o->server,
+		                                       .up = now == SERVER_UP });
 }
 
 void health_restart(struct balancer *b, int64_t t_ns)
@@ -230,7 +235,7 @@ static void probes_over(struct judge *j, struct balancer *b, int64_t t_ns)
 			return;
 		gones_probe(j, b, p);
 		if (c->mode == BAL_CHECK_AUTO) {
-			struct outcome o = probe_outcome(p, c, j->plan->balancer.checks, slack);
+			struct outcome o = probe_outcome(j, p, c, slack);
 			outcome_waits(j, b, &o, slack);
 			if (overtaken(b, b->probe_settled, p, p->t_ns + c->timeout_ns))
 				o.may_succeed = true;

@@ -18,6 +18,7 @@
 #include "recursor-stub/core/answer.h"
 #include "sim/judge/tap.h"
 #include "health.h"
+#include "quiet.h"
 #include "spread.h"
 #include "table.h"
 #include "text.h"
@@ -226,6 +227,8 @@ struct balancer {
 	 * servers that aren't followed; connections that servers refused */
 	uint64_t tcp_again, tcp_unfollowed, tcp_refused;
 	uint64_t udp_again;         /* second tries over UDP (setUDPRetry) */
+	bool back_only;             /* its front isn't in the capture */
+	struct quiet *quiet;        /* quiet.c: epochs out of traffic; or NULL */
 	struct aging retry;         /* retry.c: since when a server hasn't answered */
 	int64_t tcp_refused_ns;     /* the last one */
 	uint64_t queries, hits;     /* clients' that are settled; those that weren't forwarded */
@@ -291,6 +294,9 @@ bool check_query(struct balancer *b, const struct judge_tap *t, const struct jud
 
 /* health.c: servers that aren't checked. */
 void epochs_init(struct balancer *b);
+/* A server's state, from somewhere between lo_ns and hi_ns on. */
+void health_change(struct judge *j, struct balancer *b, unsigned server, int64_t lo_ns,
+                   int64_t hi_ns, enum server_state state);
 void epochs_free(struct balancer *b);
 /* Takes in what probes came to until t_ns; every probe sent until then is over. */
 void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
@@ -433,6 +439,9 @@ struct judge {
 	int64_t settle_ns;          /* when judge_settle is due next */
 	int64_t settled_ns;         /* draws that were made before are settled */
 	uint64_t disorder;          /* taps that came too late to be in order */
+	const char *const *file;    /* foreign: names of the captures; NULL: an engine made them */
+	int64_t lag_ns;             /* foreign: how long a query is in a balancer, at most */
+	struct changes changes;
 	char sha256[65];
 	struct phase *phase;        /* plan.fault_n + 1 of them */
 	struct bin *bin;

@@ -72,7 +72,7 @@ void track_answer(const struct judge *j, struct balancer *b, int64_t t_ns, uint6
 	const struct flight *f = ring_at(&l->flight, flight);
 	over_push(&l->answer, t_ns, flight);
 	if (f->key == 0)
-		over_push(&l->late, t_ns + health_delay(j), flight);
+		over_push(&l->late, t_ns + (b->back_only ? j->lag_ns : health_delay(j)), flight);
 }
 
 void track_relay(struct balancer *b, int64_t t_ns, uint64_t key)

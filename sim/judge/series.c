@@ -18,6 +18,8 @@ void series_init(struct judge *j)
 
 	for (unsigned i = 0; i < p->load_n; i++)
 		end = p->load[i].to_ns > end ? p->load[i].to_ns : end;
+	if (p->load_n == 0) /* a foreign capture */
+		end = p->end_ns;
 	tenths = end / BINS_WANTED / BIN_LEAST_NS + 1;
 	j->bin_ns = tenths * BIN_LEAST_NS;
 	j->bin_n = (size_t)((end - 1) / j->bin_ns) + 1;

@@ -222,6 +222,7 @@ void judge_free(struct judge *take_j)
 		free(take_j->events.defect[i]);
 	for (unsigned i = 0; i < take_j->events.violation_n; i++)
 		free(take_j->events.violation[i].what);
+	free(take_j->changes.at);
 	free(take_j->client);
 	free(take_j->balancer);
 	free(take_j->recursor);
@@ -293,9 +294,44 @@ int64_t judge_slack_ns(const struct judge *j)
 
 json_t *judge_finish(struct judge *j)
 {
+	for (unsigned i = 0; i < j->balancer_n; i++)
+		if (j->balancer[i].quiet != NULL)
+			quiet_finish(j, &j->balancer[i]);
 	judge_settle(j, INT64_MAX);
-	gates(j);
+	if (j->file == NULL)
+		gates(j);
 	return judge_document(j);
+}
+
+/* ---- captures that no engine made ---- */
+
+static struct balancer *balancer_of(struct judge *j, unsigned node)
+{
+	MUST(j->tracked[node].role == PLAN_BALANCER);
+	return &j->balancer[j->tracked[node].index];
+}
+
+void judge_foreign(struct judge *j, const char *const *file)
+{
+	j->file = file;
+}
+
+void judge_back_only(struct judge *j, unsigned node, int64_t lag_ns)
+{
+	balancer_of(j, node)->back_only = true;
+	j->lag_ns = lag_ns;
+}
+
+void judge_by_traffic(struct judge *j, unsigned node, double level)
+{
+	struct balancer *b = balancer_of(j, node);
+
+	b->quiet = quiet_new(b, level / j->balancer_n);
+}
+
+uint64_t judge_disorder(const struct judge *j)
+{
+	return j->disorder;
 }
 
 size_t judge_retained(const struct judge *j)

@@ -41,7 +41,8 @@ struct judge_tap {
 	const struct frame *frame; /* taken apart; the bytes before its payload aren't needed */
 	/*
 	 * A UDP frame's payload, read already: a frame that is tapped at both its ends is then read
-	 * once. NULL: the judge reads it itself.
+	 * once. With a TCP frame: a whole message of its stream, in place of segments. NULL: the
+	 * judge reads it itself.
 	 */
 	const struct judge_message *message;
 };
@@ -54,6 +55,23 @@ struct judge *judge_new(const struct plan *p, char error[JUDGE_ERROR_TEXT]);
 void judge_free(struct judge *take_j);
 /* One frame at a node's interface, in either direction. O(1), no allocation but for growth. */
 void judge_tap(struct judge *j, const struct judge_tap *t);
+/*
+ * What follows is for captures that no engine made. Nothing was promised, so there are no events,
+ * and a frame's number is JUDGE_FILE_SHIFT times its file's and the packet's in it. Before any tap.
+ */
+enum { JUDGE_FILE_SHIFT = 44 };
+void judge_foreign(struct judge *j, const char *const *file);
+/*
+ * Of this balancer only the side of the servers is in the capture: each forward is a draw of its
+ * own, made at most lag_ns before it left. Who asked, and in which order, isn't known.
+ */
+void judge_back_only(struct judge *j, unsigned node, int64_t lag_ns);
+/*
+ * No health checks of the balancer's servers whose check mode is BAL_CHECK_UP are in the capture:
+ * which of them are up is taken from the queries that they get (quiet.c). level: the probability
+ * that a right balancer seems to have taken one of them out, over all of the capture.
+ */
+void judge_by_traffic(struct judge *j, unsigned node, double level);
 /* One line of events.jsonl. What is broken in it makes the run INVALID. */
 void judge_event(struct judge *j, const json_t *event);
 /* A reason, beyond what taps and events tell, why the run is INVALID. printf's arguments. */
@@ -65,5 +83,21 @@ void judge_invalid(struct judge *j, const char *format, ...) __attribute__((form
 size_t judge_retained(const struct judge *j);
 /* All is told: the verdict document, a new reference. Once. */
 json_t *judge_finish(struct judge *j);
+
+/* A server's state as a balancer knew it changed, somewhere within lo_ns ... hi_ns. */
+struct judge_change {
+	int64_t lo_ns, hi_ns;
+	uint16_t balancer;   /* which of them, in the plan's order */
+	uint16_t server;     /* of its configuration */
+	bool up;
+	bool by_traffic;     /* otherwise by health checks */
+	uint32_t unanswered; /* by_traffic, down: the last queries to it, while it was quiet */
+};
+
+/* The changes of a foreign capture, after judge_finish; more: those that found no room. */
+enum { JUDGE_CHANGES_MAX = 1 << 16 };
+const struct judge_change *judge_changes(const struct judge *j, size_t *n, uint64_t *more);
+/* Taps that came too late to be in order. */
+uint64_t judge_disorder(const struct judge *j);
 
 #endif
