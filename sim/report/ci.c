@@ -123,9 +123,11 @@ static void properties(FILE *to, const json_t *doc)
 	snprintf(seed, sizeof(seed), "%" PRId64, js_int(doc, "seed", 0));
 	fputs("    <properties>\n", to);
 	property(to, "verdict", js_verdict(doc));
-	property(to, "seed", seed);
-	property(to, "engine", js_str(doc, "engine", ""));
-	property(to, "plan_sha256", js_str(doc, "plan_sha256", ""));
+	if (js_get(doc, "foreign") == NULL) {
+		property(to, "seed", seed);
+		property(to, "engine", js_str(doc, "engine", ""));
+		property(to, "plan_sha256", js_str(doc, "plan_sha256", ""));
+	}
 	fputs("    </properties>\n", to);
 }
 
@@ -284,7 +286,9 @@ static void tap_point(FILE *to, unsigned *id, const json_t *doc, enum outcome o,
 {
 	fprintf(to, "%s %u - ", o == OK || o == SKIPPED ? "ok" : "not ok", ++*id);
 	tap_text(to, js_str(doc, "scenario", "?"));
-	fprintf(to, " seed %" PRId64 " ", js_int(doc, "seed", 0));
+	if (js_get(doc, "foreign") == NULL)
+		fprintf(to, " seed %" PRId64, js_int(doc, "seed", 0));
+	fputc(' ', to);
 	tap_text(to, kind);
 }
 

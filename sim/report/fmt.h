@@ -70,4 +70,7 @@ void fmt_wrap_from(FILE *to, unsigned col, unsigned indent, const char *text);
  */
 void fmt_xml(FILE *to, const char *s, bool in_attribute);
 
+/* foreign.c: the tables of a foreign capture's "foreign"; of NULL: nothing. */
+void report_foreign(FILE *to, const json_t *foreign);
+
 #endif

@@ -242,6 +242,10 @@ static void head(FILE *to, const json_t *doc)
 	escaped(to, "", js_str(doc, "scenario", "?"), "</title>\n");
 	fprintf(to, "<style>\n%s</style>\n<h1><b class=\"%s\">%s</b> ", style, mark, mark);
 	escaped(to, "", js_str(doc, "scenario", "?"), "</h1>\n<p>");
+	if (js_get(doc, "foreign") != NULL) {
+		fputs("a capture\n", to);
+		return;
+	}
 	fprintf(to, "seed %" PRId64, js_int(doc, "seed", 0));
 	escaped(to, ", engine ", js_str(doc, "engine", "?"), "");
 	escaped(to, ", plan <code>", js_str(doc, "plan_sha256", "?"), "</code>\n");
@@ -267,6 +271,12 @@ void report_html(FILE *to, const json_t *doc, const char *const *dygraphs)
 	over_time(to, doc, dygraphs);
 	servers(to, js_get(doc, "servers"));
 	phases(to, js_get(doc, "phases"));
+	if (js_get(doc, "foreign") != NULL) {
+		fputs("<h2>Capture</h2>\n<pre>", to);
+		escaped_by(to, report_foreign, js_get(doc, "foreign"));
+		fputs("</pre>\n</html>\n", to);
+		return;
+	}
 	fputs("<h2>Harness</h2>\n<p>", to);
 	escaped_by(to, fmt_members, js_get(doc, "harness"));
 	fputs("\n</html>\n", to);

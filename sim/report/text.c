@@ -8,13 +8,27 @@
 #include <string.h>
 
 #include "fmt.h"
+#include "lib/must.h"
 #include "report.h"
 
 enum { BLOCK = 6, LABEL = 10, SERVERS_MAX = 40, EVIDENCE_MAX = 6, BAR = 14 };
 
-static const struct {
+struct words {
 	const char *verdict, *color, *headline, *next;
-} words[] = {
+};
+
+/* Of a capture that no scenario made, where they differ. */
+static const struct words foreign_words[] = {
+	{ "PASS", NULL, "What was claimed of this capture is so", NULL },
+	{ "FAIL", NULL, "The packets refute what was claimed of this capture",
+	  "Look at the evidence of what failed, and at what the capture can't say." },
+	{ "INCONCLUSIVE", NULL, "Nothing is refuted, but this capture can't decide",
+	  "Capture for longer, or what is named above; or ask for a coarser --catch." },
+	{ "INVALID", NULL, "This capture can't be judged",
+	  "This says nothing about the system. Remove the cause named above." },
+};
+
+static const struct words words[] = {
 	{ "PASS", "\033[1;32m", "What this scenario claims is so", NULL },
 	{ "FAIL", "\033[1;31m", "The packets refute what this scenario claims",
 	  "Look at the evidence of what failed. The run is valid: running it again until it passes "
@@ -38,6 +52,15 @@ static size_t word_index(const json_t *o)
 	while (strcmp(words[i].verdict, v) != 0)
 		i++;
 	return i;
+}
+
+/* What to say of a document's verdict. */
+static const struct words *words_of(const json_t *doc)
+{
+	size_t i = word_index(doc);
+
+	return js_get(doc, "foreign") != NULL && i < COUNT_OF(foreign_words) ? &foreign_words[i] :
+	       &words[i];
 }
 
 static void mark(FILE *to, const json_t *o, bool color)
@@ -87,14 +110,14 @@ static void summary(FILE *to, const json_t *doc)
 		snprintf(sure, sizeof(sure), " By chance alone, a right system would miss PASS in "
 		         "one of %s such runs.", fmt_count(text, (int64_t)(1 / f + 0.5)));
 	if (strcmp(js_verdict(doc), "INVALID") == 0)
-		snprintf(line, sizeof(line), "%s:", words[word_index(doc)].headline);
+		snprintf(line, sizeof(line), "%s:", words_of(doc)->headline);
 	else if (json_array_size(js_get(doc, "violations")) > 0)
 		snprintf(line, sizeof(line), "The system under test broke its own invariants; "
 		         "%u of %zu expectations hold.%s", count_holding(list),
 		         json_array_size(list), sure);
 	else
 		snprintf(line, sizeof(line), "%s: %u of %zu expectations hold.%s",
-		         words[word_index(doc)].headline, count_holding(list),
+		         words_of(doc)->headline, count_holding(list),
 		         json_array_size(list), sure);
 	fmt_wrap(to, "", 0, line);
 }
@@ -118,8 +141,10 @@ static void headline(FILE *to, const json_t *doc, bool color)
 	mark(to, doc, color);
 	fputs("  ", to);
 	fmt_put(to, js_str(doc, "scenario", "?"));
-	fprintf(to, ", seed %" PRId64 ", engine ", js_int(doc, "seed", 0));
-	fmt_put(to, js_str(doc, "engine", "?"));
+	if (js_get(doc, "foreign") == NULL) {
+		fprintf(to, ", seed %" PRId64 ", engine ", js_int(doc, "seed", 0));
+		fmt_put(to, js_str(doc, "engine", "?"));
+	}
 	fputs("\n\n", to);
 	summary(to, doc);
 	for (size_t i = 0; i < json_array_size(js_get(doc, "invalid")); i++) {
@@ -374,6 +399,7 @@ static void harness(FILE *to, const json_t *h)
 static void show_first(FILE *to, const json_t *doc, const char *dir)
 {
 	const json_t *list = js_get(doc, "expectations");
+	bool foreign = js_get(doc, "foreign") != NULL; /* captures have whole paths */
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *e = json_array_get(list, i);
@@ -381,8 +407,8 @@ static void show_first(FILE *to, const json_t *doc, const char *dir)
 		if (strcmp(js_verdict(e), "PASS") == 0 || js_get(v, "frame") == NULL)
 			continue;
 		fputs("  tshark -r ", to);
-		fmt_put(to, dir);
-		fputc('/', to);
+		fmt_put(to, foreign ? "" : dir);
+		fputs(foreign ? "" : "/", to);
 		fmt_put(to, js_str(v, "pcap", "?"));
 		fprintf(to, " -Y frame.number==%" PRId64 " -V\n", js_int(v, "frame", 0));
 		return;
@@ -391,7 +417,7 @@ static void show_first(FILE *to, const json_t *doc, const char *dir)
 
 static void next_steps(FILE *to, const json_t *doc, const char *dir)
 {
-	const char *next = words[word_index(doc)].next;
+	const char *next = words_of(doc)->next;
 
 	if (next != NULL) {
 		fputc('\n', to);
@@ -399,6 +425,8 @@ static void next_steps(FILE *to, const json_t *doc, const char *dir)
 		if (strcmp(js_verdict(doc), "FAIL") == 0)
 			show_first(to, doc, dir);
 	}
+	if (js_get(doc, "foreign") != NULL)
+		return;
 	fputs("\nfiles: ", to);
 	fmt_put(to, dir);
 	fputs("/: report.txt (every figure), report.html (plots), *.pcap, *.log\n"
@@ -418,6 +446,7 @@ void report_text(FILE *to, const json_t *doc, const char *run_dir, bool color)
 	violations(to, js_get(doc, "violations"), color && valid);
 	servers_table(to, js_get(doc, "servers"));
 	phases_table(to, js_get(doc, "phases"));
+	report_foreign(to, js_get(doc, "foreign"));
 	harness(to, js_get(doc, "harness"));
 	next_steps(to, doc, run_dir != NULL ? run_dir : ".");
 }
