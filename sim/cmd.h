@@ -4,6 +4,7 @@
 #define EK_CMD_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "lib/must.h"
 #include "sim/virtual/virtual.h"
@@ -18,6 +19,11 @@ enum {
 int cmd_run(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
+/* evenkeel judge of captures that no run made: argv as cmd_judge's, when it has such options. */
+int cmd_judge_foreign(int argc, char **argv);
+/* What they do, with all options; the part about captures. */
+void judge_usage(FILE *to);
+void judge_foreign_usage(FILE *to);
 int cmd_seeds(int argc, char **argv);
 int cmd_search(int argc, char **argv);
 int cmd_info(int argc, char **argv);

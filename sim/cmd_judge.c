@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* evenkeel judge: makes a run directory's verdict again from its files. */
+/* evenkeel judge: makes a run directory's verdict again from its files; or judges captures. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,17 +9,19 @@
 #include "sim/judge/judge.h"
 #include "sim/report/report.h"
 
-static void usage(FILE *to)
+void judge_usage(FILE *to)
 {
-	fprintf(to,
-	        "usage: evenkeel judge [--json] RUN_DIR...\n\n"
-	        "Judges each run directory again from plan.json, events.jsonl and its captures;\n"
-	        "writes verdict.json, report.txt, report.html, junit.xml and report.tap anew and\n"
-	        "prints the verdict. The same directory gives the same bytes.\n\n"
-	        "  --json  print verdict documents, one a line, instead of text\n"
-	        "  --help  this text\n\n"
-	        "Exit status: the worst of all: 4 INVALID, 1 FAIL, 3 INCONCLUSIVE, 0 PASS; 2 when\n"
-	        "there is no run to judge.\n");
+	fputs("usage: evenkeel judge [--json] RUN_DIR...\n"
+	      "       evenkeel judge (--policy P --backend NAME=ADDR[,WEIGHT]... | --config FILE)\n"
+	      "                      [OPTION]... CAPTURE...\n\n"
+	      "Judges each run directory again from plan.json, events.jsonl and its captures;\n"
+	      "writes verdict.json, report.txt, report.html, junit.xml and report.tap anew and\n"
+	      "prints the verdict. The same directory gives the same bytes.\n\n"
+	      "  --json  print verdict documents, one a line, instead of text\n"
+	      "  --help  this text\n\n", to);
+	judge_foreign_usage(to);
+	fputs("\nExit status: the worst of all: 4 INVALID, 1 FAIL, 3 INCONCLUSIVE, 0 PASS; 2 when\n"
+	      "there is nothing to judge.\n", to);
 }
 
 /* Judges one directory. Returns 0, or -1 when there is nothing to judge. */
@@ -48,20 +50,38 @@ static int judge_one(const char *dir, bool json, enum verdict *worst)
 	return err < 0 ? -1 : 0;
 }
 
+/* Some option is one of those that name who is who in captures. */
+static bool names_servers(int argc, char **argv)
+{
+	static const char *const option[] = { "--policy", "--backend", "--config" };
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		for (size_t k = 0; k < COUNT_OF(option); k++) {
+			size_t n = strlen(option[k]);
+			if (strncmp(argv[i], option[k], n) == 0 &&
+			    (argv[i][n] == '\0' || argv[i][n] == '='))
+				return true;
+		}
+	return false;
+}
+
 int cmd_judge(int argc, char **argv)
 {
 	enum verdict worst = VERDICT_PASS;
 	bool json = false;
 	int first = 1, bad = 0;
 
+	if (names_servers(argc, argv))
+		return cmd_judge_foreign(argc, argv);
 	for (; first < argc && argv[first][0] == '-'; first++) {
 		if (strcmp(argv[first], "--help") == 0) {
-			usage(stdout);
+			judge_usage(stdout);
 			return 0;
 		}
 		if (strcmp(argv[first], "--json") != 0) {
 			fprintf(stderr, "evenkeel judge: unknown option '%s': expected --json or "
-			        "--help\n", argv[first]);
+			        "--help; to judge captures, --policy and --backend, or --config\n",
+			        argv[first]);
 			return EXIT_USAGE;
 		}
 		json = true;

@@ -29,6 +29,7 @@ MAY = [
     ("sim/trace", ["lib", "lib/host", "sim/capture", "sim/trace/core"]),
     ("sim/replay/core", ["lib", "sim/trace/core"]),
     ("sim/pcap/core", ["lib", "sim/capture/core", "sim/net"]),
+    ("sim/foreign/core", ["lib", "sim/capture/core"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core",
                   "sim/trace", "sim/trace/core"]),
 ]

@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "balancer/config/config.h"
+#include "plan_io.h"
 #include "scenario.h"
 
 /* Raises an error about a configuration file. line 0: the file as a whole. */
@@ -87,7 +88,7 @@ static unsigned first_rule(const struct bal_conf *b)
 	return 0;
 }
 
-static void copy_conf(struct plan_conf *c, const struct bal_conf *b)
+void plan_conf_copy(struct plan_conf *c, const struct bal_conf *b)
 {
 	c->policy = b->policy;
 	c->udp_timeout_ns = b->udp_timeout_ns;
@@ -254,7 +255,7 @@ void confs_read(lua_State *L)
 			lua_pushnil(L);
 			lua_error(L);
 		}
-		copy_conf(c, &s->config->conf);
+		plan_conf_copy(c, &s->config->conf);
 		copy_sources(L, c, s->config);
 		note_foreign(s->lint, s->config);
 		check_conf(L, i, s->config);

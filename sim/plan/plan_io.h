@@ -30,6 +30,8 @@ enum { PLAN_ERROR_TEXT = 1024 };
 struct plan *plan_load(const char *path, const struct plan_options *o,
                        char error[PLAN_ERROR_TEXT]);
 void plan_free(struct plan *take_p);
+/* Fills in what a configuration says, but for its path and texts; no node answers yet. */
+void plan_conf_copy(struct plan_conf *c, const struct bal_conf *b);
 
 /* The canonical form: keys sorted, the same bytes for the same plan. New reference. */
 json_t *plan_to_json(const struct plan *p);
