@@ -32,7 +32,7 @@ struct arguments {
 	const char **set;
 	unsigned set_n;
 	uint64_t seed;
-	char balancer[PATH_MAX], recursor[PATH_MAX]; /* what to start, absolute */
+	char balancer[PATH_MAX], recursor[PATH_MAX], stub[PATH_MAX]; /* to start, absolute */
 	const char *out;
 	bool is_virtual;     /* engine: virtual time instead of namespaces */
 	bool twice;          /* --check-determinism */
@@ -212,10 +212,12 @@ static int parse(struct arguments *a, int argc, char **argv)
 	a->scenario = argv + optind;
 	a->scenario_n = (unsigned)(argc - optind);
 	if ((a->options.balancer == NULL && find_own("balancer", a->balancer) != 0) ||
-	    (a->options.recursor == NULL && find_own("recursor-stub", a->recursor) != 0)) {
+	    find_own("recursor-stub", a->stub) != 0) {
 		fprintf(stderr, "evenkeel: can't find its own programs\n");
 		return EXIT_CANT;
 	}
+	if (a->options.recursor == NULL)
+		memcpy(a->recursor, a->stub, sizeof(a->stub));
 	return -1;
 }
 
@@ -296,8 +298,9 @@ static int run_netns(const struct arguments *a, const struct plan *p, const char
 	char error[NETNS_TEXT], why[JUDGE_ERROR_TEXT] = "";
 	struct progress bar;
 	struct netns_options o = {
-		.dir = dir, .balancer = a->balancer, .recursor = a->recursor, .pcap = a->pcap,
-		.stop = &stop, .progress = quiet ? NULL : show, .progress_arg = &bar,
+		.dir = dir, .balancer = a->balancer, .recursor = a->recursor,
+		.authority = a->stub, .pcap = a->pcap, .stop = &stop,
+		.progress = quiet ? NULL : show, .progress_arg = &bar,
 	};
 
 	progress_start(&bar, stderr, p->name, host_mono_ns());

@@ -261,7 +261,8 @@ static void read_limits(struct stub_conf *c, const struct settings *s)
 {
 	struct rec_conf *r = &c->rec;
 
-	r->packetcache = !settings_bool(s, SET_DISABLE_PACKETCACHE);
+	r->cold = settings_bool(s, SET_STUB_COLD);
+	r->packetcache = !r->cold && !settings_bool(s, SET_DISABLE_PACKETCACHE);
 	r->packetcache_entries = (uint32_t)settings_number(s, SET_MAX_PACKETCACHE_ENTRIES);
 	r->packetcache_ttl = (uint32_t)settings_number(s, SET_PACKETCACHE_TTL);
 	r->packetcache_servfail_ttl = (uint32_t)settings_number(s, SET_PACKETCACHE_SERVFAIL_TTL);

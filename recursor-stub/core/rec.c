@@ -220,7 +220,11 @@ static bool known(struct rec *r, const struct rec_query *x, const struct pcache_
 	uint8_t none[8];
 
 	*ttl_left = r->conf->cache_ttl;
-	if (is_trivial(&x->q, &x->e) || is_hint(x->d->data, &x->q))
+	if (is_trivial(&x->q, &x->e))
+		return true;
+	if (r->conf->cold)
+		return false;
+	if (is_hint(x->d->data, &x->q))
 		return true;
 	if (!pcache_get(r->shared->records, name, x->now_ns, none, sizeof(none), &hit))
 		return false;
@@ -252,7 +256,8 @@ static enum rec_verdict keep_waiting(struct rec *r, struct rec_query *x, uint32_
 /* When a miss for this question is over: with the one under way, or after a delay of its own. */
 static int64_t miss_over(struct rec *r, struct rec_query *x, uint32_t hash)
 {
-	const struct waiter *w = wait_find(&r->wait, x->d->data, &x->q, hash, x->now_ns);
+	const struct waiter *w = r->conf->cold ? NULL :
+		wait_find(&r->wait, x->d->data, &x->q, hash, x->now_ns);
 
 	if (w != NULL) {
 		rec_add(r, REC_C_CHAINED, 1);
@@ -283,7 +288,8 @@ static size_t learn(struct rec *r, struct rec_query *x, const struct pcache_key 
 	uint32_t cap = ttl_cap(r->conf, r->answer);
 	uint32_t ttl = pcache_min_ttl(r->answer, (size_t)n, x->q.end);
 	ttl = ttl < cap ? ttl : cap;
-	if (!pcache_get(r->shared->records, name, x->now_ns, none, sizeof(none), &hit))
+	if (!r->conf->cold &&
+	    !pcache_get(r->shared->records, name, x->now_ns, none, sizeof(none), &hit))
 		pcache_put(r->shared->records, name, x->now_ns, (int64_t)ttl * SECOND, none, 0);
 	rec_add(r, REC_C_MISSES, 1);
 	return make_answer(r, x, m, m_len, cap);

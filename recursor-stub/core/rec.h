@@ -42,6 +42,8 @@ struct rec_conf {
 	const struct rec_allow *allow;
 	unsigned allow_n;           /* 0: everybody is refused */
 	bool packetcache;
+	bool cold;                  /* each query waits for a miss of its own: no hints, no
+	                               record cache, no chains; packetcache must be false */
 	uint32_t packetcache_entries; /* at most, over all workers; >= 1 */
 	uint32_t packetcache_ttl;   /* seconds at most */
 	uint32_t packetcache_servfail_ttl;

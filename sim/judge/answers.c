@@ -168,7 +168,7 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 		text_count(&f->why, a->over_tcp);
 		text_add(&f->why, " of them got their answer over TCP or at a later try");
 	}
-	if (j->plan->recursor.path != NULL)
+	if (j->client_n > 0 && j->client[0].oracle == NULL)
 		text_add(&f->why, "; their data weren't checked: a foreign recursor gave them");
 	tell_bad(j, f);
 }

@@ -85,7 +85,8 @@ int client_init(struct client *c, const struct plan *p, unsigned node,
 	*c = (struct client){ .node = node, .settled.first_lost_ns = NEVER,
 	                      .hang_ns = longest_hang(p) };
 	c->planned = zeroed(p->load_n, sizeof(*c->planned));
-	c->oracle = p->recursor.path == NULL ? oracle_new() : NULL;
+	bool resolved = p->node[p->node_n - 1].role == PLAN_AUTHORITY;
+	c->oracle = p->recursor.path == NULL || resolved ? oracle_new(resolved) : NULL;
 	ring_init(&c->query, sizeof(struct query));
 	ring_init(&c->identity, sizeof(uint64_t));
 	ring_init(&c->retry, sizeof(struct retry));
@@ -421,7 +422,7 @@ static void client_bad(const struct judge *j, struct client *c, const struct jud
 	          said(f->payload, f->payload_len, NULL);
 }
 
-/* What the answer says, by the oracle or, for a foreign recursor, by its rcode alone. */
+/* What the answer says, by the oracle or, where nobody knows who was asked, by its rcode alone. */
 static enum rec_match answer_match(const struct client *c, const struct judge_message *m)
 {
 	uint16_t flags = dns_flags(m->m), rcode = flags & DNS_RCODE;

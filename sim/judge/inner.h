@@ -36,7 +36,8 @@ char *said(const uint8_t *m, size_t len, const struct judge_message *deserved);
 /* ---- oracle.c: rec_answer_match, that remembers right answers ---- */
 
 struct oracle;
-struct oracle *oracle_new(void);
+/* resolved: real resolvers answer, by rec_answer_match_resolved. */
+struct oracle *oracle_new(bool resolved);
 void oracle_free(struct oracle *take_o);
 enum rec_match oracle_match(struct oracle *o, const struct judge_message *m);
 

@@ -23,11 +23,15 @@ struct right {
 struct oracle {
 	uint64_t *seen;                 /* SLOTS each, from the first answer on */
 	struct right *right;
+	bool resolved;
 };
 
-struct oracle *oracle_new(void)
+struct oracle *oracle_new(bool resolved)
 {
-	return zeroed(1, sizeof(struct oracle));
+	struct oracle *o = zeroed(1, sizeof(*o));
+
+	o->resolved = resolved;
+	return o;
 }
 
 void oracle_free(struct oracle *take_o)
@@ -71,8 +75,10 @@ static bool made_ttl(struct right *r, const struct judge_message *m)
 
 static void remember(struct right *r, const struct judge_message *m)
 {
+	bool denies = (dns_flags(m->m) & DNS_RCODE) == DNS_NXDOMAIN; /* perhaps of another type */
+
 	r->question = 0;
-	if (m->len > RIGHT_BYTES || !find_ttls(r, m) || !made_ttl(r, m))
+	if (m->len > RIGHT_BYTES || denies || !find_ttls(r, m) || !made_ttl(r, m))
 		return;
 	r->question = m->question;
 	r->len = (uint16_t)m->len;
@@ -121,7 +127,8 @@ enum rec_match oracle_match(struct oracle *o, const struct judge_message *m)
 		r = &o->right[slot ^ 1];
 	if (r->question == m->question && r->len == m->len && same(r, m->m))
 		return REC_RIGHT;
-	enum rec_match match = rec_answer_match(m->m, m->len);
+	enum rec_match match = o->resolved ? rec_answer_match_resolved(m->m, m->len)
+	                                   : rec_answer_match(m->m, m->len);
 	if (r->question != m->question && r->question != 0 && o->right[slot ^ 1].question == 0)
 		r = &o->right[slot ^ 1];
 	if (match != REC_RIGHT)

@@ -164,6 +164,8 @@ static int judge_track(struct judge *j, unsigned node, char error[JUDGE_ERROR_TE
 		j->tracked[node].index = j->recursor_n;
 		recursor_init(&j->recursor[j->recursor_n++], j, node);
 		return 0;
+	case PLAN_AUTHORITY:
+		return 0; /* its frames are only counted */
 	}
 	return 0;
 }
@@ -283,6 +285,8 @@ void judge_tap(struct judge *j, const struct judge_tap *t)
 		break;
 	case PLAN_RECURSOR:
 		recursor_tap(j, &j->recursor[i], t, out);
+		break;
+	case PLAN_AUTHORITY:
 		break;
 	}
 }

@@ -245,8 +245,10 @@ static int barrier(struct lab *l)
 		lab_trouble(l, "the wire doesn't carry a test datagram: %s", strerror(-err));
 		return err;
 	}
-	/* Recursors first: a balancer's first probe decides how it begins. */
-	err = start_role(l, PLAN_RECURSOR, "recursors start");
+	/* Whoever is asked comes first: a balancer's first probe decides how it begins. */
+	err = start_role(l, PLAN_AUTHORITY, "authorities start");
+	if (err == 0)
+		err = start_role(l, PLAN_RECURSOR, "recursors start");
 	if (err == 0)
 		err = start_role(l, PLAN_BALANCER, "balancers start");
 	if (err == 0)

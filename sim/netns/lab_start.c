@@ -29,7 +29,7 @@ static void step(struct lab *l, const char *what)
 static int make_room(struct lab *l)
 {
 	const struct plan *p = l->plan;
-	size_t n = 0, most = p->node_n + 4;
+	size_t n = 0, most = p->node_n + 5;
 	const char *what = "";
 
 	for (unsigned i = 0; i < p->conf_n; i++)
@@ -39,6 +39,7 @@ static int make_room(struct lab *l)
 	keep[n++] = l->o->dir;
 	keep[n++] = l->o->balancer;
 	keep[n++] = l->o->recursor;
+	keep[n++] = l->o->authority;
 	keep[n++] = p->scenario_path;
 	for (unsigned i = 0; i < p->node_n; i++)
 		keep[n++] = p->node[i].config_path;
@@ -155,19 +156,63 @@ static void stub_args(struct lab *l, struct proc *p, const struct plan_node *n)
 	miss_arg(p, &n->miss);
 }
 
+static bool has_ipv4(const struct plan_node *n)
+{
+	for (unsigned i = 0; i < n->addr_n; i++)
+		if (ip_is4(&n->addr[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A foreign recursor in a lab: whom it asks, from where, and what a lab doesn't have: signatures,
+ * other users, the vendor's server. Its recursor.conf rules everything else.
+ */
+static void foreign_args(struct lab *l, struct proc *p, const struct plan_node *n)
+{
+	int authority = plan_authority_of(l->plan, (int)p->node);
+	char addr[IP_TEXT] = "";
+
+	MUST(authority != PLAN_NONE);
+	const struct plan_node *asks = &l->plan->node[authority];
+	for (unsigned i = 0; i < asks->addr_n; i++)
+		if (ip_is4(&asks->addr[i]) == has_ipv4(n))
+			ip_format(&asks->addr[i], addr);
+	proc_arg(p, "--daemon=no");
+	proc_arg(p, "--write-pid=no");
+	proc_arg(p, "--disable-syslog=yes");
+	proc_arg(p, "--setuid=");
+	proc_arg(p, "--setgid=");
+	proc_arg(p, "--forward-zones=");
+	proc_arg(p, "--forward-zones-file=");
+	proc_arg(p, "--forward-zones-recurse=.=%s", addr);
+	proc_arg(p, "--query-local-address=%s", has_ipv4(n) ? "0.0.0.0" : "::");
+	proc_arg(p, "--serve-rfc1918=no");
+	proc_arg(p, "--dnssec=process-no-validate");
+	proc_arg(p, "--security-poll-suffix=");
+}
+
 static int recursor_args(struct lab *l, struct proc *p, const struct plan_node *n)
 {
 	proc_arg(p, "%s", l->o->recursor);
 	proc_arg(p, "--config-dir=%s", l->room.path);
 	proc_arg(p, "--socket-dir=%s", l->room.path);
-	if (l->plan->recursor.path != NULL) {
-		proc_arg(p, "--daemon=no");
-		proc_arg(p, "--write-pid=no");
-		proc_arg(p, "--disable-syslog=yes");
-	} else {
+	if (l->plan->recursor.path != NULL)
+		foreign_args(l, p, n);
+	else
 		stub_args(l, p, n);
-	}
 	return copy_config(l, n);
+}
+
+/* The stub with nothing remembered, at its addresses, for everybody. */
+static void authority_args(struct lab *l, struct proc *p, const struct plan_node *n)
+{
+	proc_arg(p, "%s", l->o->authority);
+	proc_arg(p, "--local-address=0.0.0.0, ::");
+	proc_arg(p, "--allow-from=");
+	proc_arg(p, "--stub-cold=yes");
+	proc_arg(p, "--max-mthreads=65536");
+	stub_args(l, p, n);
 }
 
 static int start_proc(struct lab *l, unsigned i)
@@ -179,6 +224,8 @@ static int start_proc(struct lab *l, unsigned i)
 	p->name = n->name;
 	if (n->role == PLAN_BALANCER)
 		balancer_args(l, p, n);
+	else if (n->role == PLAN_AUTHORITY)
+		authority_args(l, p, n);
 	else
 		err = recursor_args(l, p, n);
 	if (err == 0)

@@ -26,6 +26,7 @@ struct netns_options {
 	const char *dir;             /* the run directory, which exists */
 	const char *balancer;        /* programs, absolute */
 	const char *recursor;
+	const char *authority;       /* our recursor-stub, for what foreign recursors ask */
 	bool pcap;                   /* write NODE.pcap */
 	volatile sig_atomic_t *stop; /* set to a signal's number: end early and tidily; or NULL */
 	void (*progress)(void *arg, const struct netns_progress *p); /* about 10 times a second */

@@ -14,7 +14,7 @@
 #include "lib/must.h"
 #include "room.h"
 
-enum { PROC_ARGS = 16, PROC_ARG = 4200 };
+enum { PROC_ARGS = 24, PROC_ARG = 4200 };
 
 struct proc {
 	unsigned node;

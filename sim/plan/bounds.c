@@ -315,6 +315,16 @@ int64_t plan_miss_ns(const struct dist_spec *d)
 	return d->kind == DIST_EXPONENTIAL ? 3 * d->a_ns : 2 * d->b_ns;
 }
 
+int64_t plan_recursor_miss_ns(const struct plan *p, int node)
+{
+	int authority = plan_authority_of(p, node);
+	int64_t way = authority == PLAN_NONE ? 0 :
+		2 * (plan_link_most_ns(&p->node[node].link) +
+		     plan_link_most_ns(&p->node[authority].link));
+
+	return way + plan_miss_ns(&p->node[node].miss);
+}
+
 /* Whether o, which came before, may make a check of f's node fail when f comes. */
 static bool disturbs(const struct plan *p, unsigned before, const struct plan_fault *f)
 {
@@ -349,7 +359,7 @@ static int64_t front_ns(const struct plan *p)
 
 	for (unsigned i = 0; i < p->node_n; i++) {
 		int64_t *most = p->node[i].role == PLAN_CLIENTS ? &client : &balancer;
-		if (p->node[i].role != PLAN_RECURSOR)
+		if (p->node[i].role < PLAN_RECURSOR)
 			*most = longer(*most, 2 * plan_link_most_ns(&p->node[i].link));
 	}
 	return client + balancer;
@@ -383,7 +393,7 @@ int64_t plan_retries_ns(const struct plan *p, const struct plan_conf *c, int64_t
 static int64_t notice_ns(const struct plan *p, unsigned balancer, const struct plan_fault *f)
 {
 	const struct plan_conf *c = &p->conf[p->node[balancer].conf];
-	int64_t miss = plan_miss_ns(&p->node[f->node].miss);
+	int64_t miss = plan_recursor_miss_ns(p, f->node);
 	int64_t least = INT64_MAX;
 
 	for (unsigned i = 0; i < c->server_n; i++) {

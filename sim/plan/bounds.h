@@ -82,6 +82,8 @@ int64_t plan_check_rtt_ns(const struct plan *p, unsigned balancer, int node,
                           const struct bal_check *c);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
 int64_t plan_miss_ns(const struct dist_spec *d);
+/* Of a recursor's: with the way to its authority and back, where it asks one. */
+int64_t plan_recursor_miss_ns(const struct plan *p, int node);
 
 /* The check of the node's that a fault spares: the first configuration's; NULL: it has none. */
 const struct bal_check *plan_check_of(const struct plan *p, int node);

@@ -44,7 +44,8 @@ static int check_node(const struct plan *p, unsigned i, char *error)
 	if (n->name[0] == '\0' || plan_find_node(p, n->name) != (int)i)
 		return wrong(error, "node[%u].name '%s': expected a name of its own", i, n->name);
 	if (i > 0 && p->node[i - 1].role > n->role)
-		return wrong(error, "node[%u].role: expected clients, balancers, recursors", i);
+		return wrong(error, "node[%u].role: expected clients, balancers, recursors, "
+		             "authorities", i);
 	if (n->role == PLAN_CLIENTS && n->net_n == 0)
 		return wrong(error, "node[%u].nets: expected one at least", i);
 	if (n->role != PLAN_CLIENTS && (n->addr_n == 0 || n->net_n > 0))
@@ -52,8 +53,10 @@ static int check_node(const struct plan *p, unsigned i, char *error)
 	if ((n->role == PLAN_BALANCER) != (n->conf != PLAN_NONE) ||
 	    (n->role == PLAN_BALANCER && (unsigned)n->conf >= p->conf_n))
 		return wrong(error, "node[%u].conf %d: expected a balancer's conf", i, n->conf);
-	if ((n->role == PLAN_CLIENTS) != (n->config_path == NULL))
-		return wrong(error, "node[%u].config_path: expected one, but for clients", i);
+	bool configured = n->role == PLAN_BALANCER || n->role == PLAN_RECURSOR;
+	if (configured != (n->config_path != NULL))
+		return wrong(error, "node[%u].config_path: expected one of a balancer or recursor, "
+		             "none of others", i);
 	if (!plan_dist_ok(&n->miss))
 		return wrong(error, "node[%u].miss: can't be drawn from", i);
 	return 0;

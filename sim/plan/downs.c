@@ -76,7 +76,7 @@ static int64_t way_ns(const struct plan *p, int node)
 	for (unsigned b = 0; b < p->node_n; b++)
 		if (p->node[b].role == PLAN_BALANCER)
 			link = longer(link, plan_probe_rtt_ns(p, b, node));
-	return link + plan_miss_ns(&p->node[node].miss);
+	return link + plan_recursor_miss_ns(p, node);
 }
 
 static bool lossy(const struct plan *p)

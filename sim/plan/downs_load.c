@@ -246,7 +246,8 @@ int64_t plan_answer_ns(const struct plan *p)
 		if (2 * plan_link_most_ns(&p->node[i].link) > links)
 			links = 2 * plan_link_most_ns(&p->node[i].link);
 	}
-	return most + 4 * links;
+	bool far = p->node[p->node_n - 1].role == PLAN_AUTHORITY;
+	return most + (far ? 8 : 4) * links;
 }
 
 /* Of one load, in the steps of that balancer's silences. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What our balancer does beyond dnsdist (SERVFAIL on time-out, second tries), where a plan's
- * clients can't see it, or a claim beside it can't be judged.
+ * clients can't see it, or a claim beside it can't be judged; and what a real recursor does beyond
+ * our stub.
  */
 #include "bounds.h"
 #include "downs.h"
@@ -63,8 +64,44 @@ static void lint_retry(struct lint *l, const struct plan *p, const struct plan_c
 		lint_choices(l, p, c, &p->expect[i]);
 }
 
+/*
+ * A recursor that has learnt an alias follows it for every type, and answers ANY with what it
+ * remembers; only the stub's names have both an alias and other data.
+ */
+static void lint_aliases(struct lint *l, const struct plan *p)
+{
+	unsigned types = 0;
+	bool special = false;
+
+	for (unsigned i = 0; i < p->load_n; i++)
+		for (unsigned t = 0; t < p->load[i].type_n; t++, types++)
+			special = special || p->load[i].type[t].type == DNS_CNAME ||
+			          p->load[i].type[t].type == DNS_ANY;
+	if (special && types > 1)
+		lint_add(l, true, NULL, 0, "load.types: CNAME or ANY beside another type can't be "
+		         "judged with %s, which answers other types by an alias, and ANY by what "
+		         "it remembers: expected types without them", p->recursor.path);
+}
+
+static void lint_foreign(struct lint *l, const struct plan *p)
+{
+	static const int64_t patience_ns = 1500000000; /* network-timeout */
+
+	if (p->recursor.path == NULL)
+		return;
+	lint_aliases(l, p);
+	for (unsigned i = 0; i < p->node_n; i++) {
+		const struct plan_node *n = &p->node[i];
+		if (n->role == PLAN_RECURSOR && plan_recursor_miss_ns(p, (int)i) >= patience_ns)
+			lint_add(l, false, NULL, n->line, "a miss of %s may take longer than "
+			         "PowerDNS Recursor waits for an answer, 1.5 s unless its "
+			         "network-timeout says else: it is SERVFAIL then", n->name);
+	}
+}
+
 void lint_more(struct lint *l, const struct plan *p)
 {
+	lint_foreign(l, p);
 	for (unsigned i = 0; i < p->conf_n; i++) {
 		lint_told(l, p, &p->conf[i]);
 		lint_retry(l, p, &p->conf[i]);

@@ -121,6 +121,7 @@ static int evaluate(lua_State *L)
 	lab_read(L);
 	confs_read(L);
 	lab_check(L);
+	authorities_add(L);
 	loads_read(L);
 	faults_read(L);
 	expects_read(L);

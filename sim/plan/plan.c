@@ -16,6 +16,20 @@ int plan_find_node(const struct plan *p, const char *name)
 	return PLAN_NONE;
 }
 
+bool plan_same_miss(const struct dist_spec *a, const struct dist_spec *b)
+{
+	return a->kind == b->kind && a->a_ns == b->a_ns && a->b_ns == b->b_ns;
+}
+
+int plan_authority_of(const struct plan *p, int recursor)
+{
+	for (unsigned i = 0; i < p->node_n; i++)
+		if (p->node[i].role == PLAN_AUTHORITY &&
+		    plan_same_miss(&p->node[i].miss, &p->node[recursor].miss))
+			return (int)i;
+	return PLAN_NONE;
+}
+
 int64_t plan_fault_earliest(const struct plan_fault *f)
 {
 	return f->when == PLAN_AT ? f->at_ns : f->earliest_ns;

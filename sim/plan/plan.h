@@ -30,7 +30,8 @@ enum {
 	PLAN_NONE = -1,
 };
 
-enum plan_role { PLAN_CLIENTS = 1, PLAN_BALANCER, PLAN_RECURSOR };
+/* An authority is what foreign recursors ask: the engine adds it, no scenario names it. */
+enum plan_role { PLAN_CLIENTS = 1, PLAN_BALANCER, PLAN_RECURSOR, PLAN_AUTHORITY };
 
 /* A node's cable; the same in both directions. */
 struct plan_link {
@@ -54,7 +55,7 @@ struct plan_node {
 	struct plan_link link;
 	int conf;                  /* balancer: index into plan.conf */
 	char *config_path;         /* balancer, recursor: file, absolute; else NULL */
-	struct dist_spec miss;     /* recursor: what a cache miss costs */
+	struct dist_spec miss;     /* recursor: what a cache miss costs; authority: each answer */
 	bool packetcache;          /* recursor: as its recursor.conf says */
 	unsigned line;             /* of the scenario */
 };
@@ -262,7 +263,7 @@ struct plan {
 	struct plan_program balancer, recursor;
 	struct plan_limits limits;
 	unsigned node_n;
-	struct plan_node *node;     /* clients, balancers, recursors, in that order */
+	struct plan_node *node;     /* clients, balancers, recursors, authorities, in that order */
 	unsigned conf_n;
 	struct plan_conf *conf;
 	unsigned load_n;
@@ -276,6 +277,9 @@ struct plan {
 
 /* Node of that name, or PLAN_NONE. */
 int plan_find_node(const struct plan *p, const char *name);
+bool plan_same_miss(const struct dist_spec *a, const struct dist_spec *b);
+/* Which authority a recursor asks, or PLAN_NONE: a stub makes its answers up. */
+int plan_authority_of(const struct plan *p, int recursor);
 /* The earliest instant at which a fault may happen. */
 int64_t plan_fault_earliest(const struct plan_fault *f);
 const char *plan_fault_name(enum plan_fault_kind k);

@@ -47,6 +47,12 @@ static void print_dist(FILE *to, const struct dist_spec *d)
 		        time_text(d->b_ns));
 }
 
+static void print_takes(FILE *to, const struct dist_spec *d)
+{
+	fputs("takes ", to);
+	print_dist(to, d);
+}
+
 static void print_link(FILE *to, const struct plan_link *l)
 {
 	fprintf(to, "link %s", time_text(l->delay_ns));
@@ -82,9 +88,17 @@ static void print_node(FILE *to, const struct plan *p, const struct plan_node *n
 		fprintf(to, "; %s: %s", base_name(n->config_path),
 		        plan_policy_names[p->conf[n->conf].policy]);
 	if (n->role == PLAN_RECURSOR) {
-		fprintf(to, "; %s; %s; a miss takes ", base_name(n->config_path),
+		int asks = plan_authority_of(p, (int)(n - p->node));
+		fprintf(to, "; %s; %s; a miss ", base_name(n->config_path),
 		        n->packetcache ? "packet cache" : "no packet cache");
-		print_dist(to, &n->miss);
+		if (asks != PLAN_NONE)
+			fprintf(to, "asks %s", p->node[asks].name);
+		else
+			print_takes(to, &n->miss);
+	}
+	if (n->role == PLAN_AUTHORITY) {
+		fputs("; an answer ", to);
+		print_takes(to, &n->miss);
 	}
 	fputc('\n', to);
 }

@@ -357,7 +357,7 @@ static bool passes_checks(const struct plan *p, const struct plan_fault *f, unsi
 	if (f->kind == PLAN_WRONG || f->kind == PLAN_TRUNCATE)
 		return true;
 	int64_t takes = plan_check_rtt_ns(p, balancer, f->node, check) +
-	                plan_miss_ns(&p->node[f->node].miss) + p->limits.slack_ns;
+	                plan_recursor_miss_ns(p, f->node) + p->limits.slack_ns;
 	return f->kind == PLAN_SLOW && f->value_ns + takes < check->timeout_ns;
 }
 

@@ -147,6 +147,8 @@ const struct key *replay_own_keys(unsigned *n, const struct plan_replay **defaul
 const char *loads_type_name(uint16_t type);
 /* confs.c: what must hold between nodes and their configuration files. */
 void lab_check(lua_State *L);
+/* authority.c: what foreign recursors ask; after lab_check, when all addresses are known. */
+void authorities_add(lua_State *L);
 /* recconf.c: what the plan wants of a recursor.conf. */
 struct recconf {
 	bool packetcache;

@@ -26,6 +26,7 @@ const char *const plan_policy_names[POLICY_N] = {
 };
 const char *const plan_role_names[] = {
 	[PLAN_CLIENTS] = "clients", [PLAN_BALANCER] = "balancer", [PLAN_RECURSOR] = "recursor",
+	[PLAN_AUTHORITY] = "authority",
 };
 const char *const plan_checks_names[] = {
 	[PLAN_CHECKS_EXACT] = "exact", [PLAN_CHECKS_ROUNDS] = "rounds",

@@ -60,7 +60,7 @@ enum { POLICY_N = BAL_LUA + 1 };
 extern const char *const plan_fault_names[FAULT_N];
 extern const char *const plan_expect_names[EXPECT_N];
 extern const char *const plan_policy_names[POLICY_N];
-extern const char *const plan_role_names[PLAN_RECURSOR + 1];
+extern const char *const plan_role_names[PLAN_AUTHORITY + 1];
 extern const char *const plan_checks_names[PLAN_CHECKS_ASYNC + 1];
 extern const char *const plan_arrivals_names[PLAN_CAPTURED_TIMES + 1];
 extern const char *const plan_names_names[PLAN_CAPTURED_NAMES + 1];

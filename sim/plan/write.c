@@ -212,8 +212,7 @@ static void put_recursors(FILE *to, const struct plan *p, const char *dir)
 		first = first != NULL ? first : n;
 		listed = listed && named_by_servers(p, i) &&
 		         strcmp(n->config_path, first->config_path) == 0 &&
-		         n->miss.kind == first->miss.kind && n->miss.a_ns == first->miss.a_ns &&
-		         n->miss.b_ns == first->miss.b_ns;
+		         plan_same_miss(&n->miss, &first->miss);
 		if (listed) {
 			fprintf(to, "    \"%s\",\n", n->name);
 			continue;

@@ -140,6 +140,72 @@ def test_a_foreign_recursor_cannot_do_the_faults_of_ours(tmp_path):
                                               status=2)
 
 
+@pytest.fixture(name="foreign")
+def fixture_foreign(tmp_path):
+    """A program that says it is PowerDNS Recursor, which is all that a plan asks."""
+    path = tmp_path / "pdns_recursor"
+    path.write_text("#!/bin/sh\necho 'PowerDNS Recursor 4.8.8 (C)'\n")
+    path.chmod(0o755)
+    shutil.copytree(ek.ROOT / "scenarios" / "blog", tmp_path / "blog")
+    shutil.copy(ek.ROOT / "scenarios" / "blog.lua", tmp_path)
+    return path
+
+
+def test_a_foreign_recursor_gets_somebody_to_ask(tmp_path, foreign):
+    blog = tmp_path / "blog.lua"
+    out = plan("--recursor", foreign, blog)
+    assert "DNS1     recursor 192.0.2.3; link 50 us; recursor.conf; packet cache; a miss asks " \
+           "authority" in out
+    assert "authority authority 198.51.100.53 2001:db8:ffff::53; link 50 us; an answer takes " \
+           "20 ms" in out
+    assert "authority" not in plan(blog)
+    doc = json.loads(plan("--json", "--recursor", foreign, blog))
+    assert [n["role"] for n in doc["node"]][-1:] == ["authority"]
+    assert doc["node"][-1]["config_path"] is None
+
+
+def test_an_authority_gets_out_of_the_way(tmp_path, foreign):
+    blog = tmp_path / "blog.lua"
+    text = blog.read_text().replace('"DNS1"', '"authority"')
+    conf = tmp_path / "blog" / "dnsdist.conf"
+    conf.write_text(conf.read_text().replace('"DNS1"', '"authority"').replace(
+        "192.0.2.4", "203.0.113.53").replace("setACL({", 'setACL({"198.51.100.0/24", '))
+    blog.write_text(text.replace("192.160.102.128/25", "198.51.100.0/24"))
+    out = plan("--recursor", foreign, blog)
+    assert "authority-2 authority 203.0.113.54 2001:db8:ffff::53;" in out
+    assert "recursor 192.0.2.3; link 50 us; recursor.conf; packet cache; a miss asks " \
+           "authority-2" in out
+
+
+def test_each_length_of_miss_has_an_authority(tmp_path, foreign):
+    blog = tmp_path / "blog.lua"
+    blog.write_text(blog.read_text().replace('"DNS1", "DNS3", config',
+                                             '"DNS1", DNS3 = { miss = "30ms" }, config'))
+    out = plan("--recursor", foreign, blog)
+    assert "authority authority 198.51.100.53 2001:db8:ffff::53; link 50 us; an answer takes " \
+           "20 ms" in out
+    assert "authority-2 authority 198.51.100.54 2001:db8:ffff::54; link 50 us; an answer takes " \
+           "30 ms" in out
+    assert "DNS3     recursor 192.0.2.4; link 50 us; recursor.conf; packet cache; a miss asks " \
+           "authority-2" in out
+
+
+def test_no_fault_may_befall_an_authority(tmp_path, foreign):
+    blog = tmp_path / "blog.lua"
+    blog.write_text(blog.read_text() + 'at "2s" { kill = "authority" }\n')
+    assert "authority" in plan("--recursor", foreign, blog, status=2)
+
+
+def test_what_a_real_recursor_does_otherwise_is_told(tmp_path, foreign):
+    blog = tmp_path / "blog.lua"
+    out = plan("--recursor", foreign, "--set", "lab.recursors.miss=2s", blog)
+    assert "a miss of DNS1 may take longer than PowerDNS Recursor waits" in out
+    types = ("--set", "load.types.CNAME=0.5", "--set", "load.types.A=0.5", blog)
+    assert "CNAME or ANY beside another type" in plan("--recursor", foreign, *types, status=2)
+    plan(*types)
+    plan("--recursor", foreign, "--set", "load.types.CNAME=1", blog)
+
+
 def test_what_is_odd_is_noted(tmp_path):
     shutil.copytree(ek.ROOT / "scenarios" / "blog", tmp_path / "blog")
     shutil.copy(ek.ROOT / "scenarios" / "blog.lua", tmp_path)

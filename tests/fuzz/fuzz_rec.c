@@ -50,6 +50,7 @@ static void look(const struct dgram *d)
 	enum rec_match m = rec_answer_match(d->data, d->len);
 
 	MUST(faulty || m <= REC_ERROR);
+	MUST(m != REC_RIGHT || rec_answer_match_resolved(d->data, d->len) == REC_RIGHT);
 	MUST(faulty || m != REC_TRUNCATED || d->proto == DGRAM_UDP);
 	MUST(d->len <= d->cap);
 }
@@ -70,6 +71,7 @@ static void give(int64_t now_ns, bool tcp, const uint8_t *p, uint16_t len)
 
 	MUST(m != NULL);
 	memcpy(m, p, len);
+	(void)rec_answer_match_resolved(m, len); /* what a stranger's answer may say */
 	d.peer = (struct ep){ ip_v4(127, 0, 0, 1), 9 };
 	rec_rx(rec, now_ns, &d, 1);
 	MUST(d.verdict > REC_NO_VERDICT && d.verdict < REC_VERDICTS);

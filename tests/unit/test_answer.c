@@ -181,6 +181,133 @@ static void test_too_small_a_buffer_is_refused(void **state)
 		assert_true(rec_answer(answer, (size_t)cap, query, (size_t)query_len, &q, 1) < 0);
 }
 
+/* The records behind the question in reverse order, OPT apart. */
+static void reverse(int n, const struct dns_question *q)
+{
+	uint8_t was[REC_ANSWER_MAX];
+	struct dns_rr rr;
+	size_t to = (size_t)n;
+
+	memcpy(was, answer, (size_t)n);
+	for (size_t at = q->end; dns_rr(&rr, was, (size_t)n, at) == 0; at = rr.end) {
+		to -= rr.end - at;
+		memcpy(answer + to, was + at, rr.end - at);
+	}
+}
+
+static void test_a_resolver_may_give_records_in_any_order(void **state)
+{
+	struct dns_question q;
+	int n;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		n = ask(rows[i].name, rows[i].type, 0, UINT32_MAX);
+		assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+		if (rows[i].rcode == DNS_SERVFAIL)
+			continue;
+		assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_RIGHT);
+		reverse(n, &q);
+		assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_RIGHT);
+		if (rows[i].an_least > 1)
+			assert_int_equal(rec_answer_match(answer, (size_t)n), REC_WRONG_DATA);
+	}
+	/* one record twice, for another that is missing */
+	n = ask("example.com", DNS_MX, 0, UINT32_MAX);
+	assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+	int last = q.end + (n - q.end) / 2;
+	memcpy(answer + last, answer + q.end, (size_t)(n - last));
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
+}
+
+static void test_a_changed_byte_of_a_resolvers_answer_is_seen(void **state)
+{
+	struct dns_question q;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int n = ask(rows[i].name, rows[i].type, 0, UINT32_MAX);
+		assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+		if (strstr(rows[i].name, "root-servers") != NULL || q.name_len == 1)
+			continue;
+		for (int at = q.end; at < n; at++) {
+			uint8_t was = answer[at];
+			answer[at] ^= 1;
+			if (rec_answer_match_resolved(answer, (size_t)n) == REC_RIGHT)
+				assert_true(in_ttl(n, q.end, at));
+			answer[at] = was;
+		}
+	}
+}
+
+/* Makes the data of the only record, a name below example., end in a pointer into the question. */
+static int compress(int n, const struct dns_question *q, size_t example)
+{
+	size_t end = (size_t)n - 9; /* "example" and the root */
+	struct dns_rr rr;
+
+	assert_int_equal(dns_rr(&rr, answer, (size_t)n, q->end), 0);
+	dns_put16(answer + end, (uint16_t)(0xc000 | example));
+	dns_put16(answer + rr.rdata - 2, (uint16_t)(rr.rdlen - 7));
+	return n - 7;
+}
+
+static void test_a_resolver_may_compress_names_in_data(void **state)
+{
+	struct dns_question q;
+
+	(void)state;
+	int n = ask("7.example", DNS_PTR, 0, UINT32_MAX);
+	assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+	n = compress(n, &q, DNS_HEADER + 2);
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_RIGHT);
+	assert_int_equal(rec_answer_match(answer, (size_t)n), REC_WRONG_DATA);
+	answer[n - 1] = DNS_HEADER; /* 7.example. */
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
+	answer[n - 1] = (uint8_t)(n - 2); /* itself */
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
+}
+
+static void test_a_resolver_denies_a_name_for_all_types(void **state)
+{
+	struct dns_question q;
+
+	(void)state;
+	int n = ask("nx.example", DNS_TXT, 0, UINT32_MAX);
+	assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+	dns_put16(answer + q.end - 4, DNS_AAAA);
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_RIGHT);
+	assert_int_equal(rec_answer_match(answer, (size_t)n), REC_WRONG_DATA);
+	answer[n - 1] ^= 1;
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
+	n = ask("nodata.example", DNS_TXT, 0, UINT32_MAX);
+	assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+	dns_put16(answer + q.end - 4, DNS_AAAA);
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
+}
+
+static void test_a_resolver_knows_some_names_by_itself(void **state)
+{
+	static const struct {
+		const char *name;
+		enum rec_match match;
+	} known[] = {
+		{ "a.root-servers.net", REC_RIGHT }, { "localhost", REC_RIGHT },
+		{ "www.LocalHost", REC_RIGHT }, { "1.0.0.127.in-addr.arpa", REC_RIGHT },
+		{ "127.in-addr.arpa.net", REC_WRONG_DATA }, { "alocalhost", REC_WRONG_DATA },
+		{ "1.10.in-addr.arpa", REC_WRONG_DATA },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(known); i++) {
+		int n = ask(known[i].name, DNS_A, 0, UINT32_MAX);
+		answer[n - 1] ^= 1;
+		if (rec_answer_match_resolved(answer, (size_t)n) != known[i].match)
+			fail_msg("%s isn't what it should be", known[i].name);
+		assert_int_equal(rec_answer_match(answer, (size_t)n), REC_WRONG_DATA);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +318,11 @@ int main(void)
 		cmocka_unit_test(test_other_answers_are_named),
 		cmocka_unit_test(test_edns_of_a_later_version_gets_badvers),
 		cmocka_unit_test(test_too_small_a_buffer_is_refused),
+		cmocka_unit_test(test_a_resolver_may_give_records_in_any_order),
+		cmocka_unit_test(test_a_changed_byte_of_a_resolvers_answer_is_seen),
+		cmocka_unit_test(test_a_resolver_may_compress_names_in_data),
+		cmocka_unit_test(test_a_resolver_denies_a_name_for_all_types),
+		cmocka_unit_test(test_a_resolver_knows_some_names_by_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -331,6 +331,23 @@ static void test_a_cache_that_is_off_or_wiped_misses(void **state)
 	assert_int_equal(rec_count(rec, REC_C_PC_MISSES), 2);
 }
 
+static void test_a_cold_one_pays_for_each_query(void **state)
+{
+	(void)state;
+	conf.cold = true;
+	conf.packetcache = false;
+	assert_int_equal(ask("a.example", DNS_A, 0), REC_WAIT);
+	assert_int_equal(ask("a.example", DNS_A, 15 * MS), REC_WAIT); /* no chain */
+	assert_int_equal(poll(34 * MS), 1);
+	assert_int_equal(poll(34 * MS), 0);
+	assert_int_equal(poll(35 * MS), 1);
+	assert_int_equal(rec_answer_match(buf, d.len), REC_RIGHT);
+	assert_int_equal(ask("a.example", DNS_A, 40 * MS), REC_WAIT); /* no record */
+	assert_int_equal(ask("a.root-servers.net", DNS_A, 40 * MS), REC_WAIT); /* no hint */
+	assert_int_equal(rec_count(rec, REC_C_OUT), 4);
+	assert_int_equal(rec_records(shared) + rec_packets(shared), 0);
+}
+
 static void test_a_long_query_is_answered_but_not_cached(void **state)
 {
 	(void)state;
@@ -375,6 +392,7 @@ int main(void)
 		TEST(test_a_fault_may_spare_a_name),
 		TEST(test_a_slow_answer_is_late_by_just_that),
 		TEST(test_a_cache_that_is_off_or_wiped_misses),
+		TEST(test_a_cold_one_pays_for_each_query),
 		TEST(test_a_long_query_is_answered_but_not_cached),
 		TEST(test_every_counter_and_verdict_has_words),
 	};

@@ -101,6 +101,8 @@ static void test_what_a_miss_costs(void **state)
 static void test_faults_and_seed(void **state)
 {
 	(void)state;
+	assert_int_equal(read_text("stub-cold=yes\n"), 0);
+	assert_true(conf.rec.cold && !conf.rec.packetcache);
 	assert_int_equal(read_text("stub-fault=servfail:0.1, slow:1:30ms\n"
 	                           "stub-seed=9223372036854775807\n"), 0);
 	assert_int_equal(conf.fault_ppm[REC_F_SERVFAIL], 100000);
