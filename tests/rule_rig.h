@@ -8,12 +8,14 @@
 
 #include <string.h>
 
-#include "balancer/config/config.h"
+#include "balancer/config/script.h"
 #include "bal_rig.h"
 
 struct rule_rig {
 	struct rig rig;
 	struct config *config;
+	struct script *script;       /* of its functions; NULL: it has none */
+	struct bal_hooks hooks;
 	uint8_t buf[RIG_BYTES];
 };
 
@@ -35,15 +37,31 @@ static inline void rule_rig_conf(struct rule_rig *r, const char *text)
 	r->rig.conf.tcp.conns = 0;
 }
 
+/* Its functions can be called from now on. */
+static inline void rule_rig_hook(struct rule_rig *r)
+{
+	static const uint8_t seed[DRBG_SEED] = { 3 };
+	char error[CONFIG_ERROR_TEXT];
+
+	if (r->config->function_n == 0)
+		return;
+	r->script = script_new(r->config, r->rig.shared, seed, 0, error);
+	MUST(r->script != NULL);
+	r->hooks = script_hooks(r->script);
+	bal_set_hooks(r->rig.b, &r->hooks);
+}
+
 static inline void rule_rig(struct rule_rig *r, const char *text)
 {
 	rule_rig_conf(r, text);
 	rig_start(&r->rig, 7);
+	rule_rig_hook(r);
 }
 
 static inline void rule_rig_stop(struct rule_rig *r)
 {
 	rig_stop(&r->rig);
+	script_free(r->script);
 	config_free(r->config);
 }
 

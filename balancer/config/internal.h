@@ -205,6 +205,7 @@ void cf_address_register(lua_State *l);
 /* question.c: DNSQuestion. */
 struct cf_question {
 	const struct bal_hook_query *query; /* NULL: the call is over */
+	struct bal_hook_rule *rule; /* what may be changed; NULL: nothing */
 	int header;                 /* where the registry has its DNSHeader */
 };
 
@@ -271,6 +272,8 @@ size_t cf_policy_names(const char **out);
 /* pool.c */
 /* The pool of that name, made if there is none. what: for the message. */
 unsigned cf_pool(lua_State *l, const char *name, const char *what);
+/* -1: there is none. */
+int cf_pool_find(lua_State *l, const char *name);
 unsigned cf_want_pool(lua_State *l, int index, const char *what);
 /* A name or a table of them, as bits; none at all is the default pool. */
 uint64_t cf_want_pools(lua_State *l, int index, const char *what);
@@ -291,6 +294,9 @@ int cf_no_method(lua_State *l, const char *what, const char *expected);
 void cf_numbers_register(lua_State *l);
 /* A type's number, or -1. */
 int cf_type_number(const char *name);
+
+/* rule_word.c: DNSAction and DNSResponseAction. */
+void rule_word_register(lua_State *l);
 
 /* rule_*.c: rules. */
 struct rule_list *cf_rules_new(void);

@@ -12,13 +12,23 @@
 
 static const char pool_meta[] = "evenkeel.pool";
 
-unsigned cf_pool(lua_State *l, const char *name, const char *what)
+int cf_pool_find(lua_State *l, const char *name)
 {
-	struct loader *ld = cf_loader(l);
+	const struct loader *ld = cf_loader(l);
 
 	for (unsigned i = 0; i < ld->pool_n; i++)
 		if (strcmp(ld->pool[i].name, name) == 0)
-			return i;
+			return (int)i;
+	return -1;
+}
+
+unsigned cf_pool(lua_State *l, const char *name, const char *what)
+{
+	struct loader *ld = cf_loader(l);
+	int found = cf_pool_find(l, name);
+
+	if (found >= 0)
+		return (unsigned)found;
 	if (strlen(name) >= sizeof(ld->pool[0].name))
 		cf_fail(l, "%s: '%s': expected at most %d bytes", what, name, BAL_NAME_TEXT - 1);
 	if (ld->pool_n >= BAL_POOLS_MAX)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * DNSQuestion: the query that a function is called for, to be read alone. There is one object for
- * all calls, so one that is kept is about the query at hand, and good for nothing without one.
+ * DNSQuestion and DNSResponse: the query or answer that a function is called for, to be read alone
+ * but by what a rule does. There is one object for all calls, so one that is kept is about the
+ * query at hand, and good for nothing without one.
  */
 #include "internal.h"
 
@@ -56,8 +57,52 @@ static int get_qname(lua_State *l)
 NUMBER(get_qtype, q->type)
 NUMBER(get_qclass, q->class)
 NUMBER(get_opcode, (q->flags & DNS_OPCODE) >> 11)
-NUMBER(get_rcode, q->flags & DNS_RCODE)
 NUMBER(get_len, q->len)
+
+/* As the function has changed it. */
+static int get_rcode(lua_State *l)
+{
+	const struct cf_question *q = lua_touserdata(l, 1);
+	unsigned flags = query(l, q)->flags;
+
+	lua_pushinteger(l, (q->rule != NULL ? q->rule->flags : flags) & DNS_RCODE);
+	return 1;
+}
+
+/* What of it the function may change. */
+static struct bal_hook_rule *changed(lua_State *l)
+{
+	const struct cf_question *q = lua_touserdata(l, 1);
+
+	(void)query(l, q);
+	if (q->rule == NULL)
+		cf_fail(l, "this DNS question can't be changed");
+	return q->rule;
+}
+
+static int set_rcode(lua_State *l)
+{
+	struct bal_hook_rule *r = changed(l);
+	unsigned rcode = (unsigned)cf_want_int(l, 3, "dq.rcode", 0, 15);
+
+	r->flags = (uint16_t)((r->flags & ~(unsigned)DNS_RCODE) | rcode);
+	return 0;
+}
+
+static int get_skip_cache(lua_State *l)
+{
+	const struct cf_question *q = lua_touserdata(l, 1);
+
+	(void)query(l, q);
+	lua_pushboolean(l, q->rule != NULL && q->rule->skip_cache);
+	return 1;
+}
+
+static int set_skip_cache(lua_State *l)
+{
+	changed(l)->skip_cache = cf_want_bool(l, 3, "dq.skipCache");
+	return 0;
+}
 
 static int get_tcp(lua_State *l)
 {
@@ -120,7 +165,8 @@ static const struct cf_member members[] = {
 	{ "qclass", NULL, get_qclass, NULL }, { "remoteaddr", NULL, get_remote, NULL },
 	{ "tcp", NULL, get_tcp, NULL }, { "localaddr", NULL, get_local, NULL },
 	{ "dh", NULL, get_header, NULL }, { "len", NULL, get_len, NULL },
-	{ "opcode", NULL, get_opcode, NULL }, { "rcode", NULL, get_rcode, NULL },
+	{ "opcode", NULL, get_opcode, NULL }, { "rcode", NULL, get_rcode, set_rcode },
+	{ "skipCache", NULL, get_skip_cache, set_skip_cache },
 	{ "getDO", get_do, NULL, NULL }, { "getContent", get_content, NULL, NULL },
 	{ "getTag", get_tag, NULL, NULL },
 };

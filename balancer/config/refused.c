@@ -76,9 +76,9 @@ static const char *const ecs[] = {
 
 static const char *const ffi[] = {
 	"setServerPolicyLuaFFI", "setServerPolicyLuaFFIPerThread", "setPoolServerPolicyLuaFFI",
-	"setPoolServerPolicyLuaFFIPerThread", "LuaRule", "LuaFFIRule", "LuaFFIPerThreadRule",
-	"LuaAction", "LuaFFIAction", "LuaFFIPerThreadAction", "LuaResponseAction",
-	"LuaFFIResponseAction", "LuaFFIPerThreadResponseAction", NULL,
+	"setPoolServerPolicyLuaFFIPerThread", "LuaFFIRule", "LuaFFIPerThreadRule",
+	"LuaFFIAction", "LuaFFIPerThreadAction", "LuaFFIResponseAction",
+	"LuaFFIPerThreadResponseAction", NULL,
 };
 
 static const char *const lua[] = {
@@ -120,8 +120,7 @@ static const char *const actions[] = {
 
 static const char *const values[] = {
 	"newDNSNameFromRaw", "newDNSNameSet", "newNetmask", "newCA", "newCAFromRaw",
-	"newQPSLimiter", "newSVCRecordParameters", "DNSAction", "DNSResponseAction", "DNSSection",
-	"EDNSOptionCode", NULL,
+	"newQPSLimiter", "newSVCRecordParameters", "DNSSection", "EDNSOptionCode", NULL,
 };
 
 static const char *const other[] = {

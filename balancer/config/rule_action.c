@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Actions: a function each, by which a file names it, with a text as dnsdist shows it. */
 #include "rule.h"
+#include "rule_word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTIONS_MAX = 1 << 16, DELAY_MAX_MS = 3600000, SPOOF_TTL = 60 };
+enum { ACTIONS_MAX = 1 << 16 };
 
 unsigned rule_limit_new(lua_State *l, struct bal_limit limit)
 {
@@ -119,7 +120,7 @@ static void add_address(lua_State *l, struct bal_action *a, int index)
 static int spoof_action(lua_State *l)
 {
 	struct rule_list *r = rule_list_of(l);
-	struct bal_action a = { .kind = BAL_ACT_SPOOF, .arg = r->address_n, .ttl = SPOOF_TTL };
+	struct bal_action a = { .kind = BAL_ACT_SPOOF, .arg = r->address_n, .ttl = RULE_SPOOF_TTL };
 	int n = lua_istable(l, 1) ? (int)lua_objlen(l, 1) : 0, options = 2;
 
 	for (int i = 1; i <= n; i++) {
@@ -143,6 +144,21 @@ static int spoof_action(lua_State *l)
 		ip_format(&r->address[a.arg + i], text);
 		len += (size_t)snprintf(to->text + len, sizeof(to->text) - len, " %s", text);
 	}
+	return 1;
+}
+
+/* ---- functions ---- */
+
+/* Upvalues: response, its name. */
+static int lua_action(lua_State *l)
+{
+	const char *what = lua_tostring(l, lua_upvalueindex(2));
+	bool response = lua_toboolean(l, lua_upvalueindex(1));
+	struct bal_action a = { .kind = BAL_ACT_LUA };
+
+	a.arg = cf_function_keep(l, 1, what);
+	struct rule_act *to = push_act(l, a, response);
+	snprintf(to->text, sizeof(to->text), "Lua %sscript", response ? "response " : "");
 	return 1;
 }
 
@@ -193,7 +209,7 @@ static int qps_pool_action(lua_State *l)
 static int delay_action(lua_State *l)
 {
 	const char *what = lua_tostring(l, lua_upvalueindex(2));
-	int64_t ms = cf_want_int(l, 1, what, 0, DELAY_MAX_MS);
+	int64_t ms = cf_want_int(l, 1, what, 0, RULE_DELAY_MAX_MS);
 	struct bal_action a = { .kind = BAL_ACT_DELAY, .delay_ns = ms * 1000000 };
 	struct rule_act *to = push_act(l, a, lua_toboolean(l, lua_upvalueindex(1)));
 
@@ -319,6 +335,11 @@ void rule_action_register(lua_State *l)
 		lua_pushboolean(l, response);
 		lua_pushstring(l, name);
 		lua_pushcclosure(l, log_action, 2);
+		lua_setglobal(l, name);
+		name = response ? "LuaResponseAction" : "LuaAction";
+		lua_pushboolean(l, response);
+		lua_pushstring(l, name);
+		lua_pushcclosure(l, lua_action, 2);
 		lua_setglobal(l, name);
 	}
 }

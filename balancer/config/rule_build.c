@@ -184,9 +184,10 @@ static void build_chain(struct builder *b, struct bal_rules *r, unsigned chain)
 		text[i].selector = strdup(item[i].text.selector);
 		text[i].action = strdup(item[i].text.action);
 		MUST(text[i].selector != NULL && text[i].action != NULL);
-		r->delays = r->delays || a->kind == BAL_ACT_DELAY;
-		r->delays_servers = r->delays_servers ||
-		                    (a->kind == BAL_ACT_DELAY && chain == BAL_QUERIES);
+		bool delays = a->kind == BAL_ACT_DELAY || a->kind == BAL_ACT_LUA;
+		r->delays = r->delays || delays;
+		r->delays_servers = r->delays_servers || (delays && chain == BAL_QUERIES);
+		r->calls = r->calls || a->kind == BAL_ACT_LUA;
 	}
 	r->chain[chain] = (struct bal_chain){ n, rule, text };
 }
@@ -207,6 +208,8 @@ struct bal_rules *cf_rules_build(struct rule_list *from, bool *too_many)
 		build_chain(&b, r, i);
 	r->test = copy(b.test, b.test_n, sizeof(*b.test));
 	r->test_n = b.test_n;
+	for (unsigned i = 0; i < r->test_n; i++)
+		r->calls = r->calls || r->test[i].kind == BAL_TEST_LUA;
 	free(b.test);
 	build_sets(r, from);
 	*too_many = b.full;

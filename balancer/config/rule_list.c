@@ -79,6 +79,7 @@ void cf_rules_register(lua_State *l)
 	rule_select_register(l);
 	rule_action_register(l);
 	rule_chain_register(l);
+	rule_word_register(l);
 }
 
 size_t cf_rule_names(const char **out)
@@ -94,7 +95,8 @@ size_t cf_rule_names(const char **out)
 		"LogAction", "LogResponseAction",
 		"DropResponseAction", "DelayResponseAction", "addAction", "addResponseAction",
 		"addCacheHitResponseAction", "addSelfAnsweredResponseAction", "rmRule", "mvRule",
-		"topRule", "clearRules",
+		"topRule", "clearRules", "LuaRule", "LuaAction", "LuaResponseAction", "DNSAction",
+		"DNSResponseAction",
 	};
 
 	STATIC_MUST(COUNT_OF(names) <= (size_t)CF_RULE_NAMES);

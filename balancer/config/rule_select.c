@@ -229,6 +229,14 @@ static int tcp_rule(lua_State *l)
 	return 1;
 }
 
+static int lua_rule(lua_State *l)
+{
+	unsigned function = cf_function_keep(l, 1, "LuaRule");
+
+	say(push_node(l, BAL_TEST_LUA, function), "Lua script");
+	return 1;
+}
+
 /* Upvalues: kind, text. */
 static int plain_rule(lua_State *l)
 {
@@ -406,7 +414,7 @@ void rule_select_register(lua_State *l)
 		{ "TCPRule", tcp_rule }, { "ProbaRule", proba_rule },
 		{ "PoolAvailableRule", pool_rule }, { "NetmaskGroupRule", nets_rule },
 		{ "MaxQPSRule", qps_rule }, { "MaxQPSIPRule", qps_ip_rule },
-		{ "makeRule", make_rule },
+		{ "makeRule", make_rule }, { "LuaRule", lua_rule },
 	};
 
 	cf_add_meta(l, rule_node_meta, find_method);

@@ -4,43 +4,13 @@
  * protected call of a C function that the registry has, and finds what it is about in struct
  * script: so nothing outside of it can fail for want of memory.
  */
-#include "script.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "script_impl.h"
 
-struct script {
-	struct loader ld;              /* first: script_of finds the rest by it */
-	lua_State *l;
-	const struct config *config;
-	struct drbg random;
-	int run_check, run_pick;       /* where the registry has what calls */
-	int question_at;               /* and the one DNSQuestion */
-	const void **object;           /* of each server, by its place */
-	int *list;                     /* of servers, for each function; LUA_NOREF: none yet */
-	unsigned function;             /* of the call at hand */
-	struct cf_header *header;      /* the one of all calls; the registry's */
-	struct bal_hook_probe probe;
-	struct cf_question *question;  /* the one of all calls; the registry's */
-	const struct bal_hook_query *query;
-	uint16_t flags;
-	const uint16_t *server;        /* to choose from, by place */
-	unsigned server_n;
-	int chosen;
-	uint64_t failures, told;
-	int64_t told_ns;               /* INT64_MIN: never */
-	char error[CONFIG_ERROR_TEXT];
-};
-
-static struct script *script_of(lua_State *l)
-{
-	return (struct script *)cf_loader(l);
-}
-
-static void push_function(lua_State *l)
+void script_push_function(lua_State *l)
 {
 	const struct script *s = script_of(l);
 
@@ -69,14 +39,14 @@ static void note_failure(struct script *s, const char *message)
 	s->failures++;
 }
 
-/* Calls one of the C functions below. False: it failed, which is noted. */
-static bool call(struct script *s, int runs)
+bool script_call(struct script *s, int runs)
 {
 	luabox_again(s->l);
 	lua_rawgeti(s->l, LUA_REGISTRYINDEX, runs);
 	bool good = lua_pcall(s->l, 0, 0, 0) == 0;
 	s->header->flags = NULL;
 	s->question->query = NULL;
+	s->question->rule = NULL;
 	if (good)
 		return true;
 	const char *text = lua_type(s->l, -1) == LUA_TSTRING ? lua_tostring(s->l, -1) : NULL;
@@ -92,7 +62,7 @@ static int run_check(lua_State *l)
 	struct script *s = script_of(l);
 	struct bal_hook_probe *p = &s->probe;
 
-	push_function(l);
+	script_push_function(l);
 	cf_name_push(l, p->name, p->name_len);
 	lua_pushinteger(l, p->type);
 	lua_pushinteger(l, p->class);
@@ -112,7 +82,7 @@ static bool check(void *arg, unsigned function, struct bal_hook_probe *p)
 
 	s->function = function;
 	s->probe = *p;
-	if (!call(s, s->run_check))
+	if (!script_call(s, s->run_check))
 		return false;
 	*p = s->probe;
 	return true;
@@ -198,7 +168,7 @@ static int run_pick(lua_State *l)
 
 	*s->header = (struct cf_header){ &s->flags, s->query->id, false };
 	s->question->query = s->query;
-	push_function(l);
+	script_push_function(l);
 	push_list(l);
 	lua_rawgeti(l, LUA_REGISTRYINDEX, s->question_at);
 	lua_call(l, 2, 1);
@@ -216,7 +186,7 @@ static int pick(void *arg, unsigned function, const struct bal_hook_query *q,
 	s->flags = q->flags;
 	s->server = server;
 	s->server_n = n;
-	return call(s, s->run_pick) ? s->chosen : BAL_HOOK_FAILED;
+	return script_call(s, s->run_pick) ? s->chosen : BAL_HOOK_FAILED;
 }
 
 /* ---- the state ---- */
@@ -234,6 +204,10 @@ static int prepare(lua_State *l)
 	s->run_check = luaL_ref(l, LUA_REGISTRYINDEX);
 	lua_pushcfunction(l, run_pick);
 	s->run_pick = luaL_ref(l, LUA_REGISTRYINDEX);
+	lua_pushcfunction(l, script_run_match);
+	s->run_match = luaL_ref(l, LUA_REGISTRYINDEX);
+	lua_pushcfunction(l, script_run_act);
+	s->run_act = luaL_ref(l, LUA_REGISTRYINDEX);
 	for (unsigned i = 0; i < s->ld.sorted_n; i++) {
 		cf_server_push(l, i);
 		s->object[i] = lua_touserdata(l, -1);
@@ -302,7 +276,8 @@ void script_free(struct script *s)
 
 struct bal_hooks script_hooks(struct script *s)
 {
-	return (struct bal_hooks){ .arg = s, .pick = pick, .check = check };
+	return (struct bal_hooks){ .arg = s, .pick = pick, .check = check,
+	                           .match = script_match, .act = script_act };
 }
 
 bool script_news(struct script *s, int64_t now_ns, char line[SCRIPT_NEWS_TEXT])

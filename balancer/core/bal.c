@@ -56,6 +56,7 @@ void bal_set_hooks(struct bal *b, const struct bal_hooks *h)
 {
 	for (unsigned i = 0; i < bal_pools(b->conf); i++)
 		b->policy[i].hooks = h;
+	b->rules.hooks = h;
 }
 
 unsigned bal_ports(const struct bal_conf *conf)
@@ -232,12 +233,14 @@ static enum bal_verdict give_own(struct bal *b, struct dgram *d, const struct as
 		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = d->data + DNS_HEADER,
 		.name_len = ask->question.name_len, .type = ask->question.type,
 		.class = ask->question.class, .client = &d->peer, .local = &d->local,
-		.tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
+		.tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data), .answer = true,
 	};
-	b->delay_ns = ask->said.delay_ns;
+	struct rule_said said = { .delay_ns = ask->said.delay_ns };
 	d->data[2] = bits_from(d->data[2], ask->flags_hi, DNS_RD >> 8);
 	d->data[3] = bits_from(d->data[3], ask->flags_lo, DNS_CD);
-	return brules_answer(&b->rules, chain, &l, &b->delay_ns) ? v : BAL_RULE_DROP;
+	bool good = brules_answer(&b->rules, chain, &l, &said);
+	b->delay_ns = said.delay_ns;
+	return good ? v : BAL_RULE_DROP;
 }
 
 /* Where a query goes that no rule has ended. */
@@ -402,17 +405,24 @@ static void repair(const struct bal *b, struct dgram *d, const struct idt_query 
 		own_truncate(d, q_end, quirks);
 }
 
-/* Whether rules let the answer to q through. */
-static bool rules_let(struct bal *b, const struct dgram *d, const struct idt_query *q)
+/* Whether rules let the answer to q through. *keep: a cache may have it. */
+static bool rules_let(struct bal *b, const struct dgram *d, const struct idt_query *q, bool *keep)
 {
+	struct rule_said said = { .delay_ns = b->delay_ns };
+
+	*keep = true;
 	if (b->rules.conf == NULL)
 		return true;
 	const struct rule_look l = {
 		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = q->name,
 		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &q->client,
 		.local = &q->local, .tcp = d->proto == DGRAM_TCP, .id = q->client_id,
+		.answer = true,
 	};
-	return brules_answer(&b->rules, BAL_ANSWERS, &l, &b->delay_ns);
+	bool let = brules_answer(&b->rules, BAL_ANSWERS, &l, &said);
+	b->delay_ns = said.delay_ns;
+	*keep = !said.skip_cache;
+	return let;
 }
 
 /* The answer to q, whose client waits for it. */
@@ -420,14 +430,17 @@ static enum bal_verdict give(struct bal *b, struct dgram *d, unsigned server,
                              const struct idt_query *q)
 {
 	uint32_t slot = idt_slot(&b->out, server, q);
+	bool keep;
 
 	b->delay_ns = late_asked_ns(&b->late, server, slot);
-	if (!rules_let(b, d, q))
+	if (!rules_let(b, d, q, &keep))
 		return BAL_ANSWER_DROP;
 	bal_give_back(d, q);
 	if (b->repairs)
 		repair(b, d, q);
-	cache_learn(&b->cache, b->now_ns, server, slot, d, (size_t)DNS_HEADER + q->name_len + 4);
+	if (keep)
+		cache_learn(&b->cache, b->now_ns, server, slot, d,
+		            (size_t)DNS_HEADER + q->name_len + 4);
 	return BAL_ANSWER;
 }
 
@@ -493,24 +506,26 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	enum bal_verdict v = q->begun ? BAL_ANSWER : match(b, &q->q, d->data, d->len);
 	if (v != BAL_ANSWER)
 		return v;
-	if (!q->begun && !rules_let(b, d, &q->q))
+	unsigned server = q->server, rcode = dns_flags(d->data) & DNS_RCODE;
+	bool keep = true;
+	lazy_answered(b->shared->lazy, server, rcode);
+	if (!q->begun && !rules_let(b, d, &q->q, &keep))
 		return drop_tcp_answer(b, q);
-	bool over = !q->transfer || (dns_flags(d->data) & DNS_RCODE) != DNS_NOERROR ||
+	bool over = !q->transfer || rcode != DNS_NOERROR ||
 	            transfer_over(&q->seen, d->data, d->len);
-	unsigned server = q->server;
 	uint16_t udp_size = q->udp_size;
-	lazy_answered(b->shared->lazy, server, dns_flags(d->data) & DNS_RCODE);
 	bal_give_back(d, &q->q);
 	if (udp_size > 0)
 		fit_udp(d, udp_size, &b->conf->quirks);
 	if (b->repairs && !q->begun) /* a transfer's later messages have any question */
 		repair(b, d, &q->q);
-	cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
-	                (size_t)DNS_HEADER + q->q.name_len + 4);
+	if (keep)
+		cache_learn_tcp(&b->cache, b->now_ns, btcp_slot(b->tcp, q), d,
+		                (size_t)DNS_HEADER + q->q.name_len + 4);
 	d->conn = btcp_take_answer(b->tcp, q, over);
 	if (d->conn == 0 && udp_size == 0)
 		return BAL_TCP_GONE;
-	b->counts.servfail_responses += over && (dns_flags(d->data) & DNS_RCODE) == DNS_SERVFAIL;
+	b->counts.servfail_responses += over && rcode == DNS_SERVFAIL;
 	b->server[server].responses += over;
 	return over ? BAL_TCP_ANSWER : BAL_TCP_PART;
 }

@@ -13,6 +13,7 @@
 
 #include "lib/addr.h"
 #include "lib/dns.h"
+#include "ruleset.h"
 
 /* What is to be probed, as a checkFunction may change it. */
 struct bal_hook_probe {
@@ -34,6 +35,22 @@ struct bal_hook_query {
 	size_t len, end;               /* of the message; where its question ends */
 };
 
+/* A query or an answer that a function of a rule looks at. Pointers are good for the call. */
+struct bal_hook_rule {
+	struct bal_hook_query q;       /* flags: the message's; ID and client: the query's */
+	bool answer;
+	/* as the function leaves them */
+	uint16_t flags;
+	bool skip_cache;
+	/*
+	 * What it wants done: any but those that need a limit or a log. Addresses of BAL_ACT_SPOOF
+	 * and data of BAL_ACT_SPOOF_RAW are at these, good until the next call.
+	 */
+	struct bal_action action;
+	const struct ip *address;
+	const uint8_t *data;
+};
+
 enum {
 	BAL_HOOK_NONE = -1,            /* the function says that no server is to have it */
 	BAL_HOOK_FAILED = -2,          /* the function failed */
@@ -49,6 +66,10 @@ struct bal_hooks {
 	            const uint16_t *server, unsigned n);
 	/* False: the function failed, and the probe is as it was. */
 	bool (*check)(void *arg, unsigned function, struct bal_hook_probe *p);
+	/* Whether a rule's selector matches; false, too, when the function failed. */
+	bool (*match)(void *arg, unsigned function, struct bal_hook_rule *m);
+	/* What a rule does, in m->action. False: the function failed; m is as it was. */
+	bool (*act)(void *arg, unsigned function, struct bal_hook_rule *m);
 };
 
 #endif

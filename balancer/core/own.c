@@ -94,6 +94,32 @@ static unsigned put_addresses(struct dns_writer *w, uint16_t type, const struct 
 	return count;
 }
 
+static void put_data(struct dns_writer *w, const struct own_data *r, uint32_t ttl)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		MUST(at + 2 <= r->len && at + 2 + dns_get16(r->data + at) <= r->len);
+		size_t start = dns_w_rr(w, r->type, ttl), len = dns_get16(r->data + at);
+		dns_w_bytes(w, r->data + at + 2, len);
+		dns_w_rr_end(w, start);
+		at += 2 + len;
+	}
+}
+
+/* The answer that w wrote behind the question, with so many records and the query's EDNS. */
+static void end_answer(struct dgram *d, struct dns_writer *w, const struct dns_question *question,
+                       unsigned count, const struct dns_edns *e, const struct bal_quirks *q)
+{
+	put_opt(w, e, q, own_size(q));
+	if (w->full) {
+		own_answer(d, dns_flags(d->data) | DNS_TC, question->end, e, q);
+		return;
+	}
+	dns_put16(d->data + 6, (uint16_t)count);
+	d->len = (uint16_t)w->len;
+}
+
 void own_addresses(struct dgram *d, unsigned flags, const struct dns_question *question,
                    const struct ip *address, unsigned n, uint32_t ttl,
                    const struct bal_quirks *q)
@@ -104,13 +130,19 @@ void own_addresses(struct dgram *d, unsigned flags, const struct dns_question *q
 	put_flags(d, flags);
 	memset(d->data + 6, 0, 6);
 	unsigned count = put_addresses(&w, question->type, address, n, ttl);
-	put_opt(&w, &e, q, own_size(q));
-	if (w.full) {
-		own_answer(d, flags | DNS_TC, question->end, &e, q);
-		return;
-	}
-	dns_put16(d->data + 6, (uint16_t)count);
-	d->len = (uint16_t)w.len;
+	end_answer(d, &w, question, count, &e, q);
+}
+
+void own_records(struct dgram *d, unsigned flags, const struct dns_question *question,
+                 const struct own_data *records, uint32_t ttl, const struct bal_quirks *q)
+{
+	struct dns_edns e = own_read_edns(d, question->end);
+	struct dns_writer w = { .m = d->data, .len = question->end, .cap = room(d, &e) };
+
+	put_flags(d, flags);
+	memset(d->data + 6, 0, 6);
+	put_data(&w, records, ttl);
+	end_answer(d, &w, question, records->n, &e, q);
 }
 
 uint8_t own_edns(const struct dgram *d, const struct dns_question *q)

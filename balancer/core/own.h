@@ -31,6 +31,18 @@ void own_answer(struct dgram *d, unsigned flags, size_t len, const struct dns_ed
 void own_addresses(struct dgram *d, unsigned flags, const struct dns_question *question,
                    const struct ip *address, unsigned n, uint32_t ttl,
                    const struct bal_quirks *q);
+/*
+ * The same with n records of one type, whose data stands in data[0..len), each behind 2 bytes with
+ * its length.
+ */
+struct own_data {
+	uint16_t type;
+	unsigned n;
+	const uint8_t *data;
+	size_t len;
+};
+void own_records(struct dgram *d, unsigned flags, const struct dns_question *question,
+                 const struct own_data *records, uint32_t ttl, const struct bal_quirks *q);
 /* What own_servfail will have to know of the query's EDNS, as bits of enum idt_edns. */
 uint8_t own_edns(const struct dgram *d, const struct dns_question *q);
 /* SERVFAIL to a query that went out. cap of d: BAL_POLL_MIN at least. ID, peer and local aren't

@@ -35,6 +35,43 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
 		r->logged = arena_take(a, BAL_LOGGED_MAX, sizeof(*r->logged));
 }
 
+/* ---- functions ---- */
+
+/* What a function is told; it begins with none of its wishes. */
+static struct bal_hook_rule about(const struct rule_look *l, bool skip_cache)
+{
+	size_t end = (size_t)DNS_HEADER + l->name_len + 4;
+
+	return (struct bal_hook_rule){
+		.q = { .name = l->name, .name_len = l->name_len, .type = l->type,
+		       .class = l->class, .id = l->id, .flags = dns_flags(l->m), .tcp = l->tcp,
+		       .peer = l->client, .local = l->local, .message = l->m, .len = l->len,
+		       .end = end <= l->len ? end : l->len },
+		.answer = l->answer, .flags = dns_flags(l->m), .skip_cache = skip_cache,
+	};
+}
+
+/* False: the function failed. */
+static bool call(const struct rules *r, const struct bal_action *a, const struct rule_look *l,
+                 struct rule_said *said, struct bal_hook_rule *m)
+{
+	*m = about(l, said->skip_cache);
+	MUST(r->hooks != NULL);
+	if (!r->hooks->act(r->hooks->arg, a->arg, m))
+		return false;
+	dns_put16(l->m + 2, m->flags);
+	said->skip_cache = m->skip_cache;
+	return true;
+}
+
+static bool call_selector(const struct rules *r, unsigned function, const struct rule_look *l)
+{
+	struct bal_hook_rule m = about(l, false);
+
+	MUST(r->hooks != NULL);
+	return r->hooks->match(r->hooks->arg, function, &m);
+}
+
 /* ---- selectors ---- */
 
 /* DO or CD; a message whose records can't be read has no DO. */
@@ -84,6 +121,8 @@ static bool holds(struct rules *r, const struct bal_test *t, const struct rule_l
 		return bal_shared_any_up(r->shared, r->bal, (unsigned)t->arg);
 	case BAL_TEST_DNSSEC:
 		return wants_dnssec(l);
+	case BAL_TEST_LUA:
+		return call_selector(r, (unsigned)t->arg, l);
 	}
 	must_fail("a test that balancer/config knows", __FILE__, __LINE__);
 }
@@ -133,14 +172,14 @@ static bool has_address(const struct bal_action *a, const struct ip *address, ui
 }
 
 /* The addresses in an order of chance, as dnsdist has them. BAL_NO_VERDICT: none of that type. */
-static enum bal_verdict spoof(struct rules *r, const struct bal_action *a, struct dgram *d,
-                              const struct dns_question *q)
+static enum bal_verdict spoof(struct rules *r, const struct bal_action *a, const struct ip *from,
+                              struct dgram *d, const struct dns_question *q)
 {
 	struct ip address[BAL_SPOOF_MAX];
 
-	if (!has_address(a, r->conf->address + a->arg, q->type))
+	if (!has_address(a, from, q->type))
 		return BAL_NO_VERDICT;
-	memcpy(address, r->conf->address + a->arg, a->n * sizeof(*address));
+	memcpy(address, from, a->n * sizeof(*address));
 	for (unsigned i = a->n; i-- > 1;) {
 		unsigned k = draw_below(&r->random, i + 1);
 		struct ip moving = address[i];
@@ -149,6 +188,33 @@ static enum bal_verdict spoof(struct rules *r, const struct bal_action *a, struc
 	}
 	own_addresses(d, flags_of(a, d), q, address, a->n, a->ttl, &r->bal->quirks);
 	return BAL_RULE_ANSWER;
+}
+
+/* Types that stand for others have no records of their own. */
+static enum bal_verdict spoof_raw(const struct rules *r, const struct bal_action *a,
+                                  const uint8_t *from, struct dgram *d,
+                                  const struct dns_question *q)
+{
+	const struct own_data records = {
+		.type = a->type != 0 ? a->type : q->type, .n = a->n, .data = from, .len = a->len,
+	};
+
+	if (a->n == 0 || records.type == DNS_ANY || records.type == DNS_AXFR ||
+	    records.type == DNS_IXFR)
+		return BAL_NO_VERDICT;
+	own_records(d, flags_of(a, d), q, &records, a->ttl, &r->bal->quirks);
+	return BAL_RULE_ANSWER;
+}
+
+/* An answer with that rcode, whose other flags are those that the query has now. */
+static struct bal_action answer_as_it_is(const struct dgram *d, unsigned rcode)
+{
+	const unsigned kept = DNS_AA | DNS_TC | DNS_AD | DNS_RA;
+
+	return (struct bal_action){
+		.kind = BAL_ACT_RCODE, .arg = rcode, .over = true, .flags_set = (uint16_t)kept,
+		.flags = (uint16_t)(dns_flags(d->data) & kept),
+	};
 }
 
 /* ---- actions ---- */
@@ -184,6 +250,33 @@ static void log_it(struct rules *r, const struct bal_action *a, const struct rul
 /* *over: no later rule is looked at, whatever the verdict. */
 static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct dgram *d,
                             const struct dns_question *q, const struct rule_look *l,
+                            struct rule_said *said, bool *over);
+
+/* What a function wants done. One that fails has the query answered SERVFAIL, as in dnsdist. */
+static enum bal_verdict act_lua(struct rules *r, const struct bal_action *a, struct dgram *d,
+                                const struct dns_question *q, const struct rule_look *l,
+                                struct rule_said *said, bool *over)
+{
+	struct bal_hook_rule m;
+	enum bal_verdict v;
+
+	if (!call(r, a, l, said, &m))
+		m.action = answer_as_it_is(d, DNS_SERVFAIL);
+	if (m.action.kind == BAL_ACT_RCODE)
+		m.action = answer_as_it_is(d, m.action.arg);
+	DMUST(m.action.kind != BAL_ACT_LUA);
+	if (m.action.kind == BAL_ACT_SPOOF)
+		v = spoof(r, &m.action, m.address, d, q);
+	else if (m.action.kind == BAL_ACT_SPOOF_RAW)
+		v = spoof_raw(r, &m.action, m.data, d, q);
+	else
+		v = act(r, &m.action, d, q, l, said, over);
+	*over = *over || m.action.over;
+	return v;
+}
+
+static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct dgram *d,
+                            const struct dns_question *q, const struct rule_look *l,
                             struct rule_said *said, bool *over)
 {
 	*over = true;
@@ -197,7 +290,10 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 		return name_of(a->arg);
 	case BAL_ACT_SPOOF:
 		*over = false;
-		return spoof(r, a, d, q);
+		return spoof(r, a, r->conf->address + a->arg, d, q);
+	case BAL_ACT_SPOOF_RAW:
+		*over = false;
+		return spoof_raw(r, a, r->conf->data + a->arg, d, q);
 	case BAL_ACT_TRUNCATE:
 		*over = !l->tcp;
 		if (l->tcp)
@@ -230,11 +326,24 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 	case BAL_ACT_LOG:
 		log_it(r, a, l);
 		break;
+	case BAL_ACT_LUA:
+		*over = false;
+		return act_lua(r, a, d, q, l, said, over);
 	case BAL_ACT_NONE:
 		break;
 	}
 	*over = false;
 	return BAL_NO_VERDICT;
+}
+
+/* A query that a function has made a response is one, when no rule said anything else. */
+static enum bal_verdict turned(struct rules *r, struct dgram *d, const struct dns_question *q)
+{
+	if (!r->conf->calls || (dns_flags(d->data) & DNS_QR) == 0)
+		return BAL_NO_VERDICT;
+	const struct bal_action a = answer_as_it_is(d, dns_flags(d->data) & DNS_RCODE);
+	answer(r, d, q, flags_of(&a, d) | a.arg);
+	return name_of(a.arg);
 }
 
 enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns_question *q,
@@ -253,30 +362,52 @@ enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns
 			continue;
 		r->matches[BAL_QUERIES][i]++;
 		enum bal_verdict v = act(r, &c->rule[i].action, d, q, &l, said, &over);
-		if (over || v != BAL_NO_VERDICT)
+		if (v != BAL_NO_VERDICT)
 			return v;
+		if (over)
+			break;
 	}
-	return BAL_NO_VERDICT;
+	return turned(r, d, q);
+}
+
+/* What one rule does to an answer. BAL_ACT_DROP, BAL_ACT_ALLOW, or BAL_ACT_NONE: go on. */
+static enum bal_act act_answer(struct rules *r, const struct bal_action *a,
+                               const struct rule_look *l, struct rule_said *said)
+{
+	struct bal_hook_rule m;
+
+	if (a->kind == BAL_ACT_LUA) {
+		if (!call(r, a, l, said, &m))
+			m.action = (struct bal_action){ .kind = BAL_ACT_RCODE,
+			                                .arg = DNS_SERVFAIL };
+		a = &m.action;
+	}
+	if (a->kind == BAL_ACT_RCODE) {
+		dns_put16(l->m + 2, (uint16_t)((dns_flags(l->m) & ~(unsigned)DNS_RCODE) | a->arg));
+		return BAL_ACT_ALLOW;
+	}
+	if (a->kind == BAL_ACT_DELAY)
+		said->delay_ns = a->delay_ns;
+	if (a->kind == BAL_ACT_SKIP_CACHE)
+		said->skip_cache = true;
+	if (a->kind == BAL_ACT_LOG)
+		log_it(r, a, l);
+	return a->kind == BAL_ACT_DROP || a->kind == BAL_ACT_ALLOW ? (enum bal_act)a->kind
+	                                                            : BAL_ACT_NONE;
 }
 
 bool brules_answer(struct rules *r, enum bal_chain_kind chain, const struct rule_look *l,
-                  int64_t *delay_ns)
+                  struct rule_said *said)
 {
 	const struct bal_chain *c = &r->conf->chain[chain];
 
 	for (unsigned i = 0; i < c->n; i++) {
-		const struct bal_action *a = &c->rule[i].action;
 		if (!matches(r, c->rule[i].test, l))
 			continue;
 		r->matches[chain][i]++;
-		if (a->kind == BAL_ACT_DROP)
-			return false;
-		if (a->kind == BAL_ACT_DELAY)
-			*delay_ns = a->delay_ns;
-		if (a->kind == BAL_ACT_LOG)
-			log_it(r, a, l);
-		if (a->kind == BAL_ACT_ALLOW)
-			return true;
+		enum bal_act end = act_answer(r, &c->rule[i].action, l, said);
+		if (end != BAL_ACT_NONE)
+			return end == BAL_ACT_ALLOW;
 	}
 	return true;
 }

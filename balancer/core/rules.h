@@ -8,6 +8,7 @@
 #define EK_BALANCER_RULES_H
 
 #include "bal.h"
+#include "hooks.h"
 #include "lib/arena.h"
 #include "lib/drbg.h"
 #include "limit.h"
@@ -16,6 +17,7 @@ struct rules {
 	const struct bal_rules *conf;      /* NULL: there are none */
 	const struct bal_conf *bal;
 	struct bal_shared *shared;
+	const struct bal_hooks *hooks;     /* where some rule is a function */
 	struct drbg random;
 	uint64_t secret;                   /* of the tables of clients */
 	uint64_t *matches[BAL_CHAINS];     /* by rule */
@@ -27,13 +29,14 @@ struct rules {
 /* What rules look at. */
 struct rule_look {
 	int64_t now_ns;
-	const uint8_t *m;                  /* the message, of len bytes */
+	uint8_t *m;                        /* the message, of len bytes */
 	size_t len;
 	const uint8_t *name;               /* the question's, in wire form */
 	uint16_t name_len, type, class;
 	uint16_t id;                       /* the client's */
 	const struct ep *client, *local;
 	bool tcp;
+	bool answer;                       /* it is one, not a query */
 };
 
 /* What they said, beside a verdict. */
@@ -53,8 +56,11 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
  */
 enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns_question *q,
                              int64_t now_ns, struct rule_said *said);
-/* False: rules of that chain drop the answer. *delay_ns is set by those that delay. */
+/*
+ * False: rules of that chain drop the answer. Functions may change its flags. said: as its caller
+ * set it, and changed; its pool isn't.
+ */
 bool brules_answer(struct rules *r, enum bal_chain_kind chain, const struct rule_look *l,
-                  int64_t *delay_ns);
+                  struct rule_said *said);
 
 #endif

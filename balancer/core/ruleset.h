@@ -103,6 +103,7 @@ enum bal_test_kind {
 	BAL_TEST_CHANCE,    /* arg: of 2^32 */
 	BAL_TEST_POOL,      /* arg: pool, of which a server is up */
 	BAL_TEST_DNSSEC,    /* DO or CD */
+	BAL_TEST_LUA,       /* arg: the function's number */
 };
 
 struct bal_test {
@@ -119,6 +120,7 @@ enum bal_act {
 	BAL_ACT_DROP,
 	BAL_ACT_RCODE,      /* arg: the rcode */
 	BAL_ACT_SPOOF,      /* arg, n: of the addresses */
+	BAL_ACT_SPOOF_RAW,  /* arg, len: of the records' data; n: records of type, 0: as asked */
 	BAL_ACT_TRUNCATE,   /* over UDP alone */
 	BAL_ACT_POOL,       /* arg: pool */
 	BAL_ACT_QPS,        /* arg: limit; drops what is above */
@@ -130,13 +132,16 @@ enum bal_act {
 	BAL_ACT_SKIP_CACHE,
 	BAL_ACT_DISABLE_VALIDATION, /* sets CD */
 	BAL_ACT_LOG,        /* arg: log */
+	BAL_ACT_LUA,        /* arg: the function's number, which says one of the others */
 };
 
 struct bal_action {
 	uint8_t kind;
 	uint8_t n;
 	uint8_t pool;
-	uint16_t flags_set, flags;     /* of an answer: which of AA, AD, RA are said, and what */
+	bool over;                     /* it ends the chain, whatever its kind */
+	uint16_t type, len;            /* of BAL_ACT_SPOOF_RAW */
+	uint16_t flags_set, flags;     /* of an answer: which of AA, TC, AD, RA are said, and how */
 	uint32_t arg;
 	uint32_t ttl;
 	int64_t delay_ns;
@@ -185,7 +190,10 @@ struct bal_rules {
 	const struct bal_regex *regex;
 	const struct bal_limit *limit;
 	const struct ip *address;      /* of BAL_ACT_SPOOF */
+	size_t data_n;
+	const uint8_t *data;           /* of BAL_ACT_SPOOF_RAW: each record's, behind its length */
 	const struct bal_log *log;
+	bool calls;                    /* some selector or action is a function */
 	bool delays;                   /* some action delays answers */
 	bool delays_servers;           /* and to queries that are sent on */
 };

@@ -2,7 +2,7 @@
 /*
  * Any text as a dnsdist configuration, in both modes, under tight limits: it comes to a valid
  * configuration or to one line that says what is wrong. The first functions that it keeps for later
- * are called, as a policy and as a check.
+ * are called, as a policy, as a check and as a rule's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +30,25 @@ static void check(const struct config *c, const char *error)
 	}
 }
 
-/* As a policy and as a check, each twice: what a call leaves behind is seen by the next. */
+/* As what a rule does, to a query and to an answer. */
+static void call_rule(struct script *s, const struct bal_hooks *h, unsigned function,
+                      const struct bal_hook_query *q)
+{
+	uint64_t failed = script_failures(s);
+
+	for (unsigned answer = 0; answer < 2; answer++) {
+		struct bal_hook_rule m = { .q = *q, .answer = answer != 0, .flags = q->flags };
+		(void)h->match(h->arg, function, &m);
+		MUST(m.flags == q->flags && !m.skip_cache);
+		if (!h->act(h->arg, function, &m))
+			MUST(m.flags == q->flags && script_failures(s) > failed);
+		else
+			MUST(m.action.kind > 0 && m.action.kind < BAL_ACT_LUA &&
+			     m.action.n <= BAL_SPOOF_MAX && m.action.pool < BAL_POOLS_MAX);
+	}
+}
+
+/* As policy, check and rule, each twice: what a call leaves behind is seen by the next. */
 static void call(struct script *s, const struct config *c, unsigned function)
 {
 	static const uint8_t message[] = "\1\2\1\0\0\1\0\0\0\0\0\0\3www\7example\0\0\1\0\1";
@@ -52,6 +70,7 @@ static void call(struct script *s, const struct config *c, unsigned function)
 		MUST(p.name_len >= 1 && p.name_len <= DNS_NAME_MAX && (good || p.name_len == 1));
 		p.name_len = 1;
 		p.name[0] = 0;
+		call_rule(s, &h, function, &q);
 	}
 	MUST(strchr(script_error(s), '\n') == NULL);
 }

@@ -26,6 +26,12 @@ static const char rules[] =
 	"addAction(NotRule(OrRule{RDRule(), DNSSECRule()}), SetNoRecurseAction())\n"
 	"addAction(MaxQPSIPRule(5), DropAction()) addAction(QTypeRule(255), TCAction())\n"
 	"addAction(ProbaRule(0.5), PoolAction('abuse'))\n"
+	"addAction(LuaRule(function(dq) return dq.dh:getID() % 2 == 1 end),\n"
+	"LuaAction(function(dq)\n"
+	"  dq.dh:setAA(true) dq.rcode = 7 dq.dh:setQR(dq.qname:countLabels() == 2)\n"
+	"  return dq.qtype % 15, '192.0.2.1,abc,3' end))\n"
+	"addResponseAction(AllRule(), LuaResponseAction(function(dr) assert(dr:getDO() ~= nil)\n"
+	"  return dr.qtype % 7, '1' end))\n"
 	"addResponseAction(AllRule(), DelayResponseAction(1))\n";
 
 /* The names that queries ask for, as regular expressions see them. */
@@ -87,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read = true;
 	r.rig.now_ns = 1000000000;
 	rig_start(&r.rig, 7);
+	rule_rig_hook(&r);
 	while (at < size) {
 		size_t len = data[at++];
 		struct dns_question q;
@@ -103,5 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cf_regex_fini(&x);
 	}
 	rig_stop(&r.rig);
+	script_free(r.script);
+	r.script = NULL;
 	return 0;
 }
