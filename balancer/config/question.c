@@ -151,13 +151,79 @@ static int get_content(lua_State *l)
 	return 1;
 }
 
-/* Nothing sets one, so there are none. */
+/* ---- tags ---- */
+
+/* The text at index, of a tag. */
+static const uint8_t *tag_text(lua_State *l, int index, const char *what, size_t *len)
+{
+	if (lua_type(l, index) != LUA_TSTRING && lua_type(l, index) != LUA_TNUMBER)
+		cf_fail(l, "%s: '%s': expected text", what, cf_show(l, index));
+	const char *text = lua_tolstring(l, index, len);
+	if (*len > TAG_MAX)
+		cf_fail(l, "%s: %d bytes: expected at most %d", what, (int)*len, TAG_MAX);
+	return (const uint8_t *)text;
+}
+
+/* "" when there is none. */
 static int get_tag(lua_State *l)
 {
-	(void)self(l);
-	(void)cf_want_text(l, 2, "getTag");
-	lua_pushliteral(l, "");
+	const struct tags *t = self(l)->tags;
+	size_t len;
+	const uint8_t *name = tag_text(l, 2, "getTag", &len);
+	const uint8_t *value = t != NULL ? tags_find(t, name, len) : NULL;
+
+	lua_pushlstring(l, value != NULL ? (const char *)value + 1 : "",
+	                value != NULL ? value[0] : 0);
 	return 1;
+}
+
+/* A table of values by name. */
+static int get_tags(lua_State *l)
+{
+	const struct tags *t = self(l)->tags;
+
+	lua_newtable(l);
+	for (size_t at = 0; t != NULL && at < t->len;) {
+		const uint8_t *tag = t->bytes + at, *value = tag + 1 + tag[0];
+		lua_pushlstring(l, (const char *)tag + 1, tag[0]);
+		lua_pushlstring(l, (const char *)value + 1, value[0]);
+		lua_rawset(l, -3);
+		at += 2u + tag[0] + value[0];
+	}
+	return 1;
+}
+
+/* Adds the tag whose name and value stand at index and behind it. */
+static void add_tag(lua_State *l, int index, const char *what)
+{
+	size_t len, value_len;
+	const uint8_t *name = tag_text(l, index, what, &len);
+	const uint8_t *value = tag_text(l, index + 1, what, &value_len);
+
+	if (!tags_set(changed(l)->tags, name, len, value, value_len))
+		cf_fail(l, "%s: more than %d bytes of tags", what, TAGS_BYTES);
+}
+
+static int set_tag(lua_State *l)
+{
+	(void)self(l);
+	add_tag(l, 2, "setTag");
+	return 0;
+}
+
+/* Out of a table of values by name. */
+static int set_tags(lua_State *l)
+{
+	(void)self(l);
+	if (!lua_istable(l, 2))
+		cf_fail(l, "setTagArray: '%s': expected a table", cf_show(l, 2));
+	for (lua_pushnil(l); lua_next(l, 2) != 0; lua_pop(l, 1)) {
+		lua_pushvalue(l, -2); /* as a text it would confuse lua_next */
+		lua_insert(l, -2);
+		add_tag(l, lua_gettop(l) - 1, "setTagArray");
+		lua_remove(l, -2);
+	}
+	return 0;
 }
 
 static const struct cf_member members[] = {
@@ -168,7 +234,8 @@ static const struct cf_member members[] = {
 	{ "opcode", NULL, get_opcode, NULL }, { "rcode", NULL, get_rcode, set_rcode },
 	{ "skipCache", NULL, get_skip_cache, set_skip_cache },
 	{ "getDO", get_do, NULL, NULL }, { "getContent", get_content, NULL, NULL },
-	{ "getTag", get_tag, NULL, NULL },
+	{ "getTag", get_tag, NULL, NULL }, { "setTag", set_tag, NULL, NULL },
+	{ "getTagArray", get_tags, NULL, NULL }, { "setTagArray", set_tags, NULL, NULL },
 };
 
 static const struct cf_class class = {

@@ -102,7 +102,7 @@ static const char *const selectors[] = {
 	"MaxQPSRule", "ProbaRule", "PoolAvailableRule", "PoolOutstandingRule", "DNSSECRule",
 	"DSTPortRule", "EDNSOptionRule", "EDNSVersionRule", "QNameLabelsCountRule",
 	"QNameWireLengthRule", "RecordsCountRule", "RecordsTypeCountRule", "TrailingDataRule",
-	"TagRule", NULL,
+	NULL,
 };
 
 static const char *const actions[] = {
@@ -110,11 +110,11 @@ static const char *const actions[] = {
 	"SpoofRawAction", "SpoofSVCAction", "TCAction", "AllowAction", "PoolAction",
 	"QPSPoolAction", "QPSAction", "DelayAction", "SetNoRecurseAction", "NoRecurseAction",
 	"SetSkipCacheAction", "SkipCacheAction", "LogAction", "NoneAction", "ContinueAction",
-	"SetTagAction", "TagAction", "SetDisableValidationAction", "DisableValidationAction",
+	"SetDisableValidationAction", "DisableValidationAction",
 	"SetNegativeAndSOAAction", "NegativeAndSOAAction", "SetTempFailureCacheTTLAction",
 	"TempFailureCacheTTLAction", "AllowResponseAction", "DropResponseAction",
 	"DelayResponseAction", "LogResponseAction", "SetSkipCacheResponseAction",
-	"SetTagResponseAction", "TagResponseAction", "addSelfAnsweredResponseAction",
+	"addSelfAnsweredResponseAction",
 	"addCacheHitResponseAction", NULL,
 };
 

@@ -15,6 +15,7 @@ enum {
 	RULE_SETS_MAX = 4096,
 	RULE_NAMES_MAX = 16 << 20, /* bytes of one set's names: some 800,000 */
 	RULE_BYTES_MAX = 256 << 20, /* of all sets of names and automatons */
+	RULE_DATA_MAX = 16 << 20, /* bytes of all tags and records' data */
 };
 
 /* Selectors that are made of others, beside the tests that there are. */
@@ -66,6 +67,7 @@ struct rule_list {
 	struct bal_limit *limit;
 	struct ip *address;
 	struct bal_log *log;
+	struct rule_names data; /* bytes alone: tags, and data of records */
 	struct rule_act *act;
 	unsigned item_n[BAL_CHAINS];
 	struct rule_item *item[BAL_CHAINS];
@@ -82,6 +84,11 @@ void rule_push(lua_State *l, const char *meta, unsigned i);
 /* The number; -1: the value is none of that class. */
 int rule_at(lua_State *l, int index, const char *meta);
 extern const char rule_node_meta[], rule_act_meta[], rule_names_meta[], rule_nets_meta[];
+
+/* rule_data.c: adds to rule_list.data; returns where it is. what: for messages. */
+uint32_t rule_data_add(lua_State *l, const void *p, size_t n, const char *what);
+/* The tag of the name at index and, unless there is none, the value behind it. */
+uint32_t rule_tag_add(lua_State *l, int index, const char *what);
 
 /* rule_set.c */
 unsigned rule_names_new(lua_State *l, bool suffixes);
@@ -105,6 +112,10 @@ void rule_select_register(lua_State *l);
 unsigned rule_want_action(lua_State *l, int index, bool response, const char *what);
 void rule_action_register(lua_State *l);
 unsigned rule_limit_new(lua_State *l, struct bal_limit limit);
+/* A new action, pushed. Its text is the caller's to write, at once. */
+struct rule_act *rule_act_new(lua_State *l, struct bal_action action, bool response);
+/* rule_more.c: actions that need data or tags. */
+void rule_more_register(lua_State *l);
 
 /* rule_chain.c */
 void rule_chain_register(lua_State *l);

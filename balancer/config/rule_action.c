@@ -21,8 +21,7 @@ unsigned rule_limit_new(lua_State *l, struct bal_limit limit)
 	return r->limit_n - 1;
 }
 
-/* A new action, pushed. Its text is the caller's to write, at once. */
-static struct rule_act *push_act(lua_State *l, struct bal_action action, bool response)
+struct rule_act *rule_act_new(lua_State *l, struct bal_action action, bool response)
 {
 	struct rule_list *r = rule_list_of(l);
 	void *new;
@@ -41,7 +40,7 @@ static struct rule_act *push_act(lua_State *l, struct bal_action action, bool re
 static int plain_action(lua_State *l)
 {
 	struct bal_action a = { .kind = (uint8_t)lua_tointeger(l, lua_upvalueindex(1)) };
-	struct rule_act *to = push_act(l, a, lua_toboolean(l, lua_upvalueindex(3)));
+	struct rule_act *to = rule_act_new(l, a, lua_toboolean(l, lua_upvalueindex(3)));
 
 	snprintf(to->text, sizeof(to->text), "%s", lua_tostring(l, lua_upvalueindex(2)));
 	return 1;
@@ -95,7 +94,7 @@ static int rcode_action(lua_State *l)
 
 	a.arg = (uint32_t)cf_want_int(l, 1, "RCodeAction", 0, 15);
 	read_answer(l, 2, "RCodeAction", &a);
-	struct rule_act *to = push_act(l, a, false);
+	struct rule_act *to = rule_act_new(l, a, false);
 	snprintf(to->text, sizeof(to->text), "set rcode %u", (unsigned)a.arg);
 	return 1;
 }
@@ -137,7 +136,7 @@ static int spoof_action(lua_State *l)
 		options = 3;
 	}
 	read_answer(l, options, "SpoofAction", &a);
-	struct rule_act *to = push_act(l, a, false);
+	struct rule_act *to = rule_act_new(l, a, false);
 	size_t len = (size_t)snprintf(to->text, sizeof(to->text), "spoof in");
 	for (unsigned i = 0; i < a.n && len < sizeof(to->text) - 1; i++) {
 		char text[IP_TEXT];
@@ -157,7 +156,7 @@ static int lua_action(lua_State *l)
 	struct bal_action a = { .kind = BAL_ACT_LUA };
 
 	a.arg = cf_function_keep(l, 1, what);
-	struct rule_act *to = push_act(l, a, response);
+	struct rule_act *to = rule_act_new(l, a, response);
 	snprintf(to->text, sizeof(to->text), "Lua %sscript", response ? "response " : "");
 	return 1;
 }
@@ -169,7 +168,7 @@ static int pool_action(lua_State *l)
 	struct bal_action a = { .kind = BAL_ACT_POOL };
 
 	a.pool = (uint8_t)cf_want_pool(l, 1, "PoolAction");
-	struct rule_act *to = push_act(l, a, false);
+	struct rule_act *to = rule_act_new(l, a, false);
 	snprintf(to->text, sizeof(to->text), "to pool %s", cf_loader(l)->pool[a.pool].name);
 	return 1;
 }
@@ -187,7 +186,7 @@ static int qps_action(lua_State *l)
 	struct bal_action a = { .kind = BAL_ACT_QPS };
 
 	a.arg = rule_limit_new(l, read_limit(l, "QPSAction"));
-	struct rule_act *to = push_act(l, a, false);
+	struct rule_act *to = rule_act_new(l, a, false);
 	snprintf(to->text, sizeof(to->text), "qps limit to %d", (int)lua_tointeger(l, 1));
 	return 1;
 }
@@ -199,7 +198,7 @@ static int qps_pool_action(lua_State *l)
 
 	a.pool = (uint8_t)cf_want_pool(l, 2, "QPSPoolAction");
 	a.arg = rule_limit_new(l, limit);
-	struct rule_act *to = push_act(l, a, false);
+	struct rule_act *to = rule_act_new(l, a, false);
 	snprintf(to->text, sizeof(to->text), "max %d to pool %s", (int)lua_tointeger(l, 1),
 	         cf_loader(l)->pool[a.pool].name);
 	return 1;
@@ -211,7 +210,7 @@ static int delay_action(lua_State *l)
 	const char *what = lua_tostring(l, lua_upvalueindex(2));
 	int64_t ms = cf_want_int(l, 1, what, 0, RULE_DELAY_MAX_MS);
 	struct bal_action a = { .kind = BAL_ACT_DELAY, .delay_ns = ms * 1000000 };
-	struct rule_act *to = push_act(l, a, lua_toboolean(l, lua_upvalueindex(1)));
+	struct rule_act *to = rule_act_new(l, a, lua_toboolean(l, lua_upvalueindex(1)));
 
 	snprintf(to->text, sizeof(to->text), "delay by %d msec", (int)ms);
 	return 1;
@@ -266,7 +265,7 @@ static int log_action(lua_State *l)
 	} else {
 		a.arg = add_log(l, what, path, append_at);
 	}
-	struct rule_act *to = push_act(l, a, response);
+	struct rule_act *to = rule_act_new(l, a, response);
 	snprintf(to->text, sizeof(to->text), "log%s%s", path[0] != '\0' ? " to " : "", path);
 	return 1;
 }
@@ -314,6 +313,7 @@ void rule_action_register(lua_State *l)
 	};
 
 	cf_add_meta(l, rule_act_meta, find_method);
+	rule_more_register(l);
 	for (size_t i = 0; i < COUNT_OF(plain); i++) {
 		lua_pushinteger(l, plain[i].kind);
 		lua_pushstring(l, plain[i].text);

@@ -163,6 +163,8 @@ static void build_sets(struct bal_rules *r, struct rule_list *from)
 	r->limit_n = from->limit_n;
 	r->address = copy(from->address, from->address_n, sizeof(*from->address));
 	r->address_n = from->address_n;
+	r->data = copy(from->data.bytes, from->data.len, 1);
+	r->data_n = from->data.len;
 	r->log = copy(from->log, from->log_n, sizeof(*from->log));
 	r->log_n = from->log_n;
 }
@@ -188,6 +190,7 @@ static void build_chain(struct builder *b, struct bal_rules *r, unsigned chain)
 		r->delays = r->delays || delays;
 		r->delays_servers = r->delays_servers || (delays && chain == BAL_QUERIES);
 		r->calls = r->calls || a->kind == BAL_ACT_LUA;
+		r->tags = r->tags || a->kind == BAL_ACT_LUA || a->kind == BAL_ACT_TAG;
 	}
 	r->chain[chain] = (struct bal_chain){ n, rule, text };
 }
@@ -251,6 +254,7 @@ void cf_rules_fini(const struct bal_rules *r)
 	release(r->regex);
 	release(r->limit);
 	release(r->address);
+	release(r->data);
 	release(r->log);
 	release(r);
 }

@@ -66,6 +66,7 @@ void cf_rules_free(struct rule_list *r)
 	free(r->regex);
 	free(r->limit);
 	free(r->address);
+	free(r->data.bytes);
 	free(r->log);
 	free(r->act);
 	free(r);
@@ -96,7 +97,7 @@ size_t cf_rule_names(const char **out)
 		"DropResponseAction", "DelayResponseAction", "addAction", "addResponseAction",
 		"addCacheHitResponseAction", "addSelfAnsweredResponseAction", "rmRule", "mvRule",
 		"topRule", "clearRules", "LuaRule", "LuaAction", "LuaResponseAction", "DNSAction",
-		"DNSResponseAction",
+		"DNSResponseAction", "TagRule", "SetTagAction", "SetTagResponseAction",
 	};
 
 	STATIC_MUST(COUNT_OF(names) <= (size_t)CF_RULE_NAMES);

@@ -237,6 +237,20 @@ static int lua_rule(lua_State *l)
 	return 1;
 }
 
+/* TagRule(name[, value]) */
+static int tag_rule(lua_State *l)
+{
+	bool value = !lua_isnoneornil(l, 2);
+	uint32_t tag = rule_tag_add(l, 1, "TagRule");
+	struct rule_node *n = push_node(l, value ? BAL_TEST_TAG_VALUE : BAL_TEST_TAG, tag);
+
+	if (value)
+		say(n, "tag '%s' is set to '%s'", lua_tostring(l, 1), lua_tostring(l, 2));
+	else
+		say(n, "tag '%s' is set", lua_tostring(l, 1));
+	return 1;
+}
+
 /* Upvalues: kind, text. */
 static int plain_rule(lua_State *l)
 {
@@ -415,6 +429,7 @@ void rule_select_register(lua_State *l)
 		{ "PoolAvailableRule", pool_rule }, { "NetmaskGroupRule", nets_rule },
 		{ "MaxQPSRule", qps_rule }, { "MaxQPSIPRule", qps_ip_rule },
 		{ "makeRule", make_rule }, { "LuaRule", lua_rule },
+		{ "TagRule", tag_rule },
 	};
 
 	cf_add_meta(l, rule_node_meta, find_method);

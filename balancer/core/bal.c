@@ -47,6 +47,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	b->server = arena_take(a, bal_conf_servers(conf), sizeof(*b->server));
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	brules_init(&b->rules, a, conf, shared, seed, worker);
+	b->rules.tags.crowded = &b->counts.not_tagged;
 	late_init(&b->late, a, conf);
 	b->tcp = btcp_init(a, conf, shared, b->policy, seed, worker);
 	return b;
@@ -121,13 +122,15 @@ struct policy *bal_policy(struct bal *b, unsigned pool)
 }
 
 /* The server that the policy's function says. */
-static int call(const struct policy *p, const struct dgram *d, const struct dns_question *question)
+static int call(const struct bal *b, const struct policy *p, const struct dgram *d,
+                const struct dns_question *question)
 {
 	const struct bal_hook_query q = {
 		.name = d->data + DNS_HEADER, .name_len = question->name_len,
 		.type = question->type, .class = question->class, .id = dns_id(d->data),
 		.flags = dns_flags(d->data), .tcp = d->proto == DGRAM_TCP, .peer = &d->peer,
 		.local = &d->local, .message = d->data, .len = d->len, .end = question->end,
+		.tags = &b->rules.tags.now,
 	};
 
 	return policy_call(p, &q);
@@ -139,7 +142,7 @@ static int choose(struct bal *b, const struct dgram *d, const struct ask *ask)
 	struct policy *p = bal_policy(b, ask->said.pool);
 
 	if (policy_calls(p))
-		return call(p, d, &ask->question);
+		return call(b, p, d, &ask->question);
 	return policy_pick(p, &b->random, b->now_ns, d->data + DNS_HEADER,
 	                   ask->question.name_len);
 }
@@ -163,6 +166,7 @@ static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned ser
 	remember(b, &q->q, d, ask);
 	q->q.ecs = ecs & 3u;
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
+	tags_keep_tcp(&b->rules.tags, btcp_slot(b->tcp, q));
 	b->server[server].queries++;
 	return BAL_TCP_FORWARD;
 }
@@ -211,6 +215,7 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask
 	if (b->conf->servfail_on_timeout)
 		q->edns = own_edns(d, &ask->question) & 3u;
 	cache_keep(&b->cache, server, slot);
+	tags_keep(&b->rules.tags, server, slot);
 	if (b->again.kept != NULL)
 		again_keep(&b->again, server, slot, d);
 	late_ask(&b->late, server, slot, ask->said.delay_ns);
@@ -433,6 +438,7 @@ static enum bal_verdict give(struct bal *b, struct dgram *d, unsigned server,
 	bool keep;
 
 	b->delay_ns = late_asked_ns(&b->late, server, slot);
+	tags_recall(&b->rules.tags, server, slot);
 	if (!rules_let(b, d, q, &keep))
 		return BAL_ANSWER_DROP;
 	bal_give_back(d, q);
@@ -509,6 +515,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	unsigned server = q->server, rcode = dns_flags(d->data) & DNS_RCODE;
 	bool keep = true;
 	lazy_answered(b->shared->lazy, server, rcode);
+	tags_recall_tcp(&b->rules.tags, btcp_slot(b->tcp, q));
 	if (!q->begun && !rules_let(b, d, &q->q, &keep))
 		return drop_tcp_answer(b, q);
 	bool over = !q->transfer || rcode != DNS_NOERROR ||

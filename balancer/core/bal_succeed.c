@@ -83,6 +83,8 @@ static void move_query(struct bal *to, struct bal *from, const struct bal_succes
 	q->pool = s->pool[q->pool] & (BAL_POOLS_MAX - 1u);
 	move_again(to, from, was, is);
 	late_move_asked(&to->late, is >> 16, is & 0xffff, &from->late, was >> 16, was & 0xffff);
+	tags_move(&to->rules.tags, is >> 16, is & 0xffff, &from->rules.tags, was >> 16,
+	          was & 0xffff);
 	cache_move(&to->cache, is >> 16, is & 0xffff, &from->cache, was >> 16, was & 0xffff,
 	           s->pool);
 }
@@ -159,8 +161,10 @@ void bal_succeed(struct bal *to, struct bal *from, const struct bal_succession *
 	move_queries(to, from, s);
 	if (to->tcp == NULL)
 		return;
-	for (uint32_t slot = 0; slot < btcp_slots(from->tcp); slot++)
+	for (uint32_t slot = 0; slot < btcp_slots(from->tcp); slot++) {
 		cache_move_tcp(&to->cache, &from->cache, slot, s->pool);
+		tags_move_tcp(&to->rules.tags, &from->rules.tags, slot);
+	}
 	btcp_succeed(to->tcp, from->tcp, s);
 }
 

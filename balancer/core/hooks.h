@@ -14,6 +14,7 @@
 #include "lib/addr.h"
 #include "lib/dns.h"
 #include "ruleset.h"
+#include "tags.h"
 
 /* What is to be probed, as a checkFunction may change it. */
 struct bal_hook_probe {
@@ -33,6 +34,7 @@ struct bal_hook_query {
 	const struct ep *peer, *local; /* the client, and what it asked */
 	const uint8_t *message;        /* all of it; NULL at a later try over TCP */
 	size_t len, end;               /* of the message; where its question ends */
+	const struct tags *tags;       /* that rules gave it; NULL: none do */
 };
 
 /* A query or an answer that a function of a rule looks at. Pointers are good for the call. */
@@ -42,6 +44,7 @@ struct bal_hook_rule {
 	/* as the function leaves them */
 	uint16_t flags;
 	bool skip_cache;
+	struct tags *tags;             /* those of q; more may be added. NULL: to be read alone */
 	/*
 	 * What it wants done: any but those that need a limit or a log. Addresses of BAL_ACT_SPOOF
 	 * and data of BAL_ACT_SPOOF_RAW are at these, good until the next call.

@@ -15,7 +15,7 @@ size_t brules_arena_size(const struct bal_conf *conf)
 		size += arena_need(conf->rules->chain[i].n, sizeof(uint64_t));
 	if (conf->rules != NULL && conf->rules->log_n > 0)
 		size += arena_need(BAL_LOGGED_MAX, sizeof(struct bal_logged));
-	return size;
+	return size + tags_arena_size(conf);
 }
 
 void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
@@ -33,12 +33,14 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
 		r->matches[i] = arena_take(a, conf->rules->chain[i].n, sizeof(uint64_t));
 	if (conf->rules->log_n > 0)
 		r->logged = arena_take(a, BAL_LOGGED_MAX, sizeof(*r->logged));
+	tags_init(&r->tags, a, conf);
 }
 
 /* ---- functions ---- */
 
 /* What a function is told; it begins with none of its wishes. */
-static struct bal_hook_rule about(const struct rule_look *l, bool skip_cache)
+static struct bal_hook_rule about(const struct rules *r, const struct rule_look *l,
+                                  bool skip_cache)
 {
 	size_t end = (size_t)DNS_HEADER + l->name_len + 4;
 
@@ -46,19 +48,25 @@ static struct bal_hook_rule about(const struct rule_look *l, bool skip_cache)
 		.q = { .name = l->name, .name_len = l->name_len, .type = l->type,
 		       .class = l->class, .id = l->id, .flags = dns_flags(l->m), .tcp = l->tcp,
 		       .peer = l->client, .local = l->local, .message = l->m, .len = l->len,
-		       .end = end <= l->len ? end : l->len },
+		       .end = end <= l->len ? end : l->len, .tags = &r->tags.now },
 		.answer = l->answer, .flags = dns_flags(l->m), .skip_cache = skip_cache,
 	};
 }
 
 /* False: the function failed. */
-static bool call(const struct rules *r, const struct bal_action *a, const struct rule_look *l,
+static bool call(struct rules *r, const struct bal_action *a, const struct rule_look *l,
                  struct rule_said *said, struct bal_hook_rule *m)
 {
-	*m = about(l, said->skip_cache);
+	struct tags before;
+
+	tags_copy(&before, &r->tags.now);
+	*m = about(r, l, said->skip_cache);
+	m->tags = &r->tags.now;
 	MUST(r->hooks != NULL);
-	if (!r->hooks->act(r->hooks->arg, a->arg, m))
+	if (!r->hooks->act(r->hooks->arg, a->arg, m)) {
+		tags_copy(&r->tags.now, &before);
 		return false;
+	}
 	dns_put16(l->m + 2, m->flags);
 	said->skip_cache = m->skip_cache;
 	return true;
@@ -66,7 +74,7 @@ static bool call(const struct rules *r, const struct bal_action *a, const struct
 
 static bool call_selector(const struct rules *r, unsigned function, const struct rule_look *l)
 {
-	struct bal_hook_rule m = about(l, false);
+	struct bal_hook_rule m = about(r, l, false);
 
 	MUST(r->hooks != NULL);
 	return r->hooks->match(r->hooks->arg, function, &m);
@@ -123,6 +131,9 @@ static bool holds(struct rules *r, const struct bal_test *t, const struct rule_l
 		return wants_dnssec(l);
 	case BAL_TEST_LUA:
 		return call_selector(r, (unsigned)t->arg, l);
+	case BAL_TEST_TAG:
+	case BAL_TEST_TAG_VALUE:
+		return tags_have(&r->tags.now, c->data + t->arg, t->kind == BAL_TEST_TAG_VALUE);
 	}
 	must_fail("a test that balancer/config knows", __FILE__, __LINE__);
 }
@@ -247,6 +258,26 @@ static void log_it(struct rules *r, const struct bal_action *a, const struct rul
 	memcpy(to->name, l->name, l->name_len);
 }
 
+static void tag(struct rules *r, const struct bal_action *a)
+{
+	if (!tags_set_one(&r->tags.now, r->conf->data + a->arg))
+		++*r->tags.crowded;
+}
+
+/* Actions that are noted for later, alike for queries and answers; others do nothing here. */
+static void note(struct rules *r, const struct bal_action *a, const struct rule_look *l,
+                 struct rule_said *said)
+{
+	if (a->kind == BAL_ACT_DELAY)
+		said->delay_ns = a->delay_ns;
+	else if (a->kind == BAL_ACT_SKIP_CACHE)
+		said->skip_cache = true;
+	else if (a->kind == BAL_ACT_LOG)
+		log_it(r, a, l);
+	else if (a->kind == BAL_ACT_TAG)
+		tag(r, a);
+}
+
 /* *over: no later rule is looked at, whatever the verdict. */
 static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct dgram *d,
                             const struct dns_question *q, const struct rule_look *l,
@@ -311,25 +342,18 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 		if (*over)
 			said->pool = a->pool;
 		return BAL_NO_VERDICT;
-	case BAL_ACT_DELAY:
-		said->delay_ns = a->delay_ns;
-		break;
 	case BAL_ACT_NO_RECURSE:
 		set_flag(d, 0, DNS_RD);
 		break;
 	case BAL_ACT_DISABLE_VALIDATION:
 		set_flag(d, DNS_CD, 0);
 		break;
-	case BAL_ACT_SKIP_CACHE:
-		said->skip_cache = true;
-		break;
-	case BAL_ACT_LOG:
-		log_it(r, a, l);
-		break;
 	case BAL_ACT_LUA:
 		*over = false;
 		return act_lua(r, a, d, q, l, said, over);
+	case BAL_ACT_DELAY: case BAL_ACT_SKIP_CACHE: case BAL_ACT_LOG: case BAL_ACT_TAG:
 	case BAL_ACT_NONE:
+		note(r, a, l, said);
 		break;
 	}
 	*over = false;
@@ -356,6 +380,7 @@ enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns
 		.local = &d->local, .tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
 	};
 
+	r->tags.now.len = 0;
 	for (unsigned i = 0; i < c->n; i++) {
 		bool over;
 		if (!matches(r, c->rule[i].test, &l))
@@ -386,12 +411,7 @@ static enum bal_act act_answer(struct rules *r, const struct bal_action *a,
 		dns_put16(l->m + 2, (uint16_t)((dns_flags(l->m) & ~(unsigned)DNS_RCODE) | a->arg));
 		return BAL_ACT_ALLOW;
 	}
-	if (a->kind == BAL_ACT_DELAY)
-		said->delay_ns = a->delay_ns;
-	if (a->kind == BAL_ACT_SKIP_CACHE)
-		said->skip_cache = true;
-	if (a->kind == BAL_ACT_LOG)
-		log_it(r, a, l);
+	note(r, a, l, said);
 	return a->kind == BAL_ACT_DROP || a->kind == BAL_ACT_ALLOW ? (enum bal_act)a->kind
 	                                                            : BAL_ACT_NONE;
 }

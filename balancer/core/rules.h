@@ -12,6 +12,7 @@
 #include "lib/arena.h"
 #include "lib/drbg.h"
 #include "limit.h"
+#include "tags.h"
 
 struct rules {
 	const struct bal_rules *conf;      /* NULL: there are none */
@@ -21,6 +22,7 @@ struct rules {
 	struct drbg random;
 	uint64_t secret;                   /* of the tables of clients */
 	uint64_t *matches[BAL_CHAINS];     /* by rule */
+	struct tag_store tags;
 	struct bal_logged *logged;         /* a ring; NULL: no rule logs */
 	unsigned log_first, log_n;
 	uint64_t not_logged;
@@ -57,7 +59,8 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
 enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns_question *q,
                              int64_t now_ns, struct rule_said *said);
 /*
- * False: rules of that chain drop the answer. Functions may change its flags. said: as its caller
+ * The query at hand, which is that of brules_query or else the one whose tags were recalled, has an
+ * answer. False: rules of that chain drop it. Functions may change its flags. said: as its caller
  * set it, and changed; its pool isn't.
  */
 bool brules_answer(struct rules *r, enum bal_chain_kind chain, const struct rule_look *l,

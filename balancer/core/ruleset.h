@@ -104,6 +104,8 @@ enum bal_test_kind {
 	BAL_TEST_POOL,      /* arg: pool, of which a server is up */
 	BAL_TEST_DNSSEC,    /* DO or CD */
 	BAL_TEST_LUA,       /* arg: the function's number */
+	BAL_TEST_TAG,       /* arg: of the tag in data; the query has its name */
+	BAL_TEST_TAG_VALUE, /* the same, and its value */
 };
 
 struct bal_test {
@@ -132,6 +134,7 @@ enum bal_act {
 	BAL_ACT_SKIP_CACHE,
 	BAL_ACT_DISABLE_VALIDATION, /* sets CD */
 	BAL_ACT_LOG,        /* arg: log */
+	BAL_ACT_TAG,        /* arg: of the tag in data */
 	BAL_ACT_LUA,        /* arg: the function's number, which says one of the others */
 };
 
@@ -191,9 +194,11 @@ struct bal_rules {
 	const struct bal_limit *limit;
 	const struct ip *address;      /* of BAL_ACT_SPOOF */
 	size_t data_n;
-	const uint8_t *data;           /* of BAL_ACT_SPOOF_RAW: each record's, behind its length */
+	/* of BAL_ACT_SPOOF_RAW: each record's, behind its length; tags, as in tags.h */
+	const uint8_t *data;
 	const struct bal_log *log;
 	bool calls;                    /* some selector or action is a function */
+	bool tags;                     /* some may give tags */
 	bool delays;                   /* some action delays answers */
 	bool delays_servers;           /* and to queries that are sent on */
 };

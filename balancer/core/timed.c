@@ -91,6 +91,7 @@ static bool try_again(struct bal *b, unsigned server, const struct idt_query *q,
 	again_twins(&b->again, server, slot, (unsigned)other, second);
 	cache_keep_again(&b->cache, server, slot, (unsigned)other, second);
 	late_ask_again(&b->late, server, slot, (unsigned)other, second);
+	tags_move(&b->rules.tags, (unsigned)other, second, &b->rules.tags, server, slot);
 	MUST(d->cap >= k->len);
 	memcpy(d->data, k->data, k->len);
 	d->len = k->len;
