@@ -57,10 +57,9 @@ TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null || echo -lcmocka)
 # Rooms. Pure ones may leave nothing undefined but what tests/purity.py allows.
 PURE := lib balancer/core recursor-stub/core sim/load/core sim/capture/core sim/info/core \
         sim/trace/core sim/replay/core sim/pcap/core sim/foreign/core
-LIBS := lib/host balancer/config balancer/admin recursor-stub/config sim/plan sim/net sim/netns \
-        sim/virtual sim/load/shell sim/judge sim/report sim/seeds sim/search sim/capture \
-        sim/info sim/trace sim/replay sim/pcap \
-        sim/foreign
+LIBS := lib/host balancer/config balancer/admin recursor-stub/config recursor-stub/answers sim/plan \
+        sim/net sim/netns sim/virtual sim/load/shell sim/judge sim/report sim/seeds sim/search \
+        sim/capture sim/info sim/trace sim/replay sim/pcap sim/foreign
 # Files of other rooms that are held to the same, because pure rooms use them.
 PURE_FILES := $(addprefix sim/net/,frame.c frame_make.c frame_sums.c icmp.c sum.c)
 PURE_SRC := $(wildcard $(PURE:=/*.c)) $(PURE_FILES)

@@ -21,7 +21,9 @@ MAY = [
     ("balancer/shell", ["balancer/core", "balancer/config", "balancer/admin", "lib", "lib/host"]),
     ("recursor-stub/core", ["lib"]),
     ("recursor-stub/config", ["recursor-stub/core", "lib", "lib/host"]),
-    ("recursor-stub/shell", ["recursor-stub/core", "recursor-stub/config", "lib", "lib/host"]),
+    ("recursor-stub/answers", ["recursor-stub/core", "lib", "lib/host", "sim/capture"]),
+    ("recursor-stub/shell", ["recursor-stub/core", "recursor-stub/config",
+                             "recursor-stub/answers", "lib", "lib/host"]),
     ("sim/load/core", ["lib", "sim/plan", "balancer/core", "sim/trace/core"]),
     ("sim/capture/core", ["lib", "sim/net"]),
     ("sim/info/core", ["lib", "sim/capture/core"]),
@@ -31,7 +33,7 @@ MAY = [
     ("sim/pcap/core", ["lib", "sim/capture/core", "sim/net"]),
     ("sim/foreign/core", ["lib", "sim/capture/core"]),
     ("sim/plan", ["lib", "lib/host", "balancer/core", "balancer/config", "recursor-stub/core",
-                  "sim/trace", "sim/trace/core"]),
+                  "recursor-stub/answers", "sim/trace", "sim/trace/core"]),
 ]
 
 

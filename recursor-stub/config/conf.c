@@ -245,6 +245,10 @@ static int read_stub(struct stub_conf *c, struct settings *s, char buf[LIST_BYTE
 		return settings_fail(s, SET_STUB_MISS,
 		                     "expected TIME, uniform(LOW,HIGH), lognormal(MEDIAN,P84) "
 		                     "or exponential(MEAN), up to an hour");
+	if (snprintf(c->answers, sizeof(c->answers), "%s", settings_get(s, SET_STUB_ANSWERS)) >=
+	    CONF_PATH_BYTES)
+		return settings_fail(s, SET_STUB_ANSWERS, "a path that is too long");
+	c->rec.book_delays = settings_bool(s, SET_STUB_ANSWER_DELAYS);
 	c->seeded = seed[0] != '\0';
 	if (c->seeded && (read_decimal(&c->seed, seed, 0, &end) < 0 || *end != '\0'))
 		return settings_fail(s, SET_STUB_SEED, "expected a number");

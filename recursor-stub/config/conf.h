@@ -8,10 +8,10 @@
 #include "recursor-stub/core/rec.h"
 #include "settings.h"
 
-enum { CONF_LISTEN_MAX = 64, CONF_ALLOW_MAX = 4096 };
+enum { CONF_PATH_BYTES = 4096, CONF_LISTEN_MAX = 64, CONF_ALLOW_MAX = 4096 };
 
 struct stub_conf {
-	struct rec_conf rec;            /* its miss is set by whoever makes the distribution */
+	struct rec_conf rec;            /* its miss and book are set by whoever makes them */
 	struct rec_allow allow[CONF_ALLOW_MAX];
 	struct ep listen[CONF_LISTEN_MAX];
 	unsigned listen_n;
@@ -26,6 +26,7 @@ struct stub_conf {
 	uint64_t seed;
 	uint32_t fault_ppm[REC_FAULTS];
 	int64_t slow_ns;
+	char answers[CONF_PATH_BYTES];  /* capture, which the caller reads into rec.book; "" */
 };
 
 /* Returns 0, or -EINVAL with s->error set. c is large: not for the stack. */

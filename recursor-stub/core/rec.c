@@ -160,7 +160,8 @@ static size_t make_answer(struct rec *r, struct rec_query *x, const uint8_t *m, 
                           uint32_t ttl_left)
 {
 	const struct rec_conf *conf = r->conf;
-	int n = rec_answer(r->answer, sizeof(r->answer), m, m_len, &x->q, ttl_left);
+	int n = rec_book_answer(conf->book, r->answer, sizeof(r->answer), m, m_len, &x->q,
+	                        ttl_left);
 
 	MUST(n > 0);
 	size_t len = (size_t)n;
@@ -253,6 +254,18 @@ static enum rec_verdict keep_waiting(struct rec *r, struct rec_query *x, uint32_
 	return REC_WAIT;
 }
 
+/* What a miss costs: what it did in the capture, or else a draw. */
+static int64_t miss_costs(struct rec *r, const struct rec_query *x)
+{
+	const struct rec_conf *c = r->conf;
+	const struct rec_book_entry *e =
+		c->book_delays ? rec_book_find(c->book, x->d->data, &x->q, &x->e) : NULL;
+
+	if (e != NULL && e->delay_ns >= 0)
+		return e->delay_ns;
+	return c->miss != NULL ? dist_draw(c->miss, &r->misses) : 0;
+}
+
 /* When a miss for this question is over: with the one under way, or after a delay of its own. */
 static int64_t miss_over(struct rec *r, struct rec_query *x, uint32_t hash)
 {
@@ -264,7 +277,7 @@ static int64_t miss_over(struct rec *r, struct rec_query *x, uint32_t hash)
 		return w->miss_ns;
 	}
 	rec_add(r, REC_C_OUT, 1);
-	return x->now_ns + (r->conf->miss != NULL ? dist_draw(r->conf->miss, &r->misses) : 0);
+	return x->now_ns + miss_costs(r, x);
 }
 
 /* How long records may be given out in all, seconds. */
@@ -282,7 +295,8 @@ static size_t learn(struct rec *r, struct rec_query *x, const struct pcache_key 
 {
 	struct pcache_hit hit;
 	uint8_t none[8];
-	int n = rec_answer(r->answer, sizeof(r->answer), m, m_len, &x->q, UINT32_MAX);
+	int n = rec_book_answer(r->conf->book, r->answer, sizeof(r->answer), m, m_len, &x->q,
+	                        UINT32_MAX);
 
 	MUST(n > 0);
 	uint32_t cap = ttl_cap(r->conf, r->answer);

@@ -2,8 +2,8 @@
 /*
  * The recursor stub's core: one per worker. It answers from a packet cache, from a cache of
  * records, or after a drawn delay that stands for asking authoritative servers; the answers are
- * answer.h's. Where it has a choice it does what PowerDNS Recursor 4.8 does. See lib/dgram.h for
- * the three functions.
+ * answer.h's, or were captured (book.h). Where it has a choice it does what PowerDNS Recursor 4.8
+ * does. See lib/dgram.h for the three functions.
  *
  * A logical port is a socket of the shell's: the answer has the port of its query. A TCP message is
  * a datagram with proto and conn set. Buffers hold at least REC_ANSWER_MAX bytes (then nothing is
@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "answer.h"
+#include "book.h"
 #include "lib/arena.h"
 #include "lib/dgram.h"
 #include "lib/dist.h"
@@ -53,6 +53,8 @@ struct rec_conf {
 	uint32_t waiting;           /* queries that may wait, per worker; 1...65536 */
 	uint16_t udp_size;          /* bytes of an answer over UDP at most, 512... */
 	const struct dist *miss;    /* what a miss costs; NULL: nothing */
+	const struct rec_book *book; /* captured answers; NULL: all are made */
+	bool book_delays;           /* a miss that the book has takes as long as captured */
 };
 
 /* PowerDNS's defaults: its private networks, 500,000 packets, 1,000,000 records, no delay. */

@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "recursor-stub/answers/read.h"
 #include "recursor-stub/config/conf.h"
 #include "control.h"
 #include "lib/host/host.h"
@@ -26,6 +27,7 @@ enum { PATH_BYTES = 4096, THREADS_MAX = 64 };
 struct stub {
 	struct settings settings;
 	struct stub_conf conf;
+	struct rec_book book;
 	struct arena arena;
 	struct dist miss;
 	struct rec_shared *shared;
@@ -40,7 +42,8 @@ static void usage(FILE *to)
 {
 	fprintf(to, "usage: recursor-stub [--config-dir DIR | --config FILE] [--KEY=VALUE]...\n"
 	        "       recursor-stub --help | --version\n\n"
-	        "A recursor that makes its answers up. Settings, as in recursor.conf:\n\n");
+	        "A recursor that makes its answers up, or gives captured ones. Settings, as in\n"
+	        "recursor.conf:\n\n");
 	settings_help(to);
 }
 
@@ -139,6 +142,26 @@ static void read_config(struct stub *s, char **argv)
 		die(s->settings.error);
 	if (s->verbose && s->settings.unused != NULL)
 		fprintf(stderr, "recursor-stub: without effect: %s\n", s->settings.unused);
+}
+
+/* Reads the captured answers, if there are to be any, and says what they come to. */
+static void read_answers(struct stub *s)
+{
+	char error[CAPTURE_ERROR_TEXT], trouble[CAPTURE_ERROR_TEXT];
+	struct book_counts n;
+
+	if (s->conf.answers[0] == '\0')
+		return;
+	if (book_read(&s->book, &n, s->conf.answers, trouble, error) < 0)
+		die(error);
+	s->conf.rec.book = &s->book;
+	if (trouble[0] != '\0')
+		fprintf(stderr, "recursor-stub: %s: %s\n", s->conf.answers, trouble);
+	fprintf(stderr, "recursor-stub: answers to %llu questions from %s; left out: %llu more "
+	        "of the same, %llu truncated, %llu too long, %llu others\n",
+	        (unsigned long long)n.kept, s->conf.answers, (unsigned long long)n.again,
+	        (unsigned long long)n.truncated, (unsigned long long)n.longer,
+	        (unsigned long long)n.others);
 }
 
 static void make_cores(struct stub *s)
@@ -251,6 +274,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	read_config(&s, argv);
+	read_answers(&s);
 	make_cores(&s);
 	int signals = take_signals();
 	net_allow_many_files(); /* one for each TCP client */

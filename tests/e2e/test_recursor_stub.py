@@ -14,6 +14,7 @@ import dns.rcode
 import pytest
 
 import ek
+from test_info import CLIENT, SERVERS, ethernet, pcap, udp
 
 PROGRAM = ek.program("recursor-stub")
 
@@ -319,3 +320,69 @@ def test_room_for_a_million_entries_costs_nothing_until_it_is_used(start, tmp_pa
         with open(f"/proc/{p.pid}/status", encoding="ascii") as f:
             kib = int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
         assert kib < 20000 or os.environ.get("EK_BIN"), kib  # sanitizers take more
+
+
+# ---- captured answers ----
+
+def captured(path):
+    """A capture of answers that the stub wouldn't make up."""
+    packets = []
+
+    def add(t, name, rdtype, *rrsets, flags=0, rcode=0, wait=0.05, **more):
+        query = dns.message.make_query(name, rdtype, id=len(packets), **more)
+        answer = dns.message.make_response(query)
+        answer.flags |= flags
+        answer.set_rcode(rcode)
+        answer.answer += [dns.rrset.from_text(*r) for r in rrsets]
+        packets.append((t, ethernet(udp(CLIENT % 1, 999, SERVERS[0], 53, query.to_wire()))))
+        packets.append((t + wait, ethernet(udp(SERVERS[0], 53, CLIENT % 1, 999,
+                                               answer.to_wire()))))
+    add(0, "www.example.org", "A", ("www.example.org.", 60, "IN", "CNAME", "web.example.org."),
+        ("web.example.org.", 120, "IN", "A", "198.51.100.77"), flags=dns.flags.AD)
+    add(1, "www.example.org", "A", ("www.example.org.", 60, "IN", "A", "198.51.100.78"),
+        want_dnssec=True)
+    add(2, "gone.example.org", "AAAA", rcode=dns.rcode.NXDOMAIN, wait=0.3)
+    add(3, "big.example.org", "TXT", *[("big.example.org.", 60, "IN", "TXT", f"{i:0200}")
+                                       for i in range(10)])
+    path.write_bytes(pcap(packets))
+    return path
+
+
+def test_captured_answers_are_given(stub, tmp_path):
+    s = stub("--stub-miss=0", f"--stub-answers={captured(tmp_path / 'day.pcap')}")
+    answer = s.udp("WWW.example.org")
+    assert [r.to_text() for r in answer.answer] == [
+        "WWW.example.org. 60 IN CNAME web.example.org.", "web.example.org. 120 IN A 198.51.100.77"]
+    assert answer.flags & dns.flags.AD
+    assert s.udp("www.example.org", want_dnssec=True).answer[0][0].address == "198.51.100.78"
+    assert s.tcp("www.example.org").answer == answer.answer
+    gone = s.udp("gone.example.org", "AAAA")
+    assert gone.rcode() == dns.rcode.NXDOMAIN and not gone.authority
+    assert s.udp("big.example.org", "TXT").flags & dns.flags.TC
+    assert len(s.tcp("big.example.org", "TXT").answer[0]) == 10
+    # What isn't in the capture is made up.
+    assert s.udp("other.example.org").answer[0][0].address.startswith("10.")
+
+
+def test_a_captured_answer_takes_its_time_once(stub, tmp_path):
+    s = stub("--stub-miss=0", f"--stub-answers={captured(tmp_path / 'day.pcap')}",
+             "--stub-answer-delays")
+    start = time.monotonic()
+    s.udp("gone.example.org", "AAAA")
+    assert time.monotonic() - start >= 0.3
+    s.udp("gone.example.org", "AAAA")
+    assert s.counters()["packetcache-hits"] == 1
+
+
+@pytest.mark.parametrize("content,said", [
+    (None, "No such file or directory"), (b"text", "not a capture"),
+    (pcap([]), "no answer in it that could be given again"),
+])
+def test_a_capture_that_gives_no_answers_is_refused(tmp_path, content, said):
+    path = tmp_path / "day.pcap"
+    if content is not None:
+        path.write_bytes(content)
+    done = subprocess.run([PROGRAM, "--local-address=127.0.0.1", f"--stub-answers={path}"],
+                          capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"recursor-stub: {path}: {said}")
