@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Golden verdicts: each case is a captured run, whole or damaged in one way, and its verdict.json
-must come out byte for byte as tests/golden/judge/CASE.json has it. With --update the golden files
-are written anew and the difference is shown."""
+"""Golden files, which must come out byte for byte: verdicts of captured runs, whole or damaged in
+one way (judge/), verdicts of pcaps/lab's captures, judged as if they came from elsewhere
+(foreign/), and what info says of these (info/). With --update they are written anew and the
+difference is shown."""
 import difflib
 import pathlib
 import shutil
@@ -10,7 +11,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GOLDEN = ROOT / "tests/golden/judge"
+GOLDEN = ROOT / "tests/golden"
 EVENKEEL = ROOT / "build/bin/evenkeel"
 STATUS = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "INVALID": 4}
 
@@ -50,6 +51,35 @@ CASES = [  # golden file, captured run, what is done to it, verdict
 ]
 
 
+BLOG = ["--backend", "DNS1=192.0.2.3", "--backend", "DNS3=192.0.2.4"]
+IPV6 = ["--backend", "DNS1=2001:db8::3", "--backend", "DNS3=2001:db8::4"]
+WEIGHTED = ["--policy", "wrandom", "--backend", "DNS1=192.0.2.3,3", "--backend", "DNS3=192.0.2.4"]
+CONFIG = ["--config", "scenarios/blog/dnsdist.conf"]
+WRANDOM = ["--policy", "wrandom", "--catch", "0.2"]  # captures so small can't tell finer
+EITHER_SIDE = ["debian-killed-DNS1", "debian-killed-DNS3"]
+
+FOREIGN = [  # golden file, arguments, captures of pcaps/lab, verdict
+    ("ours-steady", WRANDOM + BLOG, ["ours-steady"], "PASS"),
+    ("ours-killed", WRANDOM + BLOG, ["ours-killed"], "PASS"),
+    ("ours-hung", WRANDOM + BLOG, ["ours-hung"], "PASS"),
+    ("ours-ipv6", WRANDOM + IPV6, ["ours-ipv6"], "PASS"),
+    ("ours-tcp", WRANDOM + BLOG, ["ours-tcp"], "INCONCLUSIVE"),
+    ("debian-steady", WRANDOM + BLOG, ["debian-steady"], "PASS"),
+    ("debian-killed", WRANDOM + BLOG, ["debian-killed"], "PASS"),
+    ("debian-hung", WRANDOM + BLOG, ["debian-hung"], "PASS"),
+    ("debian-ipv6", WRANDOM + IPV6, ["debian-ipv6"], "PASS"),
+    ("debian-tcp", WRANDOM + BLOG, ["debian-tcp"], "INCONCLUSIVE"),
+    ("servers-side", WRANDOM + BLOG, EITHER_SIDE, "PASS"),
+    ("both-sides", WRANDOM + BLOG, ["debian-killed", *EITHER_SIDE], "PASS"),
+    ("by-config", CONFIG, ["debian-steady"], "INCONCLUSIVE"),
+    ("by-traffic", WRANDOM + BLOG + ["--epochs", "traffic"], ["debian-killed"], "PASS"),
+    ("no-epochs", WRANDOM + BLOG + ["--epochs", "none"], ["ours-killed"], "FAIL"),
+    ("no-turns", ["--policy", "roundrobin", *BLOG], ["debian-steady"], "FAIL"),
+    ("no-names", ["--policy", "whashed", *BLOG], ["ours-steady"], "FAIL"),
+    ("other-weights", WEIGHTED, ["debian-steady"], "FAIL"),
+]
+
+
 def judge(run):
     """Exit status and verdict.json of one directory, judged twice."""
     both = []
@@ -60,7 +90,23 @@ def judge(run):
     return both[0]
 
 
-def check(case, update):
+def compare(path, status, want_status, got, update):
+    """Whether the exit status is as expected, and got what the golden file has."""
+    golden = GOLDEN / path
+    want = golden.read_text(encoding="utf-8") if golden.exists() else ""
+    diff = "".join(difflib.unified_diff(want.splitlines(True), got.splitlines(True),
+                                        str(golden.relative_to(ROOT)), "now"))
+    if update:
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(got, encoding="utf-8")
+    good = status == want_status and (update or not diff)
+    print(f"  {'ok   ' if good else 'FAIL '} {path}: exit {status}, expected {want_status}")
+    if diff:
+        print(diff, end="")
+    return good
+
+
+def check_run(case, update):
     name, source, damage, verdict = case
     with tempfile.TemporaryDirectory() as folder:
         run = pathlib.Path(folder) / source
@@ -68,25 +114,37 @@ def check(case, update):
         if damage:
             damage(run)
         status, got = judge(run)
-    golden = GOLDEN / f"{name}.json"
-    want = golden.read_text(encoding="utf-8") if golden.exists() else ""
-    diff = "".join(difflib.unified_diff(want.splitlines(True), got.splitlines(True),
-                                        str(golden.relative_to(ROOT)), "now"))
-    if update:
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(got, encoding="utf-8")
-    good = status == STATUS[verdict] and (update or not diff)
-    print(f"  {'ok   ' if good else 'FAIL '} {name}: exit {status}, expected {STATUS[verdict]}")
-    if diff:
-        print(diff, end="")
-    return good
+    return compare(f"judge/{name}.json", status, STATUS[verdict], got, update)
+
+
+def lab(name):
+    return f"pcaps/lab/{name}.pcap.gz"
+
+
+def check_foreign(case, update):
+    name, args, captures, verdict = case
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([EVENKEEL, "judge", *args, "--out", folder, *map(lab, captures)],
+                              capture_output=True, text=True, timeout=60, cwd=ROOT)
+        assert not done.stderr, f"{name}: {done.stderr}"
+        got = (pathlib.Path(folder) / "verdict.json").read_text(encoding="utf-8")
+    return compare(f"foreign/{name}.json", done.returncode, STATUS[verdict], got, update)
+
+
+def check_info(name, update):
+    env = {"LC_ALL": "C.UTF-8"}  # bars are drawn where the terminal can
+    done = subprocess.run([EVENKEEL, "info", lab(name)], capture_output=True, encoding="utf-8",
+                          timeout=60, cwd=ROOT, env=env)
+    return compare(f"info/{name}.txt", done.returncode, 0, done.stdout, update)
 
 
 def main():
     update = sys.argv[1:] == ["--update"]
-    bad = sum(not check(case, update) for case in CASES)
-    print(f"golden: {len(CASES)} runs, {bad} differ")
-    return 1 if bad else 0
+    names = sorted(p.name.split(".")[0] for p in (ROOT / "pcaps/lab").glob("*.pcap.gz"))
+    checks = [(check_run, CASES), (check_foreign, FOREIGN), (check_info, names)]
+    good = [check(case, update) for check, cases in checks for case in cases]
+    print(f"golden: {len(good)} files, {good.count(False)} differ")
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
