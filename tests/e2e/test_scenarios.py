@@ -55,6 +55,8 @@ STORIES = [
     ("partly-slow", "answer-late=400", "latency"),
     ("patient", "slow-detect", "detect"),
     ("quick", "health-off", "detect"),
+    ("replay", "slow-detect", "detect"),
+    ("replay", "weights=35", "even"),
     ("reserve", "health-off", "detect"),
     ("rolling-restart", "never-back", "outage"),
     ("rolling-restart", "client-never-retries", "lost"),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Captured traffic for end-to-end tests, written by hand: packets, capture files, and some queries
 with their answers."""
+import random
 import struct
 
+import dns.flags
 import dns.message
 import dns.rcode
 
@@ -76,4 +78,34 @@ def traffic():
         packets.append((t, udp(client, port, server, 53, query.to_wire())))
         if not silent:
             packets.append((later, udp(server, 53, client, port, reply)))
+    return sorted(packets, key=lambda p: p[0])
+
+
+def office(n=600, rate=150, seed=5, clients=("192.160.102.%d", range(130, 180)),
+           servers=("192.160.102.2", "192.160.102.3")):
+    """Packets of n queries without answers: by Poisson, A and AAAA of a name one right after the
+    other, with and without EDNS, DO and CD; a fifth over TCP, several on a connection."""
+    draw = random.Random(seed)
+    packets, open_, t, host = [], [], 0.0, clients[1]
+    for i in range(n):
+        # every fourth comes 20 us after the one before, from the same client and another port
+        t, client = ((t + 0.00002, client) if i % 4 == 1 else
+                     (t + draw.expovariate(rate), clients[0] % draw.choice(host)))
+        query = dns.message.make_query(
+            f"n{draw.randrange(200)}.example.", draw.choice(["A", "AAAA", "MX"]),
+            use_edns=draw.choice([False, 0]), want_dnssec=draw.random() < 0.3)
+        query.id = draw.randrange(65536)
+        query.flags |= dns.flags.CD if draw.random() < 0.2 else 0
+        wire, server = query.to_wire(), draw.choice(servers)
+        if draw.random() < 0.8:
+            packets.append((t, udp(client, draw.randrange(1024, 65536), server, 53, wire)))
+            continue
+        if not open_ or draw.random() < 0.3:
+            open_.append([client, draw.randrange(1024, 65536), server, 1])
+            packets.append((t, tcp(*open_[-1][:3], 53, 0, 2)))
+            del open_[:-8]
+        c = draw.choice(open_)
+        wire = struct.pack("!H", len(wire)) + wire
+        packets.append((t + 0.0001, tcp(*c[:3], 53, c[3], 24, wire)))
+        c[3] += len(wire)
     return sorted(packets, key=lambda p: p[0])

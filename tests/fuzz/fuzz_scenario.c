@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sim/plan/plan_io.h"
+#include "tests/capture_make.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,9 +32,28 @@ static void put(const char *name, const void *bytes, size_t len)
 	MUST(f != NULL && fwrite(bytes, 1, len, f) == len && fclose(f) == 0);
 }
 
+/* Two queries, one of them over TCP. */
+static void put_capture(void)
+{
+	uint8_t frame[MADE_FRAME_MAX], message[512 + 2];
+	uint16_t len = made_message(message + 2, 1, DNS_RD, "a.example.");
+	struct made m = { 0 };
+
+	made_pcap(&m, true, LINK_ETHERNET);
+	size_t n = made_udp(frame, "192.160.102.130:5000", "192.160.102.2", message + 2, len);
+	made_record(&m, 1, 0, frame, n, n);
+	n = made_tcp(frame, "192.160.102.131:5000", "192.160.102.2", 2, 0, NULL, 0);
+	made_record(&m, 1, 1000, frame, n, n);
+	dns_put16(message, len);
+	n = made_tcp(frame, "192.160.102.131:5000", "192.160.102.2", 16, 1, message, len + 2u);
+	made_record(&m, 1, 2000, frame, n, n);
+	put("c", m.p, m.n);
+	made_free(&m);
+}
+
 static void clean(void)
 {
-	static const char *const names[] = { "d", "r", "s.lua" };
+	static const char *const names[] = { "d", "r", "c", "s.lua" };
 	char path[64];
 
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -52,6 +72,7 @@ static void open_folder(void)
 	snprintf(scenario, sizeof(scenario), "%s/s.lua", folder);
 	put("d", dnsdist, sizeof(dnsdist) - 1);
 	put("r", "allow-from=0.0.0.0/0\n", 21);
+	put_capture();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -221,6 +221,32 @@ static void a_try_over_tcp_that_times_out_goes_on_over_tcp(void **state)
 	host_arena_free(&b.a);
 }
 
+/* Whoever asked nobody of the lab gets a balancer, a connection one for all of its queries. */
+static void a_connection_asks_one_balancer(void **state)
+{
+	unsigned seen[256] = { 0 }, differ = 0;
+	struct load_query q;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct bench b;
+		struct ep first = { 0 };
+		set_up(&b, 1, 1);
+		host_arena_free(&b.a);
+		b.server.ip = ip_v4(203, 0, 113, 53);
+		b.t.plan.seed = seed;
+		struct load_gen *g = load_plan_gen(&b.t, &b.a);
+		for (unsigned i = 0; load_gen_next(g, &q); i++) {
+			seen[q.to.ip.b[15]]++;
+			first = i == 1 ? q.to : first;
+			assert_true(i != 2 || ep_eq(&q.to, &first));
+			differ += i == 3 && !ep_eq(&q.to, &first);
+		}
+		host_arena_free(&b.a);
+	}
+	assert_true(seen[2] > 20 && seen[3] > 20 && differ > 0);
+}
+
 static void each_loop_has_connections_of_its_own(void **state)
 {
 	struct bench b;
@@ -266,6 +292,7 @@ int main(void)
 		cmocka_unit_test(queries_of_a_connection_are_asked_on_it),
 		cmocka_unit_test(a_connection_fails_with_all_that_wait_on_it),
 		cmocka_unit_test(a_try_over_tcp_that_times_out_goes_on_over_tcp),
+		cmocka_unit_test(a_connection_asks_one_balancer),
 		cmocka_unit_test(each_loop_has_connections_of_its_own),
 		cmocka_unit_test(a_load_that_stops_leaves_the_rest_out),
 	};

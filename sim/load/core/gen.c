@@ -494,9 +494,13 @@ static void take_target(const struct load_gen *g, struct load_query *q, unsigned
 static void choose_balancer(struct load_gen *g, struct load_query *q)
 {
 	uint64_t v = drbg_u32(&g->choice);
+	uint8_t connection[4];
 
+	dns_put32(connection, q->connection);
 	if (g->spec->choose == PLAN_PER_CLIENT)
 		v = dns_hash(q->client.b, sizeof(q->client.b), g->client_key) >> 32;
+	else if (q->connection > 0) /* it has one other end */
+		v = dns_hash(connection, sizeof(connection), g->client_key) >> 32;
 	take_target(g, q, (unsigned)(v * g->target_n >> 32));
 }
 

@@ -141,7 +141,25 @@ static void send_all(struct load_io *io, unsigned i, unsigned n, const int64_t *
 	}
 }
 
-void load_udp_send(struct load_io *io, unsigned n)
+/* One after the other, so that a client's captured queries keep their order over its sockets. */
+static void send_in_order(struct load_io *io, unsigned n)
+{
+	int64_t due[DGRAM_BATCH];
+
+	for (unsigned i = 0, m; i < n; i += m) {
+		const struct dgram *d = &io->out.d[i];
+		for (m = 0; i + m < n && d[m].proto == DGRAM_UDP && d[m].port == d->port; m++) {
+			due[m] = d[m].t_ns;
+			write_message(&io->out, m, &d[m]);
+		}
+		if (m > 0)
+			send_all(io, d->port, m, due);
+		m += m == 0;
+	}
+}
+
+/* Each socket's in one go. */
+static void send_by_socket(struct load_io *io, unsigned n)
 {
 	int64_t due[DGRAM_BATCH];
 	uint32_t todo = 0;
@@ -160,6 +178,14 @@ void load_udp_send(struct load_io *io, unsigned n)
 		}
 		send_all(io, socket, m, due);
 	}
+}
+
+void load_udp_send(struct load_io *io, unsigned n)
+{
+	if (io->spec->replay_n > 0)
+		send_in_order(io, n);
+	else
+		send_by_socket(io, n);
 }
 
 /* The address that a packet was sent to. */
