@@ -292,6 +292,9 @@ int cf_no_method(lua_State *l, const char *what, const char *expected);
 
 /* numbers.c: DNSQType, DNSClass, DNSRCode, DNSOpcode. */
 void cf_numbers_register(lua_State *l);
+/* An rcode's name, up to CF_ERCODE_MAX, with the bits that EDNS adds. */
+enum { CF_ERCODE_MAX = 4095 };
+const char *cf_ercode_name(unsigned rcode);
 /* A type's number, or -1. */
 int cf_type_number(const char *name);
 
@@ -303,7 +306,7 @@ struct rule_list *cf_rules_new(void);
 void cf_rules_free(struct rule_list *take_r);
 void cf_rules_register(lua_State *l);
 /* Writes the names that a file may use, for "did you mean"; how many there are. */
-enum { CF_RULE_NAMES = 64 };
+enum { CF_RULE_NAMES = 96 };
 size_t cf_rule_names(const char **out);
 /* NULL: there are none. *too_many: their selectors come to more tests than there may be. */
 struct bal_rules *cf_rules_build(struct rule_list *from, bool *too_many);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tables of numbers that a file may name, as DNSQType.A: types, classes, rcodes, opcodes. */
+/*
+ * The tables of numbers that a file may name, as DNSQType.A: types, classes, rcodes, opcodes,
+ * sections, EDNS options.
+ */
 #include "internal.h"
 
 #include <string.h>
@@ -43,6 +46,16 @@ static const struct number opcodes[] = {
 	{ "Query", 0 }, { "IQuery", 1 }, { "Status", 2 }, { "Notify", 4 }, { "Update", 5 },
 };
 
+static const struct number sections[] = {
+	{ "Question", 0 }, { "Answer", 1 }, { "Authority", 2 }, { "Additional", 3 },
+};
+
+static const struct number options[] = {
+	{ "NSID", 3 }, { "DAU", 5 }, { "DHU", 6 }, { "N3U", 7 }, { "ECS", 8 }, { "EXPIRE", 9 },
+	{ "COOKIE", 10 }, { "TCPKEEPALIVE", 11 }, { "PADDING", 12 }, { "CHAIN", 13 },
+	{ "KEYTAG", 14 },
+};
+
 int cf_type_number(const char *name)
 {
 	for (size_t i = 0; i < COUNT_OF(types); i++)
@@ -63,6 +76,19 @@ const char *config_rcode_name(unsigned rcode)
 
 	MUST(rcode < COUNT_OF(names));
 	return names[rcode];
+}
+
+const char *cf_ercode_name(unsigned rcode)
+{
+	static const char *const names[] = {
+		"Bad OPT Version / TSIG Signature Failure", "Key not recognized",
+		"Signature out of time window", "Bad TKEY Mode", "Duplicate key name",
+		"Algorithm not supported", "Bad Truncation", "Bad/missing Server Cookie",
+	};
+
+	if (rcode < 16)
+		return config_rcode_name(rcode);
+	return rcode - 16 < COUNT_OF(names) ? names[rcode - 16] : "Err";
 }
 
 const char *config_type_name(uint16_t type)
@@ -89,4 +115,6 @@ void cf_numbers_register(lua_State *l)
 	add(l, "DNSClass", classes, COUNT_OF(classes));
 	add(l, "DNSRCode", rcodes, COUNT_OF(rcodes));
 	add(l, "DNSOpcode", opcodes, COUNT_OF(opcodes));
+	add(l, "DNSSection", sections, COUNT_OF(sections));
+	add(l, "EDNSOptionCode", options, COUNT_OF(options));
 }

@@ -98,11 +98,8 @@ static const char *const fixed[] = {
 static const char *const selectors[] = {
 	"AllRule", "AndRule", "OrRule", "NotRule", "QNameRule", "QNameSetRule",
 	"SuffixMatchNodeRule", "RegexRule", "RE2Rule", "QTypeRule", "QClassRule", "OpcodeRule",
-	"RCodeRule", "ERCodeRule", "RDRule", "TCPRule", "NetmaskGroupRule", "MaxQPSIPRule",
-	"MaxQPSRule", "ProbaRule", "PoolAvailableRule", "PoolOutstandingRule", "DNSSECRule",
-	"DSTPortRule", "EDNSOptionRule", "EDNSVersionRule", "QNameLabelsCountRule",
-	"QNameWireLengthRule", "RecordsCountRule", "RecordsTypeCountRule", "TrailingDataRule",
-	NULL,
+	"RCodeRule", "RDRule", "TCPRule", "NetmaskGroupRule", "MaxQPSIPRule", "MaxQPSRule",
+	"ProbaRule", "PoolAvailableRule", "DNSSECRule", NULL,
 };
 
 static const char *const actions[] = {
@@ -120,7 +117,7 @@ static const char *const actions[] = {
 
 static const char *const values[] = {
 	"newDNSNameFromRaw", "newDNSNameSet", "newNetmask", "newCA", "newCAFromRaw",
-	"newQPSLimiter", "newSVCRecordParameters", "DNSSection", "EDNSOptionCode", NULL,
+	"newQPSLimiter", "newSVCRecordParameters", NULL,
 };
 
 static const char *const other[] = {

@@ -58,13 +58,15 @@ struct rule_item {
 };
 
 struct rule_list {
-	unsigned node_n, child_n, names_n, nets_n, regex_n, limit_n, address_n, log_n, act_n;
+	unsigned node_n, child_n, names_n, nets_n, regex_n, limit_n, range_n, address_n, log_n,
+	         act_n;
 	struct rule_node *node;
 	unsigned *child;
 	struct rule_names *names;
 	struct rule_nets *nets;
 	struct bal_regex *regex;
 	struct bal_limit *limit;
+	struct bal_range *range;
 	struct ip *address;
 	struct bal_log *log;
 	struct rule_names data; /* bytes alone: tags, and data of records */
@@ -106,6 +108,11 @@ void rule_set_register(lua_State *l);
 /* rule_select.c */
 /* The selector at index, made of a name, a network or a list of these where it is none yet. */
 unsigned rule_want_selector(lua_State *l, int index, const char *what);
+/* A new selector, pushed, and its text. */
+struct rule_node *rule_node_new(lua_State *l, unsigned kind, uint64_t arg);
+void rule_say(struct rule_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* rule_test.c: selectors that look into messages. */
+void rule_test_register(lua_State *l);
 void rule_select_register(lua_State *l);
 
 /* rule_action.c */

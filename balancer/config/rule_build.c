@@ -161,6 +161,8 @@ static void build_sets(struct bal_rules *r, struct rule_list *from)
 	from->regex_n = 0; /* their tables are r's now */
 	r->limit = copy(from->limit, from->limit_n, sizeof(*from->limit));
 	r->limit_n = from->limit_n;
+	r->range = copy(from->range, from->range_n, sizeof(*from->range));
+	r->range_n = from->range_n;
 	r->address = copy(from->address, from->address_n, sizeof(*from->address));
 	r->address_n = from->address_n;
 	r->data = copy(from->data.bytes, from->data.len, 1);
@@ -253,6 +255,7 @@ void cf_rules_fini(const struct bal_rules *r)
 	release(r->netset);
 	release(r->regex);
 	release(r->limit);
+	release(r->range);
 	release(r->address);
 	release(r->data);
 	release(r->log);

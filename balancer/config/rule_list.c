@@ -65,6 +65,7 @@ void cf_rules_free(struct rule_list *r)
 	free(r->nets);
 	free(r->regex);
 	free(r->limit);
+	free(r->range);
 	free(r->address);
 	free(r->data.bytes);
 	free(r->log);
@@ -98,6 +99,9 @@ size_t cf_rule_names(const char **out)
 		"addCacheHitResponseAction", "addSelfAnsweredResponseAction", "rmRule", "mvRule",
 		"topRule", "clearRules", "LuaRule", "LuaAction", "LuaResponseAction", "DNSAction",
 		"DNSResponseAction", "TagRule", "SetTagAction", "SetTagResponseAction",
+		"QNameLabelsCountRule", "QNameWireLengthRule", "RecordsCountRule",
+		"RecordsTypeCountRule", "PoolOutstandingRule", "TrailingDataRule",
+		"EDNSVersionRule", "EDNSOptionRule", "ERCodeRule", "DSTPortRule",
 	};
 
 	STATIC_MUST(COUNT_OF(names) <= (size_t)CF_RULE_NAMES);

@@ -13,8 +13,7 @@
 
 enum { NODES_MAX = 1 << 20, QPS_MAX = 1000000000 };
 
-/* A new selector, pushed. Its text is the caller's to write, at once. */
-static struct rule_node *push_node(lua_State *l, unsigned kind, uint64_t arg)
+struct rule_node *rule_node_new(lua_State *l, unsigned kind, uint64_t arg)
 {
 	struct rule_list *r = rule_list_of(l);
 	void *new;
@@ -29,9 +28,7 @@ static struct rule_node *push_node(lua_State *l, unsigned kind, uint64_t arg)
 	return n;
 }
 
-static void say(struct rule_node *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct rule_node *n, const char *fmt, ...)
+void rule_say(struct rule_node *n, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -89,7 +86,7 @@ static int combine(lua_State *l)
 		add_child(l, (unsigned)rule_at(l, -1, rule_node_meta));
 		lua_pop(l, 1);
 	}
-	struct rule_node *new = push_node(l, kind, 0);
+	struct rule_node *new = rule_node_new(l, kind, 0);
 	new->depth = (uint8_t)(depth + 1);
 	new->child = first;
 	new->child_n = n;
@@ -105,11 +102,11 @@ static int not_rule(lua_State *l)
 	if (r->node[child].depth + 1 >= RULE_DEPTH)
 		cf_fail(l, "NotRule: more than %d selectors in each other", RULE_DEPTH);
 	add_child(l, child);
-	struct rule_node *n = push_node(l, SELECT_NOT, 0);
+	struct rule_node *n = rule_node_new(l, SELECT_NOT, 0);
 	n->depth = (uint8_t)(r->node[child].depth + 1);
 	n->child = first;
 	n->child_n = 1;
-	say(n, "!(%.*s)", RULE_TEXT - 4, r->node[child].text);
+	rule_say(n, "!(%.*s)", RULE_TEXT - 4, r->node[child].text);
 	return 1;
 }
 
@@ -121,7 +118,7 @@ static void push_names(lua_State *l, unsigned set, const char *what)
 	char text[RULE_TEXT];
 
 	rule_names_say(&r->names[set], text, sizeof(text));
-	say(push_node(l, BAL_TEST_NAME, set), "%s%.*s", what, RULE_TEXT - 16, text);
+	rule_say(rule_node_new(l, BAL_TEST_NAME, set), "%s%.*s", what, RULE_TEXT - 16, text);
 }
 
 static int qname_rule(lua_State *l)
@@ -169,7 +166,7 @@ static int regex_rule(lua_State *l)
 	r->regex = cf_list_add(r->regex, &r->regex_n, sizeof(x), &new);
 	memcpy(new, &x, sizeof(x));
 	rule_take_bytes(l, (size_t)x.state_n * (2u * x.class_n + 1u), "RegexRule");
-	say(push_node(l, BAL_TEST_REGEX, r->regex_n - 1), "Regex: %.*s", RULE_TEXT - 16,
+	rule_say(rule_node_new(l, BAL_TEST_REGEX, r->regex_n - 1), "Regex: %.*s", RULE_TEXT - 16,
 	    text);
 	return 1;
 }
@@ -189,11 +186,11 @@ static int qtype_rule(lua_State *l)
 		cf_fail(l, "QTypeRule: '%s': expected a type, as DNSQType.A, \"A\" or 1",
 		        cf_show(l, 1));
 	const char *name = config_type_name((uint16_t)type);
-	struct rule_node *n = push_node(l, BAL_TEST_TYPE, (uint64_t)type);
+	struct rule_node *n = rule_node_new(l, BAL_TEST_TYPE, (uint64_t)type);
 	if (name != NULL)
-		say(n, "qtype==%s", name);
+		rule_say(n, "qtype==%s", name);
 	else
-		say(n, "qtype==TYPE%d", type);
+		rule_say(n, "qtype==TYPE%d", type);
 	return 1;
 }
 
@@ -201,7 +198,7 @@ static int qclass_rule(lua_State *l)
 {
 	uint64_t v = (uint64_t)cf_want_int(l, 1, "QClassRule", 0, UINT16_MAX);
 
-	say(push_node(l, BAL_TEST_CLASS, v), "qclass==%u", (unsigned)v);
+	rule_say(rule_node_new(l, BAL_TEST_CLASS, v), "qclass==%u", (unsigned)v);
 	return 1;
 }
 
@@ -209,7 +206,7 @@ static int opcode_rule(lua_State *l)
 {
 	uint64_t v = (uint64_t)cf_want_int(l, 1, "OpcodeRule", 0, 15);
 
-	say(push_node(l, BAL_TEST_OPCODE, v), "opcode==%u", (unsigned)v);
+	rule_say(rule_node_new(l, BAL_TEST_OPCODE, v), "opcode==%u", (unsigned)v);
 	return 1;
 }
 
@@ -217,7 +214,7 @@ static int rcode_rule(lua_State *l)
 {
 	uint64_t v = (uint64_t)cf_want_int(l, 1, "RCodeRule", 0, 15);
 
-	say(push_node(l, BAL_TEST_RCODE, v), "rcode==%s", config_rcode_name((unsigned)v));
+	rule_say(rule_node_new(l, BAL_TEST_RCODE, v), "rcode==%s", config_rcode_name((unsigned)v));
 	return 1;
 }
 
@@ -225,29 +222,7 @@ static int tcp_rule(lua_State *l)
 {
 	bool tcp = cf_want_bool(l, 1, "TCPRule");
 
-	say(push_node(l, BAL_TEST_TCP, tcp), "%s", tcp ? "TCP" : "UDP");
-	return 1;
-}
-
-static int lua_rule(lua_State *l)
-{
-	unsigned function = cf_function_keep(l, 1, "LuaRule");
-
-	say(push_node(l, BAL_TEST_LUA, function), "Lua script");
-	return 1;
-}
-
-/* TagRule(name[, value]) */
-static int tag_rule(lua_State *l)
-{
-	bool value = !lua_isnoneornil(l, 2);
-	uint32_t tag = rule_tag_add(l, 1, "TagRule");
-	struct rule_node *n = push_node(l, value ? BAL_TEST_TAG_VALUE : BAL_TEST_TAG, tag);
-
-	if (value)
-		say(n, "tag '%s' is set to '%s'", lua_tostring(l, 1), lua_tostring(l, 2));
-	else
-		say(n, "tag '%s' is set", lua_tostring(l, 1));
+	rule_say(rule_node_new(l, BAL_TEST_TCP, tcp), "%s", tcp ? "TCP" : "UDP");
 	return 1;
 }
 
@@ -256,7 +231,7 @@ static int plain_rule(lua_State *l)
 {
 	unsigned kind = (unsigned)lua_tointeger(l, lua_upvalueindex(1));
 
-	say(push_node(l, kind, 0), "%s", lua_tostring(l, lua_upvalueindex(2)));
+	rule_say(rule_node_new(l, kind, 0), "%s", lua_tostring(l, lua_upvalueindex(2)));
 	return 1;
 }
 
@@ -266,7 +241,7 @@ static int proba_rule(lua_State *l)
 
 	if (!(p >= 0 && p <= 1))
 		cf_fail(l, "ProbaRule: '%s': expected a number from 0 to 1", cf_show(l, 1));
-	say(push_node(l, BAL_TEST_CHANCE, (uint64_t)(p * 4294967296.0 + 0.5)),
+	rule_say(rule_node_new(l, BAL_TEST_CHANCE, (uint64_t)(p * 4294967296.0 + 0.5)),
 	    "match with prob. %.2f", p);
 	return 1;
 }
@@ -275,7 +250,7 @@ static int pool_rule(lua_State *l)
 {
 	unsigned pool = cf_want_pool(l, 1, "PoolAvailableRule");
 
-	say(push_node(l, BAL_TEST_POOL, pool), "pool '%s' is available",
+	rule_say(rule_node_new(l, BAL_TEST_POOL, pool), "pool '%s' is available",
 	    cf_loader(l)->pool[pool].name);
 	return 1;
 }
@@ -287,7 +262,7 @@ static void push_nets(lua_State *l, unsigned set, bool source)
 	char text[RULE_TEXT];
 
 	rule_nets_say(&rule_list_of(l)->nets[set], text, sizeof(text));
-	say(push_node(l, source ? BAL_TEST_CLIENT : BAL_TEST_LOCAL, set), "%s: %.*s",
+	rule_say(rule_node_new(l, source ? BAL_TEST_CLIENT : BAL_TEST_LOCAL, set), "%s: %.*s",
 	    source ? "Src" : "Dst", RULE_TEXT - 8, text);
 }
 
@@ -322,7 +297,7 @@ static int qps_rule(lua_State *l)
 {
 	unsigned limit = rule_limit_new(l, read_limit(l, 2, "MaxQPSRule"));
 
-	say(push_node(l, BAL_TEST_WITHIN, limit), "Max %d qps", (int)lua_tointeger(l, 1));
+	rule_say(rule_node_new(l, BAL_TEST_WITHIN, limit), "Max %d qps", (int)lua_tointeger(l, 1));
 	return 1;
 }
 
@@ -345,7 +320,8 @@ static int qps_ip_rule(lua_State *l)
 		if (!lua_isnoneornil(l, i))
 			cf_want_int(l, i, "MaxQPSIPRule", 0, INT32_MAX);
 	unsigned limit = rule_limit_new(l, c);
-	say(push_node(l, BAL_TEST_ABOVE, limit), "IP (/%u, /%u) match for QPS over %d burst %d",
+	rule_say(rule_node_new(l, BAL_TEST_ABOVE, limit),
+	         "IP (/%u, /%u) match for QPS over %d burst %d",
 	    four, c.bits6, (int)lua_tointeger(l, 1),
 	    (int)(c.gap_ns > 0 ? c.burst_ns / c.gap_ns : 0));
 	return 1;
@@ -428,8 +404,7 @@ void rule_select_register(lua_State *l)
 		{ "TCPRule", tcp_rule }, { "ProbaRule", proba_rule },
 		{ "PoolAvailableRule", pool_rule }, { "NetmaskGroupRule", nets_rule },
 		{ "MaxQPSRule", qps_rule }, { "MaxQPSIPRule", qps_ip_rule },
-		{ "makeRule", make_rule }, { "LuaRule", lua_rule },
-		{ "TagRule", tag_rule },
+		{ "makeRule", make_rule },
 	};
 
 	cf_add_meta(l, rule_node_meta, find_method);
@@ -441,6 +416,7 @@ void rule_select_register(lua_State *l)
 		lua_pushcfunction(l, functions[i].func);
 		lua_setglobal(l, functions[i].name);
 	}
+	rule_test_register(l);
 	add_closure(l, "AndRule", SELECT_AND, "AndRule", combine);
 	add_closure(l, "OrRule", SELECT_OR, "OrRule", combine);
 	add_closure(l, "AllRule", BAL_TEST_ALL, "All", plain_rule);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "draw.h"
+#include "look.h"
 #include "own.h"
 
 size_t brules_arena_size(const struct bal_conf *conf)
@@ -85,11 +86,64 @@ static bool call_selector(const struct rules *r, unsigned function, const struct
 /* DO or CD; a message whose records can't be read has no DO. */
 static bool wants_dnssec(const struct rule_look *l)
 {
-	struct dns_edns e;
-	size_t end = (size_t)DNS_HEADER + l->name_len + 4;
+	return (dns_flags(l->m) & DNS_CD) != 0 || look_edns(l).dnssec_ok;
+}
 
-	return (dns_flags(l->m) & DNS_CD) != 0 ||
-	       (end <= l->len && dns_edns(&e, l->m, l->len, end) == 0 && e.dnssec_ok);
+static bool is_above(const struct rule_look *l, unsigned version)
+{
+	struct dns_edns e = look_edns(l);
+
+	return e.present && e.version > version;
+}
+
+static bool in_range(const struct bal_range *g, uint64_t n)
+{
+	return n >= g->least && n <= g->most;
+}
+
+/* The tests that are about a number. */
+static bool ranges(const struct rules *r, const struct bal_test *t, const struct rule_look *l)
+{
+	const struct bal_range *g = &r->conf->range[t->arg];
+
+	switch (t->kind) {
+	case BAL_TEST_LABELS:
+		return !in_range(g, look_labels(l));
+	case BAL_TEST_LENGTH:
+		return !in_range(g, l->name_len);
+	case BAL_TEST_COUNT:
+		return in_range(g, look_count(l, g->section));
+	case BAL_TEST_TYPE_COUNT:
+		return look_count(l, g->section) >= g->least &&
+		       in_range(g, look_type_count(l, g->section, g->type));
+	default:
+		return bal_shared_load(r->shared, r->bal, g->pool) > g->least;
+	}
+}
+
+/* Those that not every configuration has. */
+static bool holds_too(struct rules *r, const struct bal_test *t, const struct rule_look *l)
+{
+	switch ((enum bal_test_kind)t->kind) {
+	case BAL_TEST_LUA:
+		return call_selector(r, (unsigned)t->arg, l);
+	case BAL_TEST_TAG:
+	case BAL_TEST_TAG_VALUE:
+		return tags_have(&r->tags.now, r->conf->data + t->arg,
+		                 t->kind == BAL_TEST_TAG_VALUE);
+	case BAL_TEST_TAIL:
+		return look_has_tail(l);
+	case BAL_TEST_VERSION:
+		return is_above(l, (unsigned)t->arg);
+	case BAL_TEST_OPTION:
+		return look_has_option(l, (uint16_t)t->arg);
+	case BAL_TEST_ERCODE:
+		return look_rcode(l) == t->arg;
+	case BAL_TEST_LOCAL_PORT:
+		return l->local->port == t->arg;
+	default:
+		return ranges(r, t, l);
+	}
 }
 
 static bool holds(struct rules *r, const struct bal_test *t, const struct rule_look *l)
@@ -129,13 +183,9 @@ static bool holds(struct rules *r, const struct bal_test *t, const struct rule_l
 		return bal_shared_any_up(r->shared, r->bal, (unsigned)t->arg);
 	case BAL_TEST_DNSSEC:
 		return wants_dnssec(l);
-	case BAL_TEST_LUA:
-		return call_selector(r, (unsigned)t->arg, l);
-	case BAL_TEST_TAG:
-	case BAL_TEST_TAG_VALUE:
-		return tags_have(&r->tags.now, c->data + t->arg, t->kind == BAL_TEST_TAG_VALUE);
+	default:
+		return holds_too(r, t, l);
 	}
-	must_fail("a test that balancer/config knows", __FILE__, __LINE__);
 }
 
 /* Ends: each test goes on below itself. */

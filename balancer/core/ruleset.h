@@ -106,12 +106,30 @@ enum bal_test_kind {
 	BAL_TEST_LUA,       /* arg: the function's number */
 	BAL_TEST_TAG,       /* arg: of the tag in data; the query has its name */
 	BAL_TEST_TAG_VALUE, /* the same, and its value */
+	BAL_TEST_LABELS,    /* range: labels of the name that are outside of it */
+	BAL_TEST_LENGTH,    /* range: bytes of the name, the same */
+	BAL_TEST_COUNT,     /* range: records of its section that the header has */
+	BAL_TEST_TYPE_COUNT,/* range: records of its section and type */
+	BAL_TEST_TAIL,      /* bytes behind the message */
+	BAL_TEST_VERSION,   /* arg: EDNS of a version above that */
+	BAL_TEST_OPTION,    /* arg: the code of an EDNS option */
+	BAL_TEST_ERCODE,    /* arg: the rcode with the bits that EDNS adds */
+	BAL_TEST_BUSY,      /* range: more queries than least are out to its pool */
+	BAL_TEST_LOCAL_PORT,/* arg: the port that was asked */
 };
 
 struct bal_test {
 	uint8_t kind;
-	uint64_t arg;
+	uint64_t arg;       /* range: an index of those */
 	uint32_t yes, no;   /* below this test's own index, or BAL_MATCH or BAL_NO_MATCH */
+};
+
+/* What some tests have for arg: numbers from least to most, and whose. */
+struct bal_range {
+	uint32_t least, most;
+	uint16_t type;
+	uint8_t section;               /* of the message, 0 the question */
+	uint8_t pool;
 };
 
 /* ---- actions ---- */
@@ -186,12 +204,13 @@ struct bal_chain {
 
 struct bal_rules {
 	struct bal_chain chain[BAL_CHAINS];
-	unsigned test_n, nameset_n, netset_n, regex_n, limit_n, address_n, log_n;
+	unsigned test_n, nameset_n, netset_n, regex_n, limit_n, range_n, address_n, log_n;
 	const struct bal_test *test;
 	const struct bal_nameset *nameset;
 	const struct bal_netset *netset;
 	const struct bal_regex *regex;
 	const struct bal_limit *limit;
+	const struct bal_range *range;
 	const struct ip *address;      /* of BAL_ACT_SPOOF */
 	size_t data_n;
 	/* of BAL_ACT_SPOOF_RAW: each record's, behind its length; tags, as in tags.h */

@@ -92,6 +92,17 @@ uint64_t bal_shared_cached(const struct bal_shared *sh, const struct bal_conf *c
 	return n;
 }
 
+uint64_t bal_shared_load(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool)
+{
+	int64_t load = 0;
+
+	for (unsigned i = 0; i < sh->server_n; i++)
+		if (bal_pool_has(conf, pool, i))
+			load += atomic_load_explicit(&sh->server[i].outstanding,
+			                             memory_order_relaxed);
+	return load > 0 ? (uint64_t)load : 0;
+}
+
 bool bal_shared_any_up(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool)
 {
 	for (unsigned i = 0; i < sh->server_n; i++)

@@ -77,6 +77,8 @@ void bal_shared_set_order(struct bal_shared *sh, unsigned server, int32_t order)
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
 /* Whether a server of the pool is up. O(servers). */
+/* Queries that are out to a pool's servers. O(servers). */
+uint64_t bal_shared_load(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool);
 bool bal_shared_any_up(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
 /*

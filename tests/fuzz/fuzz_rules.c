@@ -26,6 +26,8 @@ static const char rules[] =
 	"addAction(NotRule(OrRule{RDRule(), DNSSECRule()}), SetNoRecurseAction())\n"
 	"addAction(MaxQPSIPRule(5), DropAction()) addAction(QTypeRule(255), TCAction())\n"
 	"addAction(ProbaRule(0.5), PoolAction('abuse'))\n"
+	"addAction(OrRule{QNameLabelsCountRule(1, 2), TrailingDataRule(), EDNSVersionRule(0),\n"
+	"  RecordsTypeCountRule(3, 41, 1, 9), EDNSOptionRule(8), ERCodeRule(16)}, NoneAction())\n"
 	"addAction(RDRule(), SetTagAction('k', 'v')) addAction(TagRule('k', ''), DropAction())\n"
 	"addAction(LuaRule(function(dq) return dq.dh:getID() % 2 == 1 end),\n"
 	"LuaAction(function(dq)\n"

@@ -27,6 +27,8 @@ static const char rules[] =
 	"addAction(QNameSuffixRule{'skip'}, SetSkipCacheAction())\n"
 	"addAction(RDRule(), NoneAction())\n"
 	"addAction(ProbaRule(0.3), SetTagAction('k', 'v'))\n"
+	"addAction(OrRule{QNameLabelsCountRule(1, 2), TrailingDataRule(), EDNSVersionRule(0),\n"
+	"  RecordsTypeCountRule(1, 1, 1, 9), PoolOutstandingRule('', 500)}, NoneAction())\n"
 	"addAction(TagRule('k', 'v'), SetTagAction('long', ('l'):rep(200)))\n"
 	"addResponseAction(AndRule{TagRule('long'), ProbaRule(0.1)}, DropResponseAction())\n"
 	"addAction(ProbaRule(0.5), SetNoRecurseAction())\n"

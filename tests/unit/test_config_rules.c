@@ -157,6 +157,13 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "f.conf:1: LuaRule: '1': expected a function" },
 	{ "a LuaAction of no function", "addAction('a', LuaAction('b'))",
 	  "f.conf:1: LuaAction: 'b': expected a function" },
+	{ "a section that isn't there", "addAction(RecordsCountRule(4, 0, 1), DropAction())",
+	  "f.conf:1: RecordsCountRule: '4': expected a whole number from 0 to 3" },
+	{ "a count of no number", "addAction(QNameLabelsCountRule(1), DropAction())",
+	  "f.conf:1: QNameLabelsCountRule: 'nothing': expected a whole number from 0 to 4294967295"
+	},
+	{ "a version that isn't one", "addAction(EDNSVersionRule(256), DropAction())",
+	  "f.conf:1: EDNSVersionRule: '256': expected a whole number from 0 to 255" },
 	{ "a tag of no text", "addAction('a', SetTagAction(1, 'b'))",
 	  "f.conf:1: SetTagAction: '1': expected text" },
 	{ "a tag without a value", "addAction('a', SetTagAction('b'))",
