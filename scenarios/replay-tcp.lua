@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- In a capture of a dnsdist everybody was told to ask over TCP, and did, on one connection after
--- the other. The same again, nine times as fast: are these questions spread as evenly as those
--- over UDP, and are they served while one recursor is killed and comes back?
+-- In a capture of a dnsdist everybody was told to ask over TCP, and did, on many connections.
+-- The same again, nine times as fast: are these questions spread as evenly as those over UDP,
+-- and are they served while one recursor is killed and comes back?
 lab {
   balancers = { LB1 = { "192.160.102.2", "2605:e200:d000::2" }, config = "blog/dnsdist.conf" },
   recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
