@@ -54,6 +54,49 @@ static void keep_apart(const struct spare *s, struct apart *a, int64_t now_ns)
 	(void)sched_setaffinity(0, sizeof(others), &others);
 }
 
+static void send_now(struct spare *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!atomic_load(&s->over))
+		s->send(s->arg, host_mono_ns());
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* The loop is awake for it, or has sent it. */
+static bool is_taken(const struct spare *s, int64_t due_ns)
+{
+	return atomic_load_explicit(&s->awake_ns, memory_order_relaxed) == due_ns ||
+	       atomic_load_explicit(&s->due_ns, memory_order_relaxed) != due_ns;
+}
+
+/* Looks at the clock until it is time, which is early_ns away at most. False: it is taken. */
+static bool look_at_clock(const struct spare *s, int64_t due_ns)
+{
+	while (!is_taken(s, due_ns))
+		if (host_mono_ns() >= due_ns)
+			return true;
+	return false;
+}
+
+/* When to look again. Two looks at each thing: shortly before it is due, and when it is overdue. */
+static int64_t next_look(const struct spare *s, int64_t now_ns, int64_t due_ns)
+{
+	int64_t until = now_ns + LOOK_MAX_NS, look = due_ns - s->early_ns;
+
+	if (due_ns == INT64_MAX)
+		return until;
+	if (s->early_ns == 0 || look <= now_ns)
+		look = due_ns + s->overdue_ns;
+	return look < until ? look : until;
+}
+
+static void sleep_until(int64_t t_ns)
+{
+	struct timespec ts = { t_ns / 1000000000, t_ns % 1000000000 };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+}
+
 static void *run(void *arg)
 {
 	struct spare *s = arg;
@@ -64,27 +107,26 @@ static void *run(void *arg)
 		(void)sched_setscheduler(0, s->policy, &s->param);
 	while (!atomic_load(&s->over)) {
 		int64_t now = host_mono_ns(), due = atomic_load(&s->due_ns);
+		bool near = due != INT64_MAX && s->early_ns > 0 && due - s->early_ns <= now;
 		if (due != INT64_MAX && due + s->overdue_ns <= now) {
-			pthread_mutex_lock(&s->lock);
-			if (!atomic_load(&s->over))
-				s->send(s->arg, host_mono_ns());
-			pthread_mutex_unlock(&s->lock);
+			send_now(s);
+			continue;
+		}
+		if (near && look_at_clock(s, due)) {
+			send_now(s);
 			continue;
 		}
 		keep_apart(s, &apart, now);
-		int64_t until = now + LOOK_MAX_NS;
-		if (due != INT64_MAX && due + s->overdue_ns < until)
-			until = due + s->overdue_ns;
-		struct timespec ts = { until / 1000000000, until % 1000000000 };
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+		sleep_until(next_look(s, now, due));
 	}
 	return NULL;
 }
 
-void spare_start(struct spare *s, int64_t overdue_ns, void (*send)(void *arg, int64_t now_ns),
-                 void *arg)
+void spare_start(struct spare *s, int64_t early_ns, int64_t overdue_ns,
+                 void (*send)(void *arg, int64_t now_ns), void *arg)
 {
-	*s = (struct spare){ .overdue_ns = overdue_ns, .send = send, .arg = arg };
+	*s = (struct spare){ .early_ns = early_ns, .overdue_ns = overdue_ns, .send = send,
+	                     .arg = arg };
 	pthread_mutex_init(&s->lock, NULL);
 	atomic_store(&s->due_ns, INT64_MAX);
 	s->policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;

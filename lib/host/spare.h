@@ -24,6 +24,8 @@ struct spare {
 	_Atomic int64_t due_ns;              /* monotonic, of what is next; INT64_MAX: nothing */
 	_Atomic int loop_cpu;                /* where the loop ran last */
 	_Atomic bool over;
+	_Atomic int64_t awake_ns;            /* the loop is awake for what is due then */
+	int64_t early_ns;                    /* 0: not before anything is overdue */
 	int64_t overdue_ns;                  /* later than this is a case for the second sender */
 	void (*send)(void *arg, int64_t now_ns); /* under the lock; sets due_ns */
 	void *arg;
@@ -41,8 +43,13 @@ struct spare {
 void spare_punctual(void);
 
 /* The second sender begins, if there are two processors; without it the lock works too. */
-void spare_start(struct spare *s, int64_t overdue_ns, void (*send)(void *arg, int64_t now_ns),
-                 void *arg);
+void spare_start(struct spare *s, int64_t early_ns, int64_t overdue_ns,
+                 void (*send)(void *arg, int64_t now_ns), void *arg);
+/* The loop is awake, and will send what is due then. */
+static inline void spare_awake(struct spare *s, int64_t due_ns)
+{
+	atomic_store_explicit(&s->awake_ns, due_ns, memory_order_relaxed);
+}
 /* The loop is here now, and the next is due then. */
 static inline void spare_tell(struct spare *s, int64_t due_ns)
 {

@@ -20,7 +20,8 @@
 enum {
 	EVENTS = 64,
 	BEGIN_NS = 5000000,      /* from the start to the first query's time */
-	OVERDUE_NS = 30000,      /* a case for the second thread */
+	EARLY_NS = 70000,        /* the second thread: awake before a query is due */
+	OVERDUE_NS = 30000,      /* and a case for it in any case */
 	SPARE_TIME_NS = 150000,  /* so long nothing is due: answers can be looked at */
 	WAIT_NS = 2000000,       /* and so long: answers can be waited for */
 	LOOK_NS = 5000000,       /* later than this they are looked at anyway */
@@ -123,11 +124,16 @@ static void receive(struct replay_io *io, struct loop *l, int64_t until_ns)
 
 /* ---- by the capture's times ---- */
 
-/* Nobody knows better than the clock: is it over yet, or did the other thread send it? */
+/*
+ * Looks at the clock until it is time, or the other thread has sent it. Before that it polls once
+ * for nothing, so that what sending needs is in the processor's caches by then.
+ */
 static void look_at_clock(struct replay_io *io, struct loop *l, int64_t due_ns)
 {
-	int64_t since = host_mono_ns(), now = since;
+	int64_t since = host_mono_ns(), now = since, due, deadline;
 
+	spare_awake(&io->spare, due_ns);
+	look_at_core(io, &due, &deadline);
 	while (now < due_ns && atomic_load_explicit(&io->spare.due_ns, memory_order_relaxed) ==
 	                       due_ns)
 		now = host_mono_ns();
@@ -226,7 +232,7 @@ static void run(struct replay_io *io, int64_t t0_ns)
 	pace_init(&l.pace, host_mono_ns());
 	spare_punctual();
 	if (io->timed) {
-		spare_start(&io->spare, OVERDUE_NS, send_overdue, io);
+		spare_start(&io->spare, EARLY_NS, OVERDUE_NS, send_overdue, io);
 		run_timed(io, &l);
 	} else {
 		pthread_mutex_init(&io->spare.lock, NULL);

@@ -186,7 +186,8 @@ class Ground:
 
 def errors_us(got, times_us):
     """How far each query's time is off, about the median offset; got in the order of arrival."""
-    off = [t / 1000 - times_us[n % len(times_us)] for n, t in got]
+    first = got[0][1]  # a float has no room for nanoseconds since 1970
+    off = [(t - first) / 1000 - times_us[n % len(times_us)] for n, t in got]
     middle = statistics.median(off)
     return [o - middle for o in off]
 
@@ -251,11 +252,11 @@ def loops(ground):
     got, cpu, _ = ground.received(ours(path, "--loop", str(n)))
     check_once(got, len(times_us), n)
     period_us = plan["planned_ns"] / 1000
-    seen, off = {}, []
+    seen, off, first = {}, [], got[0][1]
     for i, t in got:
         loop = seen.get(i, 0)
         seen[i] = loop + 1
-        off.append(t / 1000 - times_us[i] - loop * period_us)
+        off.append((t - first) / 1000 - times_us[i] - loop * period_us)
     part = len(off) // 10
     drift = abs(statistics.median(off[-part:]) - statistics.median(off[:part]))
     print(f"  drift {drift:.2f} us in {n} loops, processor {cpu / n:.3f}", file=sys.stderr)

@@ -25,18 +25,27 @@ class Server:
     connection's queries are a list of their own; close_after of them it ends the connection."""
 
     def __init__(self, host, answers=True, close_after=None):
-        self.port = ek.free_port(host)
         self.host, self.answers, self.close_after = host, answers, close_after
         self.udp, self.connections = [], []
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.datagrams = socket.socket(family, socket.SOCK_DGRAM)
-        self.listener = socket.socket(family, socket.SOCK_STREAM)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        for s in (self.datagrams, self.listener):
-            s.bind((host, self.port))
-        self.listener.listen(1000)
+        self.datagrams, self.listener = ek.wait_until(self.bind, "a port that both can have")
+        self.port = self.datagrams.getsockname()[1]
         for serve in (self.serve_udp, self.serve_tcp):
             threading.Thread(target=serve, daemon=True).start()
+
+    def bind(self):
+        """Sockets on one port, or None when somebody else has the port for TCP."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        datagrams = socket.socket(family, socket.SOCK_DGRAM)
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        datagrams.bind((self.host, 0))
+        try:
+            listener.bind(datagrams.getsockname())
+        except OSError:
+            datagrams.close()
+            listener.close()
+            return None
+        listener.listen(1000)
+        return datagrams, listener
 
     @property
     def to(self):
@@ -73,7 +82,10 @@ class Server:
                     return
                 queries.append(stream.read(struct.unpack("!H", head)[0]))
                 if self.answers:
-                    connection.sendall(head + self.answer(queries[-1]))
+                    try:
+                        connection.sendall(head + self.answer(queries[-1]))
+                    except ConnectionError:
+                        return
 
     def close(self):
         self.datagrams.close()

@@ -153,7 +153,7 @@ static int run_core(struct load_io *io)
 	err = load_udp_open(io);
 	if (err == 0) {
 		int64_t step_ns = step_length(plan_load_peak_mqps(io->spec));
-		spare_start(&io->spare, OVERDUE_NS + step_ns, send_due, io);
+		spare_start(&io->spare, 0, OVERDUE_NS + step_ns, send_due, io);
 		err = run(io, step_ns);
 		spare_end(&io->spare);
 	}
