@@ -56,7 +56,7 @@ static inline void rig_add(struct replay_rig *g, int64_t t_ns, uint32_t client, 
 	MUST(len > 0);
 	g->query[i] = (struct trace_query){
 		.t_ns = t_ns, .at = (uint32_t)t->byte_n, .client = client, .port = port,
-		.connection = connection, .len = (uint16_t)len, .name_len = (uint16_t)name_len,
+		.connection = connection, .len = (uint16_t)len, .name_len = (uint8_t)name_len,
 	};
 	t->byte_n += (size_t)len;
 	t->query_n++;
