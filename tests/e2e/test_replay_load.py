@@ -12,7 +12,7 @@ import dns.message
 import pytest
 
 import ek
-from traffic import ethernet, office, pcap
+from traffic import ethernet, message, office, pcap, tcp
 
 LAB = """
 lab {
@@ -212,6 +212,8 @@ def test_loops_go_on_without_drift(room):
     assert run.status == ek.PASS, run.text
     once, looped = asked(room / "c.pcap"), asked(run.dir / "clients.pcap")
     assert looped == {k: v * 5 for k, v in once.items()}
+    assert asked(run.dir / "clients.pcap", ports=True) == sorted(
+        5 * asked(room / "c.pcap", ports=True))
     plan = json.loads((run.dir / "plan.json").read_text())["load"][0]
     assert plan["to_ns"] == plan["replay"][0]["period_ns"] * 5 // 3
 
@@ -256,3 +258,62 @@ def test_addresses_that_the_lab_refuses_are_one_line(room):
                              'net = { "10.0.0.0/8", "11.0.0.0/8" }'))
     run = ek.run(path, room / "out", "--engine", "virtual")
     assert run.status == ek.USAGE and "the ACL refuses" in run.text
+
+
+def harness(run, key):
+    return run.doc["harness"].get(key, 0)
+
+
+BROKEN = """
+at "1s" { kill = "LB1" }
+at "2s" { start = "LB1" }
+expect { answers { wrong = 0, duplicate = 0 }, lost { at_most = "model" } }
+"""
+
+
+@pytest.mark.parametrize("engine", ["virtual", pytest.param("netns", marks=pytest.mark.lab)])
+def test_connections_that_break_go_on_elsewhere(room, engine):
+    """Queries whose connection dies, or never comes about, are tried again over TCP."""
+    capture(room, office())
+    run = ek.run_valid(scenario(room, 'replay = "c.pcap", tries = 2, timeout = "1s"',
+                                expect=BROKEN), room / "out", "--engine", engine, *ek.PATIENT)
+    assert run.status == ek.PASS, run.text
+    assert harness(run, "unplanned_queries") == 0
+    assert harness(run, "tcp_unseen") > 0
+    again = [m[2:] for how, _, _, _, dport, m in messages(run.dir / "clients.pcap")
+             if how == "tcp" and dport == 53]
+    first = [m[2:] for how, _, _, _, dport, m in messages(room / "c.pcap") if how == "tcp"]
+    assert set(again) == set(first)
+
+
+@pytest.mark.parametrize("engine", ["virtual", pytest.param("netns", marks=pytest.mark.lab)])
+def test_what_is_truncated_goes_to_tcp_beside_what_was_there_anyway(room, engine):
+    capture(room, office(300))
+    run = ek.run_valid(scenario(room, 'replay = "c.pcap"',
+                                expect='at "0s" { truncate = "DNS1", ratio = 0.5 }\n'
+                                'expect { answers { wrong = 0, duplicate = 0 } }'),
+                       room / "out", "--engine", engine, *ek.PATIENT)
+    assert run.status == ek.PASS, run.text
+    assert harness(run, "unplanned_queries") == harness(run, "tcp_unseen") == 0
+    sent = [m for how, _, _, _, dport, m in messages(run.dir / "clients.pcap")
+            if how == "tcp" and dport == 53]
+    planned = [m for how, *_, m in messages(room / "c.pcap") if how == "tcp"]
+    assert len(sent) > len(planned) + 20  # from some truncated ones
+
+
+@pytest.mark.parametrize("engine", ["virtual", pytest.param("netns", marks=pytest.mark.lab)])
+def test_a_connection_that_the_balancer_closed_is_opened_again(room, engine):
+    """dnsdist and ours close one that is silent for two seconds."""
+    q = [struct.pack("!H", len(w)) + w for w in
+         (message(i, f"n{i}.example.").to_wire() for i in range(3))]
+    end = ("192.160.102.130", 5000, "192.160.102.2", 53)
+    capture(room, [(0, tcp(*end, 0, 2)), (0.001, tcp(*end, 1, 24, q[0])),
+                   (0.5, tcp(*end, 1 + len(q[0]), 24, q[1])),
+                   (5, tcp(*end, 1 + 2 * len(q[0]), 24, q[2]))])
+    run = ek.run_valid(scenario(room, 'replay = "c.pcap"',
+                                expect="expect { lost { at_most = 0 }, answers { wrong = 0 } }"),
+                       room / "out", "--engine", engine, *ek.PATIENT)
+    assert run.status == ek.PASS, run.text
+    ports = [sport for how, _, sport, _, dport, _ in messages(run.dir / "clients.pcap")
+             if how == "tcp" and dport == 53]
+    assert len(ports) == 3 and ports[0] == ports[1] != ports[2]

@@ -11,6 +11,7 @@
 #include "sim/load/core/load.h"
 #include "lib/host/host.h"
 #include "sim/plan/bounds.h"
+#include "sim/plan/downs.h"
 #include "sim/plan/plan_io.h"
 #include "sim/plan/samples.h"
 #include "tests/capture_make.h"
@@ -37,6 +38,19 @@ static void put_query(struct made *m, unsigned i, const char *client)
 	made_record(m, 1000 + i * GAP_MS / 1000, i * GAP_MS % 1000 * 1000, frame, n, n);
 }
 
+/* One query over TCP, to an address that the lab doesn't have. */
+static void put_tcp(struct made *m)
+{
+	uint8_t frame[MADE_FRAME_MAX], message[512 + 2];
+	uint16_t len = made_message(message + 2, 1, DNS_RD, "n1.example.");
+
+	size_t n = made_tcp(frame, "192.160.102.130:5000", "198.51.100.53", 2, 0, NULL, 0);
+	made_record(m, 1000, 0, frame, n, n);
+	dns_put16(message, len);
+	n = made_tcp(frame, "192.160.102.130:5000", "198.51.100.53", 16, 1, message, len + 2u);
+	made_record(m, 1000, 0, frame, n, n);
+}
+
 static void write_captures(void)
 {
 	static const char *const client[] = { "192.160.102.130", "192.160.102.131",
@@ -49,22 +63,32 @@ static void write_captures(void)
 	plan_write("c.pcap", (const char *)m.p, m.n);
 	put_query(&m, QUERIES, "9.9.9.9");
 	plan_write("outside.pcap", (const char *)m.p, m.n);
+	m.n = 24; /* the file's header */
+	put_tcp(&m);
+	plan_write("tcp.pcap", (const char *)m.p, m.n);
 	made_free(&m);
+}
+
+/* more: what comes behind the load. links: of the lab, after their delay. */
+static struct plan *load_beside(const char *settings, const char *links, const char *more,
+                                char error[PLAN_ERROR_TEXT])
+{
+	static const char delay[] = "delay = \"50us\"";
+	const char *at = strstr(plan_scenario, drawn), *link = strstr(plan_scenario, delay);
+	char text[8192];
+
+	MUST(at != NULL && link != NULL && link < at);
+	link += strlen(delay);
+	snprintf(text, sizeof(text), "%.*s%s%.*s  %s,\n}\n%s", (int)(link - plan_scenario),
+	         plan_scenario, links, (int)(at - link), link, settings, more);
+	plan_write("s.lua", text, strlen(text));
+	error[0] = '\0';
+	return plan_load("s.lua", NULL, error);
 }
 
 static struct plan *load_with(const char *settings, char error[PLAN_ERROR_TEXT])
 {
-	char with[1024];
-
-	snprintf(with, sizeof(with), "  %s,\n", settings);
-	error[0] = '\0';
-	char changed[8192];
-	const char *at = strstr(plan_scenario, drawn), *expect = strstr(plan_scenario, "at \"5s\"");
-	MUST(at != NULL && expect != NULL);
-	snprintf(changed, sizeof(changed), "%.*s%s}\nexpect { answers { wrong = 0 } }\n",
-	         (int)(at - plan_scenario), plan_scenario, with);
-	plan_write("s.lua", changed, strlen(changed));
-	return plan_load("s.lua", NULL, error);
+	return load_beside(settings, "", "expect { answers { wrong = 0 } }\n", error);
 }
 
 static int set_up(void **state)
@@ -80,6 +104,7 @@ static int tear_down(void **state)
 {
 	unlink("c.pcap");
 	unlink("outside.pcap");
+	unlink("tcp.pcap");
 	unlink("again.lua");
 	return plan_folder_close(state);
 }
@@ -240,6 +265,44 @@ static void windows_count_the_queries_that_are_in_them(void **state)
 	plan_free(p);
 }
 
+static void virtual_time_has_no_tcp_over_links_that_lose(void **state)
+{
+	static const char only[] = "engines = { \"virtual\" }\nexpect { answers { wrong = 0 } }\n";
+	char error[PLAN_ERROR_TEXT];
+
+	(void)state;
+	plan_free(load_beside("replay = \"c.pcap\"", ", loss = 0.01", only, error));
+	assert_string_equal(error, "");
+	plan_free(load_beside("replay = \"tcp.pcap\"", "", only, error));
+	assert_string_equal(error, "");
+	assert_null(load_beside("replay = \"tcp.pcap\"", ", loss = 0.01", only, error));
+	assert_non_null(strstr(error, "queries or checks go over TCP while a link loses"));
+}
+
+/*
+ * A balancer is away from 1 s on, and back so late that it may not know its servers before the end:
+ * thirty queries are planned in that time.
+ */
+static void what_a_balancer_loses_is_all_where_all_may_ask_it(void **state)
+{
+	static const char away[] = "at \"1s\" { blackhole = \"LB1\" }\n"
+	                           "at \"2s\" { heal = \"LB1\" }\n"
+	                           "expect { lost { at_most = \"model\" } }\n";
+	char error[PLAN_ERROR_TEXT];
+
+	(void)state;
+	struct plan *p = load_beside("replay = \"c.pcap\"", "", away, error);
+	assert_string_equal(error, "");
+	double kept = plan_lost_mean(p);
+	plan_free(p);
+	p = load_beside("replay = \"c.pcap\", servers = \"198.51.100.53\"", "", away, error);
+	assert_string_equal(error, "");
+	double drawn_mean = plan_lost_mean(p); /* these are every second one, and half ask LB1 */
+	plan_free(p);
+	if (kept < 29.99 || kept > 30.01 || drawn_mean < 7.49 || drawn_mean > 7.51)
+		fail_msg("%f, %f", kept, drawn_mean);
+}
+
 static void a_plan_knows_its_capture_again(void **state)
 {
 	char error[PLAN_ERROR_TEXT], again[PLAN_ERROR_TEXT] = "";
@@ -297,6 +360,8 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_with_a_replay_is_one_line),
 		cmocka_unit_test(queries_are_those_of_the_capture),
 		cmocka_unit_test(windows_count_the_queries_that_are_in_them),
+		cmocka_unit_test(virtual_time_has_no_tcp_over_links_that_lose),
+		cmocka_unit_test(what_a_balancer_loses_is_all_where_all_may_ask_it),
 		cmocka_unit_test(a_plan_knows_its_capture_again),
 	};
 
