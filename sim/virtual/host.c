@@ -28,8 +28,10 @@ int64_t host_wake_ns(struct world *w, struct host *h, enum wake by)
 		v = drbg_u16(&h->wakes);
 		i = WAKE_STEPS + (v >> 12);
 	}
+	const int64_t fixed = by == WAKE_TIMER ? MODEL_TIMER / 1000 : 0;
 	int64_t from = us[by][i], to = us[by][i + 1];
-	return (from * 4096 + (to - from) * (v & 4095)) * w->day / 4096;
+	int64_t part = (from - fixed) * 4096 + (to - from) * (v & 4095);
+	return fixed * 1000 + part * w->day / 4096;
 }
 
 int64_t host_lag_ns(const struct world *w)
@@ -249,13 +251,22 @@ void host_serve_soon(struct world *w, struct host *h)
 	world_push(w, h->busy_ns > w->now_ns ? h->busy_ns : w->now_ns, EVENT_SERVE, h->node);
 }
 
+/* What the first datagram after a balancer's start costs more; no later one does. */
+static int64_t cold_ns(struct host *h)
+{
+	if (!h->cold)
+		return 0;
+	h->cold = false;
+	return (2 * (int64_t)MODEL_COLD * drbg_u16(&h->wakes)) >> 16;
+}
+
 /* The program takes one datagram; wake_ns: it had to wake up for it. */
 static void serve_one(struct world *w, struct host *h, uint32_t i, int port, int64_t wake_ns)
 {
 	bool lb = h->role == PLAN_BALANCER;
 	int64_t work = lb ? MODEL_BALANCER_PACKET : MODEL_RECURSOR_PACKET;
 
-	h->busy_ns = w->now_ns + wake_ns + work;
+	h->busy_ns = w->now_ns + wake_ns + work + cold_ns(h);
 	if (w->slot[i].f.kind == FRAME_TCP)
 		tcp_look(w, h, i, h->busy_ns);
 	else if (lb)

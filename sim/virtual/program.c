@@ -29,6 +29,7 @@ void program_started(struct world *w, struct host *h)
 {
 	h->state = HOST_RUNS;
 	h->busy_ns = w->now_ns;
+	h->cold = h->role == PLAN_BALANCER;
 	int err = h->role == PLAN_BALANCER ? lb_start(w, h) : stub_start(w, h);
 
 	if (err < 0)

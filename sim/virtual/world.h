@@ -113,6 +113,7 @@ struct host {
 	int64_t armed_ns;           /* a wake-up is in the queue for then; INT64_MAX: none */
 	bool serve_armed;           /* so is a look at its sockets */
 	bool ready_told;
+	bool cold;                  /* its program has served nobody yet */
 	struct fifo sockets;        /* datagrams that wait for the program */
 	struct fifo leaving;        /* sent, and not yet shown */
 	struct drbg ports, wakes;
