@@ -26,7 +26,8 @@ static double lost_to_links(const struct plan *p)
 		               p->node[i].role == PLAN_BALANCER ? &balancer : &recursor;
 		*most = loss > *most ? loss : *most;
 	}
-	double all = 2 * client + 4 * balancer + 2 * recursor;
+	bool far = p->node[p->node_n - 1].role == PLAN_AUTHORITY;
+	double all = 2 * client + 4 * balancer + (far ? 4 : 2) * recursor;
 	return all < 1 ? all : 1;
 }
 
@@ -247,6 +248,7 @@ int64_t plan_answer_ns(const struct plan *p)
 			links = 2 * plan_link_most_ns(&p->node[i].link);
 	}
 	bool far = p->node[p->node_n - 1].role == PLAN_AUTHORITY;
+
 	return most + (far ? 8 : 4) * links;
 }
 

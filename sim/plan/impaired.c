@@ -21,19 +21,28 @@ static int64_t patience(const struct plan *p)
 	return least;
 }
 
+/* A recursor that asks others: questions and answers cross its link again. */
+static bool asks_far(const struct plan *p, int node)
+{
+	return p->node[node].role == PLAN_RECURSOR && plan_authority_of(p, node) != PLAN_NONE;
+}
+
 double impaired(const struct plan *p, const struct plan_fault *f, enum downs_ask ask,
                 int64_t way_ns)
 {
 	double x = f->value_ppm / 1e6, stays = 1 - x;
 	unsigned ways = f->way == PLAN_BOTH_WAYS ? 2 : 1;
-	int64_t more = f->kind == PLAN_SLOW ? f->value_ns : ways * plan_fault_holds_ns(f);
+	bool far = asks_far(p, f->node);
+	int64_t held = (far ? 2 : 1) * ways * plan_fault_holds_ns(f);
+	int64_t more = f->kind == PLAN_SLOW ? f->value_ns : held;
 	bool late = more + (p->node[f->node].role == PLAN_RECURSOR ? way_ns : 0) >=
 	            patience(p);
 
 	switch (f->kind) {
 	case PLAN_LOSS:
 		stays = ways == 2 ? stays * stays : stays;
-		return p->node[f->node].role == PLAN_BALANCER ? 1 - stays * stays : 1 - stays;
+		far = far || p->node[f->node].role == PLAN_BALANCER;
+		return far ? 1 - stays * stays : 1 - stays;
 	case PLAN_DELAY: case PLAN_JITTER: case PLAN_REORDER:
 		return late ? 1 : 0;
 	case PLAN_DUPLICATE:

@@ -8,6 +8,7 @@
 #include "downs.h"
 #include "lint.h"
 #include "schema.h"
+#include "sim/trace/core/trace.h"
 
 static void lint_told(struct lint *l, const struct plan *p, const struct plan_conf *c)
 {
@@ -64,23 +65,47 @@ static void lint_retry(struct lint *l, const struct plan *p, const struct plan_c
 		lint_choices(l, p, c, &p->expect[i]);
 }
 
+static bool is_special(uint16_t type)
+{
+	return type == DNS_CNAME || type == DNS_ANY;
+}
+
+/* How many of a load's queries, or of its types, are for an alias or for anything; of how many. */
+static uint64_t special_of(const struct plan_load *l, uint64_t *of)
+{
+	const struct trace *t = l->replay_n > 0 ? l->replay->trace : NULL;
+	uint64_t n = 0;
+
+	*of = t != NULL ? t->query_n : l->type_n;
+	for (uint32_t i = 0; t != NULL && i < t->query_n; i++)
+		n += is_special(dns_get16(t->bytes + t->query[i].at + DNS_HEADER +
+		                          t->query[i].name_len));
+	for (unsigned i = 0; t == NULL && i < l->type_n; i++)
+		n += is_special(l->type[i].type);
+	return n;
+}
+
 /*
  * A recursor that has learnt an alias follows it for every type, and answers ANY with what it
- * remembers; only the stub's names have both an alias and other data.
+ * remembers; only the stub's names have both an alias and other data. What was captured can't be
+ * helped, so it is told only.
  */
 static void lint_aliases(struct lint *l, const struct plan *p)
 {
-	unsigned types = 0;
-	bool special = false;
+	uint64_t all = 0, special = 0, of;
+	bool captured = false;
 
-	for (unsigned i = 0; i < p->load_n; i++)
-		for (unsigned t = 0; t < p->load[i].type_n; t++, types++)
-			special = special || p->load[i].type[t].type == DNS_CNAME ||
-			          p->load[i].type[t].type == DNS_ANY;
-	if (special && types > 1)
-		lint_add(l, true, NULL, 0, "load.types: CNAME or ANY beside another type can't be "
+	for (unsigned i = 0; i < p->load_n; i++) {
+		uint64_t n = special_of(&p->load[i], &of);
+		captured = captured || (n > 0 && p->load[i].replay_n > 0);
+		special += n;
+		all += of;
+	}
+	if (special > 0 && special < all)
+		lint_add(l, !captured, NULL, 0, "load%s: CNAME or ANY beside another type can't be "
 		         "judged with %s, which answers other types by an alias, and ANY by what "
-		         "it remembers: expected types without them", p->recursor.path);
+		         "it remembers: expected %s without them", captured ? "" : ".types",
+		         p->recursor.path, captured ? "a capture, or a filter," : "types");
 }
 
 static void lint_foreign(struct lint *l, const struct plan *p)

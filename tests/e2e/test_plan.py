@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import ek
+import traffic
 
 SCENARIOS = sorted((ek.ROOT / "scenarios").glob("*.lua"))
 
@@ -204,6 +205,23 @@ def test_what_a_real_recursor_does_otherwise_is_told(tmp_path, foreign):
     assert "CNAME or ANY beside another type" in plan("--recursor", foreign, *types, status=2)
     plan(*types)
     plan("--recursor", foreign, "--set", "load.types.CNAME=1", blog)
+
+
+def test_captured_aliases_are_told_of_with_a_real_recursor(tmp_path, foreign):
+    kinds = ["A", "CNAME", "A", "AAAA"]
+    queries = [traffic.udp("192.160.102.130", 2000 + i, "192.160.102.2", 53,
+                           traffic.message(i, "www.example", kind).to_wire())
+               for i, kind in enumerate(kinds)]
+    packets = [(i / 10, traffic.ethernet(q)) for i, q in enumerate(queries)]
+    (tmp_path / "aliases.pcap").write_bytes(traffic.pcap(packets))
+    blog = tmp_path / "blog.lua"
+    lab = blog.read_text().split("load {")[0].replace("count = 50, ", "")
+    blog.write_text(lab + 'load { replay = "aliases.pcap" } expect { answers { wrong = 0 } }\n')
+    assert "note: " in plan("--recursor", foreign, blog)
+    assert "CNAME or ANY beside another type" in plan("--recursor", foreign, blog)
+    assert "CNAME" not in plan(blog)
+    blog.write_text(blog.read_text().replace('"aliases.pcap"', '"aliases.pcap", limit = 1'))
+    assert "CNAME" not in plan("--recursor", foreign, blog)
 
 
 def test_what_is_odd_is_noted(tmp_path):

@@ -81,6 +81,9 @@ def test_the_reference_set_up_passes_with_the_real_recursor(tmp_path, recursor):
     assert answers["measured"]["wrong"] == 0
     for log in ("DNS1.log", "DNS3.log"):
         assert "PowerDNS Recursor 4" in (done.dir / log).read_text(encoding="utf-8")
+    hits = done.expectation("cache")["measured"]
+    assert hits["answers"] <= answers["measured"]["answered"] + hits["answers"] // 100, \
+        "what recursors ask the authority is nobody's cache hit"
     seen = node_events(done)["authority"]
     assert seen["if_sent"] == seen["wire_took"] > 100, "it was asked, and every frame was seen"
     assert ek.size(done.dir / "authority.pcap") > 10_000
