@@ -11,7 +11,8 @@
 #   make defects    what dnsdist once did wrong: each found by a scenario, most by search, too;
 #                   DEFECTS="--seeds 10 --only expiry" for less
 #   make fuzz       each fuzz target for FUZZ_SECONDS (10): executions, coverage, planted bugs
-#   make tsan       the balancer under the thread sanitizer: load, console, web server and reloads at once
+#   make tsan       the balancer under the thread sanitizer: load, console, web server and reloads at once;
+#                   evenkeel replay with its second thread
 #   make lint       clang's warnings, cppcheck, style
 #   make deps       install what is missing through apt (make deps FOR=build: only for the demo)
 #   make install    programs, scenarios, manual pages, a systemd unit under DESTDIR and PREFIX (/usr/local)
@@ -182,7 +183,7 @@ tsan:
 	$(Q)$(MAKE) --no-print-directory MODE=tsan all
 	$(Q)EK_BIN=build/tsan-$(notdir $(CC))/bin EK_ROUNDS=30 EK_RELOADS=30 $(PYTHON) -m pytest -q \
 	    -p no:cacheprovider tests/e2e/test_threads.py tests/e2e/test_reload.py \
-	    tests/e2e/test_console.py tests/e2e/test_stress.py -k "not virtual"
+	    tests/e2e/test_console.py tests/e2e/test_stress.py tests/e2e/test_replay.py -k "not virtual"
 
 golden-check: all
 	$(Q)$(PYTHON) tests/golden/run.py

@@ -58,6 +58,11 @@ static inline void rig_add(struct replay_rig *g, int64_t t_ns, uint32_t client, 
 		.t_ns = t_ns, .at = (uint32_t)t->byte_n, .client = client, .port = port,
 		.connection = connection, .len = (uint16_t)len, .name_len = (uint8_t)name_len,
 	};
+	for (uint32_t k = i; connection != 0 && k-- > 0;)
+		if (g->query[k].connection == connection) {
+			g->query[k].more = true;
+			break;
+		}
 	t->byte_n += (size_t)len;
 	t->query_n++;
 	t->client_n = client >= t->client_n ? client + 1 : t->client_n;

@@ -166,8 +166,10 @@ static void wait_timed(struct replay_io *io, struct loop *l, int64_t due_ns, int
 		receive(io, l, earlier(until, deadline_ns));
 		return;
 	}
-	if (left > SPARE_TIME_NS || now - l->looked_ns > LOOK_NS)
+	if (left > SPARE_TIME_NS || now - l->looked_ns > LOOK_NS) {
+		tell(io, l, now);
 		receive(io, l, now);
+	}
 	if (left > 0)
 		wait_exactly(io, l, due_ns);
 }

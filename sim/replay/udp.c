@@ -170,6 +170,13 @@ static int64_t arrival(const struct replay_io *io, struct msghdr *h, int64_t now
 	return now_ns;
 }
 
+static void count_refused(struct replay_io *io)
+{
+	pthread_mutex_lock(&io->spare.lock);
+	io->result->refused++;
+	pthread_mutex_unlock(&io->spare.lock);
+}
+
 bool replay_udp_receive(struct replay_io *io, unsigned i)
 {
 	struct replay_in *b = &io->in;
@@ -177,7 +184,7 @@ bool replay_udp_receive(struct replay_io *io, unsigned i)
 	int64_t now = host_mono_ns();
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		io->result->refused++; /* an ICMP error, which is gone now */
+		count_refused(io); /* an ICMP error, which is gone now */
 	for (int k = 0; k < n; k++)
 		b->d[k] = (struct dgram){
 			.data = b->bytes[k], .cap = REPLAY_ANSWER_MAX, .port = (uint16_t)i,

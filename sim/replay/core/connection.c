@@ -7,9 +7,7 @@
 
 uint32_t replay_slots(const struct trace *t)
 {
-	if (t->connection_n == 0)
-		return 0;
-	return REPLAY_CONNECTIONS;
+	return t->connection_n > 0 ? REPLAY_CONNECTIONS : 0;
 }
 
 void replay_connections_init(struct replay *r, struct arena *a)
@@ -17,11 +15,8 @@ void replay_connections_init(struct replay *r, struct arena *a)
 	const struct trace *t = r->o.trace;
 
 	r->slots = replay_slots(t);
-	r->captured = arena_take(a, (size_t)t->connection_n + 1, sizeof(*r->captured));
+	r->ours = arena_take(a, (size_t)t->connection_n + 1, sizeof(*r->ours));
 	r->connection = arena_take(a, r->slots, sizeof(*r->connection));
-	for (uint32_t i = 0; i < t->query_n && r->slots > 0; i++)
-		if (t->query[i].connection != 0)
-			r->captured[t->query[i].connection].queries++;
 }
 
 /* A free slot + 1, or 0. */
@@ -48,21 +43,18 @@ static uint32_t open_one(struct replay *r, uint32_t captured)
 	return slot;
 }
 
-uint32_t replay_connection_for(struct replay *r, const struct trace_query *q, uint64_t loop)
+uint32_t replay_connection_for(struct replay *r, const struct trace_query *q)
 {
-	struct replay_captured *c = &r->captured[q->connection];
+	uint32_t *ours = &r->ours[q->connection], slot;
 
-	if (c->loop != loop + 1)
-		*c = (struct replay_captured){ c->queries, c->queries, 0, loop + 1 };
-	if (c->slot == 0)
-		c->slot = open_one(r, q->connection);
-	uint32_t slot = c->slot;
-	c->left--;
+	if (*ours == 0)
+		*ours = open_one(r, q->connection);
+	slot = *ours;
 	if (slot == 0)
 		return 0;
-	if (c->left == 0) {
+	if (!q->more) { /* the next loop has one of its own */
 		r->connection[slot - 1].last = true;
-		c->slot = 0;
+		*ours = 0;
 	}
 	r->connection[slot - 1].open++;
 	return slot;
@@ -110,7 +102,7 @@ void replay_tcp_failed(struct replay *r, uint32_t conn)
 	c->state = REPLAY_FREE;      /* so that settling doesn't close it */
 	for (uint32_t p; (p = flight_any(&r->out, replay_socket_of(conn))) != FLIGHT_NONE;)
 		replay_settle(r, p, &r->n.failed);
-	if (r->captured[c->captured].slot == conn)
-		r->captured[c->captured].slot = 0;
+	if (r->ours[c->captured] == conn)
+		r->ours[c->captured] = 0;
 	give_back(r, conn);
 }

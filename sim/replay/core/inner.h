@@ -8,14 +8,6 @@
 
 #include "replay.h"
 
-/* A connection of the capture, in the loop that is at hand. */
-struct replay_captured {
-	uint32_t queries;    /* in one loop */
-	uint32_t left;       /* of them, to be sent in this loop */
-	uint32_t slot;       /* + 1; 0: none is open */
-	uint64_t loop;       /* + 1; 0: never */
-};
-
 enum replay_state { REPLAY_FREE = 0, REPLAY_OPEN, REPLAY_CLOSING };
 
 /* A connection of ours. */
@@ -39,7 +31,7 @@ struct replay {
 	int64_t interval_ns;       /* of the limit; 0: there is none */
 	int64_t burst_ns;          /* how far it may be run ahead of */
 	int64_t allowed_ns;        /* when the limit is used up no more */
-	struct replay_captured *captured;     /* by the trace's number of the connection */
+	uint32_t *ours;            /* by the trace's connections: slot + 1; 0: none is open */
 	struct replay_connection *connection; /* by slot; conn is slot + 1 */
 	uint32_t slots, fresh, free, closing; /* as FLIGHT's; free and closing are slot + 1 */
 };
@@ -53,8 +45,8 @@ static inline uint32_t replay_socket_of(uint32_t conn)
 /* How many connections there can be at once, 0 where the trace has none. */
 uint32_t replay_slots(const struct trace *t);
 void replay_connections_init(struct replay *r, struct arena *a);
-/* The connection for query q of this loop, from 1; 0: there are too many. Counts it as out. */
-uint32_t replay_connection_for(struct replay *r, const struct trace_query *q, uint64_t loop);
+/* The connection for query q, from 1; 0: there are too many. Counts it as out. */
+uint32_t replay_connection_for(struct replay *r, const struct trace_query *q);
 /* A query over socket isn't out any more. */
 void replay_connection_settled(struct replay *r, uint32_t socket);
 /* One that is to be closed, or 0. */

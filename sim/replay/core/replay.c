@@ -19,7 +19,7 @@ size_t replay_arena_size(const struct replay_options *o)
 
 	return arena_need(1, sizeof(struct replay)) +
 	       flight_arena_size(room_of(o), REPLAY_SOCKETS + slots) +
-	       arena_need((size_t)o->trace->connection_n + 1, sizeof(struct replay_captured)) +
+	       arena_need((size_t)o->trace->connection_n + 1, sizeof(uint32_t)) +
 	       arena_need(slots, sizeof(struct replay_connection));
 }
 
@@ -139,7 +139,7 @@ static bool route(struct replay *r, const struct trace_query *q, struct dgram *d
 	}
 	r->n.tcp++;
 	d->port = 0;
-	d->conn = replay_connection_for(r, q, r->next / r->o.trace->query_n);
+	d->conn = replay_connection_for(r, q);
 	if (d->conn == 0)
 		return false;
 	*socket = replay_socket_of(d->conn);

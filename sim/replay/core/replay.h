@@ -65,7 +65,7 @@ struct replay_counts {
 struct replay;
 
 size_t replay_arena_size(const struct replay_options *o);
-/* t0_ns: monotonic, when the first query is due. O(queries) for connections. */
+/* t0_ns: monotonic, when the first query is due. */
 struct replay *replay_init(struct arena *a, const struct replay_options *o, int64_t t0_ns);
 /*
  * Answers: port as poll gave it for UDP, conn for TCP, t_ns when they arrived. The sender's address
