@@ -13,7 +13,7 @@ static const struct {
 } commands[] = {
 	{ "run", cmd_run, "run scenarios and judge them" },
 	{ "plan", cmd_plan, "print what a scenario comes to, and what is wrong with it" },
-	{ "judge", cmd_judge, "judge a run directory again from its files" },
+	{ "judge", cmd_judge, "judge a run directory again, or captures of production" },
 	{ "seeds", cmd_seeds, "run a scenario with thousands of seeds, in virtual time" },
 	{ "search", cmd_search, "look for a schedule of faults that a scenario fails under" },
 	{ "info", cmd_info, "say what is in captures of DNS traffic" },
