@@ -389,11 +389,11 @@ static inline struct foreign_options scene_options(const struct scene *s, enum b
 	return o;
 }
 
-/* Judges the scene's files, in /dev/shm-less temporary files. The caller drops the document. */
+/* Judges the scene's files, in temporary files. The caller drops the document. */
 static inline json_t *scene_judge(struct scene *s, struct foreign_options *o,
                                   char error[FOREIGN_ERROR_TEXT])
 {
-	char path[SCENE_FILES][40], name[SCENE_FILES][8];
+	char path[SCENE_FILES][40], name[SCENE_FILES][16];
 	const char *paths[SCENE_FILES], *names[SCENE_FILES];
 	FILE *f[SCENE_FILES];
 

@@ -128,40 +128,30 @@ static json_t *interval(const struct judge_change *c)
 	return json_pack("[I, I]", (json_int_t)c->lo_ns, (json_int_t)c->hi_ns);
 }
 
-/* When that server is up again at that balancer; NULL: not in the capture. */
-static const struct judge_change *end_of(const struct judge_change *list, size_t n, size_t i)
+static json_t *epoch_json(const struct foreign *f, const struct foreign_epoch *e)
 {
-	for (size_t k = i + 1; k < n; k++)
-		if (list[k].balancer == list[i].balancer && list[k].server == list[i].server)
-			return list[k].up ? &list[k] : NULL;
-	return NULL;
-}
-
-static json_t *epoch_json(const struct foreign *f, const struct judge_change *list, size_t n,
-                          size_t i)
-{
-	const struct judge_change *c = &list[i], *end = end_of(list, n, i);
+	static const char *const by[] = { [JUDGE_BY_CHECKS] = "checks",
+	                                  [JUDGE_BY_TRAFFIC] = "traffic",
+	                                  [JUDGE_BY_ABSENCE] = "absence" };
+	const struct judge_change *c = e->down;
 	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}",
 	                      "balancer", f->balancer_name[c->balancer],
 	                      "server", f->o->conf.server[c->server].name,
-	                      "by", c->by_traffic ? "traffic" : "checks", "down_ns", interval(c),
-	                      "up_ns", end != NULL ? interval(end) : json_null());
+	                      "by", by[c->by], "down_ns", interval(c),
+	                      "up_ns", e->up != NULL ? interval(e->up) : json_null());
 
-	if (c->by_traffic)
+	if (c->by == JUDGE_BY_TRAFFIC)
 		set_count(o, "unanswered", c->unanswered);
 	return o;
 }
 
 /* Each time that a balancer had a server out. */
-static json_t *epochs(const struct foreign *f, uint64_t *more)
+static json_t *epochs(const struct foreign *f)
 {
 	json_t *list = json_array();
-	size_t n;
-	const struct judge_change *c = judge_changes(f->judge, &n, more);
 
-	for (size_t i = 0; i < n; i++)
-		if (!c[i].up)
-			json_array_append_new(list, epoch_json(f, c, n, i));
+	for (size_t i = 0; i < f->epoch_n; i++)
+		json_array_append_new(list, epoch_json(f, &f->epoch[i]));
 	return list;
 }
 
@@ -186,7 +176,6 @@ static json_t *counted(const struct foreign *f)
 
 static json_t *foreign_json(struct foreign *f, json_t *doc)
 {
-	uint64_t more;
 	json_t *o = json_object();
 
 	json_object_set_new(o, "files", files(f));
@@ -195,8 +184,8 @@ static json_t *foreign_json(struct foreign *f, json_t *doc)
 	json_object_set_new(o, "counted", counted(f));
 	json_object_set_new(o, "balancers", balancers(f));
 	json_object_set_new(o, "backends", backends(f));
-	json_object_set_new(o, "epochs", epochs(f, &more));
-	set_count(o, "epochs_more", more);
+	json_object_set_new(o, "epochs", epochs(f));
+	set_count(o, "epochs_more", f->epochs_more);
 	set(o, "lag_ns", f->o->lag_ns);
 	json_object_set_new(o, "limits", foreign_limits(f, doc));
 	return o;

@@ -139,6 +139,7 @@ static int survey(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 		return -1;
 	survey_init(f->survey, &f->arena, &f->who, f->check, f->o->path_n);
 	read_all(f, c, "surveying", look);
+	survey_end(f->survey);
 	capture_close(c);
 	if (f->survey->no_room == 0)
 		return 0;
@@ -171,7 +172,7 @@ static void settle_survey(struct foreign *f)
 		f->front_file[b] = survey_front(f->survey, b);
 		f->back_only |= f->front_file[b] < 0;
 		for (unsigned s = 0; s < f->who.backend_n; s++)
-			f->pair_file[b][s] = survey_best(&f->survey->pair[b][s].files);
+			f->pair_file[b][s] = survey_file(f->survey, b, s);
 		if (f->balancer_name[b][0] != '\0')
 			continue;
 		for (unsigned a = 0; a < f->who.address_n; a++)
@@ -238,12 +239,9 @@ static void set_up_judge(struct foreign *f)
 {
 	judge_foreign(f->judge, f->o->name);
 	for (unsigned b = 0; b < f->who.balancer_n; b++) {
-		bool traffic = false;
 		if (f->front_file[b] < 0)
 			judge_back_only(f->judge, b, f->o->lag_ns);
-		for (unsigned s = 0; s < f->who.backend_n; s++)
-			traffic |= foreign_by_traffic(f, b, s);
-		if (traffic && foreign_draws(f->o->conf.policy))
+		if (f->o->epochs != EPOCHS_NONE && foreign_draws(f->o->conf.policy))
 			judge_by_traffic(f->judge, b, f->o->flake);
 	}
 }
@@ -277,6 +275,7 @@ static json_t *judge(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 		              "their addresses right?",
 		              (unsigned long long)f->survey->messages);
 	json_t *doc = judge_finish(f->judge);
+	foreign_epochs_init(f);
 	foreign_doc(f, doc);
 	return doc;
 }
@@ -290,6 +289,7 @@ static void foreign_free(struct foreign *f)
 	for (unsigned i = 0; i < f->o->path_n; i++)
 		free(f->trouble[i]);
 	free(f->trouble);
+	free(f->epoch);
 	free(f->clock);
 	free(f->ahead_ns);
 	free(f->survey->file);

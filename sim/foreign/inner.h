@@ -9,6 +9,11 @@
 #include "sim/capture/capture.h"
 #include "sim/judge/tap.h"
 
+/* A time that a balancer had a server out. */
+struct foreign_epoch {
+	const struct judge_change *down, *up; /* up NULL: not in the capture */
+};
+
 struct foreign {
 	const struct foreign_options *o;
 	struct arena arena;
@@ -30,10 +35,14 @@ struct foreign {
 	int64_t last_ns[WHO_BALANCERS];  /* of what was tapped */
 	uint64_t backwards;              /* packets that were behind the one before */
 	uint64_t timeless;               /* messages with a time too far from the others */
+	struct foreign_epoch *epoch;     /* those that echo no other */
+	size_t epoch_n;
+	uint64_t epochs_more;            /* changes that found no room */
 	/* Kept of the capture for the document. */
 	uint64_t packets, cut, tcp_lost;
 	char **trouble;                  /* by file; NULL: none */
 	bool by_checks, by_traffic;      /* some server's epochs are */
+	bool checked[WHO_BALANCERS][WHO_BACKENDS]; /* this one's are by checks */
 	bool back_only;                  /* some balancer's front isn't there, or doesn't fit */
 };
 
@@ -43,6 +52,9 @@ struct plan *foreign_plan(struct foreign *f);
 bool foreign_by_traffic(const struct foreign *f, unsigned balancer, unsigned backend);
 /* Policies whose draws say who is up: chance and turns. */
 bool foreign_draws(enum bal_policy p);
+
+/* epochs.c: puts the judge's changes together. */
+void foreign_epochs_init(struct foreign *f);
 
 /* doc.c: what the judge's document says of a lab goes, what a capture says comes. */
 void foreign_doc(struct foreign *f, json_t *doc);

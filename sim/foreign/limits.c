@@ -36,14 +36,13 @@ static bool said_to_be_up(const struct foreign *f)
 
 static bool quiet_alive(const struct foreign *f)
 {
-	uint64_t more;
-	size_t n;
-	const struct judge_change *c = judge_changes(f->judge, &n, &more);
-
-	for (size_t i = 0; i < n; i++)
-		if (!c[i].up && c[i].by_traffic && c[i].unanswered < UNANSWERED_LEAST)
+	for (size_t i = 0; i < f->epoch_n; i++) {
+		const struct judge_change *c = f->epoch[i].down;
+		if (c->by == JUDGE_BY_TRAFFIC && (f->checked[c->balancer][c->server] ||
+		                                  c->unanswered < UNANSWERED_LEAST))
 			return true;
-	return more > 0;
+	}
+	return f->epochs_more > 0;
 }
 
 static bool incomplete(const struct foreign *f)
@@ -76,6 +75,13 @@ static bool several_files(const struct foreign *f)
 		}
 	}
 	return false;
+}
+
+/* What is lost between servers and balancer looks answered at the servers. */
+static bool unseen_outages(const struct foreign *f)
+{
+	return several_files(f) && !foreign_draws(f->o->conf.policy) &&
+	       f->o->epochs != EPOCHS_NONE;
 }
 
 /* What one server's capture lacks looks like a share that it didn't get. */
@@ -155,12 +161,16 @@ static const struct row {
 	  "that all servers were up all the time is taken from the command line" },
 	{ quiet_alive, BACK_PASS,
 	  "some server was asked nothing for longer than chance explains, though it had answered "
-	  "all before: whether it was out on purpose or unfairly isn't in the capture" },
+	  "all before, or its health checks too: whether it was out on purpose, or cut off beyond "
+	  "the capture, or unfairly, isn't to be seen" },
 	{ incomplete, BACK_EXACT,
 	  "the capture lacks packets: claims that one packet decides can't fail" },
 	{ uneven_loss, BACK_PASS | BACK_FAIL,
 	  "the capture lacks packets, and one balancer's queries come out of several files: one "
 	  "may lack more of them than another" },
+	{ unseen_outages, BACK_FAIL,
+	  "captures of the servers don't show what is lost on the way back, and this policy's "
+	  "choices don't tell who was up for the balancer" },
 	{ order_unsure, BACK_ORDER,
 	  "one balancer's queries come out of files whose clocks no common packet ties closely "
 	  "enough: the order of its choices isn't known" },

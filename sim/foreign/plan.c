@@ -40,10 +40,13 @@ static void fill_conf(struct foreign *f, struct plan_conf *c, unsigned balancer)
 	for (unsigned i = 0; i < c->server_n; i++) {
 		struct bal_check *k = &c->server[i].check;
 		bool traffic = foreign_by_traffic(f, balancer, i);
+		int64_t each_ns = survey_interval_ns(&f->survey->pair[balancer][i]);
+		k->interval_ns = each_ns > 0 ? each_ns : k->interval_ns;
 		c->server_node[i] = (int)(f->who.balancer_n + i);
 		f->by_traffic |= traffic;
-		f->by_checks |= !traffic && k->mode == BAL_CHECK_AUTO &&
-		                f->o->epochs != EPOCHS_NONE;
+		f->checked[balancer][i] = !traffic && k->mode == BAL_CHECK_AUTO &&
+		                          f->o->epochs != EPOCHS_NONE;
+		f->by_checks |= f->checked[balancer][i];
 		if (k->mode == BAL_CHECK_AUTO && (traffic || f->o->epochs == EPOCHS_NONE))
 			k->mode = BAL_CHECK_UP;
 	}

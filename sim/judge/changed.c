@@ -20,7 +20,7 @@ struct judge_change *changes_last(struct judge *j, const struct balancer *b, uns
 {
 	for (size_t i = j->changes.n; i-- > 0;) {
 		struct judge_change *c = &j->changes.at[i];
-		if (c->balancer == b->index && c->server == server)
+		if (c->balancer == b->index && c->server == server && c->by == JUDGE_BY_TRAFFIC)
 			return c;
 	}
 	return NULL;

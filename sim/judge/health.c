@@ -71,7 +71,7 @@ static struct outcome probe_outcome(const struct judge *j, const struct probe *p
 /* ---- edges ---- */
 
 /* Puts an edge in its place by time, behind those of its time. */
-static void edge_add(struct health *h, int64_t t_ns, unsigned server, enum server_state state)
+static void edge_add(struct health *h, int64_t t_ns, unsigned server, unsigned state)
 {
 	if (h->edge_at > 0 && h->edge_n == h->edge_cap) {
 		memmove(h->edge, h->edge + h->edge_at,
@@ -93,13 +93,21 @@ int64_t health_next(const struct balancer *b)
 	return h->edge_at < h->edge_n ? h->edge[h->edge_at].t_ns : INT64_MAX;
 }
 
+static bool unknown(const struct server *s)
+{
+	return s->state == SERVER_UNKNOWN || (s->quiet && s->state == SERVER_UP);
+}
+
 static void edge_apply(struct balancer *b, const struct edge *e)
 {
 	struct server *s = &b->server[e->server];
 
-	b->health.unknown_n -= s->state == SERVER_UNKNOWN;
-	s->state = (enum server_state)e->state;
-	b->health.unknown_n += s->state == SERVER_UNKNOWN;
+	b->health.unknown_n -= unknown(s);
+	if (e->state == EDGE_QUIET || e->state == EDGE_HEARD)
+		s->quiet = e->state == EDGE_QUIET;
+	else
+		s->state = (enum server_state)e->state;
+	b->health.unknown_n += unknown(s);
 	b->health.epoch++;
 	b->health.epoch_ns = e->t_ns;
 }
@@ -129,6 +137,11 @@ void health_change(struct judge *j, struct balancer *b, unsigned server, int64_t
 	gones_change(j, b, server, state, lo_ns, hi_ns);
 }
 
+void health_quiet(struct balancer *b, unsigned server, int64_t t_ns, bool quiet)
+{
+	edge_add(&b->health, t_ns, server, quiet ? EDGE_QUIET : EDGE_HEARD);
+}
+
 static enum server_state state_of(const struct machine *a, const struct machine *b)
 {
 	if (!a->known || a->up != b->up)
@@ -143,7 +156,7 @@ static bool outcome_before(const struct outcome *a, const struct outcome *b)
 	return a->lo_ns != b->lo_ns ? a->lo_ns < b->lo_ns : a->frame < b->frame;
 }
 
-static void outcome_add(struct health *h, const struct outcome *o)
+void outcome_add(struct health *h, const struct outcome *o)
 {
 	h->outcome = grow(h->outcome, h->outcome_n, &h->outcome_cap, sizeof(*h->outcome));
 	size_t i = h->outcome_n++;
@@ -234,6 +247,7 @@ static void probes_over(struct judge *j, struct balancer *b, int64_t t_ns)
 		if (p->t_ns > t_ns)
 			return;
 		gones_probe(j, b, p);
+		absent_probe(b, p);
 		if (c->mode == BAL_CHECK_AUTO) {
 			struct outcome o = probe_outcome(j, p, c, slack);
 			outcome_waits(j, b, &o, slack);
@@ -251,6 +265,8 @@ void health_until(struct judge *j, struct balancer *b, int64_t t_ns)
 	size_t n = 0;
 
 	probes_over(j, b, t_ns);
+	if (j->file != NULL)
+		absent_look(j, b, t_ns < j->seen_ns ? t_ns : j->seen_ns);
 	while (n < h->outcome_n && h->outcome[n].lo_ns <= t_ns)
 		outcome_take(j, b, &h->outcome[n++]);
 	if (n == 0)
@@ -271,7 +287,7 @@ void epochs_init(struct balancer *b)
 	for (unsigned i = 0; i < b->conf->server_n; i++) {
 		enum bal_check_mode mode = b->conf->server[i].check.mode;
 		struct server *s = &b->server[i];
-		s->told_ns = NEVER;
+		s->told_ns = s->probe_ns = NEVER;
 		s->state = s->told = mode == BAL_CHECK_AUTO ? SERVER_UNKNOWN :
 		                     mode == BAL_CHECK_UP ? SERVER_UP : SERVER_DOWN;
 		b->health.unknown_n += s->state == SERVER_UNKNOWN;

@@ -14,6 +14,8 @@
 #define NEVER INT64_MIN /* a time that hasn't come */
 
 enum server_state { SERVER_DOWN, SERVER_UP, SERVER_UNKNOWN };
+/* Edges beside states: a server that is up is asked nothing for too long, or is asked again. */
+enum { EDGE_QUIET = 8, EDGE_HEARD };
 
 /* The configured state machine. */
 struct machine {
@@ -36,7 +38,7 @@ struct outcome {
 struct edge {
 	int64_t t_ns;
 	uint16_t server;
-	uint8_t state;          /* enum server_state */
+	uint8_t state;          /* enum server_state, or EDGE_... */
 };
 
 struct server {
@@ -44,6 +46,9 @@ struct server {
 	enum server_state told;     /* by all outcomes so far */
 	int64_t told_ns;            /* from then on */
 	enum server_state state;    /* at the time that draws are settled to */
+	bool quiet;                 /* foreign: so isn't known to be up */
+	int64_t probe_ns;           /* foreign: the last probe that is over; NEVER */
+	bool absent, absent_told;   /* foreign: none came where one was due */
 };
 
 struct health {

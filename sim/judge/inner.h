@@ -298,6 +298,8 @@ void epochs_init(struct balancer *b);
 /* A server's state, from somewhere between lo_ns and hi_ns on. */
 void health_change(struct judge *j, struct balancer *b, unsigned server, int64_t lo_ns,
                    int64_t hi_ns, enum server_state state);
+/* From t_ns on it is asked too little to be up for sure, or no longer so, whatever its state. */
+void health_quiet(struct balancer *b, unsigned server, int64_t t_ns, bool quiet);
 void epochs_free(struct balancer *b);
 /* Takes in what probes came to until t_ns; every probe sent until then is over. */
 void health_until(struct judge *j, struct balancer *b, int64_t t_ns);
@@ -441,6 +443,7 @@ struct judge {
 	int64_t settled_ns;         /* draws that were made before are settled */
 	uint64_t disorder;          /* taps that came too late to be in order */
 	const char *const *file;    /* foreign: names of the captures; NULL: an engine made them */
+	bool over;                  /* no more taps */
 	int64_t lag_ns;             /* foreign: how long a query is in a balancer, at most */
 	struct changes changes;
 	char sha256[65];

@@ -30,6 +30,7 @@ struct missed {
 	uint64_t suspect, down;/* draws without it from which on it is */
 	uint32_t unanswered;   /* queries since its last answer */
 	bool watched;
+	bool checked;          /* health checks say who is up */
 	enum server_state is;
 };
 
@@ -91,7 +92,8 @@ struct quiet *quiet_new(const struct balancer *b, double level)
 	for (unsigned i = 0; i < c->server_n; i++) {
 		double own = c->policy == BAL_ROUNDROBIN ? 1 : c->server[i].weight;
 		missed_init(&q->server[i], own / all, level / c->server_n);
-		if (c->server[i].check.mode != BAL_CHECK_UP)
+		q->server[i].checked = c->server[i].check.mode == BAL_CHECK_AUTO;
+		if (c->server[i].check.mode == BAL_CHECK_DOWN)
 			q->server[i].watched = false;
 		q->keep = q->server[i].watched ? RUN_MAX : q->keep;
 	}
@@ -126,15 +128,20 @@ static void miss(struct judge *j, struct balancer *b, unsigned server, const str
 
 	if (run == s->suspect) {
 		s->is = SERVER_UNKNOWN;
-		health_change(j, b, server, s->last_ns, s->last_ns, SERVER_UNKNOWN);
+		if (s->checked)
+			health_quiet(b, server, s->last_ns, true);
+		else
+			health_change(j, b, server, s->last_ns, s->last_ns, SERVER_UNKNOWN);
 	}
 	if (run != s->down)
 		return;
 	s->is = SERVER_DOWN;
-	health_change(j, b, server, d->in_ns, d->in_ns, SERVER_DOWN);
+	if (!s->checked)
+		health_change(j, b, server, d->in_ns, d->in_ns, SERVER_DOWN);
 	changes_add(j, &(struct judge_change){ .lo_ns = s->last_ns, .hi_ns = d->t_ns,
 	                                       .balancer = (uint16_t)b->index,
-	                                       .server = (uint16_t)server, .by_traffic = true });
+	                                       .server = (uint16_t)server,
+	                                       .by = JUDGE_BY_TRAFFIC });
 }
 
 /* A server that is taken for down: how many queries it left unanswered is known at the end. */
@@ -156,15 +163,18 @@ static void hit(struct judge *j, struct balancer *b, const struct draw *d)
 	if (s->is == SERVER_DOWN) {
 		int64_t lo = time_of(b->quiet, b->quiet->n - s->down);
 		tell_unanswered(j, b, server);
-		health_change(j, b, server, lo, in_ns + 1, SERVER_UP);
+		if (!s->checked)
+			health_change(j, b, server, lo, in_ns + 1, SERVER_UP);
 		changes_add(j, &(struct judge_change){ .lo_ns = lo, .hi_ns = d->t_ns,
 		                                       .balancer = (uint16_t)b->index,
 		                                       .server = (uint16_t)server, .up = true,
-		                                       .by_traffic = true });
+		                                       .by = JUDGE_BY_TRAFFIC });
 		s->unanswered = 0;
-	} else if (s->is == SERVER_UNKNOWN) {
+	} else if (s->is == SERVER_UNKNOWN && !s->checked) {
 		health_change(j, b, server, in_ns + 1, in_ns + 1, SERVER_UP);
 	}
+	if (s->is != SERVER_UP && s->checked)
+		health_quiet(b, server, in_ns + 1, false);
 	s->is = SERVER_UP;
 	s->hits++;
 	s->last = b->quiet->n;
@@ -207,6 +217,8 @@ int64_t quiet_until(const struct balancer *b)
 		int64_t t = s->last_ns;
 		if (!s->watched || q->n == 0 || s->is == SERVER_UNKNOWN)
 			continue;
+		if (s->is == SERVER_DOWN && s->checked)
+			continue;
 		if (s->is == SERVER_DOWN)
 			t = time_of(q, q->n - s->down + 1);
 		until = t < until ? t : until;
@@ -222,8 +234,11 @@ void quiet_finish(struct judge *j, struct balancer *b)
 	for (unsigned i = 0; i < q->server_n; i++) {
 		struct missed *s = &q->server[i];
 		tell_unanswered(j, b, i);
-		if (s->watched && s->is == SERVER_UP &&
-		    run_of(q, s) >= draws_of(s, fm_log(1000)))
+		if (!s->watched || s->is != SERVER_UP || run_of(q, s) < draws_of(s, fm_log(1000)))
+			continue;
+		if (s->checked)
+			health_quiet(b, i, s->last_ns, true);
+		else
 			health_change(j, b, i, s->last_ns, s->last_ns, SERVER_UNKNOWN);
 	}
 	q->keep = 0;

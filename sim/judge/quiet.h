@@ -31,7 +31,22 @@ struct changes {
 };
 
 void changes_add(struct judge *j, const struct judge_change *c);
-/* The last change of that server, which is kept; NULL: none. */
+/* The last change of that server by its traffic; NULL: none. */
 struct judge_change *changes_last(struct judge *j, const struct balancer *b, unsigned server);
+
+/* ---- absent.c: health checks that didn't come ---- */
+
+struct probe;
+struct health;
+struct outcome;
+
+/* A probe is over, in the order in which they were sent. */
+void absent_probe(struct balancer *b, const struct probe *p);
+/* Every probe that was sent until now_ns is over. */
+void absent_look(struct judge *j, struct balancer *b, int64_t now_ns);
+/* Draws before that may settle: nobody misses a probe that told of them. */
+int64_t absent_until(const struct balancer *b);
+/* health.c: puts it in its place by time. */
+void outcome_add(struct health *h, const struct outcome *o);
 
 #endif

@@ -95,12 +95,21 @@ static int64_t step_end(int64_t t_ns)
 	return (step + 1) * STEP_NS;
 }
 
+/* Of a foreign capture: what is known of draws before that doesn't change any more. */
+static int64_t known_until(const struct judge *j, const struct balancer *b)
+{
+	int64_t quiet = b->quiet != NULL ? quiet_until(b) : INT64_MAX;
+	int64_t absent = j->file != NULL && !j->over ? absent_until(b) : INT64_MAX;
+
+	return quiet < absent ? quiet : absent;
+}
+
 /* The same of draws that may settle now, whatever else there is. */
-static int64_t first_ready(const struct balancer *b)
+static int64_t first_ready(const struct judge *j, const struct balancer *b)
 {
 	int64_t t = first_open(b);
 
-	return b->quiet == NULL || t < quiet_until(b) ? t : INT64_MAX;
+	return t < known_until(j, b) ? t : INT64_MAX;
 }
 
 /* Whole steps that are over at until_ns. */
@@ -109,16 +118,14 @@ static void settle_draws(struct judge *j, int64_t until_ns)
 	for (;;) {
 		int64_t first = INT64_MAX;
 		for (unsigned i = 0; i < j->balancer_n; i++) {
-			int64_t t = first_ready(&j->balancer[i]);
+			int64_t t = first_ready(j, &j->balancer[i]);
 			first = t < first ? t : first;
 		}
 		if (first == INT64_MAX || step_end(first) > until_ns)
 			return;
 		for (unsigned i = 0; i < j->balancer_n; i++) {
 			struct balancer *b = &j->balancer[i];
-			int64_t end = step_end(first), most = end;
-			if (b->quiet != NULL)
-				most = quiet_until(b);
+			int64_t end = step_end(first), most = known_until(j, b);
 			settle_balancer(j, b, most < end ? most : end);
 		}
 	}

@@ -301,6 +301,7 @@ json_t *judge_finish(struct judge *j)
 	for (unsigned i = 0; i < j->balancer_n; i++)
 		if (j->balancer[i].quiet != NULL)
 			quiet_finish(j, &j->balancer[i]);
+	j->over = true;
 	judge_settle(j, INT64_MAX);
 	if (j->file == NULL)
 		gates(j);

@@ -67,9 +67,10 @@ void judge_foreign(struct judge *j, const char *const *file);
  */
 void judge_back_only(struct judge *j, unsigned node, int64_t lag_ns);
 /*
- * No health checks of the balancer's servers whose check mode is BAL_CHECK_UP are in the capture:
- * which of them are up is taken from the queries that they get (quiet.c). level: the probability
- * that a right balancer seems to have taken one of them out, over all of the capture.
+ * Of the balancer's servers with check mode BAL_CHECK_UP no health checks are in the capture: which
+ * of them are up is taken from the queries that they get; and of the others those that are quiet
+ * all the same are found (quiet.c). level: the probability that a right balancer seems to have
+ * taken one of them out, over all of the capture.
  */
 void judge_by_traffic(struct judge *j, unsigned node, double level);
 /* One line of events.jsonl. What is broken in it makes the run INVALID. */
@@ -84,18 +85,21 @@ size_t judge_retained(const struct judge *j);
 /* All is told: the verdict document, a new reference. Once. */
 json_t *judge_finish(struct judge *j);
 
+/* What a change is known from: health checks, queries, or that no health checks came. */
+enum judge_by { JUDGE_BY_CHECKS, JUDGE_BY_TRAFFIC, JUDGE_BY_ABSENCE };
+
 /* A server's state as a balancer knew it changed, somewhere within lo_ns ... hi_ns. */
 struct judge_change {
 	int64_t lo_ns, hi_ns;
 	uint16_t balancer;   /* which of them, in the plan's order */
 	uint16_t server;     /* of its configuration */
 	bool up;
-	bool by_traffic;     /* otherwise by health checks */
-	uint32_t unanswered; /* by_traffic, down: the last queries to it, while it was quiet */
+	uint8_t by;          /* enum judge_by */
+	uint32_t unanswered; /* by traffic, down: the last queries to it, while it was quiet */
 };
 
 /* The changes of a foreign capture, after judge_finish; more: those that found no room. */
-enum { JUDGE_CHANGES_MAX = 1 << 16 };
+enum { JUDGE_CHANGES_MAX = 1 << 13 };
 const struct judge_change *judge_changes(const struct judge *j, size_t *n, uint64_t *more);
 /* Taps that came too late to be in order. */
 uint64_t judge_disorder(const struct judge *j);

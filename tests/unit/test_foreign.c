@@ -160,6 +160,8 @@ static const struct row rows[] = {
 	  .says = "lacks packets" },
 	{ "alive, and asked no more: on purpose?", .k = { .drained = true, .down_ms = 4000,
 	  .up_ms = 7000 }, .verdict = "INCONCLUSIVE", .says = "for longer than chance explains" },
+	{ "the same, with health checks that say up", .k = { .drained = true, .down_ms = 4000,
+	  .up_ms = 7000, .checks = true }, .verdict = "INCONCLUSIVE", .says = "cut off beyond" },
 	{ "the same, when all were up", NONE, .k = { .drained = true, .down_ms = 3000,
 	  .up_ms = 7000 }, .verdict = "FAIL", .says = "R1 got" },
 	{ "never asked at all", .k = { .weight = { 1, 0 }, .down_ms = 0, .up_ms = 100000,

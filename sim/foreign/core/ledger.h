@@ -4,10 +4,10 @@
  * interfaces have it; queries matched with their answers, by backend. Pure; memory from an arena.
  *
  *	copy        a packet that was there already. What a pair of balancer and backend says to
- *	            one another is taken from one file, the one with the most of its queries. In
- *	            that file a query that comes again while it waits for its answer, or an answer
- *	            right after itself, is a copy: nobody uses an ID twice at once (RFC 5452).
- *	            Clients ask again with the one they had, but not within 10 ms
+ *	            one another is taken from one file (survey_file). In that file a query that
+ *	            comes again while it waits for its answer, or an answer right after itself,
+ *	            is a copy: nobody uses an ID twice at once (RFC 5452). Clients ask again with
+ *	            the one they had, but not within 10 ms
  *	unanswered  a query without an answer within the time-out
  *	late        one whose answer came after that
  *	open        one of the capture's last moments; nothing can be said of it

@@ -13,19 +13,47 @@ void survey_init(struct survey *s, struct arena *a, struct who *who,
 	clocks_init(&s->clocks, a, file_n, 1);
 }
 
-static void count(struct survey_files *f, uint32_t file)
+/* The file's place; SURVEY_FILES: there is none. */
+static unsigned count(struct survey_files *f, uint32_t file)
 {
 	unsigned i = 0;
 
 	while (i < f->n && f->by[i].file != file)
 		i++;
 	if (i == SURVEY_FILES)
-		return;
+		return i;
 	if (i == f->n) {
 		f->by[i].file = file;
+		f->by[i].check_ns = INT64_MIN;
 		f->n++;
 	}
 	f->by[i].queries++;
+	return i;
+}
+
+/* A health check, in the file at place. Copies of one come closer than any interval. */
+static void check_seen(struct survey_pair *p, unsigned place, int64_t t_ns)
+{
+	p->checks++;
+	if (place == SURVEY_FILES)
+		return;
+	int64_t last = p->files.by[place].check_ns;
+	uint64_t ms = last != INT64_MIN && t_ns > last ? (uint64_t)(t_ns - last) / 1000000 : 0;
+	unsigned bits = 0;
+	p->files.by[place].check_ns = t_ns;
+	for (; bits + 1 < SURVEY_GAPS && ms >> bits > 1; bits++)
+		;
+	p->gap_n[bits] += ms >= 10;
+	p->gap_ms[bits] += ms >= 10 ? ms : 0;
+}
+
+int64_t survey_interval_ns(const struct survey_pair *p)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 1; i < SURVEY_GAPS; i++)
+		most = p->gap_n[i] > p->gap_n[most] ? i : most;
+	return p->gap_n[most] < 2 ? 0 : (int64_t)(p->gap_ms[most] / p->gap_n[most] + 1) * 1000000;
 }
 
 /* Whoever asks a backend is a balancer, unless they were named. */
@@ -71,11 +99,21 @@ void survey_add(struct survey *s, const struct capture_message *m)
 		return;
 	}
 	struct survey_pair *pair = &s->pair[p.balancer][p.backend];
-	count(&pair->files, m->file);
-	pair->checks += check_asked(&s->check[p.backend], m);
+	unsigned place = count(&pair->files, m->file);
+	if (check_asked(&s->check[p.backend], m))
+		check_seen(pair, place, m->t_ns);
 }
 
-int survey_best(const struct survey_files *f)
+static uint64_t queries_in(const struct survey_files *f, uint32_t file)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->by[i].file == file)
+			return f->by[i].queries;
+	return 0;
+}
+
+/* The file with the most of these queries, the first of those; -1: none has any. */
+static int best_of(const struct survey_files *f)
 {
 	int best = -1;
 	uint64_t most = 0;
@@ -89,13 +127,50 @@ int survey_best(const struct survey_files *f)
 	return best;
 }
 
-uint64_t survey_most(const struct survey_files *f)
+/* Of all that the balancer sends, and is asked. */
+static uint64_t all_in(const struct survey *s, unsigned balancer, uint32_t file)
 {
+	uint64_t n = queries_in(&s->front[balancer], file);
+
+	for (unsigned i = 0; i < s->who->backend_n; i++)
+		n += queries_in(&s->pair[balancer][i].files, file);
+	return n;
+}
+
+/* The file that tells most of the balancer, the first of those; -1: there is none. */
+static int home_of(const struct survey *s, unsigned balancer)
+{
+	int home = -1;
 	uint64_t most = 0;
 
-	for (unsigned i = 0; i < f->n; i++)
-		most = f->by[i].queries > most ? f->by[i].queries : most;
-	return most;
+	for (unsigned i = 0; i < s->who->backend_n; i++) {
+		const struct survey_files *f = &s->pair[balancer][i].files;
+		for (unsigned k = 0; k < f->n; k++) {
+			uint64_t n = all_in(s, balancer, f->by[k].file);
+			if (n > most || (n == most && (int)f->by[k].file < home)) {
+				most = n;
+				home = (int)f->by[k].file;
+			}
+		}
+	}
+	return home;
+}
+
+void survey_end(struct survey *s)
+{
+	for (unsigned b = 0; b < s->who->balancer_n; b++)
+		s->home[b] = home_of(s, b);
+}
+
+int survey_file(const struct survey *s, unsigned balancer, unsigned backend)
+{
+	const struct survey_files *f = &s->pair[balancer][backend].files;
+	int home = s->home[balancer], best = best_of(f);
+
+	if (best < 0)
+		return -1;
+	uint64_t most = queries_in(f, (uint32_t)best), own = queries_in(f, (uint32_t)home);
+	return own >= most - most / 100 ? home : best;
 }
 
 bool survey_checked(const struct survey *s, unsigned balancer, unsigned backend)
@@ -105,15 +180,17 @@ bool survey_checked(const struct survey *s, unsigned balancer, unsigned backend)
 
 int survey_front(const struct survey *s, unsigned balancer)
 {
-	int file = survey_best(&s->front[balancer]);
+	int file = best_of(&s->front[balancer]);
 	uint64_t sent_on = 0;
 
+	if (file < 0)
+		return -1;
 	for (unsigned i = 0; i < s->who->backend_n; i++) {
 		const struct survey_pair *p = &s->pair[balancer][i];
-		if (p->files.n > 0 && survey_best(&p->files) != file)
+		if (p->files.n > 0 && survey_file(s, balancer, i) != file)
 			return -1;
-		uint64_t all = survey_most(&p->files);
+		uint64_t all = queries_in(&p->files, (uint32_t)file);
 		sent_on += all > p->checks ? all - p->checks : 0;
 	}
-	return survey_most(&s->front[balancer]) >= sent_on / 2 ? file : -1;
+	return queries_in(&s->front[balancer], (uint32_t)file) >= sent_on / 2 ? file : -1;
 }

@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "who.h"
 
-enum { SURVEY_FILES = 8, SURVEY_CHECKS_LEAST = 3 };
+enum { SURVEY_FILES = 8, SURVEY_CHECKS_LEAST = 3, SURVEY_GAPS = 20 };
 
 /* Queries by file: a link between two hosts is in a few files at most. */
 struct survey_files {
@@ -18,12 +18,15 @@ struct survey_files {
 	struct {
 		uint32_t file;
 		uint64_t queries;
+		int64_t check_ns;    /* the last health check; INT64_MIN */
 	} by[SURVEY_FILES];
 };
 
 /* What one balancer sends to one backend. */
 struct survey_pair {
 	uint64_t checks;         /* queries that ask what health checks do, in any file */
+	uint32_t gap_n[SURVEY_GAPS]; /* between two of them, by their logarithm in ms */
+	uint64_t gap_ms[SURVEY_GAPS];
 	struct survey_files files;
 };
 
@@ -44,6 +47,7 @@ struct survey {
 	struct clocks clocks;
 	struct survey_pair pair[WHO_BALANCERS][WHO_BACKENDS];
 	struct survey_files front[WHO_BALANCERS];
+	int home[WHO_BALANCERS]; /* the file that has most of it; -1: none */
 };
 
 /*
@@ -53,11 +57,17 @@ struct survey {
 void survey_init(struct survey *s, struct arena *a, struct who *who,
                  const struct check_question *check, uint32_t file_n);
 void survey_add(struct survey *s, const struct capture_message *m);
+/* There are no more. What follows is asked after that. */
+void survey_end(struct survey *s);
 
-/* The file with the most of these queries, the first of those; -1: none has any. */
-int survey_best(const struct survey_files *f);
-/* Queries that the best file has. */
-uint64_t survey_most(const struct survey_files *f);
+/*
+ * The file that tells of that pair: the one that has most of the balancer, its front too, so that
+ * its choices come by one clock; unless another has over one in a hundred queries more. -1: none
+ * has any.
+ */
+int survey_file(const struct survey *s, unsigned balancer, unsigned backend);
+/* How long it mostly is from one health check to the next; 0: nobody knows. */
+int64_t survey_interval_ns(const struct survey_pair *p);
 /* Health checks of that pair are in the capture. */
 bool survey_checked(const struct survey *s, unsigned balancer, unsigned backend);
 /*
