@@ -170,6 +170,7 @@ static void tell_answers(const struct judge *j, const struct plan_expect *e,
 	}
 	if (j->client_n > 0 && j->client[0].oracle == NULL)
 		text_add(&f->why, "; their data weren't checked: a foreign recursor gave them");
+	captured_tell(j, &f->why);
 	tell_bad(j, f);
 }
 

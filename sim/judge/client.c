@@ -13,6 +13,7 @@
 #include "lib/host/host.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/load/core/load.h"
+#include "sim/plan/answers.h"
 #include "sim/plan/bounds.h"
 
 enum { TRY_SHIFT = 40, TRIES_MAX = 16 }; /* a table value: try number above the query's index */
@@ -86,7 +87,8 @@ int client_init(struct client *c, const struct plan *p, unsigned node,
 	                      .hang_ns = longest_hang(p) };
 	c->planned = zeroed(p->load_n, sizeof(*c->planned));
 	bool resolved = p->node[p->node_n - 1].role == PLAN_AUTHORITY;
-	c->oracle = p->recursor.path == NULL || resolved ? oracle_new(resolved) : NULL;
+	c->oracle = p->recursor.path == NULL || resolved ?
+	            oracle_new(resolved, plan_book(p)) : NULL;
 	ring_init(&c->query, sizeof(struct query));
 	ring_init(&c->identity, sizeof(uint64_t));
 	ring_init(&c->retry, sizeof(struct retry));
@@ -418,8 +420,9 @@ static void client_bad(const struct judge *j, struct client *c, const struct jud
 	*b = (struct bad){ .frame = t->number, .t_ns = t->t_ns, .what = what };
 	if (m != NULL)
 		b->server = server_asked(j, key_of(&f->dst.ip, f->dst.port, m->id, m->question));
-	b->said = m != NULL ? said(m->m, m->len, deserved && c->oracle != NULL ? m : NULL) :
-	          said(f->payload, f->payload_len, NULL);
+	const struct rec_book *book = plan_book(j->plan);
+	b->said = m != NULL ? said(book, m->m, m->len, deserved && c->oracle != NULL ? m : NULL) :
+	          said(NULL, f->payload, f->payload_len, NULL);
 }
 
 /* What the answer says, by the oracle or, where nobody knows who was asked, by its rcode alone. */

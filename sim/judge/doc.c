@@ -413,6 +413,9 @@ json_t *judge_document(struct judge *j)
 	                        "invalid", invalid_list(j), "harness", harness(j),
 	                        "phases", phases(j), "servers", servers(j),
 	                        "series", judge_series(j));
+	json_t *captured = captured_json(j);
+	if (captured != NULL)
+		json_object_set_new(doc, "answers", captured);
 	json_t *caches = balancers(j);
 	if (caches != NULL)
 		json_object_set_new(doc, "balancers", caches);

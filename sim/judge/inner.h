@@ -15,7 +15,7 @@
 
 #include "lib/dns.h"
 #include "lib/stats.h"
-#include "recursor-stub/core/answer.h"
+#include "recursor-stub/core/book.h"
 #include "sim/judge/tap.h"
 #include "health.h"
 #include "quiet.h"
@@ -29,17 +29,31 @@ const struct judge_message *tap_message(const struct judge_tap *t, struct judge_
 
 /*
  * said.c: "came: ...; expected: ..." about the answer m[0..len), the latter by the stub's own rules
- * when deserved, which is the same message, isn't NULL. The caller frees.
+ * and book when deserved, which is the same message, isn't NULL. The caller frees.
  */
-char *said(const uint8_t *m, size_t len, const struct judge_message *deserved);
+char *said(const struct rec_book *book, const uint8_t *m, size_t len,
+           const struct judge_message *deserved);
 
-/* ---- oracle.c: rec_answer_match, that remembers right answers ---- */
+/* ---- oracle.c: rec_book_match, that remembers right answers ---- */
 
 struct oracle;
-/* resolved: real resolvers answer, by rec_answer_match_resolved. */
-struct oracle *oracle_new(bool resolved);
+/*
+ * resolved: real resolvers answer, by rec_answer_match_resolved. book: what recursors answer by,
+ * borrowed; NULL: they make their answers.
+ */
+struct oracle *oracle_new(bool resolved, const struct rec_book *book);
 void oracle_free(struct oracle *take_o);
 enum rec_match oracle_match(struct oracle *o, const struct judge_message *m);
+/* Of the answers that were matched so far, those that book has for their questions, or hasn't. */
+struct captured {
+	uint64_t captured, made;
+	char first_made[DNS_NAME_TEXT + 16]; /* name and type of the first; "": none was */
+};
+void oracle_captured(const struct oracle *o, struct captured *sum);
+/* captured.c: of all clients, as JSON; NULL: recursors make their answers. */
+json_t *captured_json(const struct judge *j);
+/* ", ..." about those that were made, if any. */
+void captured_tell(const struct judge *j, struct text *t);
 
 /* ---- tcp.c: DNS messages out of the segments that come in ---- */
 

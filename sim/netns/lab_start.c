@@ -156,6 +156,16 @@ static void stub_args(struct lab *l, struct proc *p, const struct plan_node *n)
 	miss_arg(p, &n->miss);
 }
 
+static void answers_args(const struct lab *l, struct proc *p)
+{
+	const struct plan *plan = l->plan;
+
+	if (plan->answers_n == 0)
+		return;
+	proc_arg(p, "--stub-answers=%s", plan->answers->path);
+	proc_arg(p, "--stub-answer-delays=%s", plan->answers->delays ? "yes" : "no");
+}
+
 static bool has_ipv4(const struct plan_node *n)
 {
 	for (unsigned i = 0; i < n->addr_n; i++)
@@ -197,10 +207,12 @@ static int recursor_args(struct lab *l, struct proc *p, const struct plan_node *
 	proc_arg(p, "%s", l->o->recursor);
 	proc_arg(p, "--config-dir=%s", l->room.path);
 	proc_arg(p, "--socket-dir=%s", l->room.path);
-	if (l->plan->recursor.path != NULL)
+	if (l->plan->recursor.path != NULL) {
 		foreign_args(l, p, n);
-	else
+	} else {
 		stub_args(l, p, n);
+		answers_args(l, p);
+	}
 	return copy_config(l, n);
 }
 

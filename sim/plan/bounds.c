@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The formulas, one a function; see bounds.h. */
 #include "bounds.h"
+#include "answers.h"
+#include "recursor-stub/core/book.h"
 #include "replay.h"
 
 static const int64_t SECOND = 1000000000;
@@ -315,6 +317,13 @@ int64_t plan_miss_ns(const struct dist_spec *d)
 	return d->kind == DIST_EXPONENTIAL ? 3 * d->a_ns : 2 * d->b_ns;
 }
 
+int64_t plan_captured_miss_ns(const struct plan *p)
+{
+	const struct rec_book *book = plan_book(p);
+
+	return book != NULL && p->answers->delays ? book->delay_max_ns : 0;
+}
+
 int64_t plan_recursor_miss_ns(const struct plan *p, int node)
 {
 	int authority = plan_authority_of(p, node);
@@ -322,7 +331,8 @@ int64_t plan_recursor_miss_ns(const struct plan *p, int node)
 		2 * (plan_link_most_ns(&p->node[node].link) +
 		     plan_link_most_ns(&p->node[authority].link));
 
-	return way + plan_miss_ns(&p->node[node].miss);
+	int64_t miss = plan_miss_ns(&p->node[node].miss);
+	return way + (miss > plan_captured_miss_ns(p) ? miss : plan_captured_miss_ns(p));
 }
 
 /* Whether o, which came before, may make a check of f's node fail when f comes. */

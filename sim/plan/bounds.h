@@ -80,6 +80,8 @@ int64_t plan_probe_rtt_ns(const struct plan *p, unsigned balancer, int node);
 /* The same of a health check: twice that over TCP, where a connection is made before. */
 int64_t plan_check_rtt_ns(const struct plan *p, unsigned balancer, int node,
                           const struct bal_check *c);
+/* The longest that an answer took in the capture whose delays a miss takes; 0: there is none. */
+int64_t plan_captured_miss_ns(const struct plan *p);
 /* What a cache miss takes, at most: queries that wait for it die with the recursor. */
 int64_t plan_miss_ns(const struct dist_spec *d);
 /* Of a recursor's: with the way to its authority and back, where it asks one. */

@@ -227,6 +227,9 @@ int plan_check(const struct plan *p, char error[PLAN_ERROR_TEXT])
 		e = check_conf(p, i, error);
 	for (unsigned i = 0; e == 0 && i < p->load_n; i++)
 		e = check_load(p, i, error);
+	if (e == 0 && p->answers_n > 0 &&
+	    (p->answers->path == NULL || strlen(p->answers->sha256) != 64))
+		e = wrong(error, "answers[0]: expected a path and a sha256");
 	for (unsigned i = 0; e == 0 && i < p->fault_n; i++)
 		e = check_fault(p, i, error);
 	for (unsigned i = 0; e == 0 && i < p->expect_n; i++)

@@ -234,7 +234,7 @@ static double sixth(const struct dist_spec *m)
 
 int64_t plan_answer_ns(const struct plan *p)
 {
-	int64_t most = 0, links = 0;
+	int64_t most = plan_captured_miss_ns(p), links = 0;
 
 	for (unsigned i = 0; i < p->node_n; i++) {
 		const struct dist_spec *m = &p->node[i].miss;

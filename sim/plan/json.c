@@ -10,6 +10,7 @@
 
 #include <sodium.h>
 
+#include "answers.h"
 #include "check.h"
 #include "replay.h"
 #include "plan_io.h"
@@ -431,6 +432,8 @@ void plan_free(struct plan *take_p)
 	for (unsigned i = 0; i < take_p->load_n; i++)
 		if (take_p->load[i].replay_n > 0)
 			replay_free(take_p->load[i].replay);
+	if (take_p->answers_n > 0)
+		answers_free(take_p->answers);
 	free_object(&plan_schema, (char *)take_p);
 	free(take_p);
 }

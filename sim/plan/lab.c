@@ -12,11 +12,12 @@
 
 #include "balancer/config/config.h"
 #include "lib/host/host.h"
+#include "answers.h"
 #include "scenario.h"
 
 static const char *const reserved[] = {
-	"config", "miss", "delay", "loss", "jitter", "duplicate", "reorder", "reorder_by", "rate",
-	"queue", "net", "count", "choose", "address", "wire",
+	"config", "miss", "answers", "delays", "delay", "loss", "jitter", "duplicate", "reorder",
+	"reorder_by", "rate", "queue", "net", "count", "choose", "address", "wire",
 };
 
 static bool name_ok(const char *name)
@@ -173,19 +174,59 @@ static void read_recursor(lua_State *L, const struct at *all, const struct at *w
 	lua_pop(L, 1);
 }
 
+/* What all recursors have in common, and isn't a name of one. */
+static bool is_common(const char *key)
+{
+	static const char *const common[] = { "config", "miss", "answers", "delays" };
+
+	for (size_t i = 0; i < COUNT_OF(common); i++)
+		if (strcmp(key, common[i]) == 0)
+			return true;
+	return false;
+}
+
+/* On top: the recursors' table. Captured answers, if they are to give any. */
+static void read_answers(lua_State *L, const struct at *recursors)
+{
+	struct at w = { .outer = recursors, .key = "answers" },
+	          delays = { .outer = recursors, .key = "delays" };
+	struct scenario *s = scenario_of(L);
+	struct plan *p = s->plan;
+	char trouble[PLAN_ERROR_TEXT], error[PLAN_ERROR_TEXT];
+
+	if (value_field(L, "answers")) {
+		p->answers = list_grow(NULL, &p->answers_n, sizeof(*p->answers));
+		p->answers->path = value_file(L, &w);
+		lua_pop(L, 1);
+		if (answers_read(p->answers, trouble, error) < 0)
+			scenario_fail(L, &w, "%s", error);
+		if (trouble[0] != '\0')
+			lint_add(s->lint, false, NULL, locate(s->text, s->text_len, &w),
+			         "recursors.answers: %s: what comes before is given", trouble);
+	}
+	if (!value_field(L, "delays"))
+		return;
+	if (p->answers_n == 0)
+		scenario_fail(L, &delays, "belongs to 'answers': expected answers = \"FILE\"");
+	if (!lua_isboolean(L, -1))
+		value_fail(L, &delays, "true or false");
+	p->answers->delays = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+}
+
 static void read_recursors(lua_State *L, const struct at *lab)
 {
 	struct at w = { .outer = lab, .key = "recursors" };
 
 	value_table(L, &w, "a table of recursors: \"NAME\", ... or NAME = { ... }");
+	read_answers(L, &w);
 	luabox_sorted_keys(L, -1);
 	for (int i = 1; lua_rawgeti(L, -1, i), !lua_isnil(L, -1); i++) {
 		bool listed = lua_type(L, -1) == LUA_TNUMBER;
 		struct at here = { .outer = &w, .index = listed ? (unsigned)lua_tointeger(L, -1)
 		                  : 0,
 		                   .key = listed ? NULL : lua_tostring(L, -1) };
-		bool common = !listed && (strcmp(here.key, "config") == 0 ||
-		                          strcmp(here.key, "miss") == 0);
+		bool common = !listed && is_common(here.key);
 		lua_pushvalue(L, -3);
 		lua_pushvalue(L, -2);
 		lua_rawget(L, -2);

@@ -268,7 +268,7 @@ static void lint_cache(struct lint *l, const struct plan *p, const struct plan_e
 	}
 	for (unsigned i = 0; i < p->node_n; i++) {
 		const struct plan_node *n = &p->node[i];
-		if (n->role != PLAN_RECURSOR)
+		if (n->role != PLAN_RECURSOR || plan_captured_miss_ns(p) > 0)
 			continue;
 		if (!n->packetcache)
 			lint_add(l, false, n->config_path, 0, "the packet cache of %s is off",

@@ -115,6 +115,9 @@ static void lint_foreign(struct lint *l, const struct plan *p)
 	if (p->recursor.path == NULL)
 		return;
 	lint_aliases(l, p);
+	if (p->answers_n > 0)
+		lint_add(l, true, NULL, 0, "recursors.answers: %s finds its answers itself: "
+		         "expected our recursor-stub", p->recursor.path);
 	for (unsigned i = 0; i < p->node_n; i++) {
 		const struct plan_node *n = &p->node[i];
 		if (n->role == PLAN_RECURSOR && plan_recursor_miss_ns(p, (int)i) >= patience_ns)

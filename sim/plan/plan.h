@@ -133,6 +133,17 @@ struct plan_replay {
 	uint64_t peak_mqps;        /* the rate of the busiest tenth of a second */
 };
 
+/* Captured answers that the recursors give (recursor-stub/core/book.h). */
+struct plan_answers {
+	char *path;                /* of the capture, absolute */
+	char sha256[65];
+	bool delays;               /* a miss takes as long as captured, where that tells */
+	uint64_t questions;        /* that have an answer */
+	/* Not in plan.json: read from the capture when the plan is (plan_read_captures). */
+	struct rec_book *book;     /* NULL: not yet */
+	uint64_t again_n, truncated_n, longer_n, others_n; /* answers that were left out */
+};
+
 /* What one group of clients sends. Open loop: the send times don't depend on answers. */
 struct plan_load {
 	int node;                  /* the client node */
@@ -266,6 +277,8 @@ struct plan {
 	struct plan_node *node;     /* clients, balancers, recursors, authorities, in that order */
 	unsigned conf_n;
 	struct plan_conf *conf;
+	unsigned answers_n;
+	struct plan_answers *answers; /* 0 or 1; none: recursors make their answers */
 	unsigned load_n;
 	struct plan_load *load;
 	unsigned fault_n;

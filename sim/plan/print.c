@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "answers.h"
 #include "bounds.h"
 #include "downs.h"
 #include "replay.h"
@@ -101,6 +102,34 @@ static void print_node(FILE *to, const struct plan *p, const struct plan_node *n
 		print_takes(to, &n->miss);
 	}
 	fputc('\n', to);
+}
+
+/* Which answers recursors give, and what of the loads has none. */
+static void print_answers(FILE *to, const struct plan *p)
+{
+	const struct plan_answers *a = p->answers;
+
+	fprintf(to, "\nAnswers\n  %s (sha256 %.16s...), to %llu questions%s; others are made\n",
+	        base_name(a->path), a->sha256, (unsigned long long)a->questions,
+	        a->delays ? "; a miss takes as long as captured" : "");
+	if (a->again_n + a->truncated_n + a->longer_n + a->others_n > 0)
+		fprintf(to, "  left out: %llu more of the same, %llu truncated, %llu too long, "
+		        "%llu others\n", (unsigned long long)a->again_n,
+		        (unsigned long long)a->truncated_n, (unsigned long long)a->longer_n,
+		        (unsigned long long)a->others_n);
+	for (unsigned i = 0; i < p->load_n; i++) {
+		const struct plan_replay *r = p->load[i].replay;
+		char name[DNS_NAME_TEXT];
+		uint32_t first;
+		uint64_t n = answers_missing(p, &p->load[i], &first);
+		if (n == 0)
+			continue;
+		const struct trace_query *q = &r->trace->query[first];
+		dns_name_format(r->trace->bytes + q->at + DNS_HEADER, q->name_len, name);
+		fprintf(to, "  %llu of %llu queries of %s have none, the first is for %s\n",
+		        (unsigned long long)n, (unsigned long long)r->query_n,
+		        base_name(r->path), name);
+	}
 }
 
 static void print_tries(FILE *to, const struct plan_load *l)
@@ -393,6 +422,8 @@ void plan_print(FILE *to, const struct plan *p, const struct plan_beside *beside
 	fputs("\nNodes\n", to);
 	for (unsigned i = 0; i < p->node_n; i++)
 		print_node(to, p, &p->node[i]);
+	if (p->answers_n > 0)
+		print_answers(to, p);
 	fputs("\nLoad\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
 		(p->load[i].replay_n > 0 ? print_replay : print_load)(to, p, &p->load[i]);

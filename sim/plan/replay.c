@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "answers.h"
 #include "lib/dns.h"
 #include "lib/fmath.h"
 #include "schema.h"
@@ -40,18 +41,17 @@ static int hash_file(const char *path, char out[65])
 }
 
 /* Reads the file's hash, which must be the one of the plan if that has one. */
-static int check_hash(struct plan_replay *r, char error[PLAN_ERROR_TEXT])
+int plan_check_sha256(const char *path, char sha256[65], char error[PLAN_ERROR_TEXT])
 {
-	char sha256[65];
-	int err = hash_file(r->path, sha256);
+	char is[65];
+	int err = hash_file(path, is);
 
 	if (err < 0)
-		snprintf(error, PLAN_ERROR_TEXT, "%.400s: %s", r->path, strerror(-err));
-	else if (r->sha256[0] != '\0' && strcmp(r->sha256, sha256) != 0)
+		snprintf(error, PLAN_ERROR_TEXT, "%.400s: %s", path, strerror(-err));
+	else if (sha256[0] != '\0' && strcmp(sha256, is) != 0)
 		err = snprintf(error, PLAN_ERROR_TEXT, "%.400s: its sha256 is %s: expected %s, "
-		               "the capture that the plan was made with", r->path, sha256,
-		               r->sha256);
-	memcpy(r->sha256, sha256, sizeof(sha256));
+		               "the capture that the plan was made with", path, is, sha256);
+	memcpy(sha256, is, sizeof(is));
 	return err == 0 ? 0 : -EINVAL;
 }
 
@@ -176,7 +176,7 @@ int replay_read(const struct plan *p, struct plan_load *l, char trouble[REPLAY_T
 {
 	STATIC_MUST((int)REPLAY_TROUBLE_TEXT >= (int)CAPTURE_ERROR_TEXT);
 	struct plan_replay *r = l->replay;
-	int err = check_hash(r, error);
+	int err = plan_check_sha256(r->path, r->sha256, error);
 
 	if (err == 0)
 		err = read_trace(l, r, trouble, error);
@@ -203,8 +203,13 @@ void replay_free(struct plan_replay *r)
 
 int plan_read_captures(struct plan *p, char error[PLAN_ERROR_TEXT])
 {
-	char trouble[REPLAY_TROUBLE_TEXT], why[PLAN_ERROR_TEXT];
+	char trouble[PLAN_ERROR_TEXT], why[PLAN_ERROR_TEXT];
 
+	if (p->answers_n > 0 && p->answers->book == NULL &&
+	    answers_read(p->answers, trouble, why) < 0) {
+		snprintf(error, PLAN_ERROR_TEXT, "answers[0]: %.900s", why);
+		return -EINVAL;
+	}
 	for (unsigned i = 0; i < p->load_n; i++) {
 		if (p->load[i].replay_n == 0 || p->load[i].replay->trace != NULL)
 			continue;

@@ -12,6 +12,11 @@
 enum { REPLAY_TROUBLE_TEXT = 512 };
 
 /*
+ * A capture's hash into sha256, which must be the one that it has already, unless that is empty.
+ * Returns 0, or -EINVAL with one line in error.
+ */
+int plan_check_sha256(const char *path, char sha256[65], char error[PLAN_ERROR_TEXT]) MUST_CHECK;
+/*
  * Reads the capture of a load whose settings are there, and fills in what it says: sha256, number
  * of queries and period, clients, rate, names. What is there already (a plan that was read from
  * JSON) must agree. Returns 0, or -EINVAL with one line in error, without a place.

@@ -2,6 +2,8 @@
 /* The tables of schema.h. Keys of a struct in sorted order; tests hold that. */
 #include "schema.h"
 
+#include "recursor-stub/answers/read.h"
+
 const char *const plan_fault_names[FAULT_N] = {
 	[PLAN_KILL] = "kill", [PLAN_START] = "start", [PLAN_HANG] = "hang",
 	[PLAN_RESUME] = "resume", [PLAN_BLACKHOLE] = "blackhole", [PLAN_HEAL] = "heal",
@@ -309,8 +311,17 @@ static const struct schema_field limits_fields[] = {
 };
 static const struct schema limits_schema = SCHEMA(limits_fields);
 
+static const struct schema_field answers_fields[] = {
+	BOOL("delays", plan_answers, delays),
+	STRING("path", plan_answers, path),
+	INT("questions", plan_answers, questions, 1, BOOK_ENTRIES_MAX),
+	TEXT("sha256", plan_answers, sha256),
+};
+static const struct schema answers_schema = SCHEMA(answers_fields);
+
 #define ELEM(n) static const struct schema_field elem_##n = { \
 	.key = #n, .kind = SCHEMA_OBJECT, .type = &n##_schema }
+ELEM(answers);
 ELEM(conf);
 ELEM(load);
 ELEM(fault);
@@ -320,6 +331,9 @@ static const struct schema_field elem_node_object = {
 };
 
 static const struct schema_field plan_fields[] = {
+	{ .key = "answers", .kind = SCHEMA_LIST, AT(plan, answers), .optional = true,
+	  .count_at = offsetof(struct plan, answers_n), .hi = 1, .elem = &elem_answers,
+	  .elem_size = sizeof(struct plan_answers) },
 	OBJECT("balancer", plan, balancer, program_schema),
 	LIST("conf", plan, conf, conf_n, elem_conf, PLAN_NODES_MAX),
 	TIME("end_ns", plan, end_ns),

@@ -232,6 +232,11 @@ static void put_recursors(FILE *to, const struct plan *p, const char *dir)
 	put_path(to, first->config_path, dir);
 	fputs(", miss = ", to);
 	put_dist(to, &first->miss);
+	if (p->answers_n > 0) {
+		fputs(", answers = ", to);
+		put_path(to, p->answers->path, dir);
+		fputs(p->answers->delays ? ", delays = true" : "", to);
+	}
 	fputs(",\n  },\n", to);
 }
 

@@ -136,6 +136,24 @@ static void program(FILE *to, const json_t *doc, const char *role)
 	fputc('\n', to);
 }
 
+/* What recursors answered by, where that was captured. */
+static void answers(FILE *to, const json_t *doc)
+{
+	const json_t *a = js_get(doc, "answers");
+
+	if (a == NULL)
+		return;
+	fputs("answers: captured, ", to);
+	fmt_put(to, js_str(a, "file", "?"));
+	fprintf(to, ": %" PRId64 " held against it", js_int(a, "captured", 0));
+	if (js_int(a, "made", 0) > 0) {
+		fprintf(to, ", %" PRId64 " made, as it has none, the first to ",
+		        js_int(a, "made", 0));
+		fmt_put(to, js_str(a, "first_made", "?"));
+	}
+	fputc('\n', to);
+}
+
 static void headline(FILE *to, const json_t *doc, bool color)
 {
 	mark(to, doc, color);
@@ -159,6 +177,7 @@ static void headline(FILE *to, const json_t *doc, bool color)
 		fputc('\n', to);
 	program(to, doc, "balancer");
 	program(to, doc, "recursor");
+	answers(to, doc);
 }
 
 static void evidence(FILE *to, const json_t *list)

@@ -214,6 +214,8 @@ static bool checks_lost(void *arg, unsigned node, const struct dgram *d)
 static void change_stub(void *arg, unsigned node, struct rec_conf *conf)
 {
 	(void)node;
+	if (on(arg, DEFECT_ANSWERS_MADE))
+		conf->book = NULL;
 	if (!on(arg, DEFECT_CACHE_OFF))
 		return;
 	conf->packetcache = false;

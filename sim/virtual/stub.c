@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/plan/answers.h"
+
 enum { PLACES_LEAST = 1024 }; /* in a cache, besides one for each thing that can be asked */
 
 int stub_read(struct host *h, const struct plan_node *n, char error[VIRTUAL_ERROR_TEXT])
@@ -24,6 +26,9 @@ int stub_read(struct host *h, const struct plan_node *n, char error[VIRTUAL_ERRO
 	err = settings_file(&s, n->config_path);
 	if (err == 0)
 		err = conf_read(h->rec->conf, &s);
+	if (err == 0 && h->rec->conf->answers[0] != '\0')
+		err = settings_fail(&s, SET_STUB_ANSWERS, "expected recursors = { answers = ... } "
+		                    "in the scenario");
 	if (err < 0)
 		snprintf(error, VIRTUAL_ERROR_TEXT, "%s", s.error);
 	else
@@ -73,6 +78,8 @@ int stub_start(struct world *w, struct host *h)
 	struct rec_conf *c = &r->conf->rec;
 	uint8_t seed[DRBG_SEED];
 
+	c->book = plan_book(w->plan);
+	c->book_delays = c->book != NULL && w->plan->answers->delays;
 	bound_caches(c, w->plan);
 	if (w->o->sabotage != NULL && w->o->sabotage->stub != NULL)
 		w->o->sabotage->stub(w->o->sabotage->arg, h->node, c);

@@ -13,6 +13,8 @@ from test_defects import defective  # noqa: F401, the test-only build
 
 # (scenario, what is wrong, the claim that must find it)
 STORIES = [
+    ("as-captured", "answers-made", "answers"),
+    ("as-captured", "slow-detect=4", "detect"),
     ("balancer-cache", "cache-off", "cache"),
     ("balancer-cache", "roundrobin-skips=10000", "even"),
     ("balancer-killed-no-retry", "id-reuse", "lost"),
