@@ -42,7 +42,9 @@ enum rec_match rec_answer_match(const uint8_t *m, size_t len);
  * The same for a real resolver that asked a stub: records may come in any order, and names in data
  * compressed (RFC 3597, section 4); what it remembers of a name that doesn't exist it tells for all
  * types (RFC 2308, section 5), so the SOA may be that of another type; and names that resolvers
- * know by themselves (RFC 8109; RFC 6303, sections 3 and 4.3) are right with any data.
+ * know by themselves (RFC 8109; RFC 6303, sections 3 and 4.3) are right with any data. A TTL may be
+ * 2 s above the made one: PowerDNS counts what it learnt while a question waited from when that
+ * came, by whole seconds, and waits 1.5 s for an answer.
  */
 enum rec_match rec_answer_match_resolved(const uint8_t *m, size_t len);
 

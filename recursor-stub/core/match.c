@@ -4,7 +4,7 @@
 
 #include "book.h"
 
-enum { FLAGS_COMPARED = DNS_AA | DNS_RA | DNS_AD };
+enum { FLAGS_COMPARED = DNS_AA | DNS_RA | DNS_AD, WAITED = 2 /* seconds */ };
 
 /* Reads the record at *at, an OPT passed over. False when there is none or it is broken. */
 static bool next_rr(struct dns_rr *rr, const uint8_t *m, size_t len, size_t *at, unsigned *left)
@@ -94,7 +94,7 @@ static bool same_flat(const uint8_t *m, size_t len, const struct dns_rr *a, cons
 {
 	uint8_t x[DNS_NAME_MAX], y[DNS_NAME_MAX], data[REC_ANSWER_MAX];
 
-	if (a->type != b->type || a->class != b->class || a->ttl > b->ttl)
+	if (a->type != b->type || a->class != b->class || a->ttl > b->ttl + WAITED)
 		return false;
 	int n = dns_name_expand(x, m, len, a->name);
 	int k = dns_name_expand(y, made, made_len, b->name);

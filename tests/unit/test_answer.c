@@ -286,6 +286,20 @@ static void test_a_resolver_denies_a_name_for_all_types(void **state)
 	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
 }
 
+static void test_a_resolver_may_have_waited_for_two_seconds(void **state)
+{
+	struct dns_question q;
+
+	(void)state;
+	int n = ask("ttl7.example", DNS_TXT, 0, UINT32_MAX);
+	assert_int_equal(dns_question(&q, answer, (size_t)n), 0);
+	dns_put32(answer + q.end + 6, 9);
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_RIGHT);
+	assert_int_equal(rec_answer_match(answer, (size_t)n), REC_WRONG_DATA);
+	dns_put32(answer + q.end + 6, 10);
+	assert_int_equal(rec_answer_match_resolved(answer, (size_t)n), REC_WRONG_DATA);
+}
+
 static void test_a_resolver_knows_some_names_by_itself(void **state)
 {
 	static const struct {
@@ -322,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_a_changed_byte_of_a_resolvers_answer_is_seen),
 		cmocka_unit_test(test_a_resolver_may_compress_names_in_data),
 		cmocka_unit_test(test_a_resolver_denies_a_name_for_all_types),
+		cmocka_unit_test(test_a_resolver_may_have_waited_for_two_seconds),
 		cmocka_unit_test(test_a_resolver_knows_some_names_by_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
