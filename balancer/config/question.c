@@ -104,6 +104,28 @@ static int set_skip_cache(lua_State *l)
 	return 0;
 }
 
+/* nil when nothing set it. */
+static int get_failure_ttl(lua_State *l)
+{
+	const struct cf_question *q = lua_touserdata(l, 1);
+
+	(void)query(l, q);
+	if (q->rule != NULL && q->rule->failure_s > 0)
+		lua_pushinteger(l, (lua_Integer)q->rule->failure_s - 1);
+	else
+		lua_pushnil(l);
+	return 1;
+}
+
+static int set_failure_ttl(lua_State *l)
+{
+	struct bal_hook_rule *r = changed(l);
+
+	r->failure_s = lua_isnil(l, 3) ? 0 : (uint32_t)cf_want_int(l, 3, "dq.tempFailureTTL", 0,
+	                                                          INT32_MAX) + 1;
+	return 0;
+}
+
 static int get_tcp(lua_State *l)
 {
 	lua_pushboolean(l, of(l)->tcp);
@@ -233,6 +255,7 @@ static const struct cf_member members[] = {
 	{ "dh", NULL, get_header, NULL }, { "len", NULL, get_len, NULL },
 	{ "opcode", NULL, get_opcode, NULL }, { "rcode", NULL, get_rcode, set_rcode },
 	{ "skipCache", NULL, get_skip_cache, set_skip_cache },
+	{ "tempFailureTTL", NULL, get_failure_ttl, set_failure_ttl },
 	{ "getDO", get_do, NULL, NULL }, { "getContent", get_content, NULL, NULL },
 	{ "getTag", get_tag, NULL, NULL }, { "setTag", set_tag, NULL, NULL },
 	{ "getTagArray", get_tags, NULL, NULL }, { "setTagArray", set_tags, NULL, NULL },

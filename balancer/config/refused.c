@@ -103,16 +103,12 @@ static const char *const selectors[] = {
 };
 
 static const char *const actions[] = {
-	"DropAction", "RCodeAction", "ERCodeAction", "SpoofAction", "SpoofCNAMEAction",
-	"SpoofRawAction", "SpoofSVCAction", "TCAction", "AllowAction", "PoolAction",
-	"QPSPoolAction", "QPSAction", "DelayAction", "SetNoRecurseAction", "NoRecurseAction",
-	"SetSkipCacheAction", "SkipCacheAction", "LogAction", "NoneAction", "ContinueAction",
-	"SetDisableValidationAction", "DisableValidationAction",
-	"SetNegativeAndSOAAction", "NegativeAndSOAAction", "SetTempFailureCacheTTLAction",
-	"TempFailureCacheTTLAction", "AllowResponseAction", "DropResponseAction",
-	"DelayResponseAction", "LogResponseAction", "SetSkipCacheResponseAction",
-	"addSelfAnsweredResponseAction",
-	"addCacheHitResponseAction", NULL,
+	"DropAction", "RCodeAction", "SpoofAction", "SpoofSVCAction", "TCAction", "AllowAction",
+	"PoolAction", "QPSPoolAction", "QPSAction", "DelayAction", "SetNoRecurseAction",
+	"NoRecurseAction", "SetSkipCacheAction", "SkipCacheAction", "LogAction", "NoneAction",
+	"SetDisableValidationAction", "DisableValidationAction", "AllowResponseAction",
+	"DropResponseAction", "DelayResponseAction", "LogResponseAction",
+	"addSelfAnsweredResponseAction", "addCacheHitResponseAction", NULL,
 };
 
 static const char *const values[] = {

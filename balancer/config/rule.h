@@ -121,6 +121,8 @@ void rule_action_register(lua_State *l);
 unsigned rule_limit_new(lua_State *l, struct bal_limit limit);
 /* A new action, pushed. Its text is the caller's to write, at once. */
 struct rule_act *rule_act_new(lua_State *l, struct bal_action action, bool response);
+/* The options of an answer at index, if there are any: {aa=, ad=, ra=, ttl=}. */
+void rule_want_answer(lua_State *l, int index, const char *what, struct bal_action *a);
 /* rule_more.c: actions that need data or tags. */
 void rule_more_register(lua_State *l);
 

@@ -65,8 +65,7 @@ static void judge_answer_key(lua_State *l, const char *name)
 	cf_fail(l, "an action's options: unknown key '%s': expected aa, ad, ra or ttl", name);
 }
 
-/* The options at index, if there are any: {aa=, ad=, ra=, ttl=}. */
-static void read_answer(lua_State *l, int index, const char *what, struct bal_action *a)
+void rule_want_answer(lua_State *l, int index, const char *what, struct bal_action *a)
 {
 	if (lua_isnoneornil(l, index))
 		return;
@@ -93,7 +92,7 @@ static int rcode_action(lua_State *l)
 	struct bal_action a = { .kind = BAL_ACT_RCODE };
 
 	a.arg = (uint32_t)cf_want_int(l, 1, "RCodeAction", 0, 15);
-	read_answer(l, 2, "RCodeAction", &a);
+	rule_want_answer(l, 2, "RCodeAction", &a);
 	struct rule_act *to = rule_act_new(l, a, false);
 	snprintf(to->text, sizeof(to->text), "set rcode %u", (unsigned)a.arg);
 	return 1;
@@ -135,7 +134,7 @@ static int spoof_action(lua_State *l)
 		add_address(l, &a, 2);
 		options = 3;
 	}
-	read_answer(l, options, "SpoofAction", &a);
+	rule_want_answer(l, options, "SpoofAction", &a);
 	struct rule_act *to = rule_act_new(l, a, false);
 	size_t len = (size_t)snprintf(to->text, sizeof(to->text), "spoof in");
 	for (unsigned i = 0; i < a.n && len < sizeof(to->text) - 1; i++) {
@@ -284,8 +283,22 @@ unsigned rule_want_action(lua_State *l, int index, bool response, const char *wh
 	return (unsigned)act;
 }
 
+static int to_text(lua_State *l)
+{
+	int act = rule_at(l, 1, rule_act_meta);
+
+	if (act < 0)
+		cf_fail(l, "toString: expected an action before it, as in x:toString()");
+	lua_pushstring(l, rule_list_of(l)->act[act].text);
+	return 1;
+}
+
 static int find_method(lua_State *l)
 {
+	if (strcmp(cf_show(l, 2), "toString") == 0) {
+		lua_pushcfunction(l, to_text);
+		return 1;
+	}
 	return cf_no_method(l, "action", "it as an argument of addAction");
 }
 

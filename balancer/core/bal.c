@@ -256,6 +256,7 @@ static enum bal_verdict route(struct bal *b, struct dgram *d, const struct ask *
 	/* before the policy: a hit takes no turn and uses up no qps */
 	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
 		server = choose(b, d, ask);
+	b->cache.failure_s = ask->said.failure_s;
 	if (ask->said.skip_cache)
 		cache_skip(&b->cache);
 	else if (cache_answer(&b->cache, b->now_ns, ask->said.pool, d, &ask->question))

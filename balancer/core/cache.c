@@ -167,6 +167,7 @@ static void keep(const struct cache *c, struct cache_kept *k)
 	k->key.len = c->key.len;
 	k->cookie = c->cookie;
 	k->pool = (uint16_t)c->pool;
+	k->failure_s = c->failure_s;
 	memcpy(k->key.b, c->key.b, c->key.len);
 }
 
@@ -181,6 +182,7 @@ static void move(const struct cache *c, struct cache_kept *to, const struct cach
 	to->key.len = stays ? from->key.len : 0;
 	to->cookie = from->cookie;
 	to->pool = (uint16_t)pool;
+	to->failure_s = from->failure_s;
 	memcpy(to->key.b, from->key.b, to->key.len);
 }
 
@@ -261,15 +263,15 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* How long an answer is kept, in seconds; 0: it isn't. */
-static uint32_t keep_s(const struct bal_cache_conf *conf, const uint8_t *m,
+/* How long an answer is kept, in seconds; 0: it isn't. failure_s: as in struct cache_kept. */
+static uint32_t keep_s(const struct bal_cache_conf *conf, uint32_t failure_s, const uint8_t *m,
                        const struct records *r)
 {
 	unsigned rcode = dns_flags(m) & DNS_RCODE;
 	uint32_t ttl = r->ttl;
 
 	if (rcode == DNS_SERVFAIL || rcode == DNS_REFUSED)
-		return conf->failure_ttl;
+		return failure_s > 0 ? failure_s - 1 : conf->failure_ttl;
 	if (ttl == UINT32_MAX)
 		return 0;
 	if (rcode == DNS_NXDOMAIN || (rcode == DNS_NOERROR && r->soa))
@@ -286,7 +288,7 @@ static void learn(struct cache *c, int64_t now_ns, const struct cache_kept *k,
 	if (k->key.len == 0 || (dns_flags(d->data) & DNS_TC) != 0 || dns_qdcount(d->data) != 1 ||
 	    !read_records(&r, d->data, d->len, q_end) || (k->cookie && r.cookie))
 		return;
-	uint32_t ttl_s = keep_s(bal_pool_cache(c->conf, k->pool), d->data, &r);
+	uint32_t ttl_s = keep_s(bal_pool_cache(c->conf, k->pool), k->failure_s, d->data, &r);
 	if (ttl_s == 0)
 		return;
 	c->counts[k->pool].not_cached += pcache_put(c->shared->pool[k->pool].packets, &k->key,

@@ -22,6 +22,7 @@ struct cache_kept {
 	struct pcache_key key;        /* len 0: its answer isn't cached */
 	bool cookie;                  /* it has a cookie that isn't in the key */
 	uint16_t pool;                /* whose cache the key is of */
+	uint32_t failure_s;           /* 1 + how long a failure is kept; 0: as the cache says */
 };
 
 struct cache {
@@ -34,6 +35,7 @@ struct cache {
 	uint32_t kept_each;           /* of one server */
 	bool cookie;                  /* of the query at hand, as in struct cache_kept */
 	unsigned pool;                /* of the query at hand */
+	uint32_t failure_s;           /* of the query at hand; bal.c's to set */
 	struct pcache_key key;        /* of the query at hand; len 0: it isn't cached */
 	uint8_t answer[PCACHE_ENTRY_MAX];
 };

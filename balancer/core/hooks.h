@@ -44,6 +44,7 @@ struct bal_hook_rule {
 	/* as the function leaves them */
 	uint16_t flags;
 	bool skip_cache;
+	uint32_t failure_s;            /* as in struct rule_said */
 	struct tags *tags;             /* those of q; more may be added. NULL: to be read alone */
 	/*
 	 * What it wants done: any but those that need a limit or a log. Addresses of BAL_ACT_SPOOF

@@ -145,6 +145,37 @@ void own_records(struct dgram *d, unsigned flags, const struct dns_question *que
 	end_answer(d, &w, question, records->n, &e, q);
 }
 
+static void put_soa(struct dns_writer *w, const struct own_soa *s)
+{
+	dns_w_bytes(w, s->zone, s->zone_len);
+	dns_w_u16(w, DNS_SOA);
+	dns_w_u16(w, DNS_IN);
+	dns_w_u32(w, s->ttl);
+	dns_w_u16(w, (uint16_t)s->len);
+	dns_w_bytes(w, s->data, s->len);
+}
+
+void own_negative(struct dgram *d, unsigned flags, const struct dns_question *question,
+                  const struct own_soa *soa, const struct bal_quirks *q)
+{
+	struct dns_edns e = own_read_edns(d, question->end);
+	struct dns_writer w = { .m = d->data, .len = question->end, .cap = room(d, &e) };
+
+	put_flags(d, flags);
+	memset(d->data + 6, 0, 6);
+	put_soa(&w, soa);
+	end_answer(d, &w, question, 0, &e, q);
+	if (!w.full)
+		dns_put16(d->data + 10, (uint16_t)(dns_arcount(d->data) + 1));
+}
+
+void own_rcode(struct dgram *d, unsigned rcode, const struct dns_edns *e,
+               const struct bal_quirks *q)
+{
+	if (e->present && !q->own_without_edns)
+		d->data[d->len - 6] = (uint8_t)(rcode >> 4); /* of the OPT record's TTL */
+}
+
 uint8_t own_edns(const struct dgram *d, const struct dns_question *q)
 {
 	struct dns_edns e = own_read_edns(d, q->end);

@@ -43,6 +43,17 @@ struct own_data {
 };
 void own_records(struct dgram *d, unsigned flags, const struct dns_question *question,
                  const struct own_data *records, uint32_t ttl, const struct bal_quirks *q);
+/* The same with an SOA record of zone, with its data, in the additional section. */
+struct own_soa {
+	const uint8_t *zone, *data;
+	size_t zone_len, len;
+	uint32_t ttl;
+};
+void own_negative(struct dgram *d, unsigned flags, const struct dns_question *question,
+                  const struct own_soa *soa, const struct bal_quirks *q);
+/* Gives the answer that own_answer made the upper bits of an rcode, where it has EDNS. */
+void own_rcode(struct dgram *d, unsigned rcode, const struct dns_edns *e,
+               const struct bal_quirks *q);
 /* What own_servfail will have to know of the query's EDNS, as bits of enum idt_edns. */
 uint8_t own_edns(const struct dgram *d, const struct dns_question *q);
 /* SERVFAIL to a query that went out. cap of d: BAL_POLL_MIN at least. ID, peer and local aren't

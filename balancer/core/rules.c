@@ -41,7 +41,7 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
 
 /* What a function is told; it begins with none of its wishes. */
 static struct bal_hook_rule about(const struct rules *r, const struct rule_look *l,
-                                  bool skip_cache)
+                                  const struct rule_said *said)
 {
 	size_t end = (size_t)DNS_HEADER + l->name_len + 4;
 
@@ -50,7 +50,8 @@ static struct bal_hook_rule about(const struct rules *r, const struct rule_look 
 		       .class = l->class, .id = l->id, .flags = dns_flags(l->m), .tcp = l->tcp,
 		       .peer = l->client, .local = l->local, .message = l->m, .len = l->len,
 		       .end = end <= l->len ? end : l->len, .tags = &r->tags.now },
-		.answer = l->answer, .flags = dns_flags(l->m), .skip_cache = skip_cache,
+		.answer = l->answer, .flags = dns_flags(l->m),
+		.skip_cache = said->skip_cache, .failure_s = said->failure_s,
 	};
 }
 
@@ -61,7 +62,7 @@ static bool call(struct rules *r, const struct bal_action *a, const struct rule_
 	struct tags before;
 
 	tags_copy(&before, &r->tags.now);
-	*m = about(r, l, said->skip_cache);
+	*m = about(r, l, said);
 	m->tags = &r->tags.now;
 	MUST(r->hooks != NULL);
 	if (!r->hooks->act(r->hooks->arg, a->arg, m)) {
@@ -70,12 +71,13 @@ static bool call(struct rules *r, const struct bal_action *a, const struct rule_
 	}
 	dns_put16(l->m + 2, m->flags);
 	said->skip_cache = m->skip_cache;
+	said->failure_s = m->failure_s;
 	return true;
 }
 
 static bool call_selector(const struct rules *r, unsigned function, const struct rule_look *l)
 {
-	struct bal_hook_rule m = about(r, l, false);
+	struct bal_hook_rule m = about(r, l, &(struct rule_said){ 0 });
 
 	MUST(r->hooks != NULL);
 	return r->hooks->match(r->hooks->arg, function, &m);
@@ -216,12 +218,27 @@ static unsigned flags_of(const struct bal_action *a, const struct dgram *d)
 	return (own_flags(d) & ~(unsigned)a->flags_set) | a->flags;
 }
 
+/* rcode: of 12 bits. */
 static void answer(const struct rules *r, struct dgram *d, const struct dns_question *q,
-                   unsigned flags)
+                   unsigned flags, unsigned rcode)
 {
 	struct dns_edns e = own_read_edns(d, q->end);
 
-	own_answer(d, flags, q->end, &e, &r->bal->quirks);
+	own_answer(d, flags | (rcode & DNS_RCODE), q->end, &e, &r->bal->quirks);
+	own_rcode(d, rcode, &e, &r->bal->quirks);
+}
+
+static enum bal_verdict negative(const struct rules *r, const struct bal_action *a,
+                                 struct dgram *d, const struct dns_question *q)
+{
+	const uint8_t *from = r->conf->data + a->arg;
+	const struct own_soa soa = {
+		.zone = from + 1, .zone_len = from[0], .data = from + 1 + from[0],
+		.len = a->len - 1u - from[0], .ttl = a->ttl,
+	};
+
+	own_negative(d, flags_of(a, d) | a->rcode, q, &soa, &r->bal->quirks);
+	return name_of(a->rcode);
 }
 
 static bool has_address(const struct bal_action *a, const struct ip *address, uint16_t type)
@@ -326,6 +343,8 @@ static void note(struct rules *r, const struct bal_action *a, const struct rule_
 		log_it(r, a, l);
 	else if (a->kind == BAL_ACT_TAG)
 		tag(r, a);
+	else if (a->kind == BAL_ACT_FAILURE_TTL)
+		said->failure_s = a->ttl + 1;
 }
 
 /* *over: no later rule is looked at, whatever the verdict. */
@@ -367,7 +386,7 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 	case BAL_ACT_DROP:
 		return BAL_RULE_DROP;
 	case BAL_ACT_RCODE:
-		answer(r, d, q, flags_of(a, d) | a->arg);
+		answer(r, d, q, flags_of(a, d), a->arg);
 		return name_of(a->arg);
 	case BAL_ACT_SPOOF:
 		*over = false;
@@ -375,11 +394,13 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 	case BAL_ACT_SPOOF_RAW:
 		*over = false;
 		return spoof_raw(r, a, r->conf->data + a->arg, d, q);
+	case BAL_ACT_SOA:
+		return negative(r, a, d, q);
 	case BAL_ACT_TRUNCATE:
 		*over = !l->tcp;
 		if (l->tcp)
 			return BAL_NO_VERDICT;
-		answer(r, d, q, flags_of(a, d) | DNS_TC);
+		answer(r, d, q, flags_of(a, d) | DNS_TC, DNS_NOERROR);
 		return BAL_RULE_TRUNCATED;
 	case BAL_ACT_POOL:
 		said->pool = a->pool;
@@ -402,7 +423,7 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 		*over = false;
 		return act_lua(r, a, d, q, l, said, over);
 	case BAL_ACT_DELAY: case BAL_ACT_SKIP_CACHE: case BAL_ACT_LOG: case BAL_ACT_TAG:
-	case BAL_ACT_NONE:
+	case BAL_ACT_NONE: case BAL_ACT_FAILURE_TTL:
 		note(r, a, l, said);
 		break;
 	}
@@ -416,7 +437,7 @@ static enum bal_verdict turned(struct rules *r, struct dgram *d, const struct dn
 	if (!r->conf->calls || (dns_flags(d->data) & DNS_QR) == 0)
 		return BAL_NO_VERDICT;
 	const struct bal_action a = answer_as_it_is(d, dns_flags(d->data) & DNS_RCODE);
-	answer(r, d, q, flags_of(&a, d) | a.arg);
+	answer(r, d, q, flags_of(&a, d), a.arg);
 	return name_of(a.arg);
 }
 
@@ -424,7 +445,8 @@ enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns
                              int64_t now_ns, struct rule_said *said)
 {
 	const struct bal_chain *c = &r->conf->chain[BAL_QUERIES];
-	const struct rule_look l = {
+	enum bal_verdict answered = BAL_NO_VERDICT;
+	struct rule_look l = {
 		.now_ns = now_ns, .m = d->data, .len = d->len, .name = d->data + DNS_HEADER,
 		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &d->peer,
 		.local = &d->local, .tcp = d->proto == DGRAM_TCP, .id = dns_id(d->data),
@@ -437,12 +459,17 @@ enum bal_verdict brules_query(struct rules *r, struct dgram *d, const struct dns
 			continue;
 		r->matches[BAL_QUERIES][i]++;
 		enum bal_verdict v = act(r, &c->rule[i].action, d, q, &l, said, &over);
+		l.len = d->len;
+		if (c->rule[i].action.goes_on) {
+			answered = v != BAL_NO_VERDICT && v != BAL_RULE_DROP ? v : answered;
+			continue;
+		}
 		if (v != BAL_NO_VERDICT)
 			return v;
 		if (over)
 			break;
 	}
-	return turned(r, d, q);
+	return answered != BAL_NO_VERDICT ? answered : turned(r, d, q);
 }
 
 /* What one rule does to an answer. BAL_ACT_DROP, BAL_ACT_ALLOW, or BAL_ACT_NONE: go on. */

@@ -46,6 +46,7 @@ struct rule_said {
 	unsigned pool;
 	int64_t delay_ns;
 	bool skip_cache;
+	uint32_t failure_s;            /* 1 + what a cache keeps a failure for; 0: as it says */
 };
 
 size_t brules_arena_size(const struct bal_conf *conf);

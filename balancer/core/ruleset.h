@@ -138,9 +138,10 @@ enum bal_act {
 	/* those that end the chain */
 	BAL_ACT_ALLOW = 1,
 	BAL_ACT_DROP,
-	BAL_ACT_RCODE,      /* arg: the rcode */
+	BAL_ACT_RCODE,      /* arg: the rcode, 12 bits: with EDNS alone the upper 8 are said */
 	BAL_ACT_SPOOF,      /* arg, n: of the addresses */
 	BAL_ACT_SPOOF_RAW,  /* arg, len: of the records' data; n: records of type, 0: as asked */
+	BAL_ACT_SOA,        /* arg, len: of a byte with the zone's length, it, an SOA's data */
 	BAL_ACT_TRUNCATE,   /* over UDP alone */
 	BAL_ACT_POOL,       /* arg: pool */
 	BAL_ACT_QPS,        /* arg: limit; drops what is above */
@@ -153,6 +154,7 @@ enum bal_act {
 	BAL_ACT_DISABLE_VALIDATION, /* sets CD */
 	BAL_ACT_LOG,        /* arg: log */
 	BAL_ACT_TAG,        /* arg: of the tag in data */
+	BAL_ACT_FAILURE_TTL,/* ttl of its answer in a cache, if that is SERVFAIL or REFUSED */
 	BAL_ACT_LUA,        /* arg: the function's number, which says one of the others */
 };
 
@@ -161,6 +163,8 @@ struct bal_action {
 	uint8_t n;
 	uint8_t pool;
 	bool over;                     /* it ends the chain, whatever its kind */
+	bool goes_on;                  /* or never: what it answers stays, what it drops doesn't */
+	uint8_t rcode;                 /* of BAL_ACT_SOA */
 	uint16_t type, len;            /* of BAL_ACT_SPOOF_RAW */
 	uint16_t flags_set, flags;     /* of an answer: which of AA, TC, AD, RA are said, and how */
 	uint32_t arg;
