@@ -20,6 +20,7 @@ struct arguments {
 	const char *key;
 	bool merge;
 	uint16_t port[PORTS_MAX];
+	struct permute_kept kept[PERMUTE_KEPT_MAX];
 };
 
 static volatile sig_atomic_t stopped;
@@ -27,7 +28,7 @@ static volatile sig_atomic_t stopped;
 static void usage(FILE *to)
 {
 	fputs("usage: evenkeel pcap --out FILE [--cut FROM..TO] [--filter EXPR] [--anonymize KEY]\n"
-	      "                     [--port N]... [--raw] [--start WHEN] FILE\n"
+	      "                     [--port N]... [--keep NAME]... [--raw] [--start WHEN] FILE\n"
 	      "       evenkeel pcap --out FILE --merge [OPTION]... FILE...\n\n"
 	      "Writes captures as one pcap with nanoseconds. pcap and pcapng, plain or gzip, are\n"
 	      "read; - is standard input, and with --out standard output.\n\n"
@@ -42,6 +43,8 @@ static void usage(FILE *to)
 	      "                   env:NAME, or itself, of 16 bytes at least\n"
 	      "  --port N         to anonymize: what is to or from this port is DNS (53);\n"
 	      "                   repeatable\n"
+	      "  --keep NAME      to anonymize: this name stays, and those above it; repeatable.\n"
+	      "                   a.root-servers.net, which health checks ask for, always does\n"
 	      "  --raw            without link layers: IP packets alone\n"
 	      "  --start WHEN     shift all times so that the first packet has this one, such as\n"
 	      "                   @0\n"
@@ -65,6 +68,22 @@ static int add_port(struct arguments *a, const char *text)
 	if (parse_number("port", text, 1, UINT16_MAX, &port) < 0)
 		return EXIT_USAGE;
 	a->port[a->o.port_n++] = (uint16_t)port;
+	return -1;
+}
+
+/* Returns an exit status, or -1: go on. */
+static int add_kept(struct arguments *a, const char *text)
+{
+	uint8_t wire[DNS_NAME_MAX];
+
+	if (a->o.kept_n == PERMUTE_KEPT_MAX)
+		return complain("--keep: at most 15 of them");
+	int n = dns_name_parse(wire, text);
+	if (n < 0)
+		return refuse("keep", text, "a domain name");
+	struct permute_kept *k = &a->kept[a->o.kept_n++];
+	dns_name_lower(k->name, wire, (size_t)n);
+	k->len = (uint8_t)n;
 	return -1;
 }
 
@@ -92,6 +111,8 @@ static int option(struct arguments *a, int c)
 		return -1;
 	case 'p':
 		return add_port(a, optarg);
+	case 'k':
+		return add_kept(a, optarg);
 	case 'r':
 		a->o.raw = true;
 		return -1;
@@ -120,6 +141,8 @@ static int check(const struct arguments *a)
 		return complain("pcap: several captures are put together with --merge");
 	if (a->o.port_n > 0 && a->key == NULL)
 		return complain("pcap: --port belongs to --anonymize");
+	if (a->o.kept_n > 1 && a->key == NULL)
+		return complain("pcap: --keep belongs to --anonymize");
 	return -1;
 }
 
@@ -129,15 +152,17 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{ "out", required_argument, NULL, 'o' }, { "merge", no_argument, NULL, 'm' },
 		{ "cut", required_argument, NULL, 'c' }, { "filter", required_argument, NULL, 'f' },
 		{ "anonymize", required_argument, NULL, 'a' },
-		{ "port", required_argument, NULL, 'p' }, { "raw", no_argument, NULL, 'r' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "keep", required_argument, NULL, 'k' }, { "raw", no_argument, NULL, 'r' },
 		{ "start", required_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int status = -1;
+	int status = add_kept(a, "a.root-servers.net."); /* dnsdist's health checks */
 
 	for (int c; status < 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		status = option(a, c);
 	a->o.port = a->port;
+	a->o.kept = a->kept;
 	a->o.path = (const char *const *)(argv + optind);
 	a->o.path_n = (unsigned)(argc - optind);
 	return status >= 0 ? status : check(a);

@@ -29,7 +29,8 @@ struct rewrite {
 
 static int open_anon(struct rewrite *r, char error[CAPTURE_ERROR_TEXT])
 {
-	struct anon_options a = { .port = r->o->port, .port_n = r->o->port_n };
+	struct anon_options a = { .port = r->o->port, .port_n = r->o->port_n,
+	                          .kept = r->o->kept, .kept_n = r->o->kept_n };
 	uint8_t seed[32];
 
 	host_seed(seed);

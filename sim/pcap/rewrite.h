@@ -24,6 +24,8 @@ struct rewrite_options {
 	const uint8_t *key;          /* PRF_KEY bytes; NULL: not anonymized */
 	const uint16_t *port;        /* what is DNS when it is anonymized; as anon_options */
 	unsigned port_n;
+	const struct permute_kept *kept; /* names that stay then */
+	unsigned kept_n;
 	bool raw;                    /* link layers are taken off */
 	const struct moment *start;  /* the first packet's time; NULL: as it was */
 };

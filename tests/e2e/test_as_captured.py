@@ -28,6 +28,23 @@ def test_the_plan_says_what_has_no_answer():
     assert "of 1500 queries of clients.pcap.gz have none, the first is for " in done.stdout
 
 
+def test_an_anonymized_capture_serves_as_well(tmp_path):
+    """Asked and answered by what became of the capture, a run says what it does by the original."""
+    original = ek.ROOT / "pcaps" / "lab" / "debian-steady.pcap.gz"
+    shared = tmp_path / "shared.pcap"
+    subprocess.run([ek.program("evenkeel"), "pcap", "--anonymize", "a key of sixteen and more",
+                    "--out", shared, original], check=True, capture_output=True, timeout=60)
+    said = []
+    for i, path in enumerate((original, shared)):
+        run = ek.run(SCENARIO, tmp_path / f"run{i}", "--engine", "virtual", "--set",
+                     f"load.replay={path}", "--set", f"lab.recursors.answers={path}")
+        assert run.verdict == "PASS", run.reasons()
+        answers = run.doc["answers"]
+        said.append((run.expectation("answers")["measured"]["answered"] > 2500,
+                     answers["captured"] > 2500, answers["made"]))
+    assert said[0] == said[1] == (True, True, 0)
+
+
 @pytest.mark.lab
 def test_clients_of_a_lab_get_the_captured_answers(tmp_path):
     text = "".join(line for line in SCENARIO.read_text().splitlines(keepends=True)

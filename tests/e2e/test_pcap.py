@@ -172,6 +172,39 @@ def test_a_run_says_the_same(tmp_path):
         assert doc_of(after)["messages"]["answered"] > 1000
 
 
+def judged(path, *backends):
+    """What evenkeel judge says of a capture, but for who has which address."""
+    done = subprocess.run([ek.program("evenkeel"), "judge", "--json", "--policy", "wrandom",
+                           *[a for b in backends for a in ("--backend", b)], path.name],
+                          cwd=path.parent, capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.returncode in (ek.PASS, ek.FAIL, ek.INCONCLUSIVE), done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("story", ["ours-killed", "ours-hung", "debian-steady"])
+def test_the_judge_says_the_same(tmp_path, story):
+    """Shares, outages by health checks, answer times: of a capture and of what became of it."""
+    before, after = tmp_path / "before" / "x.pcap", tmp_path / "after" / "x.pcap"
+    for path in (before, after):
+        path.parent.mkdir()
+    made("--filter", "port 53", "--out", before,
+         ek.ROOT / "pcaps" / "lab" / f"{story}.pcap.gz")
+    made("--anonymize", KEY, "--out", after, before)
+    pairs = list(zip(records(before)[0], records(after)[0]))
+    assert len(records(before)[0]) == len(records(after)[0])
+    became = {str(ipaddress.ip_address(b[26:30])): str(ipaddress.ip_address(a[26:30]))
+              for (_, b), (_, a) in pairs if b[12:14] == b"\x08\0"}
+    assert len(set(became.values())) == len(became) > 20
+    servers = {"DNS1": "192.0.2.3", "DNS3": "192.0.2.4"}
+    was = judged(before, *[f"{n}={a}" for n, a in servers.items()])
+    now = judged(after, *[f"{n}={became[a]}" for n, a in servers.items()])
+    for address in sorted(became, key=len, reverse=True):
+        was = was.replace(f'"{address}', f'"{became[address]}')
+    assert now == was
+    assert ('"by":"checks"' in now) == (story != "debian-steady")
+
+
 SECRETS = ["telling-name", "secret", "other-alias", "mailhost", "hostmaster-x", "nameserver",
            "service-target", "cookie08"]
 
@@ -254,6 +287,15 @@ def test_what_is_left_can_be_read_by_others(tmp_path):
     assert len(faults(path)) == len(telling_traffic())  # whose checksums are zero
 
 
+def test_a_name_that_is_kept_stays(tmp_path):
+    path, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    path.write_bytes(pcap(telling_traffic()))
+    made("--anonymize", KEY, "--keep", "Example.org", "--out", out, path)
+    asked = dns.message.from_wire(records(out)[0][0][1][42:]).question[0].name.to_text()
+    assert asked.endswith(".example.org.") and len(asked) == len("telling-name.example.org.")
+    assert b"telling" not in out.read_bytes()
+
+
 def test_the_same_key_gives_the_same_bytes_wherever_it_is_from(plain, tmp_path):
     keyfile = tmp_path / "key"
     keyfile.write_text(KEY + "\n")
@@ -320,6 +362,9 @@ def test_all_at_once(plain, tmp_path):
     (["--out", "x", "IN", "IN"],
      "evenkeel: pcap: several captures are put together with --merge"),
     (["--out", "x", "--port", "54", "IN"], "evenkeel: pcap: --port belongs to --anonymize"),
+    (["--out", "x", "--keep", "net", "IN"], "evenkeel: pcap: --keep belongs to --anonymize"),
+    (["--out", "x", "--keep", "a..b", "IN"],
+     "evenkeel pcap: --keep a..b: expected a domain name"),
     (["--out", "x", "--cut", "5s", "IN"],
      "evenkeel pcap: --cut 5s: expected FROM..TO with FROM before TO, such as 90s..2m, "
      "@1700000000.. or ..2026-11-27T06:00:00Z"),

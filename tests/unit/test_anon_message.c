@@ -27,7 +27,7 @@ static void begin(struct rig *r, uint16_t answers, uint16_t additional)
 	uint8_t key[PRF_KEY] = { 9 };
 
 	assert_int_equal(host_arena(&r->arena, permute_arena_size()), 0);
-	r->p = permute_init(&r->arena, key, 7);
+	r->p = permute_init(&r->arena, key, NULL, 0, 7);
 	int n = dns_query(r->m, ROOM, 0x1234, DNS_QR | DNS_RD, name, sizeof(name), DNS_A, DNS_IN,
 	                  0);
 	assert_true(n > 0);

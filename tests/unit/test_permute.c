@@ -22,7 +22,7 @@ static struct rig rig(uint8_t key)
 	struct rig r;
 
 	assert_int_equal(host_arena(&r.arena, permute_arena_size()), 0);
-	r.p = permute_init(&r.arena, k, 7);
+	r.p = permute_init(&r.arena, k, NULL, 0, 7);
 	assert_true(r.arena.used <= r.arena.cap && r.arena.cap - r.arena.used < 8192);
 	arena_seal(&r.arena);
 	return r;
@@ -171,6 +171,41 @@ static void labels_of_one_symbol_are_one_to_one(void **state)
 	done(&r);
 }
 
+static void names_that_are_kept_stay_and_no_other_becomes_one(void **state)
+{
+	static const struct permute_kept kept[] = {
+		{ "\1a\14root-servers\3net", 20 }, { "\1x", 3 },
+	};
+	const uint8_t key[PRF_KEY] = { 5 };
+	bool seen[256] = { false };
+	struct rig r = rig(5);
+	struct arena a;
+	(void)state;
+
+	assert_int_equal(host_arena(&a, permute_arena_size()), 0);
+	struct permute *p = permute_init(&a, key, kept, 2, 7);
+	assert_string_equal(name(p, "A.root-servers.net"), "a.root-servers.net.");
+	assert_string_equal(name(p, "root-servers.net"), "root-servers.net.");
+	assert_string_equal(name(p, "net"), "net.");
+	const char *b = name(p, "b.root-servers.net");
+	assert_true(b[0] != 'a' && b[0] != 'b' && strcmp(b + 1, ".root-servers.net.") == 0);
+	assert_string_not_equal(name(p, "www.a.root-servers.net"), "www.a.root-servers.net.");
+	assert_string_equal(name(p, "www.a.root-servers.net") + 3, ".a.root-servers.net.");
+	/* Elsewhere they are labels as any, and other names are what they were. */
+	assert_string_not_equal(name(p, "a.root-servers.org"), "a.root-servers.org.");
+	assert_string_equal(name(p, "www.example.org"), name(r.p, "www.example.org"));
+	for (unsigned c = 0; c < 256; c++) {
+		uint8_t wire[3] = { 1, (uint8_t)c, 0 };
+		if (c >= 'A' && c <= 'Z')
+			continue;
+		permute_name(p, wire, wire, 3);
+		assert_true(!seen[wire[1]] && (wire[1] == 'x') == (c == 'x'));
+		seen[wire[1]] = true;
+	}
+	host_arena_free(&a);
+	done(&r);
+}
+
 static void macs_stay_what_they_are_for(void **state)
 {
 	struct rig r = rig(1);
@@ -231,6 +266,7 @@ int main(void)
 		cmocka_unit_test(a_subnet_becomes_the_subnet_of_its_addresses),
 		cmocka_unit_test(a_name_keeps_lengths_zones_and_kind_of_symbols),
 		cmocka_unit_test(labels_of_one_symbol_are_one_to_one),
+		cmocka_unit_test(names_that_are_kept_stay_and_no_other_becomes_one),
 		cmocka_unit_test(macs_stay_what_they_are_for),
 		cmocka_unit_test(another_key_gives_another_permutation),
 		cmocka_unit_test(a_key_means_the_same_for_ever),

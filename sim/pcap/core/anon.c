@@ -47,7 +47,7 @@ struct anon *anon_init(struct arena *arena, const struct anon_options *o)
 	struct anon_options f = filled(o);
 	struct anon *a = arena_take(arena, 1, sizeof(*a));
 
-	a->permute = permute_init(arena, f.key, f.seed);
+	a->permute = permute_init(arena, f.key, f.kept, f.kept_n, f.seed);
 	hold_init(&a->hold, arena, f.packets, f.bytes);
 	a->pool = pieces_init(arena, f.blocks);
 	fragments_init(&a->fragments, arena, f.fragmented, f.seed, a->pool, a->capture_count);

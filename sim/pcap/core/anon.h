@@ -45,6 +45,8 @@ struct anon_options {
 	uint32_t blocks;
 	uint32_t packets;      /* that may wait; 0: ANON_PACKETS */
 	uint32_t bytes;        /* of theirs, twice CAPTURE_SNAP_MAX at least; 0: ANON_BYTES */
+	const struct permute_kept *kept; /* names that stay: kept_n of them */
+	unsigned kept_n;
 	uint64_t seed;         /* of hash tables */
 	uint8_t key[PRF_KEY];
 };

@@ -36,6 +36,8 @@ static const struct special special_row[] = {
 struct permute {
 	struct prf ip[2];           /* IPv6's, IPv4's */
 	struct prf name, mac, bytes;
+	struct permute_kept kept[PERMUTE_KEPT_MAX];
+	unsigned kept_n;
 	struct lru ips, names;
 	struct ip *ip_of;
 	uint8_t *name_of;           /* NAME_KEY each */
@@ -58,10 +60,15 @@ static struct prf use(const uint8_t key[PRF_KEY], uint64_t n)
 	return f;
 }
 
-struct permute *permute_init(struct arena *a, const uint8_t key[PRF_KEY], uint64_t seed)
+struct permute *permute_init(struct arena *a, const uint8_t key[PRF_KEY],
+                             const struct permute_kept *kept, unsigned n, uint64_t seed)
 {
+	MUST(n <= PERMUTE_KEPT_MAX);
 	struct permute *p = arena_take(a, 1, sizeof(*p));
 
+	for (unsigned i = 0; i < n; i++)
+		p->kept[i] = kept[i];
+	p->kept_n = n;
 	p->ip[0] = use(key, 6);
 	p->ip[1] = use(key, 4);
 	p->name = use(key, 'n');
@@ -195,7 +202,8 @@ void permute_name(struct permute *p, uint8_t *out, const uint8_t *name, size_t l
 	uint32_t slot = lru_find(&p->names, key);
 	if (slot == LRU_NONE) {
 		slot = room(&p->names, key);
-		permute_name_compute(&p->name, p->name_of + (size_t)slot * NAME_KEY, key);
+		permute_name_compute(&p->name, p->kept, p->kept_n,
+		                     p->name_of + (size_t)slot * NAME_KEY, key);
 	} else {
 		lru_touch(&p->names, slot);
 	}

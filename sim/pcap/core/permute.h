@@ -27,9 +27,24 @@
 
 struct permute;
 
+enum { PERMUTE_KEPT_MAX = 16 };
+
+/*
+ * A name that stays, with those above it: labels below one are permuted, and no other label becomes
+ * one that stays.
+ */
+struct permute_kept {
+	uint8_t name[DNS_NAME_MAX]; /* wire form, in lower case */
+	uint8_t len;
+};
+
 size_t permute_arena_size(void);
-/* seed: of hash tables; changes nothing but who can slow them down. */
-struct permute *permute_init(struct arena *a, const uint8_t key[PRF_KEY], uint64_t seed);
+/*
+ * kept[0..n): at most PERMUTE_KEPT_MAX. seed: of hash tables; changes nothing but who can slow them
+ * down.
+ */
+struct permute *permute_init(struct arena *a, const uint8_t key[PRF_KEY],
+                             const struct permute_kept *kept, unsigned n, uint64_t seed);
 
 struct ip permute_ip(struct permute *p, const struct ip *ip);
 /* The first bits bits of an address alone: what is behind them is zero, before and after. */

@@ -3,12 +3,13 @@
 #ifndef EK_PCAP_PERMUTE_INNER_H
 #define EK_PCAP_PERMUTE_INNER_H
 
-#include "prf.h"
+#include "permute.h"
 
 /*
- * name: in lower case, wire form up to its root label, not compressed. out: as many bytes. About 4
- * microseconds a label.
+ * name: in lower case, wire form up to its root label, not compressed. out: as many bytes.
+ * kept[0..n) stay. About 4 microseconds a label.
  */
-void permute_name_compute(const struct prf *f, uint8_t *out, const uint8_t *name);
+void permute_name_compute(const struct prf *f, const struct permute_kept *kept, unsigned n,
+                          uint8_t *out, const uint8_t *name);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "permute_inner.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/dns.h"
@@ -129,22 +130,44 @@ static void permute_label(const struct prf *parent, uint8_t *out, const uint8_t 
 		out[other.at[i]] = other_symbol(other.s[i]);
 }
 
-void permute_name_compute(const struct prf *f, uint8_t *out, const uint8_t *name)
+/* Whether the labels from suffix on, len bytes with the root, are the end of a name that stays. */
+static bool stays(const struct permute_kept *kept, unsigned n, const uint8_t *suffix, size_t len)
 {
-	uint8_t label[LABELS_MAX];
-	unsigned n = 0;
+	for (unsigned i = 0; i < n; i++)
+		for (size_t at = 0; kept[i].name[at] != 0; at += 1u + kept[i].name[at])
+			if (kept[i].len - at == len &&
+			    memcmp(kept[i].name + at, suffix, len) == 0)
+				return true;
+	return false;
+}
+
+void permute_name_compute(const struct prf *f, const struct permute_kept *kept, unsigned n,
+                          uint8_t *out, const uint8_t *name)
+{
+	uint8_t label[LABELS_MAX], now[DNS_NAME_MAX];
+	unsigned label_n = 0, len = 0;
 	struct prf zone = *f;
 
-	for (unsigned at = 0; name[at] != 0; at += 1u + name[at])
-		label[n++] = (uint8_t)at;
-	out[n > 0 ? label[n - 1] + 1u + name[label[n - 1]] : 0] = 0;
-	while (n-- > 0) {
-		const uint8_t *l = name + label[n];
+	for (; name[len] != 0; len += 1u + name[len])
+		label[label_n++] = (uint8_t)len;
+	len++;
+	memcpy(now, name, len);
+	out[len - 1] = 0;
+	while (label_n-- > 0) {
+		unsigned at = label[label_n];
 		struct prf own = zone;
+		bool same = stays(kept, n, name + at, len - at);
 		prf_step(&own, 0);
-		permute_label(&own, out + label[n] + 1, l + 1, l[0]);
-		out[label[n]] = l[0];
+		do { /* again where it becomes one that stays: so it is one to one among the rest */
+			if (!same)
+				permute_label(&own, out + at + 1, now + at + 1, name[at]);
+			else
+				memcpy(out + at + 1, name + at + 1, name[at]);
+			memcpy(now + at + 1, out + at + 1, name[at]);
+		} while (!same && stays(kept, n, now + at, len - at));
+		memcpy(now + at + 1, name + at + 1, name[at]);
+		out[at] = name[at];
 		prf_step(&zone, 1);
-		prf_say(&zone, l + 1, l[0]);
+		prf_say(&zone, name + at + 1, name[at]);
 	}
 }
