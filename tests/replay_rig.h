@@ -18,6 +18,7 @@ struct replay_rig {
 	struct trace trace;
 	struct trace_query query[RIG_QUERIES];
 	uint8_t bytes[RIG_QUERIES * RIG_MESSAGE];
+	uint32_t number[RIG_QUERIES + 1]; /* of connections, as a trace has them */
 	struct replay_options o;
 	struct arena arena;
 	struct replay *r;
@@ -38,7 +39,7 @@ static inline void rig_init(struct replay_rig *g)
 		g->d[i] = (struct dgram){ .data = g->room[i], .cap = UINT16_MAX };
 }
 
-/* A query for "NUMBER.x", its number that in the trace. connection 0: UDP. */
+/* A query for "NUMBER.x", its number that in the trace. connection: any number; 0: UDP. */
 static inline void rig_add(struct replay_rig *g, int64_t t_ns, uint32_t client, uint16_t port,
                            uint16_t id, uint32_t connection)
 {
@@ -47,7 +48,10 @@ static inline void rig_add(struct replay_rig *g, int64_t t_ns, uint32_t client, 
 	uint8_t name[DNS_NAME_MAX];
 	char text[24];
 
-	MUST(i < RIG_QUERIES);
+	MUST(i < RIG_QUERIES && connection <= RIG_QUERIES);
+	if (connection != 0 && g->number[connection] == 0)
+		g->number[connection] = ++t->connection_n;
+	connection = g->number[connection];
 	snprintf(text, sizeof(text), "%u.x", i);
 	int name_len = dns_name_parse(name, text);
 	MUST(name_len > 0);
@@ -66,7 +70,6 @@ static inline void rig_add(struct replay_rig *g, int64_t t_ns, uint32_t client, 
 	t->byte_n += (size_t)len;
 	t->query_n++;
 	t->client_n = client >= t->client_n ? client + 1 : t->client_n;
-	t->connection_n = connection > t->connection_n ? connection : t->connection_n;
 }
 
 static inline void rig_start(struct replay_rig *g)

@@ -65,6 +65,8 @@ void replay_udp_close(struct replay_io *io);
 
 /* Sends d over its connection, opened if need be. All of these under the lock. */
 void replay_tcp_send(struct replay_io *io, const struct dgram *d);
+/* Opens connection conn, for later. */
+void replay_tcp_open(struct replay_io *io, uint32_t conn);
 void replay_tcp_event(struct replay_io *io, unsigned slot);
 /* The core is done with it. */
 void replay_tcp_end(struct replay_io *io, uint32_t conn);

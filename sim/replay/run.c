@@ -52,6 +52,8 @@ static unsigned send_due(struct replay_io *io, int64_t now_ns)
 			const struct dgram *d = &io->out.d[i];
 			if (d->verdict == REPLAY_CLOSE)
 				replay_tcp_end(io, d->conn);
+			else if (d->verdict == REPLAY_OPEN)
+				replay_tcp_open(io, d->conn);
 			else if (d->proto == DGRAM_TCP)
 				replay_tcp_send(io, d);
 			all += d->verdict == REPLAY_SEND;
@@ -264,7 +266,8 @@ int replay_run(struct replay_result *out, const struct replay_task *task)
 	io->real_ns = host_real_offset_ns();
 	err = open_all(io);
 	if (err == 0) {
-		int64_t t0_ns = host_mono_ns() + BEGIN_NS;
+		int64_t lead_ns = task->core.trace->connection_n > 0 ? REPLAY_LEAD_NS : 0;
+		int64_t t0_ns = host_mono_ns() + lead_ns + BEGIN_NS;
 		io->core = replay_init(&a, &task->core, t0_ns);
 		arena_seal(&a);
 		run(io, t0_ns);

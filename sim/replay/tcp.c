@@ -81,6 +81,12 @@ static struct replay_tcp *open_one(struct replay_io *io, uint32_t conn)
 	return c;
 }
 
+void replay_tcp_open(struct replay_io *io, uint32_t conn)
+{
+	if (open_one(io, conn) == NULL)
+		replay_tcp_failed(io->core, conn);
+}
+
 /* Room for n more bytes to send; what was sent goes first. */
 static bool make_room(struct replay_tcp *c, size_t n)
 {

@@ -204,7 +204,7 @@ def test_queries_of_one_connection_share_one_and_keep_their_order(serve, tmp_pat
     assert sorted(len(c) for c in server.connections) == [10, 20]
     for queries in server.connections:
         assert queries == [message(i, f"q{i}.example.org").to_wire() for i in range(len(queries))]
-    assert (r["answered"], r["connections"]) == (30, 2)
+    assert (r["answered"], r["connections"], r["waited_for_connection"]) == (30, 2, 0)
 
 
 def test_a_connection_that_the_server_ends_is_opened_again(serve, tmp_path):

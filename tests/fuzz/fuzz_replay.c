@@ -31,11 +31,12 @@ static void poll_some(unsigned max)
 	for (unsigned i = 0; i < n; i++) {
 		const struct dgram *d = &rig.d[i];
 		struct sent *s = &sent[sent_n % MEMORY];
-		if (d->verdict == REPLAY_CLOSE) {
+		if (d->verdict != REPLAY_SEND) {
+			MUST(d->verdict == REPLAY_CLOSE || d->verdict == REPLAY_OPEN);
 			MUST(d->conn >= 1 && d->conn <= REPLAY_CONNECTIONS);
 			continue;
 		}
-		MUST(d->verdict == REPLAY_SEND && d->t_ns <= now_ns && d->len <= RIG_MESSAGE);
+		MUST(d->t_ns <= now_ns && d->len <= RIG_MESSAGE);
 		MUST(rig_number(d) == given++ % QUERIES && d->port < REPLAY_SOCKETS);
 		*s = (struct sent){ .d = *d };
 		s->d.t_ns = now_ns;

@@ -11,10 +11,29 @@
 
 static struct replay_rig rig;
 
-/* Polls at T0 + t_ns; returns how many. */
+static unsigned opened; /* connections, ahead of their queries; and the last of these */
+static uint32_t opened_last;
+
+/* Polls at T0 + t_ns; returns how many queries and connections that are over. */
 static unsigned poll_at(int64_t t_ns)
 {
-	return replay_poll(rig.r, RIG_T0 + t_ns, rig.d, RIG_BATCH);
+	unsigned n, m = 0;
+
+	do {
+		n = replay_poll(rig.r, RIG_T0 + t_ns, rig.d, RIG_BATCH);
+		for (unsigned i = 0; i < n; i++) {
+			struct dgram d = rig.d[m];
+			if (rig.d[i].verdict == REPLAY_OPEN) {
+				opened++;
+				opened_last = rig.d[i].conn;
+				continue;
+			}
+			rig.d[m++] = rig.d[i];
+			if (m - 1 != i)
+				rig.d[i] = d; /* each keeps a buffer of its own */
+		}
+	} while (n > 0 && m == 0);
+	return m;
 }
 
 static void hand_in(int64_t t_ns, struct dgram *d)
@@ -330,6 +349,41 @@ static void queries_of_a_connection_share_one_until_it_is_over(void **state)
 	rig_fini(&rig);
 }
 
+static void a_connection_is_opened_before_its_first_query(void **state)
+{
+	const int64_t lead = REPLAY_LEAD_NS;
+
+	(void)state;
+	rig_init(&rig);
+	rig_add(&rig, 0, 0, 1, 5, 0);
+	rig_add(&rig, 300 * RIG_MS, 0, 1, 5, 1);
+	rig_add(&rig, 310 * RIG_MS, 0, 1, 6, 1);
+	rig.o.pace.period_ns = 400 * RIG_MS;
+	rig.o.pace.loops = 2;
+	rig_start(&rig);
+	assert_int_equal(poll_at(0), 1);
+	rig_answer(&rig.d[0], RIG_T0, 0);
+	hand_in(1, &rig.d[0]);
+	assert_int_equal(replay_deadline(rig.r), RIG_T0 + 300 * RIG_MS - lead);
+	opened = 0;
+	assert_int_equal(poll_at(300 * RIG_MS - lead - 1), 0);
+	assert_int_equal(opened, 0);
+	assert_int_equal(replay_poll(rig.r, RIG_T0 + 300 * RIG_MS - lead, rig.d, 1), 1);
+	assert_int_equal(rig.d[0].verdict, REPLAY_OPEN);
+	uint32_t conn = rig.d[0].conn;
+	assert_int_equal(poll_at(310 * RIG_MS), 2);
+	assert_int_equal(rig.d[0].conn, conn);
+	assert_int_equal(rig.d[1].conn, conn);
+	/* The next loop's fails before it is wanted, and is opened when it is. */
+	poll_at(600 * RIG_MS);
+	assert_int_equal(opened, 1);
+	replay_tcp_failed(rig.r, opened_last);
+	assert_int_equal(poll_at(710 * RIG_MS), 2);
+	assert_int_equal(opened, 1);
+	assert_int_equal(rig_counts(&rig).connections, 3);
+	rig_fini(&rig);
+}
+
 static void a_connection_that_ended_early_is_opened_again(void **state)
 {
 	(void)state;
@@ -423,6 +477,7 @@ int main(void)
 		cmocka_unit_test(an_answer_counts_once),
 		cmocka_unit_test(what_couldn_t_be_sent_isn_t_waited_for),
 		cmocka_unit_test(queries_of_a_connection_share_one_until_it_is_over),
+		cmocka_unit_test(a_connection_is_opened_before_its_first_query),
 		cmocka_unit_test(a_connection_that_ended_early_is_opened_again),
 		cmocka_unit_test(a_loop_has_connections_of_its_own),
 		cmocka_unit_test(too_many_connections_fail_and_are_counted),

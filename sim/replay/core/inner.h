@@ -8,7 +8,14 @@
 
 #include "replay.h"
 
-enum replay_state { REPLAY_FREE = 0, REPLAY_OPEN, REPLAY_CLOSING };
+/* A connection of the capture. */
+struct replay_captured {
+	uint32_t first;      /* its first query's index */
+	uint32_t slot;       /* + 1, of ours for the loop at hand; 0: none is open */
+	uint32_t early;      /* + 1, of ours for the next loop; 0: none is open */
+};
+
+enum replay_state { REPLAY_UNUSED = 0, REPLAY_IN_USE, REPLAY_ENDING };
 
 /* A connection of ours. */
 struct replay_connection {
@@ -31,7 +38,9 @@ struct replay {
 	int64_t interval_ns;       /* of the limit; 0: there is none */
 	int64_t burst_ns;          /* how far it may be run ahead of */
 	int64_t allowed_ns;        /* when the limit is used up no more */
-	uint32_t *ours;            /* by the trace's connections: slot + 1; 0: none is open */
+	struct replay_captured *captured;     /* by the trace's number of the connection */
+	uint64_t ahead_loop;       /* what is to be opened next: of this loop */
+	uint32_t ahead;            /* this connection of the trace; 0: nothing more */
 	struct replay_connection *connection; /* by slot; conn is slot + 1 */
 	uint32_t slots, fresh, free, closing; /* as FLIGHT's; free and closing are slot + 1 */
 };
@@ -49,6 +58,10 @@ void replay_connections_init(struct replay *r, struct arena *a);
 uint32_t replay_connection_for(struct replay *r, const struct trace_query *q);
 /* A query over socket isn't out any more. */
 void replay_connection_settled(struct replay *r, uint32_t socket);
+/* When a connection is to be opened ahead; INT64_MAX: none. */
+int64_t replay_connection_ahead_ns(const struct replay *r);
+/* Opens those that are due by now, until one is to be told: its number, or 0. */
+uint32_t replay_connection_ahead(struct replay *r, int64_t now_ns);
 /* One that is to be closed, or 0. */
 uint32_t replay_connection_over(struct replay *r);
 /* The query at place is settled. */

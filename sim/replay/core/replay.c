@@ -19,7 +19,7 @@ size_t replay_arena_size(const struct replay_options *o)
 
 	return arena_need(1, sizeof(struct replay)) +
 	       flight_arena_size(room_of(o), REPLAY_SOCKETS + slots) +
-	       arena_need((size_t)o->trace->connection_n + 1, sizeof(uint32_t)) +
+	       arena_need((size_t)o->trace->connection_n + 1, sizeof(struct replay_captured)) +
 	       arena_need(slots, sizeof(struct replay_connection));
 }
 
@@ -74,14 +74,15 @@ int64_t replay_due(const struct replay *r)
 
 int64_t replay_deadline(const struct replay *r)
 {
-	int64_t due = replay_due(r);
+	int64_t due = replay_due(r), ahead = replay_connection_ahead_ns(r);
+	int64_t first = ahead < due ? ahead : due;
 
 	if (r->closing != 0)
 		return INT64_MIN;
 	if (r->out.used == 0)
-		return due;
+		return first;
 	int64_t over = r->out.query[r->out.oldest].sent_ns + r->o.timeout_ns;
-	return over < due ? over : due;
+	return over < first ? over : first;
 }
 
 /* ---- sending ---- */
@@ -178,17 +179,23 @@ static bool send_next(struct replay *r, int64_t now_ns, struct dgram *d)
 	return true;
 }
 
+static void tell_connection(struct dgram *d, enum replay_verdict verdict, uint32_t conn)
+{
+	d->verdict = (uint8_t)verdict;
+	d->proto = DGRAM_TCP;
+	d->conn = conn;
+}
+
 unsigned replay_poll(struct replay *r, int64_t now_ns, struct dgram *d, unsigned max)
 {
 	unsigned n = 0;
-	uint32_t over;
+	uint32_t conn;
 
 	expire(r, now_ns);
-	while (n < max && (over = replay_connection_over(r)) != 0) {
-		d[n].verdict = REPLAY_CLOSE;
-		d[n].proto = DGRAM_TCP;
-		d[n++].conn = over;
-	}
+	while (n < max && (conn = replay_connection_over(r)) != 0)
+		tell_connection(&d[n++], REPLAY_CLOSE, conn);
+	while (n < max && (conn = replay_connection_ahead(r, now_ns)) != 0)
+		tell_connection(&d[n++], REPLAY_OPEN, conn);
 	while (n < max && replay_due(r) <= now_ns)
 		n += send_next(r, now_ns, &d[n]);
 	return n;

@@ -5,8 +5,9 @@
  *
  * Outside of a lab nobody has the clients' addresses, so they share some UDP sockets, one client's
  * port always the same. A query keeps its ID unless another of its socket is out under it. Queries
- * of one connection of the capture go over one connection, opened when the first of them is due and
- * closed when all are settled; it is opened again when the server ended it in between.
+ * of one connection of the capture go over one connection, opened REPLAY_LEAD_NS before the first
+ * of them is due and closed when all are settled; it is opened again when the server ended it in
+ * between.
  *
  * Every query of every loop is given out once:
  *	sent = answered + timed_out + given_up + failed + unsent + open
@@ -25,6 +26,7 @@ enum {
 	REPLAY_RCODES = 16,
 };
 #define REPLAY_RATE_MAX UINT64_C(100000000)
+#define REPLAY_LEAD_NS INT64_C(100000000)
 
 struct replay_options {
 	const struct trace *trace;  /* borrowed; at least one query */
@@ -37,6 +39,7 @@ struct replay_options {
 
 enum replay_verdict {
 	REPLAY_SEND = 1,    /* from poll: a query; TCP: over connection conn, opened if it isn't */
+	REPLAY_OPEN,        /* from poll: connection conn will be wanted; no query */
 	REPLAY_CLOSE,       /* from poll: connection conn is over; no query */
 	REPLAY_ANSWERED,    /* from rx */
 	REPLAY_UNMATCHED,   /* from rx: late, twice, or not what was asked */
@@ -65,7 +68,7 @@ struct replay_counts {
 struct replay;
 
 size_t replay_arena_size(const struct replay_options *o);
-/* t0_ns: monotonic, when the first query is due. */
+/* t0_ns: monotonic, when the first query is due. O(queries) where there are connections. */
 struct replay *replay_init(struct arena *a, const struct replay_options *o, int64_t t0_ns);
 /*
  * Answers: port as poll gave it for UDP, conn for TCP, t_ns when they arrived. The sender's address
@@ -74,7 +77,8 @@ struct replay *replay_init(struct arena *a, const struct replay_options *o, int6
 void replay_rx(struct replay *r, int64_t now_ns, struct dgram *d, unsigned n);
 /*
  * What is due, each in a buffer of 65535 bytes. t_ns is when it was: the capture's time, or when
- * the limit allowed it; with max, now. data, t_ns and len of REPLAY_CLOSE say nothing.
+ * the limit allowed it; with max, now. data, t_ns and len of REPLAY_OPEN and
+ * REPLAY_CLOSE say nothing.
  */
 unsigned replay_poll(struct replay *r, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t replay_deadline(const struct replay *r);
