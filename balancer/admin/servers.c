@@ -92,6 +92,7 @@ static int set_down(lua_State *l)
 	return set_mode(l, BAL_CHECK_DOWN);
 }
 
+/* setAuto and setLazyAuto([up]): probes decide, as the configuration has them. */
 static int set_auto(lua_State *l)
 {
 	struct command *c = command_of(l);
@@ -103,6 +104,19 @@ static int set_auto(lua_State *l)
 	if (given)
 		c->admin->set_state(c->admin->arg, self(l), lua_toboolean(l, 2));
 	return 0;
+}
+
+/* A server's latest results have their place only where the configuration wants it. */
+static int set_lazy_auto(lua_State *l)
+{
+	char name[BAL_NAME_TEXT + EP_TEXT];
+
+	if (!conf_of(l)->check.lazy.on) {
+		stats_name(conf_of(l), name);
+		return luaL_error(l, "setLazyAuto: '%s' isn't checked lazily: expected "
+		                  "healthCheckMode='lazy' in the configuration", name);
+	}
+	return set_auto(l);
 }
 
 static int set_qps(lua_State *l)
@@ -186,7 +200,8 @@ static const luaL_Reg methods[] = {
 	{ "getName", get_name }, { "getNameWithAddr", get_name_with_addr }, { "getID", get_id },
 	{ "getLatency", get_latency }, { "getDrops", get_drops },
 	{ "getOutstanding", get_outstanding }, { "isUp", is_up }, { "setUp", set_up },
-	{ "setDown", set_down }, { "setAuto", set_auto }, { "setQPS", set_qps },
+	{ "setDown", set_down }, { "setAuto", set_auto }, { "setLazyAuto", set_lazy_auto },
+	{ "setQPS", set_qps },
 	{ "setDrain", set_drain },
 };
 

@@ -236,10 +236,9 @@ static const char *const unsupported[] = {
 	"RemoteLogAction", "RemoteLogResponseAction", "DnstapLogAction", "DnstapLogResponseAction",
 	"SNMPTrapAction", "SNMPTrapResponseAction", "KeyValueStoreLookupAction", "HTTPStatusAction",
 	"ClearRecordTypesResponseAction", "SetMinTTLResponseAction", "SetMaxTTLResponseAction",
-	"newRuleAction", "setRules", "setAPIWritable", "addTLSLocal", "addDOHLocal",
-	"addDNSCryptBind", "carbonServer", "snmpAgent", "generateDNSCryptProviderKeys",
-	"setServerID", "setTag", "topQueries", "showServers", "dynBlockRulesGroup", "addDynBlocks",
-	"maintenance",
+	"setAPIWritable", "addTLSLocal", "addDOHLocal", "addDNSCryptBind", "carbonServer",
+	"snmpAgent", "generateDNSCryptProviderKeys", "setServerID", "setTag", "topQueries",
+	"showServers", "dynBlockRulesGroup", "addDynBlocks", "maintenance",
 };
 
 static int ignored(lua_State *l)

@@ -12,15 +12,15 @@ static const char *const shows[] = {
 	"getBind", "getBindCount", "showBinds", "showACL", "getPoolServers", "showServers",
 	"showServerPolicy", "showPoolServerPolicy", "showTCPStats", "requestTCPStatesDump",
 	"showPools", "showRules", "topRules", "getTopRules", "benchRule", "showResponseRules",
-	"topResponseRules", "getTopResponseRules", "showCacheHitResponseRules",
-	"topCacheHitRules", "showSelfAnsweredResponseRules", "topSelfAnsweredResponseRules",
-	"getTopSelfAnsweredResponseRules", "show", "help", "testCrypto", "showConsoleACL",
-	"clearConsoleHistory", "showWebserverConfig", "shutdown", "showVersion",
+	"topResponseRules", "getTopResponseRules", "showCacheHitResponseRules", "topCacheHitRules",
+	"showSelfAnsweredResponseRules", "topSelfAnsweredResponseRules",
+	"getTopSelfAnsweredResponseRules", "getCacheHitResponseRules", "show", "help", "testCrypto",
+	"showConsoleACL", "clearConsoleHistory", "showWebserverConfig", "shutdown", "showVersion",
 	"showSecurityStatus", "delta", "dumpStats", "getStatisticsCounters", "topQueries",
-	"topClients", "topBandwidth", "topResponses", "topSlow", "getTopQueries",
-	"getTopResponses", "getTopBandwidth", "getRespRing", "getResponseRing",
-	"getSlowResponses", "grepq", "statNodeRespRing", "showResponseLatency", "setQueryCount",
-	"setQueryCountFilter", "getQueryCounters", "clearQueryCounters", NULL,
+	"topClients", "topBandwidth", "topResponses", "topSlow", "getTopQueries", "getTopResponses",
+	"getTopBandwidth", "getRespRing", "getResponseRing", "getSlowResponses", "grepq",
+	"statNodeRespRing", "showResponseLatency", "setQueryCount", "setQueryCountFilter",
+	"getQueryCounters", "clearQueryCounters", NULL,
 };
 
 static const char *const secret[] = {
@@ -87,14 +87,6 @@ static const char *const lua[] = {
 	"bit", "registerWebHandler", "addCapabilitiesToRetain", "setACLFromFile", "xpcall", NULL,
 };
 
-static const char *const fixed[] = {
-	"getAction", "clearRules", "rmRule", "mvRule", "mvRuleToTop", "setRules", "newRuleAction",
-	"rmResponseRule", "mvResponseRule", "mvResponseRuleToTop", "getCacheHitResponseRules",
-	"rmCacheHitResponseRule", "mvCacheHitResponseRule", "mvCacheHitResponseRuleToTop",
-	"rmSelfAnsweredResponseRule", "mvSelfAnsweredResponseRule",
-	"mvSelfAnsweredResponseRuleToTop", NULL,
-};
-
 static const char *const selectors[] = {
 	"AllRule", "AndRule", "OrRule", "NotRule", "QNameRule", "QNameSetRule",
 	"SuffixMatchNodeRule", "RegexRule", "RE2Rule", "QTypeRule", "QClassRule", "OpcodeRule",
@@ -135,7 +127,6 @@ static const struct { const char *why; const char *const *names; } groups[] = {
 	{ "EDNS options are passed on as they are", ecs },
 	{ "Lua decides through plain functions only", ffi },
 	{ "a configuration reads and runs nothing else", lua },
-	{ "rules stand in the order of the file, and stay", fixed },
 	{ "there is no such rule here", selectors },
 	{ "there is no such action here", actions },
 	{ "nothing here takes such a value", values },

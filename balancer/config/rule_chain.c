@@ -18,6 +18,8 @@ static const struct { const char *add, *suffix; } chains[BAL_CHAINS] = {
 	[BAL_OWN] = { "addSelfAnsweredResponseAction", "SelfAnsweredResponseRule" },
 };
 
+static const char rule_item_meta[] = "evenkeel.rule";
+
 static bool is_option(const char *name)
 {
 	return strcmp(name, "name") == 0 || strcmp(name, "uuid") == 0;
@@ -81,28 +83,42 @@ static void read_options(lua_State *l, const char *what, struct bal_rule_text *t
 	lua_settop(l, 3);
 }
 
-/* Upvalue: the chain. */
-static int add(lua_State *l)
+/* The selector, action and options at 1, 2 and 3, as a rule that is in no chain yet. */
+static struct rule_item read_item(lua_State *l, bool response, const char *what)
 {
-	unsigned chain = (unsigned)lua_tointeger(l, lua_upvalueindex(1));
 	struct rule_list *r = rule_list_of(l);
-	const char *what = chains[chain].add;
 	struct rule_item item = { .text = { .line = cf_line(l) } };
-	void *new;
 
 	item.node = rule_want_selector(l, 1, what);
-	item.act = rule_want_action(l, 2, chain != BAL_QUERIES, what);
+	item.act = rule_want_action(l, 2, response, what);
 	read_options(l, what, &item.text);
-	if (r->item_n[chain] == BAL_RULES_MAX)
-		cf_fail(l, "%s: more than %d rules", what, BAL_RULES_MAX);
 	item.text.order = r->made++;
 	if (item.text.uuid[0] == '\0')
 		make_uuid(r, &item, item.text.uuid);
+	return item;
+}
+
+static void append(lua_State *l, unsigned chain, struct rule_item item, const char *what)
+{
+	struct rule_list *r = rule_list_of(l);
+	void *new;
+
+	if (r->item_n[chain] == BAL_RULES_MAX)
+		cf_fail(l, "%s: more than %d rules", what, BAL_RULES_MAX);
 	r->item[chain] = cf_list_add(r->item[chain], &r->item_n[chain], sizeof(item), &new);
 	item.text.selector = strdup(r->node[item.node].text);
 	item.text.action = strdup(r->act[item.act].text);
 	MUST(item.text.selector != NULL && item.text.action != NULL);
 	memcpy(new, &item, sizeof(item));
+}
+
+/* Upvalue: the chain. */
+static int add(lua_State *l)
+{
+	unsigned chain = (unsigned)lua_tointeger(l, lua_upvalueindex(1));
+	const char *what = chains[chain].add;
+
+	append(l, chain, read_item(l, chain != BAL_QUERIES, what), what);
 	return 0;
 }
 
@@ -155,17 +171,68 @@ static int remove_rule(lua_State *l)
 	return 0;
 }
 
-static int clear(lua_State *l)
+static void clear_chain(struct rule_list *r, unsigned chain)
 {
-	unsigned chain = (unsigned)lua_tointeger(l, lua_upvalueindex(1));
-	struct rule_list *r = rule_list_of(l);
-
 	for (unsigned i = 0; i < r->item_n[chain]; i++)
 		forget(&r->item[chain][i]);
 	free(r->item[chain]);
 	r->item[chain] = NULL;
 	r->item_n[chain] = 0;
+}
+
+static int clear(lua_State *l)
+{
+	clear_chain(rule_list_of(l), (unsigned)lua_tointeger(l, lua_upvalueindex(1)));
 	return 0;
+}
+
+/* ---- rules that wait for setRules ---- */
+
+/* newRuleAction(selector, action[, options]) */
+static int new_rule(lua_State *l)
+{
+	struct rule_item item = read_item(l, false, "newRuleAction");
+
+	memcpy(lua_newuserdata(l, sizeof(item)), &item, sizeof(item));
+	luaL_getmetatable(l, rule_item_meta);
+	lua_setmetatable(l, -2);
+	return 1;
+}
+
+/* setRules{rule, ...}: these instead of those that there are. */
+static int set_rules(lua_State *l)
+{
+	if (!lua_istable(l, 1))
+		cf_fail(l, "setRules: '%s': expected a table of rules", cf_show(l, 1));
+	clear_chain(rule_list_of(l), BAL_QUERIES);
+	for (int i = 1, n = (int)lua_objlen(l, 1); i <= n; i++) {
+		lua_rawgeti(l, 1, i);
+		if (!cf_is_a(l, -1, rule_item_meta))
+			cf_fail(l, "setRules: '%s': expected what newRuleAction returned",
+			        cf_show(l, -1));
+		append(l, BAL_QUERIES, *(const struct rule_item *)lua_touserdata(l, -1),
+		       "setRules");
+		lua_pop(l, 1);
+	}
+	return 0;
+}
+
+/* getAction(n): of a rule for queries, from 0; nil: there is no such rule. */
+static int get_action(lua_State *l)
+{
+	const struct rule_list *r = rule_list_of(l);
+	int64_t n = cf_want_int(l, 1, "getAction", 0, INT32_MAX);
+
+	if (n < r->item_n[BAL_QUERIES])
+		rule_push(l, rule_act_meta, r->item[BAL_QUERIES][n].act);
+	else
+		lua_pushnil(l);
+	return 1;
+}
+
+static int find_method(lua_State *l)
+{
+	return cf_no_method(l, "rule", "it in a table for setRules");
 }
 
 /* topRule(): the last becomes the first. mvRuleToTop(i) is the same of any. */
@@ -193,11 +260,12 @@ static int move_rule(lua_State *l)
 	return 0;
 }
 
-static void register_one(lua_State *l, const char *verb, unsigned chain, lua_CFunction run)
+static void register_one(lua_State *l, const char *verb, unsigned chain, const char *behind,
+                         lua_CFunction run)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s%s", verb, chains[chain].suffix);
+	snprintf(name, sizeof(name), "%s%s%s", verb, chains[chain].suffix, behind);
 	lua_pushinteger(l, (int)chain);
 	lua_pushcclosure(l, run, 1);
 	lua_setglobal(l, name);
@@ -205,18 +273,26 @@ static void register_one(lua_State *l, const char *verb, unsigned chain, lua_CFu
 
 void rule_chain_register(lua_State *l)
 {
+	static const luaL_Reg functions[] = {
+		{ "newRuleAction", new_rule }, { "setRules", set_rules },
+		{ "getAction", get_action },
+	};
+
+	cf_add_meta(l, rule_item_meta, find_method);
 	for (unsigned i = 0; i < BAL_CHAINS; i++) {
 		lua_pushinteger(l, (int)i);
 		lua_pushcclosure(l, add, 1);
 		lua_setglobal(l, chains[i].add);
-		register_one(l, "rm", i, remove_rule);
-		register_one(l, "top", i, to_top);
-		register_one(l, "mv", i, move_rule);
+		register_one(l, "rm", i, "", remove_rule);
+		register_one(l, "top", i, "", to_top);
+		register_one(l, "mv", i, "", move_rule);
+		register_one(l, "mv", i, "ToTop", to_top);
 	}
 	lua_pushinteger(l, BAL_QUERIES);
 	lua_pushcclosure(l, clear, 1);
 	lua_setglobal(l, "clearRules");
-	lua_pushinteger(l, BAL_QUERIES);
-	lua_pushcclosure(l, to_top, 1);
-	lua_setglobal(l, "mvRuleToTop");
+	for (size_t i = 0; i < COUNT_OF(functions); i++) {
+		lua_pushcfunction(l, functions[i].func);
+		lua_setglobal(l, functions[i].name);
+	}
 }

@@ -309,11 +309,13 @@ static void commands_change_servers(void **state)
 		{ "getServer(0):setAuto()", 0, BAL_CHECK_AUTO, -1 },
 		{ "getServer(1):setAuto(true)", 1, BAL_CHECK_AUTO, 1 },
 		{ "getServer(1):setAuto(false)", 1, BAL_CHECK_AUTO, 0 },
+		{ "getServer('lazy'):setLazyAuto()", 2, BAL_CHECK_AUTO, -1 },
+		{ "getServer('lazy'):setLazyAuto(true)", 2, BAL_CHECK_AUTO, 1 },
 	};
 	struct fake f;
 
 	(void)state;
-	fake_start(&f, "");
+	fake_start(&f, "newServer{address='192.0.2.9', name='lazy', healthCheckMode='lazy'}");
 	struct command *c = command_new(&f.admin);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		f.up = -1;
@@ -322,6 +324,10 @@ static void commands_change_servers(void **state)
 		assert_int_equal(f.mode, rows[i].mode);
 		assert_int_equal(f.up, rows[i].up);
 	}
+	f.mode = BAL_CHECK_DOWN;
+	say(c, "getServer(0):setLazyAuto()", "Error: setLazyAuto: 'DNS1' isn't checked lazily: "
+	    "expected healthCheckMode='lazy' in the configuration\n");
+	assert_int_equal(f.mode, BAL_CHECK_DOWN);
 	say(c, "getServer(0):setQPS(77)", "");
 	assert_int_equal(f.qps, 77);
 	say(c, "getServer(0):setQPS(-1)", "Error: setQPS: expected 0 to 4294967295\n");

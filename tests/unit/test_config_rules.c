@@ -64,7 +64,7 @@ static void order(const char *text, enum bal_chain_kind chain, const char *want)
 	struct config *c = good(text);
 	char got[16] = "";
 
-	for (unsigned i = 0; i < c->conf.rules->chain[chain].n; i++)
+	for (unsigned i = 0; c->conf.rules != NULL && i < c->conf.rules->chain[chain].n; i++)
 		got[i] = c->conf.rules->chain[chain].text[i].name[0];
 	if (strcmp(got, want) != 0)
 		fail_msg("%s: '%s', not '%s'", text, got, want);
@@ -79,6 +79,11 @@ static void rules_are_moved_and_removed(void **state)
 		{ "", "abcd" }, { "topRule()", "dabc" }, { "mvRule(0, 2)", "bacd" },
 		{ "mvRule(0, 4)", "bcda" }, { "mvRule(3, 1)", "adbc" }, { "rmRule(1)", "acd" },
 		{ "rmRule('c')", "abd" }, { "mvRuleToTop('c')", "cabd" },
+		{ "local r = newRuleAction('e', DropAction(), {name='e'})", "abcd" },
+		{ "setRules{newRuleAction('f', DropAction(), {name='f'}), "
+		  "newRuleAction('e', AllowAction(), {name='e'})}", "fe" },
+		{ "setRules{}", "" },
+		{ "assert(getAction(1):toString() == 'drop' and getAction(4) == nil)", "abcd" },
 		{ "rmRule(3) rmRule(2) rmRule(0)", "b" },
 		{ "clearRules() addAction('x', DropAction(), {name='e'})", "e" },
 	};
@@ -177,6 +182,12 @@ static const struct { const char *what, *text, *error; } bad[] = {
 	  "4294967295" },
 	{ "no action to go on after", "addAction('a', ContinueAction(1))",
 	  "f.conf:1: ContinueAction: '1': expected an action, as DropAction()" },
+	{ "rules that are no table", "setRules('a')",
+	  "f.conf:1: setRules: 'a': expected a table of rules" },
+	{ "a rule that is none", "setRules{DropAction()}",
+	  "f.conf:1: setRules: 'userdata': expected what newRuleAction returned" },
+	{ "a rule that does nothing yet", "newRuleAction('a', DropAction()):add()",
+	  "f.conf:1: a rule's 'add' is not supported: expected it in a table for setRules" },
 	{ "a tag of no text", "addAction('a', SetTagAction(1, 'b'))",
 	  "f.conf:1: SetTagAction: '1': expected text" },
 	{ "a tag without a value", "addAction('a', SetTagAction('b'))",
