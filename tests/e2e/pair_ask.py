@@ -85,6 +85,11 @@ class Script:
     def conf(self):
         return self.path.with_suffix(".conf")
 
+    @property
+    def next(self):
+        """What the file becomes at a reload; there need not be one."""
+        return self.path.with_suffix(".next")
+
     def asks(self):
         return [a for a in self.lines if isinstance(a, Ask)]
 

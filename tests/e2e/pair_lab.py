@@ -16,6 +16,7 @@ import pathlib
 import random
 import re
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -207,6 +208,10 @@ class Lab:
         for s in self.servers.values():
             s.start()
         self.output = folder / "output"
+        self.folder = script.conf.parent
+        if script.next.exists():  # it changes on the way: a copy of it
+            self.folder = folder
+            shutil.copy(script.conf, folder)
         self.start(folder)
 
     def network(self):
@@ -235,7 +240,7 @@ class Lab:
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(
                 [*self.argv, "--supervised", "-C", self.script.conf.name],
-                cwd=self.script.conf.parent, stdin=subprocess.DEVNULL, stdout=out,
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify")},
                 preexec_fn=self.enter_and_die_with_us)
@@ -466,12 +471,16 @@ class Lab:
         self.must(lambda: text in self.said(), f"never said {text!r}")
 
     def do_reload(self):
+        """The file becomes what .next has, and the balancer reads it again."""
+        before = self.said().count(" reloaded: ")
+        shutil.copy(self.script.next, self.folder / self.script.conf.name)
         self.process.send_signal(signal.SIGHUP)
+        self.must(lambda: self.said().count(" reloaded: ") > before, "not reloaded")
 
     def do_console(self, *words):
         """A command through the program's own client."""
         client = subprocess.Popen([*self.argv, "-C", self.script.conf.name, "-e", " ".join(words)],
-                                  cwd=self.script.conf.parent, stdin=subprocess.DEVNULL,
+                                  cwd=self.folder, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                   preexec_fn=self.enter_and_die_with_us)
         self.must(lambda: client.poll() is not None, "the console's client didn't end")

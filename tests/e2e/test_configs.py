@@ -25,7 +25,7 @@ DNSDIST = shutil.which("dnsdist", path=os.environ.get("PATH", "") + ":/usr/bin")
 
 
 def check(name):
-    return subprocess.run([BALANCER, "--check-config", "-C", f"{name}.conf"], cwd=FOLDER, text=True,
+    return subprocess.run([BALANCER, "--check-config", "-C", name], cwd=FOLDER, text=True,
                           capture_output=True, timeout=20, check=False)
 
 
@@ -152,8 +152,17 @@ def test_every_file_has_its_questions_and_its_row():
 
 @EACH
 def test_a_file_is_honoured(name):
-    done = check(name)
-    assert done.returncode == 0 and done.stdout.endswith(f"Configuration '{name}.conf' OK!\n")
+    for suffix in [".conf"] + [".next"] * SCRIPTS[name].next.exists():
+        done = check(name + suffix)
+        assert done.returncode == 0
+        assert done.stdout.endswith(f"Configuration '{name}{suffix}' OK!\n")
+
+
+def test_what_a_file_becomes_is_read_again():
+    """A .next without a reload, or the other way round, says nothing."""
+    reloads = {n for n in NAMES if any(getattr(x, "words", [""])[0] == "reload"
+                                       for x in SCRIPTS[n].lines)}
+    assert reloads == {p.stem for p in FOLDER.glob("*.next")} != set()
 
 
 def unwanted(outcomes, name):
