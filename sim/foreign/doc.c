@@ -185,6 +185,7 @@ static json_t *foreign_json(struct foreign *f, json_t *doc)
 	json_object_set_new(o, "balancers", balancers(f));
 	json_object_set_new(o, "backends", backends(f));
 	json_object_set_new(o, "epochs", epochs(f));
+	json_object_set_new(o, "slices", foreign_slices(json_object_get(doc, "series")));
 	set_count(o, "epochs_more", f->epochs_more);
 	set(o, "lag_ns", f->o->lag_ns);
 	json_object_set_new(o, "limits", foreign_limits(f, doc));

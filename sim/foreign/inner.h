@@ -58,6 +58,8 @@ void foreign_epochs_init(struct foreign *f);
 
 /* doc.c: what the judge's document says of a lab goes, what a capture says comes. */
 void foreign_doc(struct foreign *f, json_t *doc);
+/* slices.c: out of the document's series. A new reference. */
+json_t *foreign_slices(const json_t *series);
 /* limits.c: what can't be concluded, as sentences; verdicts that go too far are taken back. */
 json_t *foreign_limits(struct foreign *f, json_t *doc);
 

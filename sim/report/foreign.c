@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the report of a foreign capture has besides expectations: what was answered by whom and how
- * soon, when servers were out, and what the capture can't say. 80 columns where names are short.
+ * soon, when servers were out, shares over time, and what the capture can't say. 80 columns where
+ * names are short.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 #include "fmt.h"
 
-enum { EPOCHS_MAX = 40, BETWEEN_TEXT = 2 * FMT_TEXT + 8 };
+enum { EPOCHS_MAX = 40, COLUMNS_MAX = 5, BETWEEN_TEXT = 2 * FMT_TEXT + 8 };
 
 static void cell_count(FILE *to, const json_t *o, const char *key)
 {
@@ -42,6 +43,43 @@ static void backends(FILE *to, const json_t *list)
 		cell_time(to, js_get(b, "answer_us"), "p99");
 		fputc('\n', to);
 	}
+}
+
+static void slice_row(FILE *to, const json_t *s)
+{
+	const json_t *shares = js_get(s, "share_ppm");
+	char text[FMT_TEXT];
+	unsigned column = 0;
+	const char *name;
+	json_t *v;
+
+	fmt_cell(to, fmt_ns(text, js_int(s, "from_ns", 0)), 10, true);
+	fmt_cell(to, fmt_ns(text, js_int(s, "to_ns", 0)), 10, true);
+	cell_count(to, s, "queries");
+	json_object_foreach((json_t *)(uintptr_t)shares, name, v)
+		if (column++ < COLUMNS_MAX)
+			fmt_cell(to, fmt_ppm(text, json_integer_value(v)), 9, true);
+	fputc('\n', to);
+}
+
+static void slices(FILE *to, const json_t *list)
+{
+	const json_t *shares = js_get(json_array_get(list, 0), "share_ppm");
+	unsigned column = 0;
+	const char *name;
+	json_t *v;
+
+	if (json_array_size(list) < 2)
+		return;
+	fprintf(to, "\n%10s%10s%11s", "from", "to", "queries");
+	json_object_foreach((json_t *)(uintptr_t)shares, name, v) {
+		fputs(column < COLUMNS_MAX ? " " : "", to);
+		if (column++ < COLUMNS_MAX)
+			fmt_cell(to, name, 8, true);
+	}
+	fputc('\n', to);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		slice_row(to, json_array_get(list, i));
 }
 
 /* "12.100 to 12.300 s": between which times it was. */
@@ -118,6 +156,7 @@ void report_foreign(FILE *to, const json_t *foreign)
 		return;
 	backends(to, js_get(foreign, "backends"));
 	epochs(to, foreign);
+	slices(to, js_get(foreign, "slices"));
 	troubles(to, js_get(foreign, "files"));
 	counted(to, foreign);
 	if (json_array_size(limits) > 0)

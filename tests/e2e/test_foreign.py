@@ -200,6 +200,16 @@ def test_a_capture_that_breaks_off_is_read_so_far_and_said(runs, tmp_path):
     assert "cut.pcap: " in judge("--policy", "roundrobin", *SERVERS, tmp_path / "cut.pcap").stdout
 
 
+def test_shares_over_time_show_the_outage_and_add_up(runs):
+    doc = document(*WRANDOM, *captures(runs("blog"), "LB1", "LB2"))[1]
+    slices = doc["foreign"]["slices"]
+    assert sum(s["queries"] for s in slices) == sum(b["queries"] for b in
+                                                    doc["foreign"]["backends"])
+    assert 450000 < slices[0]["share_ppm"]["DNS1"] < 550000
+    assert min(s["share_ppm"]["DNS1"] for s in slices) == 0
+    assert all(s["to_ns"] == t["from_ns"] for s, t in zip(slices, slices[1:]))
+
+
 def test_balancers_that_are_named_are_the_only_ones(runs):
     run = runs("blog")
     args = [*WRANDOM, "--balancer", "LB1=192.160.102.2", *captures(run, "DNS1", "DNS3")]
