@@ -38,7 +38,7 @@ static void asked_away(const struct judge *j, const struct watch *w, const struc
 		return;
 	if (a->late++ > 0)
 		return;
-	a->first_ns = q->sent_ns;
+	a->first_ns = query_left_ns(q);
 	a->first_frame = q->sent_frame;
 	a->first_node = w->away->node;
 }

@@ -20,6 +20,8 @@ enum { TRY_SHIFT = 40, TRIES_MAX = 16 }; /* a table value: try number above the 
 
 static const int64_t EARLY_NS = 5000000;      /* clocks of plan and capture agree within this */
 static const int64_t KEEP_NS = 5000000000;    /* how late an answer is still known for what it is */
+/* The same on connections that stay open: dnsdist waits 30 s for a server, and asks up to six. */
+static const int64_t KEEP_TCP_NS = 180000000000;
 
 struct planned {
 	struct load_gen *gen;
@@ -110,6 +112,8 @@ int client_init(struct client *c, const struct plan *p, unsigned node,
 		return -1;
 	}
 	c->next_plan_ns = next_plan(c);
+	if (c->asks_tcp && c->hang_ns < KEEP_TCP_NS)
+		c->hang_ns = KEEP_TCP_NS;
 	return 0;
 }
 
@@ -242,12 +246,8 @@ static void forget(struct table *t, uint64_t key, uint64_t index)
 static void settle_first(struct judge *j, struct client *c)
 {
 	uint64_t index = c->query.base;
-	struct query *q = ring_at(&c->query, index);
+	const struct query *q = ring_at(&c->query, index);
 
-	if (q->tcp && q->sent_ns == NEVER) {
-		q->sent_ns = q->plan_ns;
-		c->tcp_unseen++;
-	}
 	query_settled(j, c, q);
 	forget(&c->by_key, q->key, index);
 	c->query.base++;
@@ -300,7 +300,7 @@ static uint64_t try_again(const struct client *c, int64_t t_ns, uint16_t port, u
 	for (uint64_t i = newest(c, table_find(&c->by_identity, identity)); i > 0;) {
 		const struct query *q = ring_at(&c->query, i - 1);
 		const struct plan_load *l = query_load(c, q);
-		int64_t sent = q->sent_ns != NEVER ? q->sent_ns : q->plan_ns;
+		int64_t sent = q->tcp ? q->plan_ns : q->sent_ns;
 		int64_t off = llabs(t_ns - (sent + q->tries * l->timeout_ns));
 		int fits = 2 * (q->answer_ns == NEVER) + (q->port == port);
 		bool worse = fits < most || (fits == most && off >= least);
@@ -357,14 +357,24 @@ static const uint64_t *asked_for(const struct client *c, const struct frame *f, 
 	return newest(c, v) > 0 ? v : NULL;
 }
 
+/* Was a query of this key asked over UDP, and its answer truncated? Then it goes over TCP now. */
+static bool truncated_before(const struct client *c, uint64_t key)
+{
+	uint64_t i = newest(c, table_find(&c->by_key, key));
+
+	return i > 0 && ((const struct query *)ring_at(&c->query, i - 1))->truncated;
+}
+
 static void query_sent(struct client *c, const struct judge_tap *t, uint64_t index)
 {
 	struct query *q = ring_at(&c->query, index);
 
 	q->sent_ns = t->t_ns;
 	q->sent_frame = t->number;
-	q->port = t->frame->src.port;
-	q->tries = 1;
+	if (q->tries == 0) { /* over TCP a connection may come about when the next try has left */
+		q->port = t->frame->src.port;
+		q->tries = 1;
+	}
 	if (query_load(c, q)->tries > 1 && !q->tcp)
 		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
 }
@@ -392,8 +402,8 @@ static void client_query(struct client *c, const struct judge_tap *t,
 		query_sent(c, t, first);
 		return;
 	}
-	if (tcp && newest(c, table_find(&c->by_key, key)) > 0)
-		return; /* one whose answer over UDP was truncated */
+	if (tcp && truncated_before(c, key))
+		return;
 	if (c->again)
 		again = try_again(c, t->t_ns, t->frame->src.port,
 		                  key_of(&t->frame->src.ip, 1, 0, m->question), tcp);
@@ -437,23 +447,6 @@ static enum rec_match answer_match(const struct client *c, const struct judge_me
 	return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? REC_RIGHT : REC_ERROR;
 }
 
-static const char *match_wrong(enum rec_match m)
-{
-	switch (m) {
-	case REC_WRONG_RCODE:
-		return "answer with the wrong rcode";
-	case REC_WRONG_DATA:
-		return "answer with wrong data";
-	case REC_BROKEN:
-		return "answer that is no DNS answer";
-	case REC_RIGHT:
-	case REC_TRUNCATED:
-	case REC_ERROR:
-		break;
-	}
-	return NULL;
-}
-
 /* A wrong answer, or a duplicate, counts when it comes. */
 static void count_bad(const struct judge *j, int64_t t_ns, bool wrong)
 {
@@ -488,7 +481,7 @@ static void take_answer(const struct judge *j, struct client *c, const struct ju
 	bool tcp = t->frame->kind == FRAME_TCP;
 	enum rec_match match = answer_match(c, m);
 	const char *wrong = match == REC_TRUNCATED && tcp ? "truncated answer over TCP" :
-	                    match_wrong(match);
+	                    oracle_wrong(match);
 
 	c->wrong += wrong != NULL;
 	if (wrong != NULL) {

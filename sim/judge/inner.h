@@ -18,11 +18,11 @@
 #include "recursor-stub/core/book.h"
 #include "sim/judge/tap.h"
 #include "health.h"
+#include "oracle.h"
 #include "quiet.h"
 #include "spread.h"
 #include "table.h"
 #include "text.h"
-
 
 /* What the tap's UDP payload says: as it came with the tap, or read into space; NULL: no DNS. */
 const struct judge_message *tap_message(const struct judge_tap *t, struct judge_message *space);
@@ -33,27 +33,6 @@ const struct judge_message *tap_message(const struct judge_tap *t, struct judge_
  */
 char *said(const struct rec_book *book, const uint8_t *m, size_t len,
            const struct judge_message *deserved);
-
-/* ---- oracle.c: rec_book_match, that remembers right answers ---- */
-
-struct oracle;
-/*
- * resolved: real resolvers answer, by rec_answer_match_resolved. book: what recursors answer by,
- * borrowed; NULL: they make their answers.
- */
-struct oracle *oracle_new(bool resolved, const struct rec_book *book);
-void oracle_free(struct oracle *take_o);
-enum rec_match oracle_match(struct oracle *o, const struct judge_message *m);
-/* Of the answers that were matched so far, those that book has for their questions, or hasn't. */
-struct captured {
-	uint64_t captured, made;
-	char first_made[DNS_NAME_TEXT + 16]; /* name and type of the first; "": none was */
-};
-void oracle_captured(const struct oracle *o, struct captured *sum);
-/* captured.c: of all clients, as JSON; NULL: recursors make their answers. */
-json_t *captured_json(const struct judge *j);
-/* ", ..." about those that were made, if any. */
-void captured_tell(const struct judge *j, struct text *t);
 
 /* ---- tcp.c: DNS messages out of the segments that come in ---- */
 
@@ -95,6 +74,12 @@ struct query {
 };
 
 STATIC_MUST(sizeof(struct query) == 64);
+
+/* When it was seen, or, if it never was, was to be. */
+static inline int64_t query_left_ns(const struct query *q)
+{
+	return q->sent_ns != NEVER ? q->sent_ns : q->plan_ns;
+}
 
 enum { BADS_MAX = 5 }; /* bad answers of a client that are kept; more are only counted */
 

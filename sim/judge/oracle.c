@@ -176,3 +176,20 @@ enum rec_match oracle_match(struct oracle *o, const struct judge_message *m)
 	o->seen[slot] = m->question;
 	return match;
 }
+
+const char *oracle_wrong(enum rec_match m)
+{
+	switch (m) {
+	case REC_WRONG_RCODE:
+		return "answer with the wrong rcode";
+	case REC_WRONG_DATA:
+		return "answer with wrong data";
+	case REC_BROKEN:
+		return "answer that is no DNS answer";
+	case REC_RIGHT:
+	case REC_TRUNCATED:
+	case REC_ERROR:
+		break;
+	}
+	return NULL;
+}

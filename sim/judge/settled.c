@@ -28,7 +28,7 @@ static void count_lost(struct judge *j, struct client *c, const struct query *q,
 	s->lost_truncated += q->truncated && q->answer_ns == NEVER;
 	if (s->lost++ > 0)
 		return;
-	s->first_lost_ns = q->sent_ns;
+	s->first_lost_ns = query_left_ns(q);
 	s->first_lost_frame = q->sent_frame;
 }
 
@@ -107,8 +107,9 @@ void query_settled(struct judge *j, struct client *c, const struct query *q)
 	int64_t took_ns = answered ? q->answer_ns - q->plan_ns : INT64_MAX / 2;
 
 	s->planned++;
-	if (q->sent_ns == NEVER)
+	if (q->sent_ns == NEVER && !q->tcp)
 		return;
+	c->tcp_unseen += q->sent_ns == NEVER; /* its connection didn't come about */
 	s->sent++;
 	if (!q->tcp) /* over TCP a handshake comes before */
 		late_add(j->late, q->sent_ns - q->plan_ns);

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import struct
+import subprocess
 
 import dns.message
 import pytest
@@ -317,3 +318,16 @@ def test_a_connection_that_the_balancer_closed_is_opened_again(room, engine):
     ports = [sport for how, _, sport, _, dport, _ in messages(run.dir / "clients.pcap")
              if how == "tcp" and dport == 53]
     assert len(ports) == 3 and ports[0] == ports[1] != ports[2]
+
+
+def test_whatever_breaks_a_right_system_is_right(room):
+    """Timelines of faults drawn by search: the judge follows captured connections through them."""
+    capture(room, office())
+    path = scenario(room, 'replay = "c.pcap", loop = 3, tries = 3, timeout = "1s"',
+                    expect="expect { answers { wrong = 0, duplicate = 0 } }")
+    done = subprocess.run([ek.program("evenkeel"), "search", "--runs", "60", "--nodes",
+                           "LB1,LB2,DNS1,DNS3", "--faults",
+                           "kill,hang,blackhole,delay,jitter,drop,truncate,servfail,slow",
+                           "--out", room / "search", path], capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == ek.PASS, done.stdout + done.stderr
