@@ -96,6 +96,14 @@ def test_both_real_programs_pass_together(tmp_path, recursor):
     assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
 
 
+def test_what_real_programs_were_asked_is_asked_again(tmp_path, recursor):
+    dnsdist = ek.tool("dnsdist")
+    done = ek.run_valid(ek.SCENARIOS / "replay-ipv6.lua", tmp_path / "run", *ek.PATIENT,
+                        "--recursor", recursor, "--balancer", dnsdist)
+    assert (done.status, done.verdict) == (ek.PASS, "PASS"), done.text
+    assert done.expectation("answers")["measured"]["answered"] > 5000
+
+
 def test_recursors_and_balancers_may_have_ipv6_addresses_only(tmp_path, recursor):
     path = scenario(tmp_path, ANSWERS)
     (tmp_path / "blog" / "dnsdist.conf").write_text(SIX_CONF, encoding="utf-8")
