@@ -14,16 +14,18 @@
 
 enum {
 	REPLAY_BATCH = 256,          /* queries of one poll */
-	REPLAY_ANSWER_MAX = 4096,    /* bytes of an answer over UDP; more is cut off */
+	REPLAY_SHORT = 256,          /* bytes that most queries don't have */
+	REPLAY_ANSWER_MAX = 512,     /* of an answer over UDP; all that is looked at is less */
 	REPLAY_EVENT_TCP = REPLAY_SOCKETS, /* epoll data: sockets by index, then connections */
 };
 
-/* Buffers of what is sent: far apart, and touched only as far as queries are long. */
+/* Buffers of what is sent, near each other: the first has room for any query. */
 struct replay_out {
 	struct dgram d[REPLAY_BATCH];
 	struct mmsghdr msg[REPLAY_BATCH];
 	struct iovec iov[REPLAY_BATCH];
-	uint8_t bytes[REPLAY_BATCH][UINT16_MAX + 65];
+	uint8_t any[UINT16_MAX + 1];
+	uint8_t few[REPLAY_BATCH - 1][REPLAY_SHORT];
 };
 
 /* And of what comes, from one socket. */

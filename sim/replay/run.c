@@ -58,7 +58,7 @@ static unsigned send_due(struct replay_io *io, int64_t now_ns)
 				replay_tcp_send(io, d);
 			all += d->verdict == REPLAY_SEND;
 		}
-	} while (n == REPLAY_BATCH && io->timed);
+	} while (n > 0 && io->timed);
 	atomic_store(&io->spare.due_ns, replay_due(io->core));
 	if (all > 0)
 		io->sent_ns = host_mono_ns();
@@ -221,8 +221,8 @@ static int open_all(struct replay_io *io)
 	for (unsigned i = 0; i < REPLAY_SOCKETS; i++)
 		io->udp[i] = -1;
 	for (unsigned i = 0; i < REPLAY_BATCH; i++) {
-		io->out.d[i].data = io->out.bytes[i];
-		io->out.d[i].cap = UINT16_MAX;
+		io->out.d[i].data = i == 0 ? io->out.any : io->out.few[i - 1];
+		io->out.d[i].cap = i == 0 ? UINT16_MAX : REPLAY_SHORT;
 	}
 	return io->epoll < 0 ? -errno : replay_udp_open(io);
 }

@@ -88,6 +88,26 @@ static void what_is_overdue_goes_out_at_once_and_in_order(void **state)
 	rig_fini(&rig);
 }
 
+static void a_query_that_doesn_t_fit_is_the_next_batch_s_first(void **state)
+{
+	(void)state;
+	rig_init(&rig);
+	for (unsigned i = 0; i < 3; i++)
+		rig_add(&rig, 0, 0, 1, (uint16_t)i, 0);
+	rig.query[1].len = 300; /* of bytes behind the question */
+	rig.trace.byte_n = 1000;
+	rig_start(&rig);
+	for (unsigned i = 1; i < RIG_BATCH; i++)
+		rig.d[i].cap = 256;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(poll_at(0), i + 1);
+		assert_int_equal(rig_number(&rig.d[0]), i);
+	}
+	assert_int_equal(rig_number(&rig.d[1]), 2);
+	assert_int_equal(poll_at(0), 0);
+	rig_fini(&rig);
+}
+
 static void as_fast_as_may_be_is_bounded_by_what_is_out(void **state)
 {
 	(void)state;
@@ -467,6 +487,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(queries_are_due_at_the_capture_s_times_over_loops),
 		cmocka_unit_test(what_is_overdue_goes_out_at_once_and_in_order),
+		cmocka_unit_test(a_query_that_doesn_t_fit_is_the_next_batch_s_first),
 		cmocka_unit_test(as_fast_as_may_be_is_bounded_by_what_is_out),
 		cmocka_unit_test(a_limit_makes_late_and_says_so),
 		cmocka_unit_test(a_limit_above_the_capture_s_rate_changes_nothing),

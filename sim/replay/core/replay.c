@@ -179,6 +179,11 @@ static bool send_next(struct replay *r, int64_t now_ns, struct dgram *d)
 	return true;
 }
 
+static bool next_fits(const struct replay *r, const struct dgram *d)
+{
+	return r->o.trace->query[r->next % r->o.trace->query_n].len <= d->cap;
+}
+
 static void tell_connection(struct dgram *d, enum replay_verdict verdict, uint32_t conn)
 {
 	d->verdict = (uint8_t)verdict;
@@ -196,7 +201,7 @@ unsigned replay_poll(struct replay *r, int64_t now_ns, struct dgram *d, unsigned
 		tell_connection(&d[n++], REPLAY_CLOSE, conn);
 	while (n < max && (conn = replay_connection_ahead(r, now_ns)) != 0)
 		tell_connection(&d[n++], REPLAY_OPEN, conn);
-	while (n < max && replay_due(r) <= now_ns)
+	while (n < max && replay_due(r) <= now_ns && next_fits(r, &d[n]))
 		n += send_next(r, now_ns, &d[n]);
 	return n;
 }

@@ -76,9 +76,10 @@ struct replay *replay_init(struct arena *a, const struct replay_options *o, int6
  */
 void replay_rx(struct replay *r, int64_t now_ns, struct dgram *d, unsigned n);
 /*
- * What is due, each in a buffer of 65535 bytes. t_ns is when it was: the capture's time, or when
- * the limit allowed it; with max, now. data, t_ns and len of REPLAY_OPEN and
- * REPLAY_CLOSE say nothing.
+ * What is due. d[0].cap is 65535; the others' may be less, and a query that doesn't fit ends the
+ * batch, to be the next one's first: so there is no more when it is empty. t_ns is when it was due:
+ * the capture's time, or when the limit allowed it; with max, now. data, t_ns and len of
+ * REPLAY_OPEN and REPLAY_CLOSE say nothing.
  */
 unsigned replay_poll(struct replay *r, int64_t now_ns, struct dgram *d, unsigned max);
 int64_t replay_deadline(const struct replay *r);
