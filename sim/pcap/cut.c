@@ -27,6 +27,15 @@ static int64_t fraction(const char *p, const char *end)
 	return ns;
 }
 
+/* Fills in a point of Unix time; ns: of the second, negative for none. */
+static int at_second(struct moment *m, int64_t s, int64_t ns)
+{
+	if (ns < 0 || s < 0 || s > INT64_MAX / SECOND_NS - 1)
+		return -EINVAL;
+	*m = (struct moment){ .absolute = true, .ns = s * SECOND_NS + ns };
+	return 0;
+}
+
 static int parse_unix(struct moment *m, const char *text)
 {
 	size_t n = strspn(text, "0123456789");
@@ -36,9 +45,7 @@ static int parse_unix(struct moment *m, const char *text)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		s = s * 10 + (text[i] - '0');
-	int64_t ns = fraction(text + n, "");
-	*m = (struct moment){ .absolute = true, .ns = s * SECOND_NS + ns };
-	return ns < 0 || s > INT64_MAX / SECOND_NS - 1 ? -EINVAL : 0;
+	return at_second(m, s, fraction(text + n, ""));
 }
 
 static int parse_date(struct moment *m, const char *text)
@@ -47,11 +54,7 @@ static int parse_date(struct moment *m, const char *text)
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	int64_t ns = rest != NULL ? fraction(rest, "Z") : -1;
 
-	if (ns < 0)
-		return -EINVAL;
-	time_t s = timegm(&tm);
-	*m = (struct moment){ .absolute = true, .ns = s * SECOND_NS + ns };
-	return s < 0 || s > INT64_MAX / SECOND_NS - 1 ? -EINVAL : 0;
+	return ns < 0 ? -EINVAL : at_second(m, timegm(&tm), ns);
 }
 
 int moment_parse(struct moment *m, const char *text)

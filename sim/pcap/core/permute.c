@@ -7,7 +7,7 @@
 #include "lib/lru.h"
 #include "permute_inner.h"
 
-enum { ADDRESSES = 65536, NAMES = 16384, NAME_KEY = 256, IP_BITS = 128, IP4_AT = 96 };
+enum { ADDRESSES = 65536, NAMES = 16384, NAME_KEY = 256, MACS = 256, IP_BITS = 128, IP4_AT = 96 };
 
 /* A range that means something. Its first keep bits stay as they are. */
 struct special {
@@ -41,6 +41,9 @@ struct permute {
 	struct lru ips, names;
 	struct ip *ip_of;
 	uint8_t *name_of;           /* NAME_KEY each */
+	struct {
+		uint8_t from[6], to[6]; /* from all zero: none, as that one stays */
+	} mac_of[MACS];             /* the last of each hash */
 };
 
 size_t permute_arena_size(void)
@@ -212,17 +215,27 @@ void permute_name(struct permute *p, uint8_t *out, const uint8_t *name, size_t l
 
 /* ---- the rest ---- */
 
-void permute_mac(const struct permute *p, uint8_t mac[6])
+static void compute_mac(const struct permute *p, uint8_t out[6], const uint8_t mac[6])
+{
+	struct prf f = p->mac;
+
+	prf_say(&f, mac, 6);
+	prf_bytes(&f, out, 6);
+	out[0] = (uint8_t)((out[0] & 0xfc) | 2 | (mac[0] & 1));
+}
+
+void permute_mac(struct permute *p, uint8_t mac[6])
 {
 	static const uint8_t none[6], all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	uint8_t group = mac[0] & 1;
-	struct prf f = p->mac;
+	unsigned i = (unsigned)(dns_hash(mac, 6, 0) % MACS);
 
 	if (memcmp(mac, none, 6) == 0 || memcmp(mac, all, 6) == 0)
 		return;
-	prf_say(&f, mac, 6);
-	prf_bytes(&f, mac, 6);
-	mac[0] = (uint8_t)((mac[0] & 0xfc) | 2 | group);
+	if (memcmp(p->mac_of[i].from, mac, 6) != 0) {
+		memcpy(p->mac_of[i].from, mac, 6);
+		compute_mac(p, p->mac_of[i].to, mac);
+	}
+	memcpy(mac, p->mac_of[i].to, 6);
 }
 
 void permute_bytes(const struct permute *p, uint8_t *bytes, size_t len)

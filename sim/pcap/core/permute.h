@@ -51,7 +51,7 @@ struct ip permute_ip(struct permute *p, const struct ip *ip);
 struct ip permute_subnet(struct permute *p, const struct ip *ip, unsigned bits);
 /* name: wire form, not compressed, of len bytes (1...255); out, which may be name, as long. */
 void permute_name(struct permute *p, uint8_t *out, const uint8_t *name, size_t len);
-void permute_mac(const struct permute *p, uint8_t mac[6]);
+void permute_mac(struct permute *p, uint8_t mac[6]);
 /* Any other bytes, in place: not one to one, but equal ones become equal ones. */
 void permute_bytes(const struct permute *p, uint8_t *bytes, size_t len);
 

@@ -15,7 +15,7 @@ enum {
 };
 
 /* An address of a cooked capture: its length, then a field of eight bytes. */
-static void scrub_cooked(const struct permute *p, uint8_t *field, size_t n)
+static void scrub_cooked(struct permute *p, uint8_t *field, size_t n)
 {
 	n = n < 8 ? n : 8;
 	if (n == 6)
@@ -25,7 +25,7 @@ static void scrub_cooked(const struct permute *p, uint8_t *field, size_t n)
 	memset(field + n, 0, 8 - n);
 }
 
-void scrub_link(const struct permute *p, uint16_t link, uint8_t *bytes, size_t skip)
+void scrub_link(struct permute *p, uint16_t link, uint8_t *bytes, size_t skip)
 {
 	if (link == LINK_ETHERNET && skip >= 12) {
 		permute_mac(p, bytes);

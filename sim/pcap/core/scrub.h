@@ -11,7 +11,7 @@
 #include "sim/net/frame.h"
 
 /* bytes[0..skip): the link layer, as layer_skip found it. */
-void scrub_link(const struct permute *p, uint16_t link, uint8_t *bytes, size_t skip);
+void scrub_link(struct permute *p, uint16_t link, uint8_t *bytes, size_t skip);
 /*
  * The IP header of bytes[0..len), one that frame_ip reads, up to what it carries, which is at
  * bytes[body..end). False when it has an extension header that says what can't be replaced
