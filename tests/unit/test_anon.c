@@ -183,6 +183,42 @@ static void what_icmp_quotes_is_anonymized(void **state)
 	anon_rig_fini(&r);
 }
 
+static void what_icmp_quotes_and_is_not_dns_is_zero(void **state)
+{
+	struct ep c = made_ep(CLIENT4), s = made_ep(SERVER4), other = made_ep("203.0.113.53:5000");
+	uint8_t q[512], m[512];
+	struct anon_rig r;
+	(void)state;
+
+	anon_rig_init(&r, &plain);
+	/* UDP to another port; and bytes behind the quoted datagram. */
+	int n = frame_icmp_body(q, sizeof(q), &c, &other, (const uint8_t *)"telling-name", 12);
+	assert_true(n > 0);
+	anon_rig_frame(&r, 1, r.frame, icmp(&r, q, (size_t)n));
+	uint16_t len = made_message(m, 1, 0, "a.example");
+	n = frame_icmp_body(q, sizeof(q), &c, &s, m, len);
+	assert_true(n > 0);
+	memcpy(q + n, "telling-name", 12);
+	anon_rig_frame(&r, 2, r.frame, icmp(&r, q, (size_t)n + 12));
+	/* TCP, whose data is behind a header that stays; another protocol; a later fragment. */
+	memcpy(q + 8 + 20 + 20, "telling-name", 12);
+	q[8 + 9] = 6;
+	anon_rig_frame(&r, 3, r.frame, icmp(&r, q, 8 + 20 + 20 + 12));
+	memcpy(q + 8 + 20, "telling-name", 12);
+	q[8 + 9] = 47;
+	anon_rig_frame(&r, 4, r.frame, icmp(&r, q, 8 + 20 + 12));
+	q[8 + 9] = 17;
+	q[8 + 7] = 1;
+	anon_rig_frame(&r, 5, r.frame, icmp(&r, q, 8 + 20 + 12));
+	/* And what is no packet. */
+	memcpy(q + 8, "telling-name", 12);
+	anon_rig_frame(&r, 6, r.frame, icmp(&r, q, 20));
+	assert_int_equal(r.n, 6);
+	assert_silent(&r);
+	assert_sums(&r);
+	anon_rig_fini(&r);
+}
+
 static void options_of_headers_say_nothing(void **state)
 {
 	static const uint8_t hops[] = { 17, 0, 0x3e, 4, 't', 'e', 'l', 'l' };
@@ -508,6 +544,7 @@ int main(void)
 		cmocka_unit_test(a_query_over_udp_keeps_its_shape),
 		cmocka_unit_test(every_link_layer_is_anonymized),
 		cmocka_unit_test(what_icmp_quotes_is_anonymized),
+		cmocka_unit_test(what_icmp_quotes_and_is_not_dns_is_zero),
 		cmocka_unit_test(options_of_headers_say_nothing),
 		cmocka_unit_test(what_is_dropped_is_counted_by_its_cause),
 		cmocka_unit_test(messages_are_replaced_however_their_stream_is_cut),
