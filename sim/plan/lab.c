@@ -170,6 +170,10 @@ static void read_recursor(lua_State *L, const struct at *all, const struct at *w
 	int e = recconf_read(&conf, n->config_path);
 	if (e < 0)
 		scenario_fail(L, &from, "can't be read: %s", strerror(-e));
+	if (conf.answers_line > 0)
+		scenario_fail(L, &from, "%s:%u: stub-answers: expected answers = \"FILE\" among "
+		              "the recursors, so that the judge knows them", n->config_path,
+		              conf.answers_line);
 	n->packetcache = conf.packetcache;
 	lua_pop(L, 1);
 }

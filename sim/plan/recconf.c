@@ -45,6 +45,8 @@ static void read_line(struct recconf *c, char *text, unsigned line)
 		c->allow_line = line;
 		read_allow(c, value);
 	}
+	if (strcmp(key, "stub-answers") == 0)
+		c->answers_line = *value != '\0' ? line : 0;
 	if (strcmp(key, "disable-packetcache") == 0)
 		c->packetcache = strcmp(value, "yes") != 0 && *value != '\0';
 }

@@ -155,6 +155,7 @@ struct recconf {
 	unsigned allow_n;              /* 0: nothing said */
 	struct prefix allow[64];
 	unsigned allow_line;
+	unsigned answers_line;         /* of stub-answers; 0: it says none */
 };
 /* Reads it leniently: what it doesn't know is the recursor's to judge. Returns 0 or -errno. */
 int recconf_read(struct recconf *c, const char *path);

@@ -154,6 +154,19 @@ static void what_is_wrong_with_answers_is_one_line(void **state)
 	}
 }
 
+static void answers_that_only_a_recursor_knows_are_refused(void **state)
+{
+	static const char with[] = "local-address=0.0.0.0\nstub-answers=c.pcap\n";
+	char error[PLAN_ERROR_TEXT];
+	(void)state;
+
+	plan_write("recursor.conf", with, sizeof(with) - 1);
+	assert_null(load_with("answers = \"c.pcap\"", error));
+	assert_non_null(strstr(error, "s.lua:5: lab.recursors.config: "));
+	assert_non_null(strstr(error, "/recursor.conf:2: stub-answers: expected answers = "));
+	plan_write_all();
+}
+
 static void a_plan_knows_its_answers_again(void **state)
 {
 	char again[PLAN_ERROR_TEXT] = "", here[256];
@@ -303,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plan_has_the_capture_s_answers),
 		cmocka_unit_test(what_is_wrong_with_answers_is_one_line),
+		cmocka_unit_test(answers_that_only_a_recursor_knows_are_refused),
 		cmocka_unit_test(a_plan_knows_its_answers_again),
 		cmocka_unit_test(each_answer_is_held_against_the_captured_one),
 		cmocka_unit_test(a_recursor_that_says_something_else_is_found_out),
