@@ -194,7 +194,7 @@ static void tap(struct foreign *f, const struct capture_message *m, const struct
 	struct judge_message message;
 	int64_t t_ns = m->t_ns - f->survey->first_ns, *last = &f->last_ns[p->balancer];
 
-	if (!judge_message_read(&message, m->m, m->len))
+	if (f->full || !judge_message_read(&message, m->m, m->len))
 		return;
 	f->backwards += t_ns < *last;
 	t_ns = t_ns < *last && t_ns > *last - JUDGE_SKEW_NS ? *last : t_ns;
@@ -203,6 +203,18 @@ static void tap(struct foreign *f, const struct capture_message *m, const struct
 		.t_ns = t_ns, .number = (uint64_t)m->file << JUDGE_FILE_SHIFT | m->packet,
 		.node = (unsigned)p->balancer, .frame = &frame, .message = &message,
 	});
+}
+
+/* The judge forgets as time goes on; a capture in which it doesn't would fill any memory. */
+static void watch(struct foreign *f)
+{
+	size_t most = f->o->retained_max > 0 ? f->o->retained_max : (size_t)FOREIGN_RETAINED;
+
+	if (f->full || judge_retained(f->judge) <= most)
+		return;
+	f->full = true;
+	judge_invalid(f->judge, "more than %zu queries are in the balance at once: the rest of the "
+	              "capture isn't judged", most);
 }
 
 static void take(struct foreign *f, const struct capture_message *m)
@@ -220,6 +232,8 @@ static void take(struct foreign *f, const struct capture_message *m)
 		f->outside++;
 	else if (ledger_add(f->ledger, m, &p))
 		tap(f, m, &p);
+	if (f->taken++ % STEPS == 0)
+		watch(f);
 }
 
 static void keep_counts(struct foreign *f, const struct capture *c)

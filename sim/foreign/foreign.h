@@ -15,7 +15,10 @@
 #include "core/backend.h"
 #include "core/who.h"
 
-enum { FOREIGN_ERROR_TEXT = 1024 };
+enum {
+	FOREIGN_ERROR_TEXT = 1024,
+	FOREIGN_RETAINED = 1 << 23, /* seconds of a million queries a second; below 1 GB */
+};
 
 /* Where it is taken from which servers are up. */
 enum foreign_epochs {
@@ -36,6 +39,7 @@ struct foreign_options {
 	int64_t from_ns, to_ns;      /* window, from the capture's first message on */
 	int64_t lag_ns;              /* a query leaves a balancer after at most this */
 	enum foreign_epochs epochs;
+	size_t retained_max;         /* records that the judge may hold; 0: FOREIGN_RETAINED */
 	bool progress;               /* on stderr, if that is a terminal */
 };
 

@@ -33,6 +33,8 @@ struct foreign {
 	struct survey_span window[WHO_BALANCERS]; /* unix time: all that it asks is there */
 	uint64_t outside;                /* messages out of these */
 	int64_t last_ns[WHO_BALANCERS];  /* of what was tapped */
+	uint64_t taken;                  /* messages of the second pass that are related */
+	bool full;                       /* the judge holds all that it may */
 	uint64_t backwards;              /* packets that were behind the one before */
 	uint64_t timeless;               /* messages with a time too far from the others */
 	struct foreign_epoch *epoch;     /* those that echo no other */

@@ -243,7 +243,8 @@ void even_draw(struct even *v, const struct balancer *b, const struct draw *d)
 
 size_t even_retained(const struct even *v)
 {
-	size_t n = v->pool_n;
+	/* a pool of many kinds and balancers is as large as some draws */
+	size_t n = v->pool_n * (1 + v->kind_n * (v->j->balancer_n + 1) / 8);
 
 	for (unsigned b = 0; b < v->agree.n; b++)
 		n += v->agree.next[b] > v->agree.base ? v->agree.next[b] - v->agree.base : 0;

@@ -374,6 +374,33 @@ static void what_a_dead_server_left_is_unanswered(void **state)
 	json_decref(doc);
 }
 
+/* A clock that stands still, so that nothing is ever over. */
+static void what_a_judge_holds_is_bounded(void **state)
+{
+	static const size_t most[] = { 5000, 0 };
+	(void)state;
+
+	for (size_t i = 0; i < COUNT_OF(most); i++) {
+		struct scene_knobs k = { .ms = 1, .rate = 1 };
+		struct scene *s = scene_new(&k, 1);
+		struct bal_server server[SCENE_SERVERS];
+		char error[FOREIGN_ERROR_TEXT] = "";
+		made_free(&s->file[0]);
+		s->file_n = 0;
+		for (unsigned q = 0; q < 20000; q++)
+			scene_query(s, SCENE_S, q);
+		scene_write(s);
+		struct foreign_options o = scene_options(s, BAL_WRANDOM, server);
+		o.retained_max = most[i];
+		json_t *doc = scene_judge(s, &o, error);
+		assert_non_null(doc);
+		assert_int_equal(strcmp(str(doc, "verdict"), "INVALID") == 0, most[i] > 0);
+		assert_int_equal(says(doc, "in the balance at once"), most[i] > 0);
+		json_decref(doc);
+		scene_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +410,7 @@ int main(void)
 		cmocka_unit_test(epochs_lie_where_the_balancer_turned),
 		cmocka_unit_test(nothing_counts_twice),
 		cmocka_unit_test(what_a_dead_server_left_is_unanswered),
+		cmocka_unit_test(what_a_judge_holds_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
