@@ -12,8 +12,11 @@ pytestmark = pytest.mark.lab
 
 BLOG = ek.SCENARIOS / "blog.lua"
 
-# Three programs' threads wait for a busy processor: a hit may take longer, a miss takes 20 ms.
-BUSY = [*ek.PATIENT, "--set", "expect.cache.within=5ms"]
+# Three threads of each recursor wait for a busy processor: half of the queries, a greater catch
+# that they decide, and a hit may take longer, as a miss takes 20 ms.
+BUSY = ek.PATIENT + [a for v in ("load.rate=500", "expect.even.catch=0.15",
+                                 "expect.back.catch=0.15", "expect.cache.within=5ms")
+                     for a in ("--set", v)]
 
 # Few queries, and types that a recursor gives on each in its own way.
 SHORT = """lab {
