@@ -310,6 +310,54 @@ static void read_packet(struct dissect_rig *d, int64_t t_ns, const uint8_t *p, s
 	dissect_rig_cut(d, t_ns, LINK_ETHERNET, p, n, n);
 }
 
+/* A packet's pieces, put together. */
+struct together {
+	struct ip_body first;
+	uint8_t p[2048];
+	size_t len;         /* 0 until the last piece came */
+};
+
+static void put_together(struct together of[UINT8_MAX + 1], const struct ip_body *b, uint8_t id)
+{
+	struct together *w = &of[id];
+
+	MUST(b->offset + b->len <= sizeof(w->p));
+	memcpy(w->p + b->offset, b->p, b->len);
+	if (b->offset == 0)
+		w->first = *b;
+	if (!b->more)
+		w->len = b->offset + b->len;
+}
+
+/*
+ * Checksums of packets that came in pieces are right. Pieces that came twice are the same twice
+ * or, when the packet was whole already, left out.
+ */
+static void check_pieces(unsigned seed, const struct traffic *t, const struct anon_rig *out)
+{
+	static struct together of[UINT8_MAX + 1];
+	struct ip_body b;
+
+	memset(of, 0, sizeof(of));
+	for (unsigned i = 0; i < out->n; i++) {
+		const struct capture_packet *p = &out->out[i];
+		MUST(frame_ip(&b, p->bytes + MADE_ETHERNET, p->len - MADE_ETHERNET) == 0);
+		if (b.fragment)
+			put_together(of, &b, t->packet[p->number - 1].p[MADE_ETHERNET + 19]);
+	}
+	for (unsigned id = 0; id <= UINT8_MAX; id++) {
+		struct together *w = &of[id];
+		if (w->len == 0)
+			continue;
+		uint16_t sum = dns_get16(w->p + 6);
+		w->first.p = w->p;
+		w->first.len = w->len;
+		frame_sum_body(w->p, &w->first);
+		if (dns_get16(w->p + 4) != w->len || dns_get16(w->p + 6) != sum)
+			fail_msg("seed %u: client %u's pieces have a wrong checksum", seed, id);
+	}
+}
+
 static void check_packets(unsigned seed, const struct traffic *t, const struct anon_rig *out,
                           struct dissect_rig *before, struct dissect_rig *after)
 {
@@ -329,6 +377,7 @@ static void check_packets(unsigned seed, const struct traffic *t, const struct a
 		    !(piece || frame_sums_right(p->bytes, p->len)))
 			fail_msg("seed %u: packet %u has a wrong checksum", seed, i);
 	}
+	check_pieces(seed, t, out);
 	snprintf(said, sizeof(said), "%s", dissect_said(before));
 	if (strcmp(dissect_said(after), said) != 0)
 		fail_msg("seed %u: other messages than before", seed);

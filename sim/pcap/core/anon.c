@@ -123,7 +123,9 @@ static enum anon_count look(struct anon *a, struct held *e, const struct capture
 		return ANON_IP;
 	if (!headers(a, e, &b, (size_t)skip, (size_t)(b.p - p->bytes)))
 		return ANON_IP;
-	enum anon_count verdict = b.fragment ? anon_piece(a, e, &b) : by_transport(a, e, &b);
+	if (b.fragment)
+		return anon_piece(a, e, &b); /* which has the whole's checksum */
+	enum anon_count verdict = by_transport(a, e, &b);
 	if (anon_count_row[verdict].kind == ANON_GIVEN && e->waits == HOLD_NOTHING)
 		frame_sum_body(anon_body(a, e), &(struct ip_body){
 			.p = anon_body(a, e), .len = e->ip.len, .src = e->ip.src,
