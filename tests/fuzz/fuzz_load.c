@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MEMORY = 64 };
+enum { MEMORY = 64, CAPTURED = 24, QUERY_BYTES = DNS_HEADER + 3 + 4 };
 enum wrong { RIGHT, ID, NAME, SOCKET, CLIENT, SERVER, PORT, TYPE, NO_ANSWER, SHORT, TC, WRONGS };
 
 struct sent {
@@ -38,7 +38,10 @@ static void poll_some(struct rig *r, unsigned max)
 	unsigned n = load_poll(r->l, r->now, d, 1 + max % 8);
 	for (unsigned i = 0; i < n; i++) {
 		struct sent *s = &r->sent[r->sent_n++ % MEMORY];
-		MUST(d[i].verdict == LOAD_SEND && d[i].t_ns <= r->now && d[i].t_ns >= r->last_due);
+		bool more = d[i].verdict == LOAD_SEND_MORE && d[i].proto == DGRAM_TCP &&
+		            (d[i].conn & LOAD_CONN_SHARED) != 0;
+		MUST(d[i].verdict == LOAD_SEND || more);
+		MUST(d[i].t_ns <= r->now && d[i].t_ns >= r->last_due);
 		MUST(d[i].port < LOAD_SOCKETS && d[i].len <= LOAD_QUERY_MAX);
 		r->last_due = d[i].t_ns;
 		*s = (struct sent){ .d = d[i] };
@@ -118,6 +121,41 @@ static void drain(struct rig *r)
 	MUST(load_done(r->l) && c.open == 0 && c.planned == c.answered + c.timed_out);
 }
 
+/* Captured queries for "a"..."x", gap_ms apart: over UDP, or on one of up to four connections. */
+static void make_replay(struct plan_load *l, uint8_t gap_ms)
+{
+	static struct trace_query query[CAPTURED];
+	static uint8_t bytes[CAPTURED * QUERY_BYTES];
+	static struct ip client[1];
+	static struct ep server[1];
+	static struct trace trace = { .query_n = CAPTURED, .client_n = 1, .server_n = 1,
+	                              .connection_n = 4, .query = query, .client = client,
+	                              .server = server, .bytes = bytes };
+	static struct plan_replay replay = { .trace = &trace, .client = client,
+	                                     .open_n = CAPTURED };
+	bool seen[5] = { false };
+
+	client[0] = l->family == 4 ? ip_v4(192, 160, 102, 130) : (struct ip){ { 0x26, 5, 1 } };
+	for (unsigned i = CAPTURED; i-- > 0;) {
+		uint8_t name[3] = { 1, (uint8_t)('a' + i), 0 };
+		uint32_t connection = i * 7 % 5;
+		query[i] = (struct trace_query){
+			.t_ns = i * gap_ms * 1000000ll, .at = i * QUERY_BYTES,
+			.connection = connection, .len = QUERY_BYTES, .port = (uint16_t)i,
+			.name_len = sizeof(name), .more = connection > 0 && seen[connection],
+		};
+		seen[connection] = true;
+		MUST(dns_query(bytes + query[i].at, QUERY_BYTES, 0, DNS_RD, name, sizeof(name),
+		               DNS_A, DNS_IN, 0) == QUERY_BYTES);
+	}
+	replay.pace = (struct trace_pace){ trace_period(&trace), TRACE_SPEED_ONE, 1 };
+	l->arrivals = PLAN_CAPTURED_TIMES;
+	l->names = PLAN_CAPTURED_NAMES;
+	l->replay_n = 1;
+	l->replay = &replay;
+	l->to_ns = trace_lasts(&replay.pace);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct rig r;
@@ -137,6 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l->family = data[3] & 64 ? 6 : 4;
 	l->arrivals = data[3] & 128 ? PLAN_POISSON : PLAN_CONSTANT;
 	l->edns_size = 0;
+	if (data[3] & 32)
+		make_replay(l, data[1]);
 	MUST(load_gen_refuses(&r.t.plan, 0) == NULL);
 	MUST(host_arena(&a, load_arena_size(&r.t.plan, 0)) == 0);
 	r.l = load_init(&a, &r.t.plan, 0, 0);
