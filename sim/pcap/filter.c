@@ -52,14 +52,28 @@ static int compile(struct filter *f, uint16_t link, char error[CAPTURE_ERROR_TEX
 	return err != 0 ? -EINVAL : (int)f->n++;
 }
 
+/* Where the program for link is, compiled if it isn't there yet; or -EINVAL. */
+static int program_of(struct filter *f, uint16_t link, char error[CAPTURE_ERROR_TEXT])
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->of[i].link == link)
+			return (int)i;
+	return compile(f, link, error);
+}
+
+int filter_check(struct filter *f, int link, char error[CAPTURE_ERROR_TEXT])
+{
+	char other[CAPTURE_ERROR_TEXT];
+
+	if (program_of(f, link >= 0 ? (uint16_t)link : LINK_ETHERNET, error) >= 0)
+		return 0;
+	return link < 0 && program_of(f, LINK_SLL2, other) >= 0 ? 0 : -EINVAL;
+}
+
 int filter_match(struct filter *f, const struct capture_packet *p, char error[CAPTURE_ERROR_TEXT])
 {
 	struct pcap_pkthdr h = { .caplen = p->len, .len = p->wire_len };
-	int i = 0;
+	int i = program_of(f, p->link, error);
 
-	while (i < (int)f->n && f->of[i].link != p->link)
-		i++;
-	if (i == (int)f->n)
-		i = compile(f, p->link, error);
 	return i < 0 ? i : pcap_offline_filter(&f->of[i].program, &h, p->bytes) != 0;
 }

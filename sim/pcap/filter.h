@@ -17,6 +17,11 @@ struct filter;
 struct filter *filter_new(const char *text);
 void filter_free(struct filter *take_f);
 /*
+ * Whether it compiles, before there is any packet: for a link type; or, link being -1, not known,
+ * for Ethernet or a cooked capture. Returns 0, or -EINVAL with one line in error.
+ */
+int filter_check(struct filter *f, int link, char error[CAPTURE_ERROR_TEXT]) MUST_CHECK;
+/*
  * Whether p matches. Returns 1 or 0; -EINVAL with one line in error when the filter doesn't compile
  * for p's link layer.
  */

@@ -68,6 +68,8 @@ int rewrite_open(struct rewrite **out, const struct rewrite_options *o, struct c
 	r->reading = (struct capture_options){ .path = o->path, .path_n = o->path_n };
 	r->filter = o->filter != NULL ? filter_new(o->filter) : NULL;
 	int err = capture_open(&r->capture, &r->reading, error);
+	if (err == 0 && r->filter != NULL)
+		err = filter_check(r->filter, capture_link(r->capture), error);
 	if (err == 0 && o->key != NULL)
 		err = open_anon(r, error);
 	if (err == 0)

@@ -397,6 +397,23 @@ def test_a_filter_that_does_not_compile_leaves_nothing_behind(plain, tmp_path):
     assert done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("packets", ["none", "cut", "two links, cut"])
+def test_a_filter_must_compile_even_where_no_packet_comes_to_it(plain, tmp_path, packets):
+    empty, cooked, out = (tmp_path / n for n in ("empty", "cooked", "out.pcap"))
+    empty.write_bytes(pcap([]))
+    cooked.write_bytes(pcap([(t, cooked2(p)) for t, p in traffic()], 276))
+    out.write_bytes(b"was here")
+    source = {"none": [empty], "cut": ["--cut", "90s..", plain],
+              "two links, cut": ["--merge", "--cut", "90s..", plain, cooked]}[packets]
+    done = run("--filter", "zzz qq", "--out", out, *source)
+    assert done.returncode == 2 and out.read_bytes() == b"was here"
+    assert done.stderr.startswith(b"evenkeel pcap: --filter zzz qq: ")
+    assert done.stderr.count(b"\n") == 1
+    for good in ["ether multicast", "port 53"] + (["ifindex 3"] if packets != "cut" else []):
+        made("--filter", good, "--out", out, *source)
+        assert not records(out)[0]
+
+
 def test_an_input_is_never_written_over(plain, tmp_path):
     path, link = tmp_path / "in.pcap", tmp_path / "link.pcap"
     path.write_bytes(plain.read_bytes())
