@@ -165,14 +165,14 @@ bool capture_next(struct capture *c, struct capture_message *m)
 
 int capture_link(const struct capture *c)
 {
-	int link = -1;
+	int link = CAPTURE_NO_PACKETS;
 
 	for (unsigned i = 0; i < c->o->path_n; i++) {
 		const struct capture_packet *p = &c->source[i].packet;
 		if (p->number == 0 || p->fault != 0)
 			continue;
 		if (link >= 0 && link != p->link)
-			return -1;
+			return CAPTURE_LINKS_DIFFER;
 		link = p->link;
 	}
 	return link;

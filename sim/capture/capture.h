@@ -56,9 +56,10 @@ enum capture_step capture_step(struct capture *c, struct capture_message *m);
 bool capture_next_packet(struct capture *c, struct capture_packet *p, unsigned *file);
 
 /*
- * The link type that the next packets of all files have; -1: they differ, or there are none. Before
- * the first packet was asked for it tells what to expect.
+ * The link type that the next packets of all files have. Before the first packet was asked for it
+ * tells what to expect.
  */
+enum { CAPTURE_NO_PACKETS = -1, CAPTURE_LINKS_DIFFER = -2 };
 int capture_link(const struct capture *c);
 
 /* What became of the packets so far, by enum capture_count; and how many there were. */

@@ -53,6 +53,7 @@ static void choose_link(struct rewrite *r)
 {
 	int link = capture_link(r->capture);
 
+	link = link == CAPTURE_NO_PACKETS ? LINK_ETHERNET : link;
 	r->link = r->o->raw || link < 0 ? LINK_RAW : (uint16_t)link;
 	writer_link(r->writer, r->link);
 }

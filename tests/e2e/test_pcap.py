@@ -101,6 +101,15 @@ def test_files_of_different_link_layers_become_one_of_raw_ip(tmp_path):
     assert [p for _, p in records(out)[0]] == [p for _, p in packets[::2]]
 
 
+def test_a_capture_without_packets_is_one_too(tmp_path):
+    path, out = tmp_path / "in.pcap", tmp_path / "out.pcap"
+    path.write_bytes(pcap([]))
+    made("--anonymize", KEY, "--out", out, path)
+    assert records(out) == ([], 1)
+    made("--raw", "--out", out, path)
+    assert records(out) == ([], 101)
+
+
 @pytest.mark.parametrize("span,first,last", [
     ("5s..10s", 5, 10), ("..2500ms", 0, 2.5), ("15s..", 15, 99), (f"@{START + 3}..4s", 3, 4),
     ("2023-11-14T22:13:25.5Z..2023-11-14T22:13:26Z", 5.5, 6), (f"..@{START}.000000001", 0, 1e-9),
