@@ -214,6 +214,22 @@ def test_the_judge_says_the_same(tmp_path, story):
     assert ('"by":"checks"' in now) == (story != "debian-steady")
 
 
+def test_tshark_reads_the_same_messages_over_udp_and_tcp(tmp_path):
+    """Of 1,500 queries, a fifth over TCP in 80 connections: IDs, rcodes, counts, lengths."""
+    before, after = tmp_path / "before.pcap", tmp_path / "after.pcap"
+    made("--filter", "port 53", "--out", before,
+         ek.ROOT / "pcaps" / "office" / "clients.pcap.gz")
+    done = made("--anonymize", KEY, "--out", after, before)
+    assert b"given in part" not in done.stderr and b"left out" not in done.stderr
+    fields = [a for f in ("frame.time_epoch", "dns.id", "dns.flags", "dns.qry.type",
+                          "dns.qry.name.len", "dns.count.answers", "dns.resp.type",
+                          "udp.length", "tcp.len", "tcp.seq") for a in ("-e", f)]
+    said = [subprocess.run([ek.tool("tshark"), "-n", "-r", str(path), "-Y", "dns", "-T", "fields",
+                            *fields], capture_output=True, text=True, timeout=60,
+                           check=True).stdout for path in (before, after)]
+    assert said[0] == said[1] and said[0].count("\n") >= 2900
+
+
 SECRETS = ["telling-name", "secret", "other-alias", "mailhost", "hostmaster-x", "nameserver",
            "service-target", "cookie08"]
 
