@@ -239,7 +239,8 @@ def timing(ground, name, times_us, goals, rounds):
         mine = middle["ours"][what]
         for peer in [p for p in programs if p != "ours"] or [None]:
             row(f"{name}: error of send times, {what}", "us", mine,
-                middle[peer][what] if peer else None, peer, goal if peer == "drool" else None)
+                middle[peer][what] if peer else None, peer, goal if peer == "drool" else None,
+                **({} if peer else {"note": "neither drool nor dnsjit is installed"}))
     return middle["ours"]["cpu"]
 
 

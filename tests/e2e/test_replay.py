@@ -204,7 +204,7 @@ def test_queries_of_one_connection_share_one_and_keep_their_order(serve, tmp_pat
     assert sorted(len(c) for c in server.connections) == [10, 20]
     for queries in server.connections:
         assert queries == [message(i, f"q{i}.example.org").to_wire() for i in range(len(queries))]
-    assert (r["answered"], r["connections"], r["waited_for_connection"]) == (30, 2, 0)
+    assert (r["answered"], r["connections"]) == (30, 2)
 
 
 def test_a_connection_that_the_server_ends_is_opened_again(serve, tmp_path):
@@ -353,8 +353,9 @@ def test_a_signal_gives_the_summary_of_what_was_sent(serve, start, capture, sig)
     assert run.stop(sig) == 1
     r = json.loads(run.output())["result"]
     assert r["stopped"] and 5 <= r["sent"] < 200
-    got = len(server.udp) + sum(map(len, server.connections))
-    assert r["sent"] == got == r["answered"] + r["open"]
+    assert r["sent"] == r["answered"] + r["open"]
+    ek.wait_until(lambda: len(server.udp) + sum(map(len, server.connections)) == r["sent"],
+                  "what the summary says was sent")
 
 
 # ---- mistakes ----
