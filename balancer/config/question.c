@@ -126,6 +126,57 @@ static int set_failure_ttl(lua_State *l)
 	return 0;
 }
 
+/* ---- the client's subnet ---- */
+
+static int set_use_ecs(lua_State *l)
+{
+	changed(l)->ecs.off = !cf_want_bool(l, 3, "dq.useECS");
+	return 0;
+}
+
+static int set_ecs_override(lua_State *l)
+{
+	struct bal_hook_rule *r = changed(l);
+
+	r->ecs.replace = cf_want_bool(l, 3, "dq.ecsOverride");
+	r->ecs.replace_set = true;
+	return 0;
+}
+
+static int set_ecs_bits(lua_State *l)
+{
+	struct bal_hook_rule *r = changed(l);
+
+	r->ecs.bits = (uint8_t)cf_want_int(l, 3, "dq.ecsPrefixLength", 0,
+	                                   ip_is4(&r->q.peer->ip) ? 32 : 128);
+	r->ecs.bits_set = true;
+	return 0;
+}
+
+static int get_use_ecs(lua_State *l)
+{
+	lua_pushboolean(l, !changed(l)->ecs.off);
+	return 1;
+}
+
+static int get_ecs_override(lua_State *l)
+{
+	const struct bal_ecs_said *e = &changed(l)->ecs;
+
+	lua_pushboolean(l, e->replace_set ? e->replace : cf_loader(l)->ecs.replace);
+	return 1;
+}
+
+static int get_ecs_bits(lua_State *l)
+{
+	const struct bal_hook_rule *r = changed(l);
+	const struct bal_ecs *c = &cf_loader(l)->ecs;
+
+	lua_pushinteger(l, r->ecs.bits_set ? r->ecs.bits
+	                   : ip_is4(&r->q.peer->ip) ? c->bits4 : c->bits6);
+	return 1;
+}
+
 static int get_tcp(lua_State *l)
 {
 	lua_pushboolean(l, of(l)->tcp);
@@ -255,6 +306,9 @@ static const struct cf_member members[] = {
 	{ "dh", NULL, get_header, NULL }, { "len", NULL, get_len, NULL },
 	{ "opcode", NULL, get_opcode, NULL }, { "rcode", NULL, get_rcode, set_rcode },
 	{ "skipCache", NULL, get_skip_cache, set_skip_cache },
+	{ "useECS", NULL, get_use_ecs, set_use_ecs },
+	{ "ecsOverride", NULL, get_ecs_override, set_ecs_override },
+	{ "ecsPrefixLength", NULL, get_ecs_bits, set_ecs_bits },
 	{ "tempFailureTTL", NULL, get_failure_ttl, set_failure_ttl },
 	{ "getDO", get_do, NULL, NULL }, { "getContent", get_content, NULL, NULL },
 	{ "getTag", get_tag, NULL, NULL }, { "setTag", set_tag, NULL, NULL },

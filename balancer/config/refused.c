@@ -67,11 +67,7 @@ static const char *const proxy[] = {
 };
 
 static const char *const ecs[] = {
-	"setECSOverride", "setECSSourcePrefixV4", "setECSSourcePrefixV6",
-	"setAddEDNSToSelfGeneratedResponses", "SetECSAction", "SetECSOverrideAction",
-	"ECSOverrideAction", "SetECSPrefixLengthAction", "ECSPrefixLengthAction",
-	"SetDisableECSAction", "DisableECSAction", "SetEDNSOptionAction", "SetMacAddrAction",
-	"MacAddrAction", NULL,
+	"SetEDNSOptionAction", "SetMacAddrAction", "MacAddrAction", NULL,
 };
 
 static const char *const ffi[] = {

@@ -192,6 +192,8 @@ static void build_chain(struct builder *b, struct bal_rules *r, unsigned chain)
 		r->delays = r->delays || delays;
 		r->delays_servers = r->delays_servers || (delays && chain == BAL_QUERIES);
 		r->calls = r->calls || a->kind == BAL_ACT_LUA;
+		r->ecs = r->ecs || a->kind == BAL_ACT_LUA ||
+		         (a->kind >= BAL_ACT_ECS && a->kind <= BAL_ACT_ECS_OFF);
 		r->tags = r->tags || a->kind == BAL_ACT_LUA || a->kind == BAL_ACT_TAG;
 	}
 	r->chain[chain] = (struct bal_chain){ n, rule, text };

@@ -160,6 +160,72 @@ static int failure_action(lua_State *l)
 	return 1;
 }
 
+/* ---- the client's subnet ---- */
+
+/* Reads the network at index, with its text as it is shown. */
+static struct bal_ecs_net want_net(lua_State *l, int index, char text[PREFIX_TEXT])
+{
+	const char *given = cf_want_text(l, index, "SetECSAction");
+	struct prefix p;
+
+	if (prefix_parse(&p, given) < 0)
+		cf_fail(l, "SetECSAction: '%s': expected a network, as 192.0.2.0/24", given);
+	prefix_format(&p, text);
+	return (struct bal_ecs_net){ p.ip, (uint8_t)(ip_is4(&p.ip) && p.bits >= 96 ? p.bits - 96
+	                                                                         : p.bits) };
+}
+
+/* SetECSAction(network[, network of IPv6]) */
+static int ecs_action(lua_State *l)
+{
+	char text[2][PREFIX_TEXT];
+	struct bal_ecs_net net[2];
+	bool both = !lua_isnoneornil(l, 2);
+	struct bal_action a = { .kind = BAL_ACT_ECS };
+
+	memset(net, 0, sizeof(net)); /* what is between members, too */
+	net[0] = want_net(l, 1, text[0]);
+	net[1] = both ? want_net(l, 2, text[1]) : net[0];
+	a.arg = rule_data_add(l, net, sizeof(net), "SetECSAction");
+	struct rule_act *to = rule_act_new(l, a, false);
+	snprintf(to->text, sizeof(to->text), "set ECS to %s%s%s", text[0], both ? " / " : "",
+	         both ? text[1] : "");
+	return 1;
+}
+
+/* SetECSPrefixLengthAction(bits of IPv4, bits of IPv6) */
+static int ecs_bits_action(lua_State *l)
+{
+	const char *what = lua_tostring(l, lua_upvalueindex(2));
+	unsigned four = (unsigned)cf_want_int(l, 1, what, 0, 32);
+	unsigned six = (unsigned)cf_want_int(l, 2, what, 0, 128);
+	struct bal_action a = { .kind = BAL_ACT_ECS_BITS, .arg = four | six << 8 };
+	struct rule_act *to = rule_act_new(l, a, false);
+
+	snprintf(to->text, sizeof(to->text), "set ECS prefix length to %u/%u", four, six);
+	return 1;
+}
+
+/* SetECSOverrideAction(bool) */
+static int ecs_replace_action(lua_State *l)
+{
+	bool replace = cf_want_bool(l, 1, lua_tostring(l, lua_upvalueindex(2)));
+	struct bal_action a = { .kind = BAL_ACT_ECS_REPLACE, .arg = replace };
+	struct rule_act *to = rule_act_new(l, a, false);
+
+	snprintf(to->text, sizeof(to->text), "set ECS override to %d", replace);
+	return 1;
+}
+
+static int ecs_off_action(lua_State *l)
+{
+	struct rule_act *to = rule_act_new(l, (struct bal_action){ .kind = BAL_ACT_ECS_OFF },
+	                                   false);
+
+	snprintf(to->text, sizeof(to->text), "disable ECS");
+	return 1;
+}
+
 static int skip_response_action(lua_State *l)
 {
 	struct rule_act *to = rule_act_new(l, (struct bal_action){ .kind = BAL_ACT_SKIP_CACHE },
@@ -184,6 +250,13 @@ void rule_more_register(lua_State *l)
 		{ "SetTempFailureCacheTTLAction", failure_action, false },
 		{ "TempFailureCacheTTLAction", failure_action, false },
 		{ "SetSkipCacheResponseAction", skip_response_action, true },
+		{ "SetECSAction", ecs_action, false },
+		{ "SetECSPrefixLengthAction", ecs_bits_action, false },
+		{ "ECSPrefixLengthAction", ecs_bits_action, false },
+		{ "SetECSOverrideAction", ecs_replace_action, false },
+		{ "ECSOverrideAction", ecs_replace_action, false },
+		{ "SetDisableECSAction", ecs_off_action, false },
+		{ "DisableECSAction", ecs_off_action, false },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(all); i++) {

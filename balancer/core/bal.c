@@ -159,7 +159,7 @@ static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned ser
 	bool transfer = !udp && (ask->question.type == DNS_AXFR ||
 	                         ask->question.type == DNS_IXFR);
 	uint16_t udp_size = udp ? fit_size(d, ask->question.end) : 0;
-	unsigned ecs = subnet_tell(b->conf, d, server, ask->question.end);
+	unsigned ecs = subnet_tell(b->conf, d, server, ask->question.end, &ask->said.ecs);
 	struct tcp_query *q = btcp_forward(b->tcp, d, server, transfer, udp_size);
 	if (q == NULL)
 		return BAL_DROP_FULL;
@@ -188,10 +188,11 @@ static bool has_room(const struct bal *b, const struct dgram *d, unsigned server
 	return !b->conf->server[server].proxy || d->len + PROXY_MAX + ECS_ADDED_MAX <= d->cap;
 }
 
-void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q)
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q,
+                 const struct bal_ecs_said *ecs)
 {
 	dns_put16(d->data, q->id);
-	q->ecs = subnet_tell(b->conf, d, server, (size_t)DNS_HEADER + q->name_len + 4) & 3u;
+	q->ecs = subnet_tell(b->conf, d, server, (size_t)DNS_HEADER + q->name_len + 4, ecs) & 3u;
 	if (b->conf->server[server].proxy)
 		put_header(d, q);
 	d->peer = b->conf->server[server].addr;
@@ -219,7 +220,9 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask
 	if (b->again.kept != NULL)
 		again_keep(&b->again, server, slot, d);
 	late_ask(&b->late, server, slot, ask->said.delay_ns);
-	bal_send_to(b, d, server, q);
+	if (b->rules.ecs != NULL)
+		*brules_ecs(&b->rules, server, slot) = ask->said.ecs;
+	bal_send_to(b, d, server, q, &ask->said.ecs);
 	return BAL_FORWARD;
 }
 
@@ -256,7 +259,10 @@ static enum bal_verdict route(struct bal *b, struct dgram *d, const struct ask *
 	/* before the policy: a hit takes no turn and uses up no qps */
 	if (HAS_DEFECT(b->conf, DEFECT_POLICY_BEFORE_CACHE))
 		server = choose(b, d, ask);
-	b->cache.failure_s = ask->said.failure_s;
+	if (b->rules.conf != NULL) {
+		b->cache.failure_s = ask->said.failure_s;
+		b->cache.ecs = ask->said.ecs;
+	}
 	if (ask->said.skip_cache)
 		cache_skip(&b->cache);
 	else if (cache_answer(&b->cache, b->now_ns, ask->said.pool, d, &ask->question))

@@ -45,9 +45,10 @@ struct bal {
 struct policy *bal_policy(struct bal *b, unsigned pool);
 /*
  * The query in d, whose peer is its client, is q's, which is out to server from now on: what that
- * server is to know goes into it, if there is room.
+ * server is to know goes into it, if there is room. ecs: what rules say of that.
  */
-void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q);
+void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_query *q,
+                 const struct bal_ecs_said *ecs);
 /* q is out no more; hold: what it was is still wanted. */
 void bal_settle(struct bal *b, unsigned server, struct idt_query *q, bool hold);
 /* Makes d, an answer to q, its client's. */

@@ -85,6 +85,9 @@ static void move_query(struct bal *to, struct bal *from, const struct bal_succes
 	late_move_asked(&to->late, is >> 16, is & 0xffff, &from->late, was >> 16, was & 0xffff);
 	tags_move(&to->rules.tags, is >> 16, is & 0xffff, &from->rules.tags, was >> 16,
 	          was & 0xffff);
+	if (to->rules.ecs != NULL && from->rules.ecs != NULL)
+		*brules_ecs(&to->rules, is >> 16, is & 0xffff) =
+			*brules_ecs(&from->rules, was >> 16, was & 0xffff);
 	cache_move(&to->cache, is >> 16, is & 0xffff, &from->cache, was >> 16, was & 0xffff,
 	           s->pool);
 }

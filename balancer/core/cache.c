@@ -61,10 +61,12 @@ static bool has_option(const uint8_t *p, size_t n, uint16_t code)
 /* Where servers are told of clients' subnets an answer is for the one that asked. */
 static bool add_subnet(struct cache *c, const struct pcache *packets, const struct ip *client)
 {
-	unsigned bits = subnet_bits(c->conf, client);
-	struct ip net = ecs_subnet(client, bits);
+	struct bal_ecs_net of = subnet_of(c->conf, client, &c->ecs);
+	struct ip net = ecs_subnet(&of.ip, of.bits);
 	struct pcache_key *k = &c->key;
 
+	if (c->ecs.off)
+		net = (struct ip){ { 0 } }; /* they aren't told: it is for all of these */
 	if (k->len + sizeof(net.b) > PCACHE_KEY_MAX) {
 		k->len = 0;
 		return false;

@@ -36,6 +36,7 @@ struct cache {
 	bool cookie;                  /* of the query at hand, as in struct cache_kept */
 	unsigned pool;                /* of the query at hand */
 	uint32_t failure_s;           /* of the query at hand; bal.c's to set */
+	struct bal_ecs_said ecs;      /* the same */
 	struct pcache_key key;        /* of the query at hand; len 0: it isn't cached */
 	uint8_t answer[PCACHE_ENTRY_MAX];
 };

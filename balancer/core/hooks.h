@@ -45,6 +45,7 @@ struct bal_hook_rule {
 	uint16_t flags;
 	bool skip_cache;
 	uint32_t failure_s;            /* as in struct rule_said */
+	struct bal_ecs_said ecs;
 	struct tags *tags;             /* those of q; more may be added. NULL: to be read alone */
 	/*
 	 * What it wants done: any but those that need a limit or a log. Addresses of BAL_ACT_SPOOF

@@ -8,6 +8,11 @@
 #include "look.h"
 #include "own.h"
 
+static bool says_ecs(const struct bal_conf *conf)
+{
+	return conf->rules != NULL && conf->rules->ecs && conf->ecs.any;
+}
+
 size_t brules_arena_size(const struct bal_conf *conf)
 {
 	size_t size = 0;
@@ -16,6 +21,9 @@ size_t brules_arena_size(const struct bal_conf *conf)
 		size += arena_need(conf->rules->chain[i].n, sizeof(uint64_t));
 	if (conf->rules != NULL && conf->rules->log_n > 0)
 		size += arena_need(BAL_LOGGED_MAX, sizeof(struct bal_logged));
+	if (says_ecs(conf))
+		size += arena_need(bal_conf_servers(conf) * (size_t)conf->max_outstanding,
+		                   sizeof(struct bal_ecs_said));
 	return size + tags_arena_size(conf);
 }
 
@@ -34,6 +42,9 @@ void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,
 		r->matches[i] = arena_take(a, conf->rules->chain[i].n, sizeof(uint64_t));
 	if (conf->rules->log_n > 0)
 		r->logged = arena_take(a, BAL_LOGGED_MAX, sizeof(*r->logged));
+	if (says_ecs(conf))
+		r->ecs = arena_take(a, bal_conf_servers(conf) * (size_t)conf->max_outstanding,
+		                    sizeof(*r->ecs));
 	tags_init(&r->tags, a, conf);
 }
 
@@ -52,6 +63,7 @@ static struct bal_hook_rule about(const struct rules *r, const struct rule_look 
 		       .end = end <= l->len ? end : l->len, .tags = &r->tags.now },
 		.answer = l->answer, .flags = dns_flags(l->m),
 		.skip_cache = said->skip_cache, .failure_s = said->failure_s,
+		.ecs = said->ecs,
 	};
 }
 
@@ -72,6 +84,7 @@ static bool call(struct rules *r, const struct bal_action *a, const struct rule_
 	dns_put16(l->m + 2, m->flags);
 	said->skip_cache = m->skip_cache;
 	said->failure_s = m->failure_s;
+	said->ecs = m->ecs;
 	return true;
 }
 
@@ -331,6 +344,26 @@ static void tag(struct rules *r, const struct bal_action *a)
 		++*r->tags.crowded;
 }
 
+static void note_ecs(const struct rules *r, const struct bal_action *a,
+                     const struct rule_look *l, struct bal_ecs_said *to)
+{
+	bool four = ip_is4(&l->client->ip);
+
+	if (a->kind == BAL_ACT_ECS) {
+		to->net_set = true;
+		memcpy(&to->net, r->conf->data + a->arg + (four ? 0 : sizeof(to->net)),
+		       sizeof(to->net));
+	} else if (a->kind == BAL_ACT_ECS_BITS) {
+		to->bits_set = true;
+		to->bits = (uint8_t)(four ? a->arg : a->arg >> 8);
+	} else if (a->kind == BAL_ACT_ECS_REPLACE) {
+		to->replace_set = true;
+		to->replace = a->arg != 0;
+	} else if (a->kind == BAL_ACT_ECS_OFF) {
+		to->off = true;
+	}
+}
+
 /* Actions that are noted for later, alike for queries and answers; others do nothing here. */
 static void note(struct rules *r, const struct bal_action *a, const struct rule_look *l,
                  struct rule_said *said)
@@ -345,6 +378,8 @@ static void note(struct rules *r, const struct bal_action *a, const struct rule_
 		tag(r, a);
 	else if (a->kind == BAL_ACT_FAILURE_TTL)
 		said->failure_s = a->ttl + 1;
+	else
+		note_ecs(r, a, l, &said->ecs);
 }
 
 /* *over: no later rule is looked at, whatever the verdict. */
@@ -423,7 +458,8 @@ static enum bal_verdict act(struct rules *r, const struct bal_action *a, struct 
 		*over = false;
 		return act_lua(r, a, d, q, l, said, over);
 	case BAL_ACT_DELAY: case BAL_ACT_SKIP_CACHE: case BAL_ACT_LOG: case BAL_ACT_TAG:
-	case BAL_ACT_NONE: case BAL_ACT_FAILURE_TTL:
+	case BAL_ACT_NONE: case BAL_ACT_FAILURE_TTL: case BAL_ACT_ECS: case BAL_ACT_ECS_BITS:
+	case BAL_ACT_ECS_REPLACE: case BAL_ACT_ECS_OFF:
 		note(r, a, l, said);
 		break;
 	}

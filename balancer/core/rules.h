@@ -23,6 +23,7 @@ struct rules {
 	uint64_t secret;                   /* of the tables of clients */
 	uint64_t *matches[BAL_CHAINS];     /* by rule */
 	struct tag_store tags;
+	struct bal_ecs_said *ecs;          /* by server and place in the ID table; NULL: none say */
 	struct bal_logged *logged;         /* a ring; NULL: no rule logs */
 	unsigned log_first, log_n;
 	uint64_t not_logged;
@@ -47,7 +48,15 @@ struct rule_said {
 	int64_t delay_ns;
 	bool skip_cache;
 	uint32_t failure_s;            /* 1 + what a cache keeps a failure for; 0: as it says */
+	struct bal_ecs_said ecs;
 };
+
+/* What was said of the query in that place; NULL: nothing ever is. */
+static inline struct bal_ecs_said *brules_ecs(const struct rules *r, unsigned server,
+                                              uint32_t slot)
+{
+	return r->ecs == NULL ? NULL : &r->ecs[(size_t)server * r->bal->max_outstanding + slot];
+}
 
 size_t brules_arena_size(const struct bal_conf *conf);
 void brules_init(struct rules *r, struct arena *a, const struct bal_conf *conf,

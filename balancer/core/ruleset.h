@@ -134,6 +134,21 @@ struct bal_range {
 
 /* ---- actions ---- */
 
+/* A subnet that servers are told instead of the client's. */
+struct bal_ecs_net {
+	struct ip ip;
+	uint8_t bits;                  /* 0...32 or 128 */
+};
+
+/* What rules want of EDNS Client Subnet, where servers are told of it; zero: as configured. */
+struct bal_ecs_said {
+	bool off;
+	bool net_set, bits_set, replace_set;
+	bool replace;                  /* of a query's own subnet */
+	uint8_t bits;                  /* of the client's address */
+	struct bal_ecs_net net;
+};
+
 enum bal_act {
 	/* those that end the chain */
 	BAL_ACT_ALLOW = 1,
@@ -154,6 +169,10 @@ enum bal_act {
 	BAL_ACT_DISABLE_VALIDATION, /* sets CD */
 	BAL_ACT_LOG,        /* arg: log */
 	BAL_ACT_TAG,        /* arg: of the tag in data */
+	BAL_ACT_ECS,        /* arg: of two bal_ecs_net in data, for clients of IPv4 and IPv6 */
+	BAL_ACT_ECS_BITS,   /* arg: bits of IPv4, and << 8 of IPv6 */
+	BAL_ACT_ECS_REPLACE,/* arg: 1 or 0 */
+	BAL_ACT_ECS_OFF,
 	BAL_ACT_FAILURE_TTL,/* ttl of its answer in a cache, if that is SERVFAIL or REFUSED */
 	BAL_ACT_LUA,        /* arg: the function's number, which says one of the others */
 };
@@ -222,6 +241,7 @@ struct bal_rules {
 	const struct bal_log *log;
 	bool calls;                    /* some selector or action is a function */
 	bool tags;                     /* some may give tags */
+	bool ecs;                      /* some may say struct bal_ecs_said */
 	bool delays;                   /* some action delays answers */
 	bool delays_servers;           /* and to queries that are sent on */
 };

@@ -11,19 +11,26 @@
 #include "lib/dgram.h"
 #include "lib/ecs.h"
 
-static inline unsigned subnet_bits(const struct bal_conf *conf, const struct ip *client)
+/* The subnet of a client that servers are told; e: what rules want. */
+static inline struct bal_ecs_net subnet_of(const struct bal_conf *conf, const struct ip *client,
+                                           const struct bal_ecs_said *e)
 {
-	return ip_is4(client) ? conf->ecs.bits4 : conf->ecs.bits6;
+	if (e->net_set)
+		return e->net;
+	return (struct bal_ecs_net){
+		*client, e->bits_set ? e->bits : ip_is4(client) ? conf->ecs.bits4 : conf->ecs.bits6,
+	};
 }
 
 /* The query in d, whose question ends at q_end, goes to server. Returns what was done to it. */
 static inline uint8_t subnet_tell(const struct bal_conf *conf, struct dgram *d, unsigned server,
-                                  size_t q_end)
+                                  size_t q_end, const struct bal_ecs_said *e)
 {
-	if (!conf->server[server].client_subnet)
+	if (!conf->server[server].client_subnet || e->off)
 		return ECS_NOTHING;
-	return (uint8_t)ecs_add(d->data, &d->len, d->cap, q_end, &d->peer.ip,
-	                        subnet_bits(conf, &d->peer.ip), conf->ecs.replace);
+	struct bal_ecs_net net = subnet_of(conf, &d->peer.ip, e);
+	return (uint8_t)ecs_add(d->data, &d->len, d->cap, q_end, &net.ip, net.bits,
+	                        e->replace_set ? e->replace : conf->ecs.replace);
 }
 
 /* The answer in d is q's. */

@@ -92,12 +92,16 @@ static bool try_again(struct bal *b, unsigned server, const struct idt_query *q,
 	cache_keep_again(&b->cache, server, slot, (unsigned)other, second);
 	late_ask_again(&b->late, server, slot, (unsigned)other, second);
 	tags_move(&b->rules.tags, (unsigned)other, second, &b->rules.tags, server, slot);
+	static const struct bal_ecs_said nothing;
+	const struct bal_ecs_said *ecs = brules_ecs(&b->rules, server, slot);
+	if (ecs != NULL)
+		*brules_ecs(&b->rules, (unsigned)other, second) = *ecs;
 	MUST(d->cap >= k->len);
 	memcpy(d->data, k->data, k->len);
 	d->len = k->len;
 	d->peer = q->client;
 	d->local = q->local;
-	bal_send_to(b, d, (unsigned)other, n);
+	bal_send_to(b, d, (unsigned)other, n, ecs != NULL ? ecs : &nothing);
 	d->verdict = BAL_RETRY;
 	return true;
 }
