@@ -9,6 +9,7 @@
 #include "lib/host/host.h"
 #include "sim/pcap/key.h"
 #include "sim/pcap/rewrite.h"
+#include "sim/pcap/writer.h"
 #include "sim/report/progress.h"
 
 enum { PORTS_MAX = 64, STEPS = 4096 };
@@ -92,6 +93,7 @@ static int option(struct arguments *a, int c)
 {
 	static const char cut[] = "FROM..TO with FROM before TO, such as 90s..2m, @1700000000.. or "
 	                          "..2026-11-27T06:00:00Z";
+	static const char start[] = "@SECONDS or a date such as 2026-11-27T06:00:00Z, before 2106";
 
 	switch (c) {
 	case 'o':
@@ -118,9 +120,10 @@ static int option(struct arguments *a, int c)
 		return -1;
 	case 's':
 		a->o.start = &a->start;
-		if (moment_parse(&a->start, optarg) == 0 && a->start.absolute)
+		if (moment_parse(&a->start, optarg) == 0 && a->start.absolute &&
+		    a->start.ns <= WRITER_LAST_NS)
 			return -1;
-		return refuse("start", optarg, "@SECONDS or a date such as 2026-11-27T06:00:00Z");
+		return refuse("start", optarg, start);
 	case 'h':
 		usage(stdout);
 		return 0;
@@ -237,6 +240,7 @@ static void tell(const struct rewrite *r, const struct capture *c, const struct 
 	tell_count(n.record, "record", "the capture's record contradicts itself, or has no time");
 	tell_count(n.cut, "cut", "outside of --cut");
 	tell_count(n.filter, "filter", "not matched by --filter");
+	tell_count(n.late, "late", "of a time after 2106-02-07T06:28:15Z, a pcap's last");
 	tell_count(n.link, "link", "of another link layer than the file's; see --raw");
 	if (n.anon == NULL)
 		return;

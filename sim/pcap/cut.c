@@ -54,7 +54,12 @@ static int parse_date(struct moment *m, const char *text)
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	int64_t ns = rest != NULL ? fraction(rest, "Z") : -1;
 
-	return ns < 0 ? -EINVAL : at_second(m, timegm(&tm), ns);
+	if (ns < 0)
+		return -EINVAL;
+	struct tm was = tm;
+	time_t s = timegm(&tm); /* of February 31st it makes March 3rd, also in tm */
+	return tm.tm_mday != was.tm_mday || tm.tm_min != was.tm_min ? -EINVAL
+	                                                            : at_second(m, s, ns);
 }
 
 int moment_parse(struct moment *m, const char *text)
@@ -91,6 +96,12 @@ int64_t moment_ns(const struct moment *m, int64_t first_ns)
 	if (m->absolute)
 		return m->ns;
 	return __builtin_add_overflow(first_ns, m->ns, &t) ? INT64_MAX : t;
+}
+
+bool cut_is_empty(const struct cut *c, int64_t first_ns)
+{
+	return c->from.absolute != c->to.absolute &&
+	       moment_ns(&c->from, first_ns) >= moment_ns(&c->to, first_ns);
 }
 
 bool cut_has(const struct cut *c, int64_t first_ns, int64_t t_ns)

@@ -27,6 +27,8 @@ int moment_parse(struct moment *m, const char *text) MUST_CHECK;
 int cut_parse(struct cut *c, const char *text) MUST_CHECK;
 /* Unix time of a moment in a capture that begins at first_ns. */
 int64_t moment_ns(const struct moment *m, int64_t first_ns);
+/* Its ends are of both kinds, which cut_parse couldn't compare, and FROM isn't before TO. */
+bool cut_is_empty(const struct cut *c, int64_t first_ns);
 bool cut_has(const struct cut *c, int64_t first_ns, int64_t t_ns);
 
 #endif

@@ -85,6 +85,19 @@ int rewrite_open(struct rewrite **out, const struct rewrite_options *o, struct c
 	return 0;
 }
 
+/* The first packet with a time. Returns 0; -EINVAL: nothing could be in --cut. */
+static int begin(struct rewrite *r, int64_t first_ns, char error[CAPTURE_ERROR_TEXT])
+{
+	r->begun = true;
+	r->first_ns = first_ns;
+	if (r->o->cut == NULL || !cut_is_empty(r->o->cut, first_ns))
+		return 0;
+	snprintf(error, CAPTURE_ERROR_TEXT, "--cut: the first packet is of @%lld.%09d: expected "
+	         "FROM before TO", (long long)(first_ns / 1000000000),
+	         (int)(first_ns % 1000000000));
+	return -EINVAL;
+}
+
 /* Whether the packet is one that is wanted. Returns 1, 0 or -errno. */
 static int wanted(struct rewrite *r, const struct capture_packet *p,
                   char error[CAPTURE_ERROR_TEXT])
@@ -93,10 +106,9 @@ static int wanted(struct rewrite *r, const struct capture_packet *p,
 		r->n.record++;
 		return 0;
 	}
-	if (!r->begun) {
-		r->begun = true;
-		r->first_ns = p->t_ns;
-	}
+	int err = r->begun ? 0 : begin(r, p->t_ns, error);
+	if (err < 0)
+		return err;
 	if (r->o->cut != NULL && !cut_has(r->o->cut, r->first_ns, p->t_ns)) {
 		r->n.cut++;
 		return 0;
@@ -125,6 +137,10 @@ static int give(struct rewrite *r, struct capture_packet *p, char error[CAPTURE_
 		return 0;
 	}
 	p->t_ns = shifted(r, p->t_ns);
+	if (p->t_ns > WRITER_LAST_NS) {
+		r->n.late++;
+		return 0;
+	}
 	int err = writer_add(r->writer, p);
 	r->n.written += err == 0;
 	if (err < 0)

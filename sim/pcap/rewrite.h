@@ -35,6 +35,7 @@ struct rewrite_counts {
 	uint64_t read, written;
 	uint64_t record;             /* broken records */
 	uint64_t cut, filter;
+	uint64_t late;               /* their time is behind a pcap's last one */
 	uint64_t link;               /* not of the file's link type, nor to be made so */
 	const uint64_t *anon;        /* by enum anon_count; NULL: not anonymized */
 };

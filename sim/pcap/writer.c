@@ -141,7 +141,7 @@ int writer_add(struct writer *w, const struct capture_packet *p)
 		.caplen = p->len, .len = p->wire_len,
 	};
 
-	MUST(p->link == w->link);
+	MUST(p->link == w->link && t_ns <= WRITER_LAST_NS);
 	int err = begin(w);
 	if (err < 0)
 		return err;

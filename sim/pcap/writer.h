@@ -12,6 +12,9 @@
 
 struct writer;
 
+/* The last time that a pcap can say: it has 32 bits of seconds, until 2106-02-07T06:28:15Z. */
+static const int64_t WRITER_LAST_NS = INT64_C(1000000000) * UINT32_MAX + 999999999;
+
 /*
  * path "-": standard output. Nothing is made before the first packet or writer_finish. Returns 0,
  * or -errno with one line in error: path can't be written, or is one of the files input[0..n)
@@ -21,7 +24,10 @@ int writer_open(struct writer **out, const char *path, const char *const *input,
                 char error[CAPTURE_ERROR_TEXT]) MUST_CHECK;
 /* The link type of all packets; before the first one. */
 void writer_link(struct writer *w, uint16_t link);
-/* 0 or -errno. p->link is the writer's. A time before 1970 is written as 1970. */
+/*
+ * 0 or -errno. p->link is the writer's, and p->t_ns at most WRITER_LAST_NS; a time before 1970 is
+ * written as 1970.
+ */
 int writer_add(struct writer *w, const struct capture_packet *p) MUST_CHECK;
 uint64_t writer_packets(const struct writer *w);
 /* The file is whole. Returns 0 or -errno; then it is removed. w is freed. */

@@ -150,6 +150,17 @@ def test_times_can_be_shifted(plain, tmp_path):
     assert [t for t, _ in records(out)[0]] == [t for t in want if t >= 105_500_000_000]
 
 
+def test_times_that_a_pcap_cannot_have_are_left_out(plain, tmp_path):
+    out, last = tmp_path / "out.pcap", 2**32 * 10**9 - 1
+    done = made("--start", "@4294967290", "--out", out, plain)
+    want = [t + (2**32 - 6 - START) * 10**9 for t, _ in records(plain)[0]]
+    late = sum(t > last for t in want)
+    assert [t for t, _ in records(out)[0]] == [t for t in want if t <= last]
+    assert 0 < late < len(want)
+    assert done.stderr.decode().splitlines()[1] == \
+        f"  {late:9}  late: of a time after 2106-02-07T06:28:15Z, a pcap's last"
+
+
 # ---- anonymized ----
 
 def scrubbed(doc):
@@ -397,7 +408,16 @@ def test_all_at_once(plain, tmp_path):
      "evenkeel pcap: --cut 5s..4s: expected FROM..TO with FROM before TO, such as 90s..2m, "
      "@1700000000.. or ..2026-11-27T06:00:00Z"),
     (["--out", "x", "--start", "5s", "IN"],
-     "evenkeel pcap: --start 5s: expected @SECONDS or a date such as 2026-11-27T06:00:00Z"),
+     "evenkeel pcap: --start 5s: expected @SECONDS or a date such as 2026-11-27T06:00:00Z, "
+     "before 2106"),
+    (["--out", "x", "--start", "@4294967296", "IN"],
+     "evenkeel pcap: --start @4294967296: expected @SECONDS or a date such as "
+     "2026-11-27T06:00:00Z, before 2106"),
+    (["--out", "x", "--start", "2026-02-31T06:00:00Z", "IN"],
+     "evenkeel pcap: --start 2026-02-31T06:00:00Z: expected @SECONDS or a date such as "
+     "2026-11-27T06:00:00Z, before 2106"),
+    (["--out", "x", "--cut", "5s..@3", "IN"],
+     f"evenkeel pcap: --cut: the first packet is of @{START}.000000000: expected FROM before TO"),
     (["--out", "x", "--anonymize", "short", "IN"],
      "evenkeel pcap: --anonymize: the key has 5 bytes: expected at least 16"),
     (["--out", "x", "--anonymize", "file:/nonexistent", "IN"],

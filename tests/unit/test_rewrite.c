@@ -37,6 +37,9 @@ static void a_moment_is_a_time_or_a_point_of_time(void **state)
 		{ "1970-01-01T00:00:00", -1, false }, { "1970-01-01T00:00:00+01:00", -1, false },
 		{ "1969-12-31T23:59:59Z", -1, false }, { "2024-02-29T12:00Z", -1, false },
 		{ "9999-01-01T00:00:00Z", -1, false }, { "T", -1, false },
+		{ "2026-02-31T06:00:00Z", -1, false }, { "2026-02-29T06:00:00Z", -1, false },
+		{ "2026-04-31T00:00:00Z", -1, false }, { "2016-12-31T23:59:60Z", -1, false },
+		{ "2106-02-07T06:28:16Z", 4294967296000000000, true },
 	};
 
 	(void)state;
@@ -73,6 +76,26 @@ static void a_span_counts_from_its_beginning_to_before_its_end(void **state)
 			if (cut_has(&c, 1000 * SECOND, (1000 + s) * SECOND) !=
 			    (s >= row[i].first_s && s <= row[i].last_s))
 				fail_msg("\"%s\": second %d", row[i].text, (int)s);
+	}
+}
+
+static void a_span_of_two_kinds_of_ends_is_empty_where_they_cross(void **state)
+{
+	static const struct {
+		const char *text;
+		bool empty;         /* for a first packet of second 1000 */
+	} row[] = {
+		{ "5s..@3", true }, { "5s..@1005", true }, { "5s..@1005.000000001", false },
+		{ "@1003..3s", true }, { "@1003..4s", false }, { "@1003..", false },
+		{ "..@3", false }, { "@2000..", false }, { "5s..7s", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		struct cut c;
+		assert_int_equal(cut_parse(&c, row[i].text), 0);
+		if (cut_is_empty(&c, 1000 * SECOND) != row[i].empty)
+			fail_msg("\"%s\"", row[i].text);
 	}
 }
 
@@ -113,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_moment_is_a_time_or_a_point_of_time),
 		cmocka_unit_test(a_span_counts_from_its_beginning_to_before_its_end),
+		cmocka_unit_test(a_span_of_two_kinds_of_ends_is_empty_where_they_cross),
 		cmocka_unit_test(an_ip_packet_changes_its_link_layer),
 	};
 
