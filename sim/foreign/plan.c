@@ -25,11 +25,12 @@ bool foreign_draws(enum bal_policy p)
 
 bool foreign_by_traffic(const struct foreign *f, unsigned balancer, unsigned backend)
 {
+	const struct bal_check *c = &f->o->conf.server[backend].check;
 	enum foreign_epochs e = f->o->epochs;
 
-	if (f->o->conf.server[backend].check.mode != BAL_CHECK_AUTO || e == EPOCHS_NONE)
+	if (c->mode != BAL_CHECK_AUTO || e == EPOCHS_NONE)
 		return false;
-	return e == EPOCHS_TRAFFIC || !survey_checked(f->survey, balancer, backend);
+	return e == EPOCHS_TRAFFIC || !survey_checked(f->survey, balancer, backend, c->lazy.on);
 }
 
 static void fill_conf(struct foreign *f, struct plan_conf *c, unsigned balancer)

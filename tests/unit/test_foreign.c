@@ -167,6 +167,16 @@ static const struct row rows[] = {
 	{ "never asked at all", .k = { .weight = { 1, 0 }, .down_ms = 0, .up_ms = 100000,
 	  .drained = true }, .verdict = "INCONCLUSIVE", .says = "for longer than chance explains" },
 
+	{ "clients ask what health checks do", .k = { .check_names_asked = true },
+	  .verdict = "PASS", .says = "R" },
+	{ "the same, both sides", .k = { .check_names_asked = true, .front = true },
+	  .verdict = "PASS", .says = "R" },
+	{ "the same, three to one", .k = { .check_names_asked = true, .weight = { 3, 1 } },
+	  .verdict = "FAIL", .says = "R0 got" },
+	{ "the same, killed: no epoch rests on what clients ask", .k = { .check_names_asked = true,
+	  .down_ms = 4000, .up_ms = 7000, .notice_ms = 500 }, .verdict = "PASS",
+	  .says = "\"by\":\"traffic\"" },
+
 	{ "each packet twice in its file", .k = { .twice = true }, .verdict = "PASS",
 	  .says = "\"copies\":19" },
 	{ "each packet twice, three to one", .k = { .twice = true, .weight = { 3, 1 } },

@@ -68,8 +68,11 @@ void survey_end(struct survey *s);
 int survey_file(const struct survey *s, unsigned balancer, unsigned backend);
 /* How long it mostly is from one health check to the next; 0: nobody knows. */
 int64_t survey_interval_ns(const struct survey_pair *p);
-/* Health checks of that pair are in the capture. */
-bool survey_checked(const struct survey *s, unsigned balancer, unsigned backend);
+/*
+ * Health checks of that pair are in the capture: some, and, unless they are lazy, regular ones,
+ * for clients may ask the same.
+ */
+bool survey_checked(const struct survey *s, unsigned balancer, unsigned backend, bool lazy);
 /*
  * The one file that has all of the balancer's pairs, and its front with about as many queries as
  * it sends on; -1: nobody can say which query was sent on as which.
