@@ -201,6 +201,14 @@ void bal_send_to(struct bal *b, struct dgram *d, unsigned server, struct idt_que
 	b->server[server].queries++;
 }
 
+/* What rules said of the query in that place is wanted once more. */
+static void keep_said(struct bal *b, unsigned server, uint32_t slot, const struct ask *ask)
+{
+	tags_keep(&b->rules.tags, server, slot);
+	if (b->rules.ecs != NULL)
+		*brules_ecs(&b->rules, server, slot) = ask->said.ecs;
+}
+
 static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask *ask,
                                 unsigned server)
 {
@@ -216,12 +224,11 @@ static enum bal_verdict forward(struct bal *b, struct dgram *d, const struct ask
 	if (b->conf->servfail_on_timeout)
 		q->edns = own_edns(d, &ask->question) & 3u;
 	cache_keep(&b->cache, server, slot);
-	tags_keep(&b->rules.tags, server, slot);
 	if (b->again.kept != NULL)
 		again_keep(&b->again, server, slot, d);
 	late_ask(&b->late, server, slot, ask->said.delay_ns);
-	if (b->rules.ecs != NULL)
-		*brules_ecs(&b->rules, server, slot) = ask->said.ecs;
+	if (b->rules.conf != NULL)
+		keep_said(b, server, slot, ask);
 	bal_send_to(b, d, server, q, &ask->said.ecs);
 	return BAL_FORWARD;
 }
@@ -417,14 +424,11 @@ static void repair(const struct bal *b, struct dgram *d, const struct idt_query 
 		own_truncate(d, q_end, quirks);
 }
 
-/* Whether rules let the answer to q through. *keep: a cache may have it. */
+/* Whether rules, which there are, let the answer to q through. *keep: a cache may have it. */
 static bool rules_let(struct bal *b, const struct dgram *d, const struct idt_query *q, bool *keep)
 {
 	struct rule_said said = { .delay_ns = b->delay_ns };
 
-	*keep = true;
-	if (b->rules.conf == NULL)
-		return true;
 	const struct rule_look l = {
 		.now_ns = b->now_ns, .m = d->data, .len = d->len, .name = q->name,
 		.name_len = q->name_len, .type = q->type, .class = q->class, .client = &q->client,
@@ -442,12 +446,14 @@ static enum bal_verdict give(struct bal *b, struct dgram *d, unsigned server,
                              const struct idt_query *q)
 {
 	uint32_t slot = idt_slot(&b->out, server, q);
-	bool keep;
+	bool keep = true;
 
 	b->delay_ns = late_asked_ns(&b->late, server, slot);
-	tags_recall(&b->rules.tags, server, slot);
-	if (!rules_let(b, d, q, &keep))
-		return BAL_ANSWER_DROP;
+	if (b->rules.conf != NULL) {
+		tags_recall(&b->rules.tags, server, slot);
+		if (!rules_let(b, d, q, &keep))
+			return BAL_ANSWER_DROP;
+	}
 	bal_give_back(d, q);
 	if (b->repairs)
 		repair(b, d, q);
@@ -523,7 +529,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	bool keep = true;
 	lazy_answered(b->shared->lazy, server, rcode);
 	tags_recall_tcp(&b->rules.tags, btcp_slot(b->tcp, q));
-	if (!q->begun && !rules_let(b, d, &q->q, &keep))
+	if (!q->begun && b->rules.conf != NULL && !rules_let(b, d, &q->q, &keep))
 		return drop_tcp_answer(b, q);
 	bool over = !q->transfer || rcode != DNS_NOERROR ||
 	            transfer_over(&q->seen, d->data, d->len);
