@@ -129,6 +129,7 @@ struct plan_replay {
 	uint64_t servers_n;        /* left out: queries from servers, or to others than named */
 	uint64_t family_n;         /* of the other family */
 	uint64_t others_n;         /* messages that are neither answers nor plain queries */
+	uint64_t copies_n;         /* packets that the capture has twice, kept once */
 	uint64_t open_n;           /* the most that are due within a query's life, all its tries */
 	uint64_t peak_mqps;        /* the rate of the busiest tenth of a second */
 };

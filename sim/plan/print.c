@@ -168,6 +168,9 @@ static void print_replay(FILE *to, const struct plan *p, const struct plan_load 
 		        "%llu of the other family, %llu messages that are no plain query\n",
 		        (unsigned long long)r->servers_n, (unsigned long long)r->family_n,
 		        (unsigned long long)r->others_n);
+	if (r->copies_n > 0)
+		fprintf(to, "                 %llu packets that the capture has twice are asked "
+		        "once\n", (unsigned long long)r->copies_n);
 }
 
 static void print_load(FILE *to, const struct plan *p, const struct plan_load *l)

@@ -82,6 +82,7 @@ static int read_trace(const struct plan_load *l, struct plan_replay *r, char *tr
 	r->servers_n = counts.servers;
 	r->family_n = counts.family;
 	r->others_n = counts.others;
+	r->copies_n = counts.copies;
 	return 0;
 }
 

@@ -83,6 +83,7 @@ static json_t *capture_of(const struct trace *t, const struct trace_counts *c)
 	set_count(o, "span_ns", (uint64_t)t->query[t->query_n - 1].t_ns);
 	set_count(o, "first_unix_ns", (uint64_t)t->first_unix_ns);
 	set_count(o, "answers", c->answers);
+	set_count(o, "copies", c->copies);
 	set_count(o, "left_out", c->others + c->family + c->servers);
 	set(o, "types", types_of(t));
 	return o;

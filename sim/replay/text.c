@@ -48,6 +48,18 @@ static void say_shares(FILE *to, const json_t *counts)
 	fputc('\n', to);
 }
 
+static void say_copies(FILE *to, const json_t *doc)
+{
+	int64_t copies = js_int(js_get(doc, "capture"), "copies", 0);
+	char n[FMT_TEXT];
+
+	if (copies == 0)
+		return;
+	label(to, "copies");
+	fprintf(to, "%s packets that the capture has twice; their queries are asked once\n",
+	        fmt_count(n, copies));
+}
+
 /* ---- what is sent ---- */
 
 static void say_capture(FILE *to, const json_t *doc)
@@ -64,6 +76,7 @@ static void say_capture(FILE *to, const json_t *doc)
 		fprintf(to, "%s messages that aren't clients' queries, or not to the server\n",
 		        fmt_count(n, js_int(c, "left_out", 0)));
 	}
+	say_copies(to, doc);
 }
 
 static void say_how(FILE *to, const json_t *doc)
@@ -196,6 +209,7 @@ void replay_text(FILE *to, const json_t *doc)
 	say_sent(to, r, js_int(doc, "planned", 0));
 	say_answers(to, r);
 	say_rest(to, r);
+	say_copies(to, doc);
 	say_times(to, "answer time", js_get(r, "answer_ns"));
 	say_times(to, "late by", js_get(r, "late_ns"));
 }

@@ -17,7 +17,7 @@
 
 #define NONE UINT32_MAX
 
-enum { SLOTS_LEAST = 1024 };
+enum { SLOTS_LEAST = 1024, BUCKETS = 1 << 16 };
 
 /* An address that asked or was asked. */
 struct seen {
@@ -31,6 +31,7 @@ struct seen {
 struct collected {
 	struct trace_query q;  /* indices into seen; the capture's connection; len 0: gone */
 	uint32_t before;       /* the same address's one before; NONE */
+	uint32_t alike;        /* the one before in its bucket; NONE */
 	uint16_t server_port;
 };
 
@@ -45,6 +46,7 @@ struct collect {
 	uint32_t seen_n, seen_cap;
 	uint32_t *slot;        /* hash of seen, index + 1; a power of two */
 	uint32_t slot_n;
+	uint32_t *bucket;      /* by hash of messages: the last query, index + 1; BUCKETS */
 	uint64_t key;
 };
 
@@ -122,6 +124,40 @@ static bool from_client(struct collect *c, const struct capture_message *m, uint
 	return !c->seen[*client].server;
 }
 
+static uint32_t *bucket_of(const struct collect *c, const struct capture_message *m)
+{
+	uint64_t who = dns_hash(m->src.ip.b, sizeof(m->src.ip.b), c->key + m->src.port);
+
+	return &c->bucket[(uint32_t)dns_hash(m->m, m->len, who) & (BUCKETS - 1)];
+}
+
+static bool same_packet(const struct collect *c, const struct collected *q,
+                        const struct capture_message *m)
+{
+	return q->q.t_ns - m->t_ns < TRACE_COPY_NS && q->q.connection == 0 &&
+	       q->q.len == m->len && q->q.port == m->src.port &&
+	       q->server_port == m->dst.port && ip_eq(&c->seen[q->q.client].ip, &m->src.ip) &&
+	       ip_eq(&c->seen[q->q.server].ip, &m->dst.ip) &&
+	       memcmp(c->bytes + q->q.at, m->m, m->len) == 0;
+}
+
+/* Whether a query that is kept is the same packet, captured elsewhere a moment before. */
+static bool is_copy(const struct collect *c, const struct capture_message *m)
+{
+	const struct collected *q;
+
+	if (m->connection != 0)
+		return false;
+	for (uint32_t i = *bucket_of(c, m); i != 0; i = q->alike + 1) {
+		q = &c->query[i - 1];
+		if (m->t_ns - q->q.t_ns >= TRACE_COPY_NS)
+			return false;
+		if (same_packet(c, q, m))
+			return true;
+	}
+	return false;
+}
+
 /* Keeps a query. Returns 0, or -E2BIG. */
 static int keep(struct collect *c, const struct capture_message *m, uint32_t client)
 {
@@ -130,6 +166,7 @@ static int keep(struct collect *c, const struct capture_message *m, uint32_t cli
 		return -E2BIG;
 	uint32_t server = seen_at(c, &m->dst.ip);
 	struct seen *s = &c->seen[client];
+	uint32_t *bucket = bucket_of(c, m);
 	c->bytes = grown(c->bytes, c->byte_n + m->len, &c->byte_cap, 1);
 	c->query = grown(c->query, c->n + 1, &c->cap, sizeof(*c->query));
 	memcpy(c->bytes + c->byte_n, m->m, m->len);
@@ -137,9 +174,10 @@ static int keep(struct collect *c, const struct capture_message *m, uint32_t cli
 		.q = { .t_ns = m->t_ns, .at = (uint32_t)c->byte_n, .client = client,
 		       .server = server, .connection = (uint32_t)m->connection, .len = m->len,
 		       .port = m->src.port, .name_len = (uint8_t)m->question.name_len },
-		.before = s->last, .server_port = m->dst.port,
+		.before = s->last, .alike = *bucket - 1, .server_port = m->dst.port,
 	};
 	s->last = (uint32_t)c->n++;
+	*bucket = (uint32_t)c->n;
 	s->kept++;
 	c->byte_n += m->len;
 	c->count->kept++;
@@ -166,6 +204,8 @@ static int take_message(struct collect *c, const struct capture_message *m)
 		c->count->family++;
 	else if (!from_client(c, m, &client))
 		c->count->servers++;
+	else if (is_copy(c, m))
+		c->count->copies++;
 	else
 		return keep(c, m, client);
 	return 0;
@@ -393,6 +433,8 @@ int trace_read(struct trace *t, struct trace_counts *counts, const struct trace_
 		return err;
 	host_seed(seed);
 	memcpy(&c.key, seed, sizeof(c.key));
+	c.bucket = calloc(BUCKETS, sizeof(*c.bucket));
+	MUST(c.bucket != NULL);
 	err = read_all(&c, from);
 	if (err == 0 && counts->kept == 0)
 		err = -ENODATA;
@@ -404,6 +446,7 @@ int trace_read(struct trace *t, struct trace_counts *counts, const struct trace_
 	free(c.bytes);
 	free(c.seen);
 	free(c.slot);
+	free(c.bucket);
 	return say(err, &c, error);
 }
 

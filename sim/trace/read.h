@@ -6,6 +6,9 @@
  *	         servers; where none are named, from an address that nobody else asks
  *	why so   a capture that has both sides of a balancer has clients' queries twice, the second
  *	         time from the balancer, which is itself asked; so it has a balancer's health checks
+ *	copy     a query over UDP with the addresses, ports and bytes of one that came less than
+ *	         TRACE_COPY_NS before: two files, or two interfaces, have the same packet. It is
+ *	         kept once. Clients that ask again with the same ID wait for longer
  *
  * One pass, so standard input will do. Memory goes with the queries that are kept and with
  * addresses, up to the limits in trace.h; more is refused. With a limit reading stops where it is
@@ -16,6 +19,8 @@
 
 #include "sim/capture/capture.h"
 #include "sim/trace/core/trace.h"
+
+#define TRACE_COPY_NS INT64_C(10000000)
 
 struct trace_options {
 	struct capture_options capture; /* files, ports and a filter of packets */
@@ -36,6 +41,7 @@ struct trace_counts {
 	uint64_t others;       /* not one readable question, another opcode, too long */
 	uint64_t family;       /* of the other family */
 	uint64_t servers;      /* from a server, or to one that isn't named */
+	uint64_t copies;       /* of a query that is kept */
 };
 
 /*

@@ -274,6 +274,19 @@ def test_a_capture_that_is_cut_off_is_sent_as_far_as_it_goes(serve, capture, tmp
                         done.stderr.decode())
 
 
+def test_what_two_taps_have_both_is_sent_once(serve, capture, tmp_path):
+    other = tmp_path / "later.pcap"  # a tap that has everything 300 us later
+    other.write_bytes(pcap([(t + 0.0003, ethernet(p)) for t, p in traffic()]))
+    server = serve()
+    doc = doc_of("--to", server.to, "--speed", 200, capture, other)
+    assert sorted(server.udp) == sorted(captured(False))
+    assert sorted(q for c in server.connections for q in c) == sorted(captured(True))
+    assert (doc["planned"], doc["capture"]["copies"], doc["capture"]["left_out"]) == (200, 180, 0)
+    for args in (["--dry-run"], ["--speed", 200]):
+        text = replay("--to", server.to, *args, capture, other).stdout.decode()
+        assert re.search(r"^copies +180 packets that the capture has twice", text, re.M)
+
+
 # ---- nobody there ----
 
 def test_what_isn_t_answered_is_said(serve, capture):

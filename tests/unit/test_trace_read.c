@@ -117,18 +117,18 @@ static void clients_queries_are_told_from_servers(void **state)
 		struct trace_counts counts;
 	} rows[] = {
 		{ "all, by time, without a server's, and who asks himself", "2;5;4;6;8;",
-		  { .limit = 0 }, { 5, 2, 1, 0, 2 } },
+		  { .limit = 0 }, { 5, 2, 1, 0, 2, 0 } },
 		{ "those to a server that was named", "1;3;",
-		  { .server = &recursor, .server_n = 1 }, { 2, 2, 1, 0, 5 } },
-		{ "one family", "2;5;4;8;", { .family = 4 }, { 4, 2, 1, 1, 2 } },
-		{ "the other", "6;", { .family = 6 }, { 1, 2, 1, 6, 0 } },
+		  { .server = &recursor, .server_n = 1 }, { 2, 2, 1, 0, 5, 0 } },
+		{ "one family", "2;5;4;8;", { .family = 4 }, { 4, 2, 1, 1, 2, 0 } },
+		{ "the other", "6;", { .family = 6 }, { 1, 2, 1, 6, 0, 0 } },
 		{ "what a filter leaves", "5;4;", { .capture.filter = "src host 10.0.0.1" },
-		  { 2, 0, 1, 0, 0 } },
+		  { 2, 0, 1, 0, 0, 0 } },
 		{ "messages that aren't too long", "6;", { .longest = 29, .family = 6 },
-		  { 1, 2, 1, 6, 0 } },
-		{ "a limit", "2;5;4;", { .limit = 3 }, { 3, 2, 0, 0, 2 } },
+		  { 1, 2, 1, 6, 0, 0 } },
+		{ "a limit", "2;5;4;", { .limit = 3 }, { 3, 2, 0, 0, 2, 0 } },
 		{ "a limit that the check before must not fill", "2;4;", { .limit = 2 },
-		  { 2, 2, 0, 0, 2 } },
+		  { 2, 2, 0, 0, 2, 0 } },
 	};
 	struct made m = { 0 };
 	struct trace t;
@@ -152,6 +152,64 @@ static void clients_queries_are_told_from_servers(void **state)
 			         (unsigned long long)counts.servers);
 		trace_free(&t);
 	}
+	made_free(&m);
+}
+
+/* What only looks like the first one, and what is it again; each has a flag that tells it. */
+static void make_copies(struct made *m)
+{
+	made_pcap(m, false, LINK_ETHERNET);
+	udp(m, 1000, "10.0.0.1:5000", "192.0.2.53", 1, DNS_RD);
+	udp(m, 1003, "10.0.0.1:5000", "192.0.2.53", 1, DNS_RD);
+	udp(m, 1020, "10.0.0.1:5000", "192.0.2.53", 2, DNS_RD);
+	udp(m, 1020, "10.0.0.1:5000", "192.0.2.53", 1, 0);
+	udp(m, 1020, "10.0.0.1:5001", "192.0.2.53", 1, DNS_RD);
+	udp(m, 1020, "10.0.0.2:5000", "192.0.2.53", 1, DNS_RD);
+	udp(m, 1020, "10.0.0.1:5000", "192.0.2.54", 1, DNS_RD);
+	udp(m, 10999, "10.0.0.1:5000", "192.0.2.53", 1, DNS_RD);
+	udp(m, 11000, "10.0.0.1:5000", "192.0.2.53", 1, DNS_RD);
+	udp(m, 900000, "10.0.0.1:5000", "192.0.2.53", 3, DNS_RD);
+	udp(m, 11005, "10.0.0.1:5000", "192.0.2.53", 1, DNS_RD); /* a clock that was set back */
+	udp(m, 880000, "10.0.0.1:5000", "192.0.2.53", 3, DNS_RD);
+}
+
+static void a_packet_that_is_there_twice_is_kept_once(void **state)
+{
+	struct made m = { 0 };
+	struct trace_options o = { .limit = 0 };
+	struct trace t;
+
+	(void)state;
+	make_copies(&m);
+	write_file(&m);
+	assert_int_equal(read_trace(&t, &o), 0);
+	assert_string_equal(ids(&t), "1;2;1;1;1;1;1;3;3;");
+	assert_int_equal(t.query[6].t_ns, 10000000);
+	assert_int_equal(counts.kept, 9);
+	assert_int_equal(counts.copies, 3);
+	trace_free(&t);
+	made_free(&m);
+}
+
+static void of_two_files_with_the_same_each_packet_is_kept_once(void **state)
+{
+	static const char *const twice[] = { path, path };
+	struct trace_options o = { .capture = { .path = twice, .path_n = 2 } };
+	struct made m = { 0 };
+	struct trace t;
+
+	(void)state;
+	made_pcap(&m, false, LINK_ETHERNET);
+	udp(&m, 1000, "10.0.0.1:5001", "192.0.2.53", 1, DNS_RD);
+	tcp(&m, 2000, "10.0.0.2:5002", 1, 2);
+	tcp(&m, 3000, "10.0.0.2:5002", 1 + 31, 3);
+	write_file(&m);
+	if (trace_read(&t, &counts, &o, trouble, error) != 0)
+		fail_msg("%s", error);
+	assert_string_equal(ids(&t), "1;2;3;");
+	assert_int_equal(t.connection_n, 1);
+	assert_int_equal(counts.copies, 1);
+	trace_free(&t);
 	made_free(&m);
 }
 
@@ -259,6 +317,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clients_queries_are_told_from_servers),
+		cmocka_unit_test(a_packet_that_is_there_twice_is_kept_once),
+		cmocka_unit_test(of_two_files_with_the_same_each_packet_is_kept_once),
 		cmocka_unit_test(a_query_is_told_with_all_that_it_was),
 		cmocka_unit_test(connections_are_numbered_by_their_first_queries),
 		cmocka_unit_test(what_is_no_trace_is_one_line),
