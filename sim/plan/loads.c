@@ -386,6 +386,9 @@ static void read_capture(lua_State *L, const struct at *load, struct plan_load *
 	if (trouble[0] != '\0')
 		lint_add(s->lint, false, NULL, locate(s->text, s->text_len, &w),
 		         "load.replay: %s: what comes before is replayed", trouble);
+	if (r->pace.period_ns > PLAN_TIME_MAX_NS)
+		scenario_fail(L, &w, "the capture spans more than %lld days: expected a filter or "
+		              "a limit", (long long)(PLAN_TIME_MAX_NS / (86400 * SECOND)));
 	int64_t lasts = trace_lasts(&r->pace);
 	if (lasts > PLAN_TIME_MAX_NS / 4)
 		scenario_fail(L, load, "all loops take more than %lld days: expected fewer, or a "

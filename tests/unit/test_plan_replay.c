@@ -35,7 +35,8 @@ static void put_query(struct made *m, unsigned i, const char *client)
 	uint16_t len = made_message(message, (uint16_t)i, DNS_RD, name);
 	size_t n = made_udp(frame, src, i % 2 == 0 ? "198.51.100.53" : "192.160.102.3", message,
 	                    len);
-	made_record(m, 1000 + i * GAP_MS / 1000, i * GAP_MS % 1000 * 1000, frame, n, n);
+	uint64_t ms = (uint64_t)i * GAP_MS;
+	made_record(m, (uint32_t)(1000 + ms / 1000), (uint32_t)(ms % 1000 * 1000), frame, n, n);
 }
 
 /* One query over TCP, to an address that the lab doesn't have. */
@@ -66,6 +67,10 @@ static void write_captures(void)
 	m.n = 24; /* the file's header */
 	put_tcp(&m);
 	plan_write("tcp.pcap", (const char *)m.p, m.n);
+	m.n = 24;
+	put_query(&m, 0, client[0]);
+	put_query(&m, 400 * 86400 * (1000 / GAP_MS), client[0]);
+	plan_write("years.pcap", (const char *)m.p, m.n);
 	made_free(&m);
 }
 
@@ -105,6 +110,7 @@ static int tear_down(void **state)
 	unlink("c.pcap");
 	unlink("outside.pcap");
 	unlink("tcp.pcap");
+	unlink("years.pcap");
 	unlink("again.lua");
 	return plan_folder_close(state);
 }
@@ -165,6 +171,8 @@ static void what_is_wrong_with_a_replay_is_one_line(void **state)
 		{ "replay = \"c.pcap\", speed = 0", "s.lua:10: load.speed: 0: expected a factor" },
 		{ "replay = \"c.pcap\", loop = 0", "s.lua:10: load.loop: 0: expected a whole" },
 		{ "replay = \"c.pcap\", loop = 10000000000", "s.lua:9: load: all loops take more" },
+		{ "replay = \"years.pcap\", speed = 1000000",
+		  "s.lua:10: load.replay: the capture spans more than 400 days" },
 		{ "replay = \"c.pcap\", stop = \"1s\", from = \"1s\"",
 		  "s.lua:10: load.stop: expected an instant after 'from'" },
 		{ "replay = \"c.pcap\", to = \"15s\"",

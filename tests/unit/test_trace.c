@@ -64,6 +64,9 @@ static void a_loop_takes_its_span_and_a_mean_gap(void **state)
 	assert_int_equal(trace_period(&one), 1000000000);
 	assert_int_equal(trace_period(&two), 1000000000);
 	assert_int_equal(trace_period(&close), 2); /* a gap is never nothing */
+	same[1].t_ns = INT64_MAX - 1;
+	assert_int_equal(trace_period(&two), INT64_MAX);
+	same[1].t_ns = 0;
 	struct trace_pace pace = { trace_period(&trace3), 3 * TRACE_SPEED_ONE / 2, 5 };
 	assert_int_equal(trace_lasts(&pace), 20000000000);
 	assert_int_equal(trace_planned(&trace3, &pace), 15);

@@ -10,7 +10,10 @@ int64_t trace_period(const struct trace *t)
 {
 	int64_t span = t->query_n > 0 ? t->query[t->query_n - 1].t_ns : 0;
 
-	return span > 0 ? span + span / (t->query_n - 1) + (span < t->query_n - 1) : GAPLESS_NS;
+	if (span == 0)
+		return GAPLESS_NS;
+	int64_t gap = span / (t->query_n - 1) + (span < t->query_n - 1);
+	return span < INT64_MAX - gap ? span + gap : INT64_MAX;
 }
 
 uint64_t trace_planned(const struct trace *t, const struct trace_pace *pace)
