@@ -169,6 +169,8 @@ static void list_ours(struct list *l, const struct stats *s)
 	    "query that passed a limit by client, which knows too many others");
 	put(l, STATS_OURS, "not-delayed", s->counts.not_delayed,
 	    "answer that a rule delays, sent at once because too many are waiting");
+	put(l, STATS_OURS, "rules-failed", s->counts.rules_failed,
+	    "call of a rule's Lua function that failed");
 	put(l, STATS_OURS, "not-tagged", s->counts.not_tagged,
 	    "tag that a rule gives to a query that has no room for it");
 	for (unsigned i = 0; i < s->own_n; i++)

@@ -47,7 +47,7 @@ bool script_call(struct script *s, int runs);
 void script_push_function(lua_State *l);
 
 /* script_rule.c: bal_hooks' match and act; what run_match and run_act are. */
-bool script_match(void *arg, unsigned function, struct bal_hook_rule *m);
+int script_match(void *arg, unsigned function, struct bal_hook_rule *m);
 bool script_act(void *arg, unsigned function, struct bal_hook_rule *m);
 int script_run_match(lua_State *l);
 int script_run_act(lua_State *l);

@@ -32,13 +32,13 @@ int script_run_act(lua_State *l)
 	return 0;
 }
 
-bool script_match(void *arg, unsigned function, struct bal_hook_rule *m)
+int script_match(void *arg, unsigned function, struct bal_hook_rule *m)
 {
 	struct script *s = arg;
 
 	s->function = function;
 	s->rule = *m;
-	return script_call(s, s->run_match) && s->matches;
+	return script_call(s, s->run_match) ? (int)s->matches : BAL_HOOK_FAILED;
 }
 
 bool script_act(void *arg, unsigned function, struct bal_hook_rule *m)

@@ -48,6 +48,7 @@ struct bal *bal_init(struct arena *a, const struct bal_conf *conf, struct bal_sh
 	drbg_init(&b->random, seed, DRBG_BALANCER, worker);
 	brules_init(&b->rules, a, conf, shared, seed, worker);
 	b->rules.tags.crowded = &b->counts.not_tagged;
+	b->rules.failed = &b->counts.rules_failed;
 	late_init(&b->late, a, conf);
 	b->tcp = btcp_init(a, conf, shared, b->policy, seed, worker);
 	return b;

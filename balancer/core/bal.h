@@ -141,6 +141,7 @@ struct bal_counts {
 	uint64_t rd_queries;             /* queries with the RD bit */
 	uint64_t servfail_responses;     /* SERVFAIL from servers */
 	uint64_t not_delayed;            /* answers that no place was left for, sent at once */
+	uint64_t rules_failed;           /* calls of rules' functions that failed */
 	uint64_t not_tagged;             /* tags of rules that a query had no room for */
 	uint64_t rcode[16];              /* answers to clients, by rcode */
 	uint64_t took[BAL_TOOK_N];       /* servers' answers, by bal_took_ms */

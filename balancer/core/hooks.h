@@ -71,8 +71,8 @@ struct bal_hooks {
 	            const uint16_t *server, unsigned n);
 	/* False: the function failed, and the probe is as it was. */
 	bool (*check)(void *arg, unsigned function, struct bal_hook_probe *p);
-	/* Whether a rule's selector matches; false, too, when the function failed. */
-	bool (*match)(void *arg, unsigned function, struct bal_hook_rule *m);
+	/* Whether a rule's selector matches: 1 or 0; BAL_HOOK_FAILED. */
+	int (*match)(void *arg, unsigned function, struct bal_hook_rule *m);
 	/* What a rule does, in m->action. False: the function failed; m is as it was. */
 	bool (*act)(void *arg, unsigned function, struct bal_hook_rule *m);
 };

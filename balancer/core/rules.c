@@ -79,6 +79,7 @@ static bool call(struct rules *r, const struct bal_action *a, const struct rule_
 	MUST(r->hooks != NULL);
 	if (!r->hooks->act(r->hooks->arg, a->arg, m)) {
 		tags_copy(&r->tags.now, &before);
+		++*r->failed;
 		return false;
 	}
 	dns_put16(l->m + 2, m->flags);
@@ -93,7 +94,9 @@ static bool call_selector(const struct rules *r, unsigned function, const struct
 	struct bal_hook_rule m = about(r, l, &(struct rule_said){ 0 });
 
 	MUST(r->hooks != NULL);
-	return r->hooks->match(r->hooks->arg, function, &m);
+	int word = r->hooks->match(r->hooks->arg, function, &m);
+	*r->failed += word == BAL_HOOK_FAILED;
+	return word > 0;
 }
 
 /* ---- selectors ---- */

@@ -19,6 +19,7 @@ struct rules {
 	const struct bal_conf *bal;
 	struct bal_shared *shared;
 	const struct bal_hooks *hooks;     /* where some rule is a function */
+	uint64_t *failed;                  /* counts its calls that failed */
 	struct drbg random;
 	uint64_t secret;                   /* of the tables of clients */
 	uint64_t *matches[BAL_CHAINS];     /* by rule */

@@ -137,6 +137,8 @@ static void print_counters(struct balancer *b)
 	            "query that passed a limit by client, which knows too many others");
 	print_count("not-logged", c.not_logged, "line of LogAction that found no place");
 	print_count("not-delayed", c.counts.not_delayed, "delayed answer that found no place");
+	print_count("rules-failed", c.counts.rules_failed,
+	            "call of a rule's Lua function that failed");
 	print_count("not-tagged", c.counts.not_tagged, "tag that its query had no room for");
 	print_count("timeouts", c.timeouts, "query that no server answered in time");
 	print_count("outstanding", c.outstanding, "query that a server still may answer");

@@ -333,6 +333,7 @@ static void add_message_counts(struct bal_counts *to, const struct bal_counts *f
 		to->rcode[i] += from->rcode[i];
 	to->rd_queries += from->rd_queries;
 	to->not_delayed += from->not_delayed;
+	to->rules_failed += from->rules_failed;
 	to->not_tagged += from->not_tagged;
 	to->servfail_responses += from->servfail_responses;
 	to->took_us += from->took_us;

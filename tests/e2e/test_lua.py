@@ -167,6 +167,27 @@ def test_a_failing_function_is_counted_and_told_once_a_second(lab):  # noqa: F81
     assert re.search(r"Lua function failed, \d+ calls: .*dnsdist.conf:7: on purpose$", said[0])
 
 
+def test_a_failing_rule_is_counted_and_told_once_a_second(lab):  # noqa: F811
+    one, port = lab.backend(), free_port("127.0.0.1")
+    b = lab.balancer(f'setLocal("127.0.0.1:{port}")\n' + server(one, "DNS1") +
+                     'addAction(LuaRule(function(dq) error("no rule") end), DropAction())\n'
+                     'addAction("fails.example", LuaAction(function(dq) error("no action") end))\n',
+                     "--workers", "1").ready()
+    with client("127.0.0.1", port) as s:
+        for _ in range(20):
+            answer = hear(s, ask(s, "fails.example.", "A"))
+            assert answer.rcode() == dns.rcode.SERVFAIL
+            assert hear(s, ask(s, CONTROL, "A")).rcode() == dns.rcode.NOERROR
+    counters = b.counters()
+    assert (counters["rules-failed"], counters["rule-servfail"]) == (60, 20)
+    assert counters["forwarded"] == 20
+    b.process.terminate()
+    said = [line for line in b.process.stderr.read().splitlines() if "Lua" in line]
+    assert 1 <= len(said) <= 20
+    assert re.search(r"Lua function failed, \d+ calls: .*dnsdist.conf:[0-9]+: no (rule|action)$",
+                     said[0])
+
+
 def test_each_worker_has_variables_of_its_own(lab):  # noqa: F811
     backends, port = [lab.backend() for _ in range(3)], free_port("127.0.0.1")
     lab.balancer(f'setLocal("127.0.0.1:{port}")\n' +

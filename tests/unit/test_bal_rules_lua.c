@@ -105,7 +105,8 @@ static void an_action_does_what_its_function_says(void **state)
 		enum bal_verdict v = rig_rx(&r.rig, &d);
 		if (v != w->verdict || dns_flags(d.data) != w->flags ||
 		    dns_ancount(d.data) != (d.port == 0 ? w->records : 0) ||
-		    strcmp(script_error(r.script), w->error) != 0)
+		    strcmp(script_error(r.script), w->error) != 0 ||
+		    bal_counts(r.rig.b)->rules_failed != (w->error[0] != '\0'))
 			fail_msg("%s: %s, %04x, %u records, '%s'", w->what, bal_verdict_name(v),
 			         dns_flags(d.data), dns_ancount(d.data), script_error(r.script));
 		rule_rig_stop(&r);
@@ -164,7 +165,8 @@ static void a_selector_matches_as_its_function_says(void **state)
 		rule_rig(&r, text);
 		enum bal_verdict v = rule_ask(&r, "www.example", DNS_A);
 		if (v != (all[i].matches ? BAL_RULE_DROP : BAL_FORWARD) ||
-		    strcmp(script_error(r.script), all[i].error) != 0)
+		    strcmp(script_error(r.script), all[i].error) != 0 ||
+		    bal_counts(r.rig.b)->rules_failed != (all[i].error[0] != '\0'))
 			fail_msg("%s: %s, '%s'", all[i].what, bal_verdict_name(v),
 			         script_error(r.script));
 		rule_rig_stop(&r);
