@@ -331,3 +331,17 @@ def test_whatever_breaks_a_right_system_is_right(room):
                            "--out", room / "search", path], capture_output=True, text=True,
                           timeout=120)
     assert done.returncode == ek.PASS, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name, queries", [
+    ("ours-steady", 472), ("debian-steady", 472), ("ours-killed", 317), ("debian-killed", 317),
+    ("ours-hung", 317), ("debian-hung", 317), ("ours-tcp", 2 * 92), ("debian-tcp", 2 * 92)])
+def test_of_both_sides_of_a_balancer_the_clients_is_taken(room, name, queries):
+    """As pcaps/README.md counts them: not the balancer's own queries, nor its health checks."""
+    path = ek.ROOT / "pcaps" / "lab" / f"{name}.pcap.gz"
+    done = subprocess.run([ek.program("evenkeel"), "plan", "--json",
+                           scenario(room, f'replay = "{path}"', expect="")],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == ek.PASS, done.stderr
+    load = json.loads(done.stdout)["load"][0]
+    assert (load["replay"][0]["queries"], load["clients"]) == (queries, 20)
