@@ -301,7 +301,8 @@ static inline void scene_write(struct scene *s)
 
 	for (size_t i = 0; i < s->n && s->k.one_file; i++)
 		s->p[i].file = 0;
-	qsort(s->p, s->n, sizeof(*s->p), scene_order);
+	if (s->n > 0)
+		qsort(s->p, s->n, sizeof(*s->p), scene_order);
 	for (size_t i = 0; i < s->n; i++) {
 		struct scene_packet *p = &s->p[i];
 		bool late = p->file > 0 && p->file == s->p[s->n - 1].file &&
