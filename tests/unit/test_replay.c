@@ -236,8 +236,11 @@ static void change_answer(struct dgram *d, enum change how)
 	case A_QUERY: d->data[2] &= 0x7f; break;
 	case SHORT: d->len = DNS_HEADER - 1; break;
 	case CUT_NAME: d->len = DNS_HEADER + 2; break;
-	case NO_QUESTION_FORMERR: d->data[3] |= DNS_FORMERR; /* fall through */
 	case NO_QUESTION: d->data[5] = 0; d->len = DNS_HEADER; break;
+	case NO_QUESTION_FORMERR:
+		change_answer(d, NO_QUESTION);
+		d->data[3] |= DNS_FORMERR;
+		break;
 	case LATE: d->t_ns += 100 * RIG_MS; break;
 	case IN_TIME: d->t_ns += 100 * RIG_MS - 1; break;
 	case OVER_TCP: d->proto = DGRAM_TCP; d->conn = 1; break;
