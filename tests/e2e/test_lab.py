@@ -423,7 +423,7 @@ def test_a_program_that_never_is_ready_makes_the_run_invalid(room):
                         said[0]), said
 
 
-def test_a_lab_of_105_nodes_is_laid_out(room):
+def test_a_lab_of_106_nodes_is_laid_out(room):
     names = [f"R{i}" for i in range(1, 103)]
     (room / "many.conf").write_text(
         'setLocal("0.0.0.0:53")\nsetACL({"192.160.102.0/24"})\nsetServerPolicy(roundrobin)\n' +
@@ -439,7 +439,7 @@ expect {{ answers {{ wrong = 0 }} }}
 """)
     out = room / "out"
     finish(begin(out, path, "--recursor", "/bin/true"))
-    assert len(events(out, "node")) == 105
+    assert len(events(out, "node")) == 106  # the recursors' authority is one
     assert events(out, "setup")[0]["setup_us"] < 10_000_000
     assert_counters_equal_captures(out)
 
