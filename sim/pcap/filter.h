@@ -17,7 +17,7 @@ struct filter;
 struct filter *filter_new(const char *text);
 void filter_free(struct filter *take_f);
 /*
- * Whether it compiles, before there is any packet: for a link type; or, link being -1, not known,
+ * Whether it compiles, before there is any packet: for a link type; or, link being negative,
  * for Ethernet or a cooked capture. Returns 0, or -EINVAL with one line in error.
  */
 int filter_check(struct filter *f, int link, char error[CAPTURE_ERROR_TEXT]) MUST_CHECK;

@@ -84,15 +84,34 @@ static void hold_against(const char *what, const char *is, const uint8_t *before
 
 #define DATA(text) text, sizeof(text) - 1
 
+struct kind {
+	const char *what;
+	uint16_t type, class;
+	const char *data;
+	size_t n;
+	const char *is;     /* as hold_against has it */
+};
+
+static void hold_record_against(const struct kind *k)
+{
+	struct rig r;
+
+	begin(&r, 1, 0);
+	record(&r, k->type, k->class, k->data, k->n);
+	if (!run(&r))
+		fail_msg("%s isn't read", k->what);
+	assert_int_equal(strlen(k->is), k->n);
+	hold_against(k->what, k->is, (const uint8_t *)k->data, r.out + r.w.len - k->n);
+	/* Header, type, class, TTL and length stay. */
+	size_t head = r.w.len - k->n - 12;
+	assert_memory_equal(r.out, r.m, DNS_HEADER);
+	assert_memory_equal(r.out + head, r.m + head, 12);
+	end(&r);
+}
+
 static void of_each_type_what_says_nothing_stays(void **state)
 {
-	static const struct {
-		const char *what;
-		uint16_t type, class;
-		const char *data;
-		size_t n;
-		const char *is;
-	} row[] = {
+	static const struct kind row[] = {
 		{ "A", DNS_A, 1, DATA("\xc6\x33\x64\x4d"), "!!!!" },
 		{ "A of another class", DNS_A, 3, DATA("\1a\0ab"), "!!!!!" },
 		{ "AAAA", DNS_AAAA, 1, DATA("\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"),
@@ -116,10 +135,15 @@ static void of_each_type_what_says_nothing_stays(void **state)
 		  DATA("\0\1\10\3\0\0\1\x2c\1\2\3\4\5\6\7\10\11\12\7example\0signature"),
 		  "========!!!!!!!!!!=!!!!!!!=!!!!!!!!!" },
 		{ "NSEC", 47, 1, DATA("\4next\xc0\x10\0\1\x40"), "=!!!!=====" },
+		{ "NSEC, two windows", 47, 1, DATA("\0\0\1\x40\1\2\0\x40"), "========" },
+		{ "NSEC, none", 47, 1, DATA("\0"), "=" },
 		{ "NSEC3", 50, 1, DATA("\1\0\0\12\4salt\4hash\0\1\x40"), "=====!!!!=!!!!===" },
 		{ "HTTPS", DNS_HTTPS, 1,
 		  DATA("\0\1\3svc\0\0\1\0\3\2h2\0\4\0\4\xc6\x33\x64\x4d\0\5\0\3ech"),
 		  "===!!!========" "====!!!!" "====!!!" },
+		{ "SVCB, what says nothing", 64, 1,
+		  DATA("\0\1\0" "\0\0\0\4\0\1\0\3" "\0\1\0\14\2h3\10http/1.1" "\0\2\0\0"
+		       "\0\3\0\2\1\xbb"), "===" "========" "================" "====" "======" },
 		{ "TSIG", 250, 255,
 		  DATA("\4hmac\0\0\0\1\2\3\4\1\x2c\0\4abcd\x12\x34\0\0\0\0"),
 		  "=!!!!===========!!!!======" },
@@ -128,21 +152,32 @@ static void of_each_type_what_says_nothing_stays(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(row); i++) {
-		struct rig r;
-		begin(&r, 1, 0);
-		record(&r, row[i].type, row[i].class, row[i].data, row[i].n);
-		if (!run(&r))
-			fail_msg("%s isn't read", row[i].what);
-		assert_int_equal(strlen(row[i].is), row[i].n);
-		hold_against(row[i].what, row[i].is, (const uint8_t *)row[i].data,
-		             r.out + r.w.len - row[i].n);
-		/* Header, type, class, TTL and length stay. */
-		size_t head = r.w.len - row[i].n - 12;
-		assert_memory_equal(r.out, r.m, DNS_HEADER);
-		assert_memory_equal(r.out + head, r.m + head, 12);
-		end(&r);
-	}
+	for (size_t i = 0; i < COUNT_OF(row); i++)
+		hold_record_against(&row[i]);
+}
+
+static void what_is_no_such_thing_does_not_stay(void **state)
+{
+	static const struct kind row[] = {
+		{ "CAA of another tag", DNS_CAA, 1, DATA("\0\4leakca.ex"), "==!!!!!!!!!" },
+		{ "NSEC without a bitmap", 47, 1, DATA("\0leakleak"), "=!!!!!!!!" },
+		{ "NSEC, a window without types", 47, 1, DATA("\0\0\1\x40\1\0"), "=!!!!!" },
+		{ "NSEC, windows out of order", 47, 1, DATA("\0\1\1\x40\0\1\x40"), "=!!!!!!" },
+		{ "NSEC, a window that ends in zero", 47, 1, DATA("\0\0\2k\0"), "=!!!!" },
+		{ "NSEC, more behind the bitmap", 47, 1, DATA("\0\0\1\x40leak"), "=!!!!!!!" },
+		{ "NSEC3 without a bitmap", 50, 1, DATA("\1\0\0\12\0\1hleak"), "======!!!!!" },
+		{ "SVCB, keys that aren't", 64, 1, DATA("\0\1\0\0\0\0\4leak"), "=======!!!!" },
+		{ "SVCB, half a key", 64, 1, DATA("\0\1\0\0\0\0\3\0\1k"), "=======!!!" },
+		{ "SVCB, an unknown protocol", 64, 1, DATA("\0\1\0\0\1\0\10\2h3\4leak"),
+		  "===========!!!!" },
+		{ "SVCB, no ALPN with more", 64, 1, DATA("\0\1\0\0\2\0\4leak"), "=======!!!!" },
+		{ "SVCB, a port that is too long", 64, 1, DATA("\0\1\0\0\3\0\4leak"),
+		  "=======!!!!" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++)
+		hold_record_against(&row[i]);
 }
 
 static void of_each_option_what_says_nothing_stays(void **state)
@@ -158,7 +193,20 @@ static void of_each_option_what_says_nothing_stays(void **state)
 		{ "subnet, IPv6", DATA("\0\10\0\12\0\2\x30\0\x20\1\x0d\xb8\0\1"),
 		  "========!!!!!!" },
 		{ "no subnet", DATA("\0\10\0\4\0\1\0\0"), "========" },
-		{ "subnet of no family", DATA("\0\10\0\6\0\7\x10\0ab"), "========!!" },
+		{ "subnet of no family", DATA("\0\10\0\6\0\7\x10\0ab"), "====!!!!!!" },
+		{ "subnet of family 0", DATA("\0\10\0\4\0\0\0\0"), "========" },
+		{ "subnet of too many bits", DATA("\0\10\0\4leak"), "====!!!!" },
+		{ "subnet of a scope of too many bits", DATA("\0\10\0\5\0\1\1e\x80"),
+		  "====!!!!!" },
+		{ "subnet that is cut off", DATA("\0\10\0\3\0\1e"), "====!!!" },
+		{ "algorithms", DATA("\0\5\0\3\10\15\17\0\6\0\2\1\4\0\7\0\1\1"),
+		  "==================" },
+		{ "signatures of no algorithms", DATA("\0\5\0\4leak"), "====!!!!" },
+		{ "hashes of no algorithms", DATA("\0\6\0\4\1\2\3k"), "====!!!!" },
+		{ "NSEC3's hashes of no algorithms", DATA("\0\7\0\2\1k"), "====!!" },
+		{ "expire", DATA("\0\11\0\4\0\1\2\3\0\11\0\0"), "============" },
+		{ "an expire that is too long", DATA("\0\11\0\10leakleak"), "====!!!!!!!!" },
+		{ "a keepalive that is too long", DATA("\0\13\0\4leak"), "====!!!!" },
 		{ "cookie", DATA("\0\12\0\10abcdefgh"), "====!!!!!!!!" },
 		{ "NSID", DATA("\0\3\0\4host"), "====!!!!" },
 		{ "error", DATA("\0\17\0\7\0\3stale"), "======!!!!!" },
@@ -246,6 +294,11 @@ static void what_cannot_be_read_is_zero(void **state)
 		{ "something behind the name", DNS_NS, DATA("\1a\0leak") },
 		{ "a string longer than its record", DNS_TXT, DATA("\7leak") },
 		{ "a parameter longer than its record", DNS_HTTPS, DATA("\0\1\0\0\4\0\10leak") },
+		{ "more behind an SOA's timers", DNS_SOA,
+		  DATA("\0\0\1\2\3\4\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4leak") },
+		{ "an SOA without all timers", DNS_SOA, DATA("\0\0\1\2\3\4\0\0\0\1") },
+		{ "a protocol longer than its parameter", DNS_HTTPS,
+		  DATA("\0\1\0\0\1\0\5\6leak") },
 		{ "an MX without a name", DNS_MX, DATA("\0") },
 		{ "a label of a kind that isn't", DNS_NS, DATA("\x41leakleak") },
 	};
@@ -293,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_each_type_what_says_nothing_stays),
+		cmocka_unit_test(what_is_no_such_thing_does_not_stay),
 		cmocka_unit_test(of_each_option_what_says_nothing_stays),
 		cmocka_unit_test(a_subnet_is_of_the_client_it_is_of),
 		cmocka_unit_test(compressed_names_stay_compressed_and_the_same),

@@ -52,6 +52,8 @@ static void ranges_with_a_meaning_keep_it(void **state)
 		{ "link-local", "169.254.3.4", "169.254.0.0/16" },
 		{ "loopback", "127.0.0.53", "127.0.0.53/32" },
 		{ "unspecified", "0.0.0.0", "0.0.0.0/32" },
+		{ "this network", "0.77.1.2", "0.0.0.0/8" },
+		{ "reserved", "241.2.3.4", "240.0.0.0/4" },
 		{ "multicast", "224.0.0.251", "224.0.0.251/32" },
 		{ "broadcast", "255.255.255.255", "255.255.255.255/32" },
 		{ "unspecified, IPv6", "::", "::/128" },
@@ -76,13 +78,33 @@ static void ranges_with_a_meaning_keep_it(void **state)
 	}
 }
 
+static void addresses_that_nobody_should_have_are_permuted(void **state)
+{
+	static const char *const row[] = { "0.77.1.2", "0.200.0.1", "241.2.3.4", "250.1.2.3" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		unsigned changed = 0;
+		for (uint8_t key = 0; key < 8; key++) {
+			struct rig r = rig(key);
+			struct ip from = ip(row[i]), out = permute_ip(r.p, &from);
+			changed += !ip_eq(&from, &out);
+			done(&r);
+		}
+		if (changed < 7)
+			fail_msg("%s: changed by %u keys of 8", row[i], changed);
+	}
+}
+
 static void others_do_not_move_into_such_a_range(void **state)
 {
-	static const char *const near[] = { "10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12",
+	static const char *const near[] = { "0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8",
+	                                    "172.16.0.0/12",
 	                                    "192.168.0.0/16", "224.0.0.0/3", "169.254.0.0/16" };
 	static const char *const from[] = { "11.0.0.1", "126.255.255.255", "172.32.0.1",
 	                                    "172.15.255.255", "192.169.0.1", "192.167.1.1",
-	                                    "223.255.255.255", "169.253.1.1", "8.8.8.8" };
+	                                    "223.255.255.255", "169.253.1.1", "8.8.8.8",
+	                                    "1.0.0.0" };
 
 	(void)state;
 	for (uint8_t key = 0; key < 20; key++) {
@@ -262,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_with_a_meaning_keep_it),
+		cmocka_unit_test(addresses_that_nobody_should_have_are_permuted),
 		cmocka_unit_test(others_do_not_move_into_such_a_range),
 		cmocka_unit_test(a_subnet_becomes_the_subnet_of_its_addresses),
 		cmocka_unit_test(a_name_keeps_lengths_zones_and_kind_of_symbols),

@@ -12,6 +12,12 @@
 
 enum { PROTO_TCP = 6, PROTO_UDP = 17, TCP_SUM = 16, UDP_SUM = 6 };
 
+/* Whether m[0..n) has a header with one question, as messages have, and its name. */
+static bool has_question(const uint8_t *m, size_t n)
+{
+	return n > DNS_HEADER && dns_qdcount(m) == 1 && dns_name_skip(m, n, DNS_HEADER) > 0;
+}
+
 /* A UDP packet that is quoted, q[0..len) of it there. */
 static void quoted_udp(struct anon *a, uint8_t *q, size_t len)
 {
@@ -23,7 +29,7 @@ static void quoted_udp(struct anon *a, uint8_t *q, size_t len)
 	n = n > UDP_HEADER ? n - UDP_HEADER : 0;
 	memcpy(a->message, q + UDP_HEADER, n);
 	memset(q + UDP_HEADER, 0, len - UDP_HEADER);
-	if (dns)
+	if (dns && has_question(a->message, n))
 		(void)message_anonymize(a->permute, q + UDP_HEADER, a->message, n);
 }
 
@@ -53,6 +59,22 @@ static void quoted(struct anon *a, uint8_t *q, size_t len)
 	quoted_body(a, q + header, len - header, piece ? 0 : v4 ? q[9] : q[6]);
 }
 
+/*
+ * Of the four bytes behind an error's checksum the MTU (RFC 1191, RFC 4443) and the pointer to
+ * what is wrong stay. A length (RFC 4884) goes, as what it leads to does.
+ */
+static void scrub_error(uint8_t *p, bool v6)
+{
+	uint8_t type = p[0], code = p[1];
+
+	if (v6 ? type == 1 || type == 3 : type == 11)
+		memset(p + 4, 0, 4);
+	else if (!v6 && type == 12)
+		memset(p + 5, 0, 3);
+	else if (!v6)
+		memset(p + 4, 0, code == 4 ? 2 : 4);
+}
+
 enum anon_count anon_icmp(struct anon *a, struct held *e)
 {
 	uint8_t *p = anon_body(a, e), type = p[0];
@@ -63,9 +85,11 @@ enum anon_count anon_icmp(struct anon *a, struct held *e)
 
 	if (!echo && !error)
 		return ANON_OTHER;
-	if (echo)
+	if (echo) {
 		memset(p + ICMP_HEADER, 0, n);
-	else
+	} else {
+		scrub_error(p, v6);
 		quoted(a, p + ICMP_HEADER, n);
+	}
 	return ANON_ICMP;
 }

@@ -56,6 +56,11 @@ static bool replace(struct walk *w, size_t end, size_t n)
 	return true;
 }
 
+static bool rest(struct walk *w, size_t end, bool stays)
+{
+	return stays ? keep(w, end, end - w->at) : replace(w, end, end - w->at);
+}
+
 static void mark(struct walk *w, size_t at)
 {
 	if (at < POINTERS)
@@ -121,6 +126,31 @@ static bool counted(struct walk *w, size_t end, size_t size, bool stays)
 	return stays ? keep(w, end, n) : replace(w, end, n);
 }
 
+/* A string that stays if everybody may use it: a tag of CAA records, or a protocol's name. */
+static bool word(struct walk *w, size_t end)
+{
+	static const char *const known[] = {
+		"issue", "issuewild", "issuemail", "issuevmc", "iodef", "contactemail",
+		"contactphone", "http/1.0", "http/1.1", "h2", "h2c", "h3", "dot", "doq", "co",
+	};
+	bool stays = false;
+
+	for (size_t i = 0; w->at < end && i < COUNT_OF(known); i++) {
+		size_t n = strlen(known[i]);
+		stays = stays || (w->m[w->at] == n && n < end - w->at &&
+		                  memcmp(w->m + w->at + 1, known[i], n) == 0);
+	}
+	return counted(w, end, 1, stays);
+}
+
+static bool words(struct walk *w, size_t end)
+{
+	while (w->at < end)
+		if (!word(w, end))
+			return false;
+	return true;
+}
+
 static bool strings(struct walk *w, size_t end)
 {
 	while (w->at < end)
@@ -153,44 +183,94 @@ static bool addresses(struct walk *w, size_t end, bool v4)
 	return true;
 }
 
+/* Keys that IANA has numbered. */
+static bool are_keys(const uint8_t *p, size_t n)
+{
+	enum { LAST_KEY = 9 };
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		if (dns_get16(p + i) > LAST_KEY)
+			return false;
+	return n % 2 == 0;
+}
+
+static bool parameter(struct walk *w, size_t end, uint16_t key)
+{
+	enum { MANDATORY = 0, ALPN = 1, PORT = 3, IP4 = 4, IP6 = 6 };
+	size_t n = end - w->at;
+
+	switch (key) {
+	case IP4:
+	case IP6:
+		return addresses(w, end, key == IP4);
+	case ALPN:
+		return words(w, end);
+	default:
+		return rest(w, end, (key == PORT && n == 2) ||
+		                    (key == MANDATORY && are_keys(w->m + w->at, n)));
+	}
+}
+
 static bool parameters(struct walk *w, size_t end)
 {
-	enum { MANDATORY = 0, ALPN = 1, NO_ALPN = 2, PORT = 3, IP4 = 4, IP6 = 6 };
 	uint16_t key;
 	size_t to;
 
-	while (w->at < end) {
-		if (!keyed(w, end, &key, &to))
+	while (w->at < end)
+		if (!keyed(w, end, &key, &to) || !parameter(w, to, key))
 			return false;
-		bool stays = key == MANDATORY || key == ALPN || key == NO_ALPN || key == PORT;
-		bool fine = key == IP4 || key == IP6 ? addresses(w, to, key == IP4)
-		                                     : stays ? keep(w, to, to - w->at)
-		                                             : replace(w, to, to - w->at);
-		if (!fine)
-			return false;
-	}
 	return true;
 }
 
-/* A client's subnet (RFC 7871 section 6). */
+static bool at_most(const uint8_t *p, size_t n, uint8_t most)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] > most)
+			return false;
+	return true;
+}
+
+/* A client's subnet (RFC 7871 section 6); family 0, which some use for none, stays. */
 static bool client_subnet(struct walk *w, size_t end)
 {
+	const uint8_t *p = w->m + w->at;
 	size_t n = end - w->at;
 
-	if (!keep(w, end, 4))
-		return false;
-	uint16_t family = dns_get16(w->m + w->at - 4);
-	unsigned bits = w->m[w->at - 2];
+	if (n < 4 || at_most(p, 4, 0))
+		return rest(w, end, n == 4);
+	uint16_t family = dns_get16(p);
 	bool v4 = family == 1;
-	if ((family != 1 && family != 2) || bits > (v4 ? 32 : 128) || n - 4 != (bits + 7) / 8)
-		return replace(w, end, n - 4);
-	return subnet(w, end, v4, n - 4, bits);
+	unsigned bits = p[2], most = v4 ? 32 : 128;
+	if ((family != 1 && family != 2) || bits > most || p[3] > most || n - 4 != (bits + 7) / 8)
+		return replace(w, end, n);
+	return keep(w, end, 4) && subnet(w, end, v4, n - 4, bits);
+}
+
+/* Whether an option's value p[0..n) is one that the option can have, and says nothing. */
+static bool says_nothing(uint16_t code, const uint8_t *p, size_t n)
+{
+	enum { DAU = 5, DHU = 6, N3U = 7, EXPIRE = 9, KEEPALIVE = 11 };
+
+	switch (code) { /* algorithms: up to the last that IANA has numbered */
+	case DAU:
+		return at_most(p, n, 23);
+	case DHU:
+		return at_most(p, n, 6);
+	case N3U:
+		return at_most(p, n, 1);
+	case EXPIRE:
+		return n == 4;
+	case KEEPALIVE:
+		return n == 2;
+	default:
+		return false;
+	}
 }
 
 /* RFC 6891 section 6.1.2; codes as IANA numbers them. */
 static bool options(struct walk *w, size_t end)
 {
-	enum { DAU = 5, DHU = 6, N3U = 7, EXPIRE = 9, KEEPALIVE = 11, PADDING = 12, ERROR = 15 };
+	enum { PADDING = 12, ERROR = 15 };
 	uint16_t code;
 	size_t to;
 
@@ -204,11 +284,24 @@ static bool options(struct walk *w, size_t end)
 			fine = keep(w, to, 2);
 		else if (code == PADDING)
 			w->at = to; /* zero */
-		else if (code == DAU || code == DHU || code == N3U || code == EXPIRE ||
-		         code == KEEPALIVE)
+		else if (says_nothing(code, w->m + w->at, to - w->at))
 			fine = keep(w, to, to - w->at);
 		if (!fine || !replace(w, to, to - w->at))
 			return false;
+	}
+	return true;
+}
+
+/* RFC 4034 section 4.1.2: windows in order, 1...32 bytes each, the last of them not zero. */
+static bool is_bitmap(const uint8_t *p, size_t n)
+{
+	for (int window = -1; n > 0;) {
+		size_t len = n > 2 ? p[1] : 0;
+		if (len < 1 || len > 32 || len > n - 2 || p[0] <= window || p[1 + len] == 0)
+			return false;
+		window = p[0];
+		p += 2 + len;
+		n -= 2 + len;
 	}
 	return true;
 }
@@ -234,8 +327,9 @@ static bool field(struct walk *w, size_t end, const char *f, size_t n)
 	case 'A':
 		return address(w, end, *f == 'a');
 	case 's':
+		return counted(w, end, 1, false);
 	case 't':
-		return counted(w, end, 1, *f == 't');
+		return word(w, end);
 	case 'S':
 		return strings(w, end);
 	case 'L':
@@ -245,9 +339,9 @@ static bool field(struct walk *w, size_t end, const char *f, size_t n)
 	case 'x':
 		return replace(w, end, n);
 	case 'X':
-		return replace(w, end, end - w->at);
-	case 'K':
-		return keep(w, end, end - w->at);
+		return rest(w, end, false);
+	case 'b':
+		return rest(w, end, is_bitmap(w->m + w->at, end - w->at));
 	default:
 		return keep(w, end, (size_t)(*f - '0'));
 	}

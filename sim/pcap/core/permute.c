@@ -19,13 +19,16 @@ struct special {
 
 /* RFC 6890's, and multicast. */
 static const struct special special_row[] = {
-	{ { 0 }, true, 8, 32 },                /* this network */
+	{ { 0 }, true, 8, 8 },                 /* this network */
+	{ { 0 }, true, 32, 32 },               /* unspecified */
 	{ { 10 }, true, 8, 8 },                /* private */
 	{ { 127 }, true, 8, 32 },              /* loopback */
 	{ { 169, 254 }, true, 16, 16 },        /* link-local */
 	{ { 172, 16 }, true, 12, 12 },         /* private */
 	{ { 192, 168 }, true, 16, 16 },        /* private */
-	{ { 224 }, true, 3, 32 },              /* multicast, reserved, broadcast */
+	{ { 224 }, true, 4, 32 },              /* multicast */
+	{ { 240 }, true, 4, 4 },               /* reserved */
+	{ { 255, 255, 255, 255 }, true, 32, 32 }, /* broadcast */
 	{ { 0 }, false, 127, 128 },            /* unspecified, loopback */
 	{ { 0x20 }, false, 3, 3 },             /* global unicast */
 	{ { 0xfc }, false, 7, 8 },             /* unique local */
