@@ -140,6 +140,8 @@ void replay_tcp_send(struct replay_io *io, const struct dgram *d)
 {
 	struct replay_tcp *c = io->tcp[d->conn - 1];
 
+	if (!replay_is_out(io->core, d)) /* failed with one before it, of the same batch */
+		return;
 	if (c == NULL)
 		c = open_one(io, d->conn);
 	if (c == NULL) {

@@ -275,6 +275,13 @@ void replay_unsent(struct replay *r, uint16_t port, uint16_t id)
 		replay_settle(r, place, &r->n.unsent);
 }
 
+bool replay_is_out(const struct replay *r, const struct dgram *d)
+{
+	uint32_t socket = d->proto == DGRAM_TCP ? replay_socket_of(d->conn) : d->port;
+
+	return flight_find(&r->out, socket, dns_id(d->data)) != FLIGHT_NONE;
+}
+
 /* ---- the end, and what there is to tell ---- */
 
 void replay_stop(struct replay *r)

@@ -89,6 +89,8 @@ int64_t replay_due(const struct replay *r);
 void replay_tcp_failed(struct replay *r, uint32_t conn);
 /* The query that poll gave out for this port and ID couldn't be sent. */
 void replay_unsent(struct replay *r, uint16_t port, uint16_t id);
+/* Whether the query that poll gave out as d is still out: its connection hasn't failed since. */
+bool replay_is_out(const struct replay *r, const struct dgram *d);
 /* No more queries are to be sent. */
 void replay_stop(struct replay *r);
 /* All is sent and settled. */
