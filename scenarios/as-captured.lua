@@ -3,13 +3,13 @@
 -- they took then: does every client get the answer that it got, also while a recursor dies and
 -- returns? Here it is what Debian's PowerDNS Recursor said; put your own capture in its place.
 lab {
-  balancers = { LB1 = { "192.160.102.2", "2605:e200:d000::2" }, config = "blog/dnsdist.conf" },
+  balancers = { LB1 = { "192.160.102.2", "2605:e200:d000::2" }, config = "conf/wide.conf" },
   recursors = {
     "DNS1", "DNS3",
     config = "blog/recursor.conf", miss = "20ms",
     answers = "../pcaps/lab/debian-steady.pcap.gz", delays = true,
   },
-  clients = { net = "192.160.102.128/25", choose = "per_query" },
+  clients = { net = { "10.0.0.0/8", "192.160.102.128/25" }, choose = "per_query" },
   links = { delay = "50us" },
 }
 load {

@@ -6,10 +6,10 @@ lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
     LB2 = { "192.160.102.3", "2605:e200:d000::3" },
-    config = "blog/dnsdist.conf",
+    config = "conf/wide.conf",
   },
   recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
-  clients = { net = "192.160.102.128/25", choose = "per_query" },
+  clients = { net = { "10.0.0.0/8", "192.160.102.128/25" }, choose = "per_query" },
   links = { delay = "50us" },
 }
 load {

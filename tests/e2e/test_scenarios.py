@@ -2,14 +2,17 @@
 """Our scenarios, in virtual time: each passes with a right system, and fails with one that has the
 defect its story is about, by the claim that is about it. scenarios/README.md knows each of them."""
 import json
+import random
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
 
 import ek
 from test_defects import defective  # noqa: F401, the test-only build
+from traffic import SERVERS, ethernet, message, pcap, udp
 
 # (scenario, what is wrong, the claim that must find it)
 STORIES = [
@@ -152,6 +155,32 @@ def test_what_the_readme_sets_can_be_set():
         done = subprocess.run([ek.program("evenkeel"), "plan", *words], capture_output=True,
                               text=True, cwd=ek.ROOT, timeout=60)
         assert done.returncode == 0, done.stderr
+
+
+def anybody(path):
+    """3,001 clients all over IPv4, each asking twice, in 6 s."""
+    draw = random.Random(35)
+    clients = [f"{draw.randint(1, 223)}.{draw.randint(0, 255)}.{draw.randint(0, 255)}."
+               f"{draw.randint(1, 254)}" for _ in range(3001)]
+    path.write_bytes(pcap([(i / 1000, ethernet(udp(clients[i % 3001], 4000, SERVERS[0], 53,
+                                                   message(i, f"n{i % 50}.example").to_wire())))
+                           for i in range(6002)]))
+
+
+def office(path):
+    shutil.copy(ek.ROOT / "pcaps/office/clients.pcap.gz", path)
+
+
+@pytest.mark.parametrize("name, capture", [("replay", office), ("replay", anybody),
+                                           ("as-captured", office)])
+def test_the_readme_s_way_to_your_own_capture(tmp_path, name, capture):
+    answer = next(a for _, _, a in questions() if f"`{name}.lua`" in a)
+    sets, = re.findall(r"`(--set load.replay=/tmp/mine.pcap [^`]*)`", answer)
+    mine = tmp_path / "mine.pcap"
+    capture(mine)
+    status, doc = sweep(tmp_path, ek.program("evenkeel"), name, 1,
+                        *sets.replace("/tmp/mine.pcap", str(mine)).split())
+    assert status == ek.PASS, doc["expectations"]
 
 
 @pytest.mark.parametrize("name", NAMES)
