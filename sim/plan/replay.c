@@ -31,7 +31,7 @@ static int hash_file(const char *path, char out[65])
 	while (err == 0 && (n = fread(buffer, 1, HASH_BYTES, f)) > 0)
 		crypto_hash_sha256_update(&state, buffer, n);
 	if (err == 0 && ferror(f))
-		err = -EIO;
+		err = -errno; /* of the last fread: a directory, say */
 	if (f != NULL)
 		fclose(f);
 	free(buffer);

@@ -136,6 +136,7 @@ static void what_is_wrong_with_answers_is_one_line(void **state)
 	} rows[] = {
 		{ "answers = \"none.pcap\"",
 		  "s.lua:5: lab.recursors.answers: 'none.pcap': No such file" },
+		{ "answers = \".\"", ": Is a directory" },
 		{ "answers = \"s.lua\"", "s.lua:5: lab.recursors.answers: " },
 		{ "answers = 5", "s.lua:5: lab.recursors.answers: 5: expected the name of a file" },
 		{ "delays = true", "s.lua:5: lab.recursors.delays: belongs to 'answers': expected "

@@ -167,6 +167,7 @@ static void what_is_wrong_with_a_replay_is_one_line(void **state)
 		const char *settings, *said;
 	} rows[] = {
 		{ "replay = \"none.pcap\"", "s.lua:10: load.replay: 'none.pcap': No such file" },
+		{ "replay = \".\"", ": Is a directory" },
 		{ "replay = \"s.lua\"", "s.lua:10: load.replay: " },
 		{ "replay = \"c.pcap\", speed = 0", "s.lua:10: load.speed: 0: expected a factor" },
 		{ "replay = \"c.pcap\", loop = 0", "s.lua:10: load.loop: 0: expected a whole" },
