@@ -36,7 +36,7 @@ static uint32_t put_test(struct builder *b, const struct rule_node *n, uint32_t 
 static uint32_t put(struct builder *b, unsigned node, uint32_t yes, uint32_t no)
 {
 	const struct rule_node *n = &b->from->node[node];
-	const unsigned *child = b->from->child + n->child;
+	const unsigned *child = n->child_n > 0 ? b->from->child + n->child : NULL;
 	uint32_t at = n->kind == SELECT_AND ? yes : no;
 
 	switch (n->kind) {

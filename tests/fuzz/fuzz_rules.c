@@ -78,6 +78,20 @@ static void poll(struct rule_rig *r)
 	bal_check(r->rig.b);
 }
 
+/* The configuration, and its functions' state, once for all inputs: they draw nothing. */
+static void prepare(struct rule_rig *r)
+{
+	static const uint8_t seed[DRBG_SEED];
+	static struct arena a;
+	char error[CONFIG_ERROR_TEXT];
+
+	rule_rig_conf(r, rules);
+	MUST(host_arena(&a, bal_shared_arena_size(&r->config->conf)) == 0);
+	r->script = script_new(r->config, bal_shared_init(&a, &r->config->conf), seed, 0, error);
+	MUST(r->script != NULL);
+	r->hooks = script_hooks(r->script);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -97,11 +111,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (good)
 		MUST(regcomp(&library, text, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0);
 	if (!read)
-		rule_rig_conf(&r, rules);
+		prepare(&r);
 	read = true;
 	r.rig.now_ns = 1000000000;
 	rig_start(&r.rig, 7);
-	rule_rig_hook(&r);
+	bal_set_hooks(r.rig.b, &r.hooks);
 	while (at < size) {
 		size_t len = data[at++];
 		struct dns_question q;
@@ -118,7 +132,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		cf_regex_fini(&x);
 	}
 	rig_stop(&r.rig);
-	script_free(r.script);
-	r.script = NULL;
 	return 0;
 }
