@@ -42,6 +42,16 @@ static const char rules[] =
 	"  return dr.qtype % 7, '1' end))\n"
 	"addResponseAction(AllRule(), DelayResponseAction(1))\n";
 
+/* POSIX doesn't say what an escaped letter is; glibc's, with REG_ICASE, matches nothing. */
+static bool is_said(const char *text)
+{
+	for (const char *c = strchr(text, '\\'); c != NULL && c[1] != '\0';
+	     c = strchr(c + 2, '\\'))
+		if (((c[1] | 32) >= 'a' && (c[1] | 32) <= 'z') && strchr("wWsS", c[1]) == NULL)
+			return false;
+	return true;
+}
+
 /* The names that queries ask for, as regular expressions see them. */
 static void compare(const struct bal_regex *x, const regex_t *library, const uint8_t *name,
                     size_t len)
@@ -107,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (at > 0)
 		memcpy(text, data, at - 1);
-	bool good = cf_regex_compile(&x, text, error);
+	bool good = is_said(text) && cf_regex_compile(&x, text, error);
 	if (good)
 		MUST(regcomp(&library, text, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0);
 	if (!read)
