@@ -51,7 +51,7 @@ def test_clients_of_a_lab_get_the_captured_answers(tmp_path):
                    if not re.match("at |  detect|  lost", line))
     text = text.replace("loop = 7", "loop = 2").replace("../", f"{ek.ROOT}/")
     scenario = tmp_path / "short.lua"
-    scenario.write_text(text.replace('"blog/', f'"{ek.SCENARIOS}/blog/'))
+    scenario.write_text(re.sub('"(blog|conf)/', rf'"{ek.SCENARIOS}/\1/', text))
     run = ek.run_valid(scenario, tmp_path / "run", *ek.PATIENT)
     answers = run.expectation("answers")
     assert answers["verdict"] == "PASS", run.reasons()
