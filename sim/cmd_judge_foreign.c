@@ -23,6 +23,7 @@ struct arguments {
 	struct config *config;
 	bool policy_said, catch_said, json;
 	const char *out;
+	char kept[32];               /* where standard input is; "": it isn't read */
 };
 
 void judge_foreign_usage(FILE *to)
@@ -238,6 +239,7 @@ static int use_config(struct arguments *a)
 	if (c->server_n == 0 || c->server_n > WHO_BACKENDS)
 		return complain("judge: --config: expected 1...128 servers in the file");
 	a->o.conf = *c;
+	a->o.checks_known = true;
 	memcpy(a->server, c->server, c->server_n * sizeof(*c->server));
 	a->o.conf.server = a->server;
 	a->o.conf.policy = a->policy_said ? policy : c->policy;
@@ -327,7 +329,7 @@ static int copy(FILE *from, FILE *to)
  * each file is called stays as it was given; paths[0..n) are where they are. Returns the file to
  * close, or NULL.
  */
-static int keep_input(struct arguments *a, const char **paths, char kept[32], FILE **file)
+static int keep_input(struct arguments *a, const char **paths, FILE **file)
 {
 	for (unsigned i = 0; i < a->o.path_n; i++) {
 		paths[i] = a->o.name[i];
@@ -341,8 +343,8 @@ static int keep_input(struct arguments *a, const char **paths, char kept[32], FI
 			        strerror(errno));
 			return EXIT_USAGE;
 		}
-		snprintf(kept, 32, "/proc/self/fd/%d", fileno(*file));
-		paths[i] = kept;
+		snprintf(a->kept, sizeof(a->kept), "/proc/self/fd/%d", fileno(*file));
+		paths[i] = a->kept;
 	}
 	a->o.path = paths;
 	return 0;
@@ -362,16 +364,24 @@ static int write_out(const char *dir, const json_t *doc)
 	return EXIT_USAGE;
 }
 
+/* Standard input is called what the user called it. */
+static int cant_judge(const struct arguments *a, const char *error)
+{
+	size_t n = strlen(a->kept);
+	bool input = n > 0 && strncmp(error, a->kept, n) == 0;
+
+	fprintf(stderr, "evenkeel: judge: %s%s\n", input ? "-" : "", error + (input ? n : 0));
+	return EXIT_USAGE;
+}
+
 static int judge(struct arguments *a)
 {
 	char error[FOREIGN_ERROR_TEXT] = "";
 
 	a->o.progress = isatty(STDERR_FILENO) == 1;
 	json_t *doc = foreign_judge(&a->o, error);
-	if (doc == NULL) {
-		fprintf(stderr, "evenkeel: judge: %s\n", error);
-		return EXIT_USAGE;
-	}
+	if (doc == NULL)
+		return cant_judge(a, error);
 	if (a->json) {
 		json_dumpf(doc, stdout, JSON_SORT_KEYS | JSON_COMPACT);
 		putchar('\n');
@@ -388,7 +398,6 @@ static int judge(struct arguments *a)
 int cmd_judge_foreign(int argc, char **argv)
 {
 	struct arguments *a = calloc(1, sizeof(*a));
-	char kept[32];
 	FILE *input = NULL;
 
 	MUST(a != NULL);
@@ -403,7 +412,7 @@ int cmd_judge_foreign(int argc, char **argv)
 	MUST(paths != NULL);
 	int status = parse(argc, argv, a);
 	if (status < 0)
-		status = keep_input(a, paths, kept, &input);
+		status = keep_input(a, paths, &input);
 	if (status == 0 && a->o.path != NULL)
 		status = judge(a);
 	if (input != NULL)

@@ -378,6 +378,7 @@ static inline struct foreign_options scene_options(const struct scene *s, enum b
                                                    struct bal_server *server)
 {
 	struct foreign_options o = {
+		.checks_known = true,
 		.catch_ppm = 100000, .miss = 1e-4, .flake = 1e-9, .to_ns = INT64_MAX / 4,
 		.lag_ns = SCENE_MS,
 	};

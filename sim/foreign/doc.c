@@ -28,6 +28,8 @@ static json_t *file_json(const struct foreign *f, unsigned i)
 
 	if (f->trouble[i] != NULL)
 		json_object_set_new(o, "trouble", json_string(f->trouble[i]));
+	if (f->tap[i] != i)
+		json_object_set_new(o, "piece_of", json_string(f->o->name[f->tap[i]]));
 	if (f->o->path_n == 1)
 		return o;
 	json_object_set_new(o, "clock_known", json_boolean(c->known));

@@ -125,12 +125,23 @@ static void read_all(struct foreign *f, struct capture *c, const char *what,
 		progress_end(&p);
 }
 
-static void look(struct foreign *f, const struct capture_message *m)
+/* The message as if the pieces of a capture were one file. */
+static struct capture_message in_one(const struct foreign *f, const struct capture_message *m)
 {
-	survey_add(f->survey, m);
+	struct capture_message one = *m;
+
+	one.file = f->tap[m->file];
+	return one;
 }
 
-static int survey(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
+static void look(struct foreign *f, const struct capture_message *m)
+{
+	const struct capture_message one = in_one(f, m);
+
+	survey_add(f->survey, &one);
+}
+
+static int survey_pass(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 {
 	struct capture_options o;
 	struct capture *c;
@@ -141,6 +152,33 @@ static int survey(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 	read_all(f, c, "surveying", look);
 	survey_end(f->survey);
 	capture_close(c);
+	return 0;
+}
+
+/* Anew, now that it is known which files are pieces of one. */
+static int survey_chained(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
+{
+	struct survey *first = f->survey;
+	uint64_t strangers = first->strangers, no_room = first->no_room;
+
+	f->survey = room(1, sizeof(*f->survey));
+	f->survey->file = first->file;
+	free(first);
+	int err = survey_pass(f, error);
+	f->survey->strangers = strangers; /* this time all are known whom there was room for */
+	f->survey->no_room = no_room;
+	return err;
+}
+
+static int survey(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
+{
+	for (unsigned i = 0; i < f->o->path_n; i++)
+		f->tap[i] = i;
+	if (survey_pass(f, error) < 0)
+		return -1;
+	f->chained = chain_files(f->survey->file, f->o->path_n, f->tap);
+	if (f->chained > 0 && survey_chained(f, error) < 0)
+		return -1;
 	if (f->survey->no_room == 0)
 		return 0;
 	snprintf(error, FOREIGN_ERROR_TEXT, "more than %d addresses ask the servers: name the "
@@ -180,8 +218,10 @@ static void settle_survey(struct foreign *f)
 				ip_format(&f->who.address[a], f->balancer_name[b]);
 	}
 	clocks_solve(&f->survey->clocks, f->clock);
-	for (unsigned i = 0; i < f->o->path_n; i++)
+	for (unsigned i = 0; i < f->o->path_n; i++) {
+		f->clock[i] = f->clock[f->tap[i]];
 		f->ahead_ns[i] = f->clock[i].ahead_ns;
+	}
 	for (unsigned b = 0; b < f->who.balancer_n; b++)
 		f->window[b] = window_of(f, b);
 }
@@ -228,9 +268,10 @@ static void take(struct foreign *f, const struct capture_message *m)
 		return;
 	}
 	const struct survey_span *w = &f->window[p.balancer];
+	const struct capture_message one = in_one(f, m);
 	if (m->t_ns < w->first_ns || m->t_ns > w->last_ns)
 		f->outside++;
-	else if (ledger_add(f->ledger, m, &p))
+	else if (ledger_add(f->ledger, &one, &p))
 		tap(f, m, &p);
 	if (f->taken++ % STEPS == 0)
 		watch(f);
@@ -306,6 +347,7 @@ static void foreign_free(struct foreign *f)
 	free(f->epoch);
 	free(f->clock);
 	free(f->ahead_ns);
+	free(f->tap);
 	free(f->survey->file);
 	free(f->survey);
 	free(f->ledger);
@@ -323,10 +365,11 @@ json_t *foreign_judge(const struct foreign_options *o, char error[FOREIGN_ERROR_
 	f->trouble = room(o->path_n, sizeof(*f->trouble));
 	f->clock = room(o->path_n, sizeof(*f->clock));
 	f->ahead_ns = room(o->path_n, sizeof(*f->ahead_ns));
+	f->tap = room(o->path_n, sizeof(*f->tap));
 	f->survey = room(1, sizeof(*f->survey));
 	f->survey->file = room(o->path_n, sizeof(*f->survey->file));
 	f->ledger = room(1, sizeof(*f->ledger));
-	int err = host_arena(&f->arena, clocks_arena_size() + ledger_arena_size());
+	int err = host_arena(&f->arena, 2 * clocks_arena_size() + ledger_arena_size());
 	if (err < 0)
 		snprintf(error, FOREIGN_ERROR_TEXT, "no memory: %s", strerror(-err));
 	else if (name_backends(f, error) == 0 && name_balancers(f, error) == 0 &&

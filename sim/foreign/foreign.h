@@ -32,6 +32,7 @@ struct foreign_options {
 	const char *const *name;     /* what each is called; as many */
 	unsigned path_n;
 	struct bal_conf conf;        /* policy, servers with names, checks; what else it says */
+	bool checks_known;           /* conf's checks are what ran, and not dnsdist's defaults */
 	unsigned balancer_n;         /* addresses that are named; 0: whoever asks a server */
 	const struct balancer_name *balancer;
 	uint32_t catch_ppm;

@@ -23,6 +23,8 @@ struct foreign {
 	uint16_t port[WHO_BACKENDS + 1];
 	unsigned port_n;
 	struct survey *survey;
+	uint32_t *tap;                   /* by file: the first of the pieces that it is one of */
+	uint32_t chained;                /* how many files go on with another one */
 	struct ledger *ledger;
 	struct clock_file *clock;        /* by file */
 	int64_t *ahead_ns;               /* by file */

@@ -113,12 +113,29 @@ static bool no_answers(const struct foreign *f)
 	for (unsigned i = 0; i < f->who.backend_n; i++)
 		if (f->ledger->server[i].answered + f->ledger->server[i].late > 0)
 			return false;
-	return true;
+	return f->outside < f->taken;
 }
 
 static bool others_ask(const struct foreign *f)
 {
 	return f->survey->strangers > 0;
+}
+
+static bool checks_guessed(const struct foreign *f)
+{
+	return !f->o->checks_known && f->by_checks;
+}
+
+/* Checks by another name, one a second, might be more than one in a hundred of the queries. */
+static bool checks_unseen(const struct foreign *f)
+{
+	const int64_t seconds = (f->survey->last_ns - f->survey->first_ns) / 1000000000;
+	uint64_t queries = 0;
+
+	for (unsigned i = 0; i < f->who.backend_n; i++)
+		queries += f->ledger->server[i].queries;
+	return !f->o->checks_known && f->by_traffic &&
+	       (uint64_t)seconds * f->who.balancer_n * f->who.backend_n > queries / 100;
 }
 
 static bool rules(const struct foreign *f)
@@ -131,14 +148,22 @@ static bool has_cache(const struct foreign *f)
 	return f->o->conf.cache.entries > 0;
 }
 
+/* Too much to be the ends of captures that were begun and ended by hand. */
+static bool mostly_outside(const struct foreign *f)
+{
+	return f->outside > f->taken / 3;
+}
+
 static bool silent_window(const struct foreign *f)
 {
-	return f->outside > 0;
+	return f->outside > 0 && !mostly_outside(f);
 }
 
 /* ---- which verdicts they take back ---- */
 
-enum { BACK_NONE = 0, BACK_PASS = 1, BACK_EXACT = 2, BACK_FAIL = 4, BACK_ORDER = 8 };
+enum {
+	BACK_NONE = 0, BACK_PASS = 1, BACK_EXACT = 2, BACK_FAIL = 4, BACK_ORDER = 8, BACK_DOWN = 16,
+};
 
 static const struct row {
 	bool (*is)(const struct foreign *f);
@@ -163,6 +188,12 @@ static const struct row {
 	  "some server was asked nothing for longer than chance explains, though it had answered "
 	  "all before, or its health checks too: whether it was out on purpose, or cut off beyond "
 	  "the capture, or unfairly, isn't to be seen" },
+	{ checks_guessed, BACK_DOWN,
+	  "how health checks decide is taken for dnsdist's defaults (one failure, one success, "
+	  "1 s): give --config where they are set otherwise" },
+	{ checks_unseen, BACK_PASS | BACK_FAIL,
+	  "no health checks by dnsdist's default name are there: if they have another one they are "
+	  "taken for queries, and would count here: give --config" },
 	{ incomplete, BACK_EXACT,
 	  "the capture lacks packets: claims that one packet decides can't fail" },
 	{ uneven_loss, BACK_PASS | BACK_FAIL,
@@ -183,20 +214,28 @@ static const struct row {
 	  "does" },
 	{ has_cache, BACK_NONE,
 	  "the balancers have a packet cache: what it answers reaches no server and isn't a draw" },
+	{ mostly_outside, BACK_PASS | BACK_FAIL,
+	  "more than a third of the messages are from before all files of a balancer had begun, or "
+	  "after one had ended, and are left out: what the files tell of isn't the same time" },
 	{ silent_window, BACK_NONE,
 	  "messages from before all files of a balancer had begun, or after one had ended, are "
 	  "left out" },
 };
 
+static bool asked_the_down(const json_t *e)
+{
+	return json_integer_value(json_object_get(json_object_get(e, "measured"),
+	                                          "to_a_down_server")) > 0;
+}
+
 /* The claim is refuted by a single packet, or by packets' order. */
 static bool is_exact(const struct foreign *f, const json_t *e)
 {
-	const json_t *down = json_object_get(json_object_get(e, "measured"), "to_a_down_server");
 	bool chance = f->o->conf.policy == BAL_WRANDOM || f->o->conf.policy == BAL_WHASHED ||
 	              f->o->conf.policy == BAL_ORDERED_WRANDOM;
 	const char *kind = json_string_value(json_object_get(e, "kind"));
 
-	return !chance || strcmp(kind, "policy") == 0 || json_integer_value(down) > 0;
+	return !chance || strcmp(kind, "policy") == 0 || asked_the_down(e);
 }
 
 static bool by_order(const struct foreign *f)
@@ -214,7 +253,8 @@ static bool takes_back(const struct foreign *f, const struct row *r, const json_
 	if (strcmp(verdict, "FAIL") != 0)
 		return false;
 	return (r->back & BACK_FAIL) != 0 || ((r->back & BACK_EXACT) != 0 && is_exact(f, e)) ||
-	       ((r->back & BACK_ORDER) != 0 && by_order(f));
+	       ((r->back & BACK_ORDER) != 0 && by_order(f)) ||
+	       ((r->back & BACK_DOWN) != 0 && asked_the_down(e));
 }
 
 static void take_back(const struct foreign *f, const struct row *r, json_t *doc)

@@ -180,6 +180,42 @@ def test_all_captures_of_a_run_count_each_query_once(runs):
     assert everything["verdict"] == "PASS"
 
 
+def test_pieces_of_a_capture_are_judged_like_the_whole(runs, tmp_path):
+    whole, pieces = captures(runs("blog"), "LB1")[0], []
+    for i, span in enumerate(("..4s", "4s..8s", "8s..8.5s", "8.5s..")):
+        pieces.append(tmp_path / f"LB1-{i}.pcap")
+        subprocess.run([ek.program("evenkeel"), "pcap", "--cut", span, "--out", pieces[-1], whole],
+                       check=True)
+    docs = [document(*WRANDOM, *files)[1] for files in ([whole], pieces, pieces[::-1])]
+    claims = [[(e["kind"], e["verdict"], e["measured"]) for e in d["expectations"]] for d in docs]
+    assert claims[0] == claims[1] == claims[2] and docs[0]["verdict"] == "PASS"
+    epochs = [[{k: v for k, v in e.items() if "evidence" not in k} for e in d["foreign"]["epochs"]]
+              for d in docs]
+    assert epochs[0] == epochs[1] == epochs[2] and epochs[0]
+    assert sum("piece_of" in f for f in docs[1]["foreign"]["files"]) == 3
+
+
+def test_files_of_other_times_pass_and_fail_nothing(runs, tmp_path):
+    other = ek.run(ek.SCENARIOS / "weights.lua", tmp_path / "2", "--engine", "virtual", "--seed", 2)
+    files = []
+    for run, start in ((runs("weights"), "@1000000000"), (other, "@1000086400")):
+        files.append(tmp_path / f"{start}.pcap")
+        subprocess.run([ek.program("evenkeel"), "pcap", "--start", start, "--out", files[-1],
+                        *captures(run, "LB1")], check=True)
+    assert document(*WRANDOM, files[0])[0] == ek.FAIL
+    status, doc = document(*WRANDOM, *files)
+    assert status == ek.INCONCLUSIVE
+    assert any("isn't the same time" in text for text in doc["foreign"]["limits"])
+
+
+def test_without_the_configuration_checks_are_taken_for_dnsdist_s_defaults(runs):
+    run = runs("blog")
+    said = document(*WRANDOM, *captures(run, "LB1"))[1]["foreign"]["limits"]
+    assert any("give --config" in text for text in said)
+    told = document("--config", config(run), *captures(run, "LB1"))[1]["foreign"]["limits"]
+    assert not any("give --config" in text for text in told)
+
+
 def test_standard_input_and_a_file_give_the_same_but_for_the_name(runs):
     path = captures(runs("blog"), "LB1")[0]
     with open(path, "rb") as f:

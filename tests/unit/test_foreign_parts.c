@@ -308,7 +308,7 @@ struct view {
 	struct arena arena;
 	struct who who;
 	struct survey *s;
-	struct survey_span span[4];
+	struct chain_file span[4];
 };
 
 static void view_init(struct view *v, unsigned file_n)
@@ -436,9 +436,51 @@ static void a_balancer_s_own_file_tells_of_it(void **state)
 	view_fini(&v);
 }
 
+/* ---- pieces ---- */
+
+static void a_piece_goes_on_with_the_one_of_its_place(void **state)
+{
+	static const struct {
+		const char *what;
+		struct chain_file f[4];
+		uint32_t tap[4], chained;
+	} rows[] = {
+#define FILE(from, to, lb, front, server) \
+	{ (from) * SECOND, (to) * SECOND, lb, front, { server, 0 } }
+		{ "three pieces of one", { FILE(0, 20, 1, 1, 3), FILE(20, 40, 1, 1, 3),
+		  FILE(40, 60, 1, 1, 3), FILE(0, 60, 2, 2, 3) }, { 0, 0, 0, 3 }, 2 },
+		{ "in any order", { FILE(40, 60, 1, 1, 3), FILE(0, 20, 1, 1, 3),
+		  FILE(20, 40, 1, 1, 3), FILE(0, 60, 2, 2, 3) }, { 1, 1, 1, 3 }, 2 },
+		{ "two balancers', both in pieces", { FILE(0, 20, 1, 1, 3), FILE(0, 20, 2, 2, 3),
+		  FILE(21, 40, 2, 2, 3), FILE(21, 40, 1, 1, 3) }, { 0, 1, 1, 0 }, 2 },
+		{ "a balancer's and a server's", { FILE(0, 20, 1, 1, 3), FILE(0, 20, 1, 0, 1),
+		  FILE(20, 40, 1, 0, 1), FILE(20, 40, 1, 1, 3) }, { 0, 1, 1, 0 }, 2 },
+		{ "files of one time", { FILE(0, 20, 1, 1, 3), FILE(1, 21, 1, 1, 3),
+		  FILE(2, 22, 1, 1, 3), FILE(3, 23, 1, 1, 3) }, { 0, 1, 2, 3 }, 0 },
+		{ "too long after it", { FILE(0, 20, 1, 1, 3), FILE(31, 60, 1, 1, 3),
+		  FILE(0, 60, 2, 2, 3), FILE(0, 60, 2, 0, 1) }, { 0, 1, 2, 3 }, 0 },
+		{ "another place's", { FILE(0, 20, 1, 1, 3), FILE(20, 40, 1, 0, 1),
+		  FILE(20, 40, 2, 2, 3), FILE(0, 60, 2, 0, 2) }, { 0, 1, 2, 3 }, 0 },
+		{ "a short one that lacks a server", { FILE(0, 20, 1, 1, 3), FILE(20, 22, 1, 0, 2),
+		  FILE(22, 40, 1, 1, 3), FILE(0, 60, 2, 2, 3) }, { 0, 0, 0, 3 }, 2 },
+		{ "files with one message, and with none", { FILE(5, 5, 1, 1, 1),
+		  FILE(5, 5, 1, 1, 1), FILE(9, 0, 0, 0, 0), FILE(9, 0, 0, 0, 0) },
+		  { 0, 1, 2, 3 }, 0 },
+#undef FILE
+	};
+	uint32_t tap[4];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (chain_files(rows[i].f, 4, tap) != rows[i].chained ||
+		    memcmp(tap, rows[i].tap, sizeof(tap)) != 0)
+			fail_msg("%s: %u %u %u %u", rows[i].what, tap[0], tap[1], tap[2], tap[3]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_piece_goes_on_with_the_one_of_its_place),
 		cmocka_unit_test(servers_are_read),
 		cmocka_unit_test(a_name_has_63_letters_at_most),
 		cmocka_unit_test(balancers_are_read),

@@ -9,7 +9,7 @@ void survey_init(struct survey *s, struct arena *a, struct who *who,
 	s->check = check;
 	s->named = who->balancer_n > 0;
 	for (uint32_t i = 0; i < file_n; i++)
-		s->file[i] = (struct survey_span){ INT64_MAX, INT64_MIN };
+		s->file[i] = (struct chain_file){ .first_ns = INT64_MAX, .last_ns = INT64_MIN };
 	clocks_init(&s->clocks, a, file_n, 1);
 }
 
@@ -66,7 +66,7 @@ static int newcomer(struct survey *s, const struct ip *ip)
 	return WHO_NOBODY;
 }
 
-static void widen(struct survey_span *f, int64_t t_ns)
+static void widen(struct chain_file *f, int64_t t_ns)
 {
 	f->first_ns = t_ns < f->first_ns ? t_ns : f->first_ns;
 	f->last_ns = t_ns > f->last_ns ? t_ns : f->last_ns;
@@ -94,10 +94,14 @@ void survey_add(struct survey *s, const struct capture_message *m)
 		clocks_see(&s->clocks, m);
 	if (m->answer)
 		return;
+	struct chain_file *file = &s->file[m->file];
+	file->balancers |= UINT64_C(1) << p.balancer;
 	if (p.side == SIDE_FRONT) {
+		file->fronts |= UINT64_C(1) << p.balancer;
 		count(&s->front[p.balancer], m->file);
 		return;
 	}
+	file->backends[p.backend / 64] |= UINT64_C(1) << p.backend % 64;
 	struct survey_pair *pair = &s->pair[p.balancer][p.backend];
 	unsigned place = count(&pair->files, m->file);
 	if (check_asked(&s->check[p.backend], m))

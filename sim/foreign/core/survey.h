@@ -7,6 +7,7 @@
 #ifndef EK_FOREIGN_SURVEY_H
 #define EK_FOREIGN_SURVEY_H
 
+#include "chain.h"
 #include "clock.h"
 #include "who.h"
 
@@ -30,7 +31,7 @@ struct survey_pair {
 	struct survey_files files;
 };
 
-/* When the messages of a file begin and end; last_ns < first_ns: it has none. */
+/* From and to when; last_ns < first_ns: never. */
 struct survey_span {
 	int64_t first_ns, last_ns;
 };
@@ -43,7 +44,7 @@ struct survey {
 	uint64_t strangers;      /* queries to backends of nobody that is a balancer */
 	uint64_t no_room;        /* of those, because there are too many balancers */
 	int64_t first_ns, last_ns; /* of what is related */
-	struct survey_span *file; /* by file; the caller's */
+	struct chain_file *file; /* by file; the caller's */
 	struct clocks clocks;
 	struct survey_pair pair[WHO_BALANCERS][WHO_BACKENDS];
 	struct survey_files front[WHO_BALANCERS];
