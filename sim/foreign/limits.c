@@ -131,10 +131,13 @@ static bool checks_unseen(const struct foreign *f)
 {
 	const int64_t seconds = (f->survey->last_ns - f->survey->first_ns) / 1000000000;
 	uint64_t queries = 0;
+	bool some = false;
 
-	for (unsigned i = 0; i < f->who.backend_n; i++)
+	for (unsigned i = 0; i < f->who.backend_n; i++) {
 		queries += f->ledger->server[i].queries;
-	return !f->o->checks_known && f->by_traffic &&
+		some = some || f->ledger->server[i].checks == 0;
+	}
+	return !f->o->checks_known && f->by_traffic && some &&
 	       (uint64_t)seconds * f->who.balancer_n * f->who.backend_n > queries / 100;
 }
 
