@@ -272,7 +272,12 @@ def test_a_thousand_deaths_and_returns_under_load(lab):
             (one if i % 2 else two).come()
         got += sum(a.take() for a in askers)
     until(lambda: b.counters()["outstanding"] == 0, "nothing on its way")
-    got += sum(a.take() for a in askers)
+
+    def come():  # what is no longer outstanding may not have been sent yet
+        nonlocal got
+        got += sum(a.take() for a in askers)
+        return got == b.counters()["answered"]
+    until(come, "what was answered")
     c = b.counters()
     asked = sum(a.next % 10_000_000 for a in askers)
     assert asked == 20 * cycles

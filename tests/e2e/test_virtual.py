@@ -64,6 +64,7 @@ def shelf():
     """A folder that anybody may read, with our programs and scenarios: the tree may be private."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="evenkeel-test-virtual-"))
     shutil.copytree(ek.SCENARIOS, path / "scenarios")
+    shutil.copytree(ek.SCENARIOS.parent / "pcaps", path / "pcaps")
     (path / "bin").mkdir()
     for name in ("evenkeel", "balancer", "recursor-stub"):
         shutil.copy(ek.program(name), path / "bin" / name)
