@@ -148,6 +148,7 @@ static int survey_pass(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 
 	if (open_capture(f, &c, &o, error) < 0)
 		return -1;
+	f->survey->named = f->o->balancer_n > 0;
 	survey_init(f->survey, &f->arena, &f->who, f->check, f->o->path_n);
 	read_all(f, c, "surveying", look);
 	survey_end(f->survey);
@@ -159,15 +160,11 @@ static int survey_pass(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 static int survey_chained(struct foreign *f, char error[FOREIGN_ERROR_TEXT])
 {
 	struct survey *first = f->survey;
-	uint64_t strangers = first->strangers, no_room = first->no_room;
 
 	f->survey = room(1, sizeof(*f->survey));
 	f->survey->file = first->file;
 	free(first);
-	int err = survey_pass(f, error);
-	f->survey->strangers = strangers; /* this time all are known whom there was room for */
-	f->survey->no_room = no_room;
-	return err;
+	return survey_pass(f, error);
 }
 
 static int survey(struct foreign *f, char error[FOREIGN_ERROR_TEXT])

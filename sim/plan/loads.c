@@ -177,6 +177,15 @@ static void read_edns(lua_State *L, const struct at *load, struct plan_load *l)
 	lua_pop(L, 1);
 }
 
+/* What any load may say of a query's tries. */
+#define TRY_KEYS \
+	{ .name = "timeout", .kind = KEY_TIME, KEY_AT(plan_load, timeout_ns), .lo = 1000000, \
+	  .hi = 3600 * SECOND }, \
+	{ .name = "tries", .kind = KEY_COUNT, KEY_AT(plan_load, tries), .lo = 1, .hi = 16 }, \
+	{ .name = "retry", .kind = KEY_WORD, KEY_AT(plan_load, retry), .words = plan_retry_names, \
+	  .word_n = PLAN_SAME + 1 }, \
+	{ .name = "family", .kind = KEY_COUNT, KEY_AT(plan_load, family), .lo = 4, .hi = 6 }
+
 static const struct key load_keys[] = {
 	{ .name = "rate", .kind = KEY_RATE, KEY_AT(plan_load, rate_mqps), .lo = 1,
 	  .hi = PLAN_RATE_MAX_MQPS, .required = true },
@@ -186,12 +195,7 @@ static const struct key load_keys[] = {
 	  .hi = PLAN_TIME_MAX_NS / 4, .required = true },
 	{ .name = "arrivals", .kind = KEY_WORD, KEY_AT(plan_load, arrivals),
 	  .words = plan_arrivals_names, .word_n = PLAN_POISSON + 1 },
-	{ .name = "timeout", .kind = KEY_TIME, KEY_AT(plan_load, timeout_ns), .lo = 1000000,
-	  .hi = 3600 * SECOND },
-	{ .name = "tries", .kind = KEY_COUNT, KEY_AT(plan_load, tries), .lo = 1, .hi = 16 },
-	{ .name = "retry", .kind = KEY_WORD, KEY_AT(plan_load, retry), .words = plan_retry_names,
-	  .word_n = PLAN_SAME + 1 },
-	{ .name = "family", .kind = KEY_COUNT, KEY_AT(plan_load, family), .lo = 4, .hi = 6 },
+	TRY_KEYS,
 	{ .name = "names", .kind = KEY_OTHER, .required = true },
 	{ .name = "types", .kind = KEY_OTHER },
 	{ .name = "edns", .kind = KEY_OTHER },
@@ -227,12 +231,7 @@ static const struct key captured_keys[] = {
 	 .hi = PLAN_TIME_MAX_NS / 4 },
 	{ .name = "stop", .kind = KEY_TIME, KEY_AT(plan_load, to_ns), .lo = 1,
 	  .hi = PLAN_TIME_MAX_NS / 4 },
-	{ .name = "timeout", .kind = KEY_TIME, KEY_AT(plan_load, timeout_ns), .lo = 1000000,
-	  .hi = 3600 * SECOND },
-	{ .name = "tries", .kind = KEY_COUNT, KEY_AT(plan_load, tries), .lo = 1, .hi = 16 },
-	{ .name = "retry", .kind = KEY_WORD, KEY_AT(plan_load, retry), .words = plan_retry_names,
-	  .word_n = PLAN_SAME + 1 },
-	{ .name = "family", .kind = KEY_COUNT, KEY_AT(plan_load, family), .lo = 4, .hi = 6 },
+	TRY_KEYS,
 	{ .name = "replay", .kind = KEY_OTHER }, { .name = "speed", .kind = KEY_OTHER },
 	{ .name = "loop", .kind = KEY_OTHER }, { .name = "limit", .kind = KEY_OTHER },
 	{ .name = "filter", .kind = KEY_OTHER }, { .name = "servers", .kind = KEY_OTHER },

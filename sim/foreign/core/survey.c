@@ -7,7 +7,6 @@ void survey_init(struct survey *s, struct arena *a, struct who *who,
 {
 	s->who = who;
 	s->check = check;
-	s->named = who->balancer_n > 0;
 	for (uint32_t i = 0; i < file_n; i++)
 		s->file[i] = (struct chain_file){ .first_ns = INT64_MAX, .last_ns = INT64_MIN };
 	clocks_init(&s->clocks, a, file_n, 1);

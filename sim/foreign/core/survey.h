@@ -52,7 +52,7 @@ struct survey {
 };
 
 /*
- * s is zeroed, and 1 MB; file has a place for each of file_n captures. a: room of
+ * s is zeroed but for named, and 1 MB; file has a place for each of file_n captures. a: room of
  * clocks_arena_size().
  */
 void survey_init(struct survey *s, struct arena *a, struct who *who,
