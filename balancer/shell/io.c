@@ -12,7 +12,10 @@
 #include "lib/host/host.h"
 #include "socket.h"
 
-enum { REOPEN_NS = 1000000000 }; /* a server's socket is tried again this often */
+enum {
+	REOPEN_NS = 1000000000,     /* a server's socket is tried again this often */
+	CUT = CMSG_SPACE(sizeof(uint16_t)), /* control bytes: the length of what is joined */
+};
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -109,92 +112,116 @@ static void add_part(struct io_messages *s, struct msghdr *m, const struct dgram
 	m->msg_iovlen++;
 }
 
-static void make_front(struct io_messages *s, const struct io_out *o, const struct dgram *d)
+/* To whom a front's message goes, and from where. */
+static void address(struct io_messages *s, const struct io_out *o, const struct dgram *d)
 {
-	unsigned at = s->n;
-	struct msghdr *m = new_message(s);
+	unsigned at = s->n - 1;
+	struct msghdr *m = &s->m[at].msg_hdr;
 
-	add_part(s, m, d);
+	if (!o->front)
+		return; /* a server's socket is connected */
 	m->msg_name = &s->name[at];
 	m->msg_namelen = host_sockaddr(&d->peer, (struct sockaddr_storage *)&s->name[at]);
 	if (o->wildcard)
 		net_leave_from(m, s->control[at], &d->local.ip);
 }
 
-/* The kernel cuts what it is given into datagrams of that length. */
-static void cut_into(struct msghdr *m, void *control, uint16_t len)
+static void make_alone(struct io_messages *s, const struct io_out *o, const struct dgram *d)
 {
+	add_part(s, new_message(s), d);
+	address(s, o, d);
+}
+
+/* The kernel cuts what it is given into datagrams of that length. The last of m's controls. */
+static void cut_into(struct msghdr *m, uint8_t *control, uint16_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)(control + m->msg_controllen);
+
 	m->msg_control = control;
-	m->msg_controllen = CMSG_SPACE(sizeof(len));
-	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	m->msg_controllen += CUT;
 	c->cmsg_level = IPPROTO_UDP;
 	c->cmsg_type = UDP_SEGMENT;
 	c->cmsg_len = CMSG_LEN(sizeof(len));
 	memcpy(CMSG_DATA(c), &len, sizeof(len));
 }
 
-static void make_joined(struct io *io, struct io_messages *s, unsigned i)
+static void make_joined(struct io *io, struct io_messages *s, const struct io_out *o, unsigned i)
 {
 	while (i != IO_NONE) {
 		uint8_t *control = s->control[s->n];
+		const struct dgram *first = &io->d[i];
 		struct msghdr *m = new_message(s);
 		for (; i != IO_NONE && m->msg_iovlen < IO_JOIN_MAX; i = io->next[i])
 			add_part(s, m, &io->d[i]);
+		address(s, o, first);
 		if (m->msg_iovlen == 1)
 			continue;
-		cut_into(m, control, (uint16_t)m->msg_iov->iov_len);
+		cut_into(m, control, first->len);
 		io->count[WORKER_JOINED] += m->msg_iovlen;
 	}
 }
 
-/* A list for each length, in the order in which they occur; what is long goes alone. */
-static unsigned sort(struct io *io, struct io_messages *s, unsigned i)
+/* The list of those that d may be joined with, unless others have it: clients can make theirs
+ * meet, and then go alone. */
+static unsigned slot_of(const struct io_out *o, const struct dgram *d)
 {
-	unsigned lens = 0;
+	uint32_t h = 0;
 
-	for (unsigned next; i != IO_NONE; i = next) {
-		unsigned len = io->d[i].len;
-		next = io->next[i];
-		io->next[i] = IO_NONE;
-		if (len >= IO_JOIN_LEN) {
-			add_part(s, new_message(s), &io->d[i]);
-		} else if (s->head[len] == IO_NONE) {
-			s->head[len] = s->tail[len] = (uint16_t)i;
-			s->len[lens++] = (uint16_t)len;
-		} else {
-			io->next[s->tail[len]] = (uint16_t)i;
-			s->tail[len] = (uint16_t)i;
-		}
+	if (o->front) {
+		memcpy(&h, d->peer.ip.b + 12, sizeof(h));
+		h = (h ^ d->peer.port) * 0x9e3779b1u;
+		h ^= h >> 16;
 	}
-	return lens;
+	return (h + d->len) % IO_SLOTS;
 }
 
-static void make_back(struct io *io, struct io_messages *s, const struct io_out *o)
+static bool may_join(const struct io_out *o, const struct dgram *a, const struct dgram *b)
 {
-	if (!o->joins || o->first == o->last) {
-		for (unsigned i = o->first; i != IO_NONE; i = io->next[i])
-			add_part(s, new_message(s), &io->d[i]);
-		return;
+	if (a->len != b->len)
+		return false;
+	return !o->front || (ep_eq(&a->peer, &b->peer) && ip_eq(&a->local.ip, &b->local.ip));
+}
+
+/* Lists of what may be joined, in the order in which they occur; the rest goes alone. */
+static unsigned sort(struct io *io, struct io_messages *s, const struct io_out *o)
+{
+	unsigned lists = 0;
+
+	for (unsigned i = o->first, next; i != IO_NONE; i = next) {
+		const struct dgram *d = &io->d[i];
+		unsigned k = slot_of(o, d);
+		next = io->next[i];
+		io->next[i] = IO_NONE;
+		if (d->len < IO_JOIN_LEN && s->head[k] == IO_NONE) {
+			s->head[k] = s->tail[k] = (uint16_t)i;
+			s->slot[lists++] = (uint16_t)k;
+		} else if (d->len < IO_JOIN_LEN && may_join(o, &io->d[s->head[k]], d)) {
+			io->next[s->tail[k]] = (uint16_t)i;
+			s->tail[k] = (uint16_t)i;
+		} else {
+			make_alone(s, o, d);
+		}
 	}
-	unsigned lens = sort(io, s, o->first);
-	for (unsigned k = 0; k < lens; k++) {
-		make_joined(io, s, s->head[s->len[k]]);
-		s->head[s->len[k]] = IO_NONE;
-	}
+	return lists;
 }
 
 unsigned io_make_messages(struct io *io, unsigned index)
 {
 	const struct io_out *o = &io->out[index];
 	struct io_messages *s = io->messages;
-	unsigned first = s->n;
+	unsigned before = s->n, lists;
 
-	if (!o->front)
-		make_back(io, s, o);
-	else
+	if (!o->joins || o->first == o->last) {
 		for (unsigned i = o->first; i != IO_NONE; i = io->next[i])
-			make_front(s, o, &io->d[i]);
-	return first;
+			make_alone(s, o, &io->d[i]);
+		return before;
+	}
+	lists = sort(io, s, o);
+	for (unsigned k = 0; k < lists; k++) {
+		make_joined(io, s, o, s->head[s->slot[k]]);
+		s->head[s->slot[k]] = IO_NONE;
+	}
+	return before;
 }
 
 /* ---- what couldn't be sent ---- */
@@ -231,8 +258,7 @@ void io_unsent(struct io *io, struct io_out *o, const struct msghdr *m, int err)
 		return;
 	}
 	if (m->msg_iovlen > 1) {
-		part.msg_control = NULL;
-		part.msg_controllen = 0;
+		part.msg_controllen -= CUT;
 		/* EIO: a device that makes no checksums; EINVAL: longer than the path's packets */
 		o->joins = err == ECONNREFUSED;
 	}
@@ -381,7 +407,7 @@ void io_add_front(struct io *io, int fd, const struct ep *ep)
 {
 	MUST(io->out_n == io->front_n);
 	io_place(io, &(struct io_out){ .fd = fd, .front = true, .wildcard = ip_is_any(&ep->ip),
-	                               .ep = *ep }, false);
+	                               .joins = true, .ep = *ep }, false);
 	io->live_n = io->front_n = io->out_n;
 }
 

@@ -24,7 +24,7 @@
 	X(WORKER_SEND_FAILED, "send-failed", "datagram dropped: the kernel refused it") \
 	X(WORKER_TOO_BIG, "too-big", "datagram longer than 4096 bytes") \
 	X(WORKER_REFUSED, "refused", "error reports of the network about earlier queries") \
-	X(WORKER_JOINED, "joined", "query handed to the kernel together with others") \
+	X(WORKER_JOINED, "joined", "datagram handed to the kernel together with others") \
 	X(WORKER_SPREADS, "spreads", "times that queries were spread over the workers") \
 	X(WORKER_RINGS, "io-uring", "worker that uses io_uring") \
 	X(WORKER_PASSES, "wakeups", "times that a worker woke up")

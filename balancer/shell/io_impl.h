@@ -17,6 +17,7 @@ enum {
 	IO_NONE = UINT16_MAX,
 	IO_JOIN_MAX = 64,           /* datagrams that are handed over as one: the kernel's limit */
 	IO_JOIN_LEN = 512,          /* longer ones go alone */
+	IO_SLOTS = 1024,            /* lists of what may be joined, a power of two */
 };
 
 /* A socket, and what waits to be sent on it in this pass: a list of the pool's indices. */
@@ -25,7 +26,7 @@ struct io_out {
 	bool front;
 	bool wildcard;              /* front only: answers need their source address */
 	bool deaf;                  /* front only: nothing is received any more */
-	bool joins;                 /* equal lengths are handed over as one (UDP_SEGMENT) */
+	bool joins;                 /* what may be joined is handed over as one (UDP_SEGMENT) */
 	uint16_t first, last;
 	int64_t reopen_ns;
 	const struct bal_server *server; /* NULL: front */
@@ -46,9 +47,9 @@ struct io_messages {
 	struct mmsghdr m[IO_ALL];
 	struct iovec iov[IO_ALL];
 	struct sockaddr_in6 name[IO_ALL];
-	_Alignas(8) uint8_t control[IO_ALL][NET_CONTROL];
-	uint16_t head[IO_JOIN_LEN], tail[IO_JOIN_LEN]; /* by length, while they are sorted */
-	uint16_t len[IO_ALL];                          /* those that occur */
+	_Alignas(8) uint8_t control[IO_ALL][NET_CONTROL + CMSG_SPACE(sizeof(uint16_t))];
+	uint16_t head[IO_SLOTS], tail[IO_SLOTS]; /* lists, while datagrams are sorted */
+	uint16_t slot[IO_ALL];                   /* those in use */
 };
 
 /* One of the ways. */

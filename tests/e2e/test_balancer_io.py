@@ -118,6 +118,40 @@ def test_queries_that_leave_together_arrive_one_by_one(lab, way):  # noqa: F811
     assert b.counters()["joined"] > 50
 
 
+def unconnected(family):
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(10)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    return s
+
+
+@pytest.mark.parametrize("local, asked", [("127.0.0.1", ["127.0.0.1"]), ("[::]", ["::1"]),
+                                         ("0.0.0.0", ["127.0.0.1", "127.0.0.2"])])
+def test_answers_that_leave_together_go_to_who_asked(lab, way, local, asked):  # noqa: F811
+    """And from where he asked. Several clients' queries of several lengths come mixed."""
+    if "::1" in asked and not test_balancer.have_ipv6():
+        pytest.skip("no IPv6 on loopback")
+    port = ek.free_port("127.0.0.1")
+    b = lab.balancer(f'setLocal("{local}:{port}")\naddACL("0.0.0.0/0")\naddACL("::/0")\n'
+                     'addAction(AllRule(), RCodeAction(5))\n', "-w", "1").ready()
+    clients = [unconnected(test_balancer.family(asked[0])) for _ in range(4)]
+    b.process.send_signal(signal.SIGSTOP)
+    for i, name in enumerate(names(60)):
+        for k, s in enumerate(clients):
+            s.sendto(query(f"c{k}.{name}", qid=i).to_wire(), (asked[i % len(asked)], port))
+    b.process.send_signal(signal.SIGCONT)
+    for k, s in enumerate(clients):
+        got = {}
+        for _ in range(60):
+            data, source = s.recvfrom(4096)
+            a = dns.message.from_wire(data)
+            got[a.id] = (a.question[0].name.to_text(), *source[:2])
+        s.close()
+        assert got == {i: (f"c{k}.{name}.", asked[i % len(asked)], port)
+                       for i, name in enumerate(names(60))}
+    assert b.counters()["joined"] > 60
+
+
 def test_more_datagrams_than_a_pass_can_take(lab, way):  # noqa: F811
     _, port, b = start(lab)
     b.ready()
@@ -238,14 +272,24 @@ for line in b.stdout:
         break
 b.send_signal(signal.SIGSTOP)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def ask(q):
+    if sys.argv[5] == "servers":
+        s.sendto(q, ("127.0.0.1", 5300))
+        return
+    head = struct.pack("!BBHHHBBH4s4s", 69, 0, 28 + len(q), 0, 0, 64, 17, 0,
+                       bytes([192, 0, 2, 9]), bytes([192, 0, 2, 1]))
+    half = sum(struct.unpack("!10H", head))
+    half = (half & 0xffff) + (half >> 16)
+    head = head[:10] + struct.pack("!H", ~half & 0xffff) + head[12:]
+    wire.sendto(head + struct.pack("!4H", 5353, 5300, 8 + len(q), 0) + q,
+                ("v1", 0x0800, 0, 0, bytes([2, 0, 0, 0, 0, 1])))
 for i in range(100):
-    s.sendto(struct.pack("!6H", i, 256, 1, 0, 0, 0) + b"\\x03n%02d\\0\\0\\1\\0\\1" % i,
-             ("127.0.0.1", 5300))
+    ask(struct.pack("!6H", i, 256, 1, 0, 0, 0) + b"\\x03n%02d\\0\\0\\1\\0\\1" % i)
 b.send_signal(signal.SIGCONT)
 seen, frames = set(), 0
 while len(seen) < 100:
     p = wire.recv(65536)
-    if p[9] != 17:
+    if p[9] != 17 or p[12:16] != bytes([192, 0, 2, 1]):
         continue
     frames += 1
     for at in range(28, len(p), 21):
@@ -255,16 +299,18 @@ print(frames, len(seen))
 """
 
 
+@pytest.mark.parametrize("whom", ["servers", "clients"])
 @pytest.mark.parametrize("offload", ["on", "off"])
-def test_a_device_without_checksums_gets_single_datagrams(tmp_path, way, offload):
+def test_a_device_without_checksums_gets_single_datagrams(tmp_path, way, offload, whom):
     """A veth whose checksums are off refuses what is joined (EIO); with them on it takes it."""
     ek.tool("unshare"), ek.tool("ip")
     config = tmp_path / "dnsdist.conf"
-    config.write_text('setLocal("127.0.0.1:5300")\n'
-                      'newServer{address="192.0.2.9", name="DNS1"}:setUp()\n')
+    config.write_text('setLocal("0.0.0.0:5300")\naddACL("192.0.2.0/24")\n'
+                      'newServer{address="192.0.2.9", name="DNS1"}:setUp()\n'
+                      + 'addAction(AllRule(), RCodeAction(5))\n' * (whom == "clients"))
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c", VETH, offload,
-         test_balancer.PROGRAM, config, way], capture_output=True, text=True, timeout=60)
+         test_balancer.PROGRAM, config, way, whom], capture_output=True, text=True, timeout=60)
     if "unshare" in done.stderr:
         ek.cant_lab(done.stderr.strip())
     assert done.returncode == 0, done.stderr
