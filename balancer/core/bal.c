@@ -166,6 +166,8 @@ static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned ser
 		return BAL_DROP_FULL;
 	remember(b, &q->q, d, ask);
 	q->q.ecs = ecs & 3u;
+	if (transfer && ask->question.type == DNS_IXFR)
+		transfer_asked(&q->seen, d->data, d->len, ask->question.end);
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
 	tags_keep_tcp(&b->rules.tags, btcp_slot(b->tcp, q));
 	b->server[server].queries++;

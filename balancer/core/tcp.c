@@ -80,7 +80,7 @@ struct tcp_query *btcp_forward(struct tcp *t, const struct dgram *d, unsigned se
 	if (c == NULL)
 		return q;
 	btcp_client_add(t, c, q);
-	c->in_flight += !transfer;
+	c->in_flight++;
 	btcp_client_settle(t, c);
 	return q;
 }
@@ -124,7 +124,7 @@ void btcp_check(const struct tcp *t)
 		queries += c->client ? 0 : c->in_flight;
 		due += c->at != 0;
 		MUST(c->at == 0 || t->heap[c->at - 1] == i + 1);
-		MUST(c->client || (c->in_flight == 0) == (c->first == 0));
+		MUST((c->in_flight == 0) == (c->first == 0));
 	}
 	MUST(clients == t->clients && servers == t->servers);
 	MUST(queries == t->used && due == t->heap_n);

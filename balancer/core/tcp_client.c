@@ -23,7 +23,7 @@ static int64_t deadline(const struct tcp *t, const struct tcp_conn *c)
 
 	if (c->drain)
 		return due; /* what is in flight has deadlines of its own */
-	if (c->in_flight == 0 && c->first == 0)
+	if (c->in_flight == 0)
 		due = c->since_ns + t->conf->tcp.recv_timeout_ns;
 	if (t->conf->tcp.duration_ns > 0 && c->opened_ns + t->conf->tcp.duration_ns < due)
 		due = c->opened_ns + t->conf->tcp.duration_ns;
@@ -63,7 +63,7 @@ void btcp_client_lose(struct tcp *t, struct tcp_query *q)
 	if (q->client == 0)
 		return;
 	struct tcp_conn *c = &t->conn[q->client - 1];
-	c->in_flight -= !q->transfer;
+	c->in_flight--;
 	c->since_ns = t->now_ns;
 	btcp_client_remove(t, q);
 	btcp_client_settle(t, c);

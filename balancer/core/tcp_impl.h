@@ -39,7 +39,7 @@ struct tcp_conn {
 	bool uncounted;         /* client: not among its address's connections (tcp_limit.c) */
 	uint16_t owner;         /* server: its index; client: its front's */
 	struct ep peer, local;  /* client */
-	uint32_t in_flight;     /* queries, transfers of a client left out */
+	uint32_t in_flight;     /* queries, transfers among them */
 	uint32_t queries;       /* client: ever */
 	uint32_t first, last;   /* its queries, in order */
 	uint32_t unsent;        /* server: the first that wasn't sent */

@@ -25,6 +25,20 @@ static bool serial_of(uint32_t *out, const struct dns_rr *rr, const uint8_t *m, 
 	return true;
 }
 
+void transfer_asked(struct transfer *t, const uint8_t *m, size_t len, size_t q_end)
+{
+	struct dns_rr rr;
+
+	t->has = dns_ancount(m) == 0 && dns_nscount(m) > 0 && dns_rr(&rr, m, len, q_end) == 0 &&
+	         rr.type == DNS_SOA && serial_of(&t->version, &rr, m, len);
+}
+
+/* Its first record tells that there is nothing newer. By serial number arithmetic (RFC 1982). */
+static bool nothing_new(const struct transfer *t)
+{
+	return t->has && t->records == 1 && (int32_t)(t->serial - t->version) <= 0;
+}
+
 /* One record more; false when this is no transfer. */
 static bool take(struct transfer *t, const struct dns_rr *rr, const uint8_t *m, size_t len)
 {
@@ -67,7 +81,7 @@ bool transfer_over(struct transfer *t, const uint8_t *m, size_t len)
 		t->strange = dns_rr(&rr, m, len, at) < 0 || !take(t, &rr, m, len);
 		if (t->strange)
 			break;
-		if (t->same == (t->incremental ? 3 : 2))
+		if (t->same == (t->incremental ? 3 : 2) || nothing_new(t))
 			return true;
 		at = rr.end;
 	}

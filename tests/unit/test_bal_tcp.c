@@ -381,6 +381,7 @@ static void a_transfer_passes_message_by_message_on_its_own(void **state)
 
 	(void)state;
 	start(1);
+	t.listen.max_in_flight = 2;
 	uint32_t a = trig_accept(&t, 0);
 	struct dgram q = trig_query(buf, a, 0, 9, "a.example.");
 	dns_put16(q.data + q.len - 4, DNS_AXFR);
@@ -401,6 +402,31 @@ static void a_transfer_passes_message_by_message_on_its_own(void **state)
 	assert_int_equal(t.opened, 2);
 	trig_close(&t, c);
 	assert_int_equal(bal_tcp_count(t.rig.b, BAL_TCP_TRANSFERRED), 1);
+	rig_stop(&t.rig);
+}
+
+/* Or one client could have a connection to a server opened with each of its queries. */
+static void transfers_are_in_flight_like_other_queries(void **state)
+{
+	uint8_t buf[RIG_BYTES];
+
+	(void)state;
+	start(1);
+	t.listen.max_in_flight = 3;
+	uint32_t a = trig_accept(&t, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(bal_tcp_takes(t.rig.b, a));
+		struct dgram q = trig_query(buf, a, 0, 9, "a.example.");
+		dns_put16(q.data + q.len - 4, i == 0 ? DNS_IXFR : DNS_AXFR);
+		assert_int_equal(rig_rx(&t.rig, &q), BAL_TCP_FORWARD);
+		trig_poll(&t);
+	}
+	assert_false(bal_tcp_takes(t.rig.b, a));
+	struct trig_conn *c = trig_find(&t, TRIG_OPENING, 0);
+	trig_connect(&t, c);
+	struct dgram d;
+	assert_int_equal(trig_answer(&t, c, 0, DNS_REFUSED, buf, &d), BAL_TCP_ANSWER);
+	assert_true(bal_tcp_takes(t.rig.b, a));
 	rig_stop(&t.rig);
 }
 
@@ -538,6 +564,7 @@ int main(void)
 		cmocka_unit_test(after_a_half_close_the_answer_still_comes),
 		cmocka_unit_test(a_wrong_answer_leaves_the_query_waiting),
 		cmocka_unit_test(a_transfer_passes_message_by_message_on_its_own),
+		cmocka_unit_test(transfers_are_in_flight_like_other_queries),
 		cmocka_unit_test(unused_connections_to_a_server_are_bounded_in_number_and_time),
 		cmocka_unit_test(what_was_answered_over_tcp_is_answered_from_the_cache),
 		cmocka_unit_test(an_answer_to_a_later_try_is_cached_too),
