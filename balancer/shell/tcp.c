@@ -97,10 +97,22 @@ void tcp_shell_succeed(struct tcp_shell *t, struct bal *b, const struct bal_succ
 
 /* ---- receiving ---- */
 
-static bool may_take(const struct tcp_shell *t, const struct conn *c)
+/* A transfer, which has its connection to itself, waits for a client that is slower. */
+static bool waits(struct tcp_shell *t, const struct conn *c)
 {
-	return c->state == SERVER ||
-	       (c->state == CLIENT && c->out.len < OUT_MAX / 2 && bal_tcp_takes(t->bal, c->number));
+	struct conn *to = c->sink != 0 ? tconn_find(t, c->sink) : NULL;
+
+	if (to == NULL || to->out.len < OUT_MAX / 2)
+		return false;
+	to->holds = true;
+	return true;
+}
+
+static bool may_take(struct tcp_shell *t, const struct conn *c)
+{
+	if (c->state == SERVER)
+		return !waits(t, c);
+	return c->state == CLIENT && c->out.len < OUT_MAX / 2 && bal_tcp_takes(t->bal, c->number);
 }
 
 /* Gives whole messages of p[0..n) to the core, and keeps the rest. */
@@ -121,7 +133,7 @@ static void consume(struct tcp_shell *t, struct conn *c, const uint8_t *p, size_
 		tconn_append(&c->in, p + at, n - at);
 }
 
-/* The client may be given more of what is kept. */
+/* What is kept of it may be given to the core. */
 static void resume(struct tcp_shell *t, struct conn *c)
 {
 	size_t n = c->in.len;
@@ -131,7 +143,7 @@ static void resume(struct tcp_shell *t, struct conn *c)
 		tconn_forget(&c->in);
 		consume(t, c, t->in, n);
 	}
-	if (c->state == CLIENT && !c->eof && may_take(t, c))
+	if (!c->eof && (c->state == CLIENT || c->state == SERVER) && may_take(t, c))
 		tconn_watch(t, c, c->events | EPOLLIN);
 }
 
@@ -164,6 +176,8 @@ static void give(struct tcp_shell *t, struct conn *c, const uint8_t *m, uint16_t
 	struct conn *to = tconn_find(t, d.conn);
 	if (to == NULL)
 		return;
+	if (d.verdict == BAL_TCP_PART)
+		c->sink = d.conn;
 	tconn_put(t, to, d.data, d.len);
 	if (to->state != FREE)
 		resume_later(t, to);
@@ -401,11 +415,25 @@ static bool resume_all(struct tcp_shell *t)
 	return any;
 }
 
+/* Transfers that waited for clients go on. At most once a quarter of OUT_MAX that one has taken. */
+static bool resume_transfers(struct tcp_shell *t)
+{
+	bool any = t->freed;
+
+	t->freed = false;
+	for (uint32_t i = 0; any && i < t->touched; i++) {
+		struct conn *c = &t->conn[i];
+		if (c->state == SERVER && c->sink != 0 && (c->events & EPOLLIN) == 0)
+			resume(t, c);
+	}
+	return any;
+}
+
 void tcp_shell_pass(struct tcp_shell *t, int64_t now_ns)
 {
 	struct dgram d = { .data = t->work, .cap = UINT16_MAX };
 
-	if (t->resume_n == 0 && t->send_n == 0 && tcp_shell_deadline(t) > now_ns)
+	if (t->resume_n == 0 && t->send_n == 0 && !t->freed && tcp_shell_deadline(t) > now_ns)
 		return;
 	t->now_ns = now_ns;
 	if (t->next_stuck_ns <= now_ns)
@@ -413,7 +441,7 @@ void tcp_shell_pass(struct tcp_shell *t, int64_t now_ns)
 	do {
 		while (bal_tcp_poll(t->bal, t->now_ns, &d))
 			carry_out(t, &d);
-	} while (resume_all(t) || tconn_send_all(t));
+	} while (resume_all(t) || resume_transfers(t) || tconn_send_all(t));
 }
 
 int64_t tcp_shell_deadline(const struct tcp_shell *t)

@@ -139,6 +139,10 @@ bool tconn_flush(struct tcp_shell *t, struct conn *c)
 		}
 		took(&c->out, (size_t)n);
 		start_clock(t, c);
+		if (c->holds && c->out.len < OUT_MAX / 4) {
+			c->holds = false;
+			t->freed = true;
+		}
 	}
 	c->stuck_ns = INT64_MAX;
 	tconn_watch(t, c, c->events & ~(uint32_t)EPOLLOUT);

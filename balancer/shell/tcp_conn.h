@@ -36,6 +36,8 @@ struct conn {
 	bool eof;                  /* client: it has shut its side */
 	bool resumes;              /* in the list of those that may go on */
 	bool sends;                /* in the list of those with something new to send */
+	bool holds;                /* client: a transfer waits until it has taken more */
+	uint32_t sink;             /* server: the client that a transfer goes to; 0: none */
 	uint16_t port;             /* of the core */
 	struct ep peer, local;
 	struct bytes in, out;
@@ -54,6 +56,7 @@ struct tcp_shell {
 	uint32_t *resume;          /* clients whose kept messages may be given to the core */
 	uint32_t *send;            /* connections that were given messages in this pass */
 	uint32_t resume_n, send_n;
+	bool freed;                /* one that held transfers up has taken more */
 	int *listener;             /* by front; -1: none */
 	int64_t now_ns, next_stuck_ns;
 	uint64_t stuck;

@@ -2,6 +2,7 @@
 """The program balancer over TCP: real clients (dig, dnspython, bare sockets), servers made here in
 Python, and the recursor stub. Nothing is asserted about time but that things come at all."""
 import contextlib
+import select
 import socket
 import struct
 import subprocess
@@ -393,6 +394,33 @@ def test_a_transfer_is_over_with_its_last_record(tcp):
         assert (c["tcp-transfer-parts"], c["tcp-answered"], c["tcp-outstanding"]) == (1, 1, 0)
         s.sendall(framed(query("www.example.", ident=78).to_wire()))
         assert dns.message.from_wire(read_message(s)).id == 78
+
+
+def test_a_transfer_waits_for_a_client_that_is_slower(tcp):
+    """It is far longer than what sockets and the balancer keep, and none of it is lost. Its client
+    reads when the server can't send any more."""
+    blocked, parts = threading.Event(), 1000
+
+    def take(conn, m):
+        a = framed(TcpBackend.answer(m) + bytes(32000))
+        for _ in range(parts):
+            if not select.select([], [conn], [], 0.3)[1]:
+                blocked.set()
+            conn.sendall(a)
+        return "close"
+    backend = tcp.backend(take)
+    tcp.balancer([backend])
+    for together in (1, 3):
+        blocked.clear()
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(tcp.connect()) for _ in range(together)]
+            for s in clients:
+                s.sendall(framed(query("example.", "AXFR", ident=77).to_wire()))
+            assert blocked.wait(PATIENCE)
+            for s in clients:
+                assert [read_message(s)[:2] for _ in range(parts)] == [b"\0\x4d"] * parts
+                assert s.recv(1) == b""
+    assert tcp.it.counters()["tcp-transfers"] == 4
 
 
 def test_nonsense_ends_its_connection_alone(tcp):
