@@ -58,21 +58,41 @@ static bool has_option(const uint8_t *p, size_t n, uint16_t code)
 	return false;
 }
 
+/* What a server is told of a query's subnet, as bytes of its key. */
+struct told {
+	uint8_t net[16], bits, how;
+};
+
+STATIC_MUST(sizeof(struct told) == 18);
+
+enum { HOW_REPLACE = 1, HOW_NOT = 2 };
+
+static struct told what_is_told(const struct cache *c, const struct ip *client)
+{
+	struct bal_ecs_net of = subnet_of(c->conf, client, &c->ecs);
+	struct told t = { .how = HOW_NOT };
+
+	if (c->ecs.off)
+		return t; /* it is for all of these */
+	struct ip net = ecs_subnet(&of.ip, of.bits);
+	memcpy(t.net, net.b, sizeof(t.net));
+	t.bits = of.bits;
+	t.how = subnet_replaces(c->conf, &c->ecs) ? HOW_REPLACE : 0;
+	return t;
+}
+
 /* Where servers are told of clients' subnets an answer is for the one that asked. */
 static bool add_subnet(struct cache *c, const struct pcache *packets, const struct ip *client)
 {
-	struct bal_ecs_net of = subnet_of(c->conf, client, &c->ecs);
-	struct ip net = ecs_subnet(&of.ip, of.bits);
+	const struct told t = what_is_told(c, client);
 	struct pcache_key *k = &c->key;
 
-	if (c->ecs.off)
-		net = (struct ip){ { 0 } }; /* they aren't told: it is for all of these */
-	if (k->len + sizeof(net.b) > PCACHE_KEY_MAX) {
+	if (k->len + sizeof(t) > PCACHE_KEY_MAX) {
 		k->len = 0;
 		return false;
 	}
-	memcpy(k->b + k->len, net.b, sizeof(net.b));
-	k->len = (uint16_t)(k->len + sizeof(net.b));
+	memcpy(k->b + k->len, &t, sizeof(t));
+	k->len = (uint16_t)(k->len + sizeof(t));
 	k->hash = pcache_hash(packets, k->b, k->len);
 	return true;
 }

@@ -22,6 +22,12 @@ static inline struct bal_ecs_net subnet_of(const struct bal_conf *conf, const st
 	};
 }
 
+/* Whether it takes the place of one that a client has told itself. */
+static inline bool subnet_replaces(const struct bal_conf *conf, const struct bal_ecs_said *e)
+{
+	return e->replace_set ? e->replace : conf->ecs.replace;
+}
+
 /* The query in d, whose question ends at q_end, goes to server. Returns what was done to it. */
 static inline uint8_t subnet_tell(const struct bal_conf *conf, struct dgram *d, unsigned server,
                                   size_t q_end, const struct bal_ecs_said *e)
@@ -30,7 +36,7 @@ static inline uint8_t subnet_tell(const struct bal_conf *conf, struct dgram *d, 
 		return ECS_NOTHING;
 	struct bal_ecs_net net = subnet_of(conf, &d->peer.ip, e);
 	return (uint8_t)ecs_add(d->data, &d->len, d->cap, q_end, &net.ip, net.bits,
-	                        e->replace_set ? e->replace : conf->ecs.replace);
+	                        subnet_replaces(conf, e));
 }
 
 /* The answer in d is q's. */

@@ -55,10 +55,10 @@ static void start(struct rule_rig *r, const char *rules)
 	rule_rig(r, text);
 }
 
-static struct dgram query_of(struct rule_rig *r, bool own)
+static struct dgram query_of(struct rule_rig *r, const char *name, bool own)
 {
 	static const uint8_t subnet[] = "\0\10\0\7\0\1\30\0\306\63\144";
-	struct dgram d = rig_query(r->buf, 0, 5, "a", own);
+	struct dgram d = rig_query(r->buf, 0, 5, name, own);
 
 	if (own) {
 		memcpy(d.data + d.len, subnet, 11);
@@ -86,7 +86,7 @@ static void servers_are_told_what_rules_say(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		start(&r, rows[i].rules);
-		struct dgram d = query_of(&r, rows[i].own);
+		struct dgram d = query_of(&r, "a", rows[i].own);
 		uint16_t len = d.len;
 		enum bal_verdict v = rig_rx(&r.rig, &d);
 		if (v != BAL_FORWARD || option(&d, &p) != rows[i].len ||
@@ -108,7 +108,7 @@ static void a_second_try_tells_the_same(void **state)
 
 	(void)state;
 	start(&r, "setUDPRetry(300) addAction('a', SetECSAction('10.0.0.0/8'))");
-	struct dgram d = query_of(&r, false);
+	struct dgram d = query_of(&r, "a", false);
 	assert_int_equal(rig_rx(&r.rig, &d), BAL_FORWARD);
 	r.rig.now_ns += 300000000;
 	d = (struct dgram){ .data = buf, .cap = sizeof(buf) };
@@ -120,9 +120,9 @@ static void a_second_try_tells_the_same(void **state)
 }
 
 /* Asks from a client; the server answers with a record. */
-static enum bal_verdict ask(struct rule_rig *r, unsigned net, const char *name)
+static enum bal_verdict ask_with(struct rule_rig *r, unsigned net, const char *name, bool own)
 {
-	struct dgram d = rig_query(r->buf, 0, 5, name, false);
+	struct dgram d = query_of(r, name, own);
 
 	d.peer.ip = ip_v4(10, 0, (uint8_t)net, 1);
 	enum bal_verdict v = rig_rx(&r->rig, &d);
@@ -131,6 +131,11 @@ static enum bal_verdict ask(struct rule_rig *r, unsigned net, const char *name)
 	rig_turn(&d, DNS_NOERROR);
 	rig_record(&d, 60);
 	return rig_rx(&r->rig, &d);
+}
+
+static enum bal_verdict ask(struct rule_rig *r, unsigned net, const char *name)
+{
+	return ask_with(r, net, name, false);
 }
 
 static void a_cache_mixes_clients_of_whom_the_same_is_told(void **state)
@@ -152,12 +157,41 @@ static void a_cache_mixes_clients_of_whom_the_same_is_told(void **state)
 	rule_rig_stop(&r);
 }
 
+/* A subnet's address alone doesn't say what was told: 10.0.0.0 may be of 24 bits, or of 8. */
+static void a_cache_tells_apart_what_servers_are_told(void **state)
+{
+	static struct rule_rig r;
+	static const char *const rules[] = {
+		"addAction('10.0.1.0/24', SetECSPrefixLengthAction(8, 32)) "
+		"setECSSourcePrefixV4(24)",
+		"addAction('10.0.1.0/24', SetECSOverrideAction(true)) "
+		"setECSSourcePrefixV4(8)",
+		"addAction('10.0.1.0/24', SetDisableECSAction()) "
+		"setECSSourcePrefixV4(0)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rules); i++) {
+		char text[512];
+		snprintf(text, sizeof(text), "getPool('told'):setCache(newPacketCache(100)) %s",
+		         rules[i]);
+		start(&r, text);
+		bool own = strstr(rules[i], "Override") != NULL; /* else that means nothing */
+		assert_int_equal(ask_with(&r, 1, "x", own), BAL_ANSWER);
+		assert_int_equal(ask_with(&r, 0, "x", own), BAL_ANSWER);
+		assert_int_equal(ask_with(&r, 1, "x", own), BAL_CACHE_HIT);
+		assert_int_equal(ask_with(&r, 0, "x", own), BAL_CACHE_HIT);
+		rule_rig_stop(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers_are_told_what_rules_say),
 		cmocka_unit_test(a_second_try_tells_the_same),
 		cmocka_unit_test(a_cache_mixes_clients_of_whom_the_same_is_told),
+		cmocka_unit_test(a_cache_tells_apart_what_servers_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
