@@ -231,15 +231,18 @@ static bool is_full(int err)
 	return err == EAGAIN || err == ENOBUFS;
 }
 
-/* Tried twice: a report about an earlier query (ICMP) is used up by the first try. */
-static void send_alone(struct io *io, struct io_out *o, const struct msghdr *m)
+/*
+ * Tried twice: a report about an earlier query (ICMP) is used up by the first try. Whether it went
+ * out, or would with more room.
+ */
+static bool send_alone(struct io *io, struct io_out *o, const struct msghdr *m)
 {
 	for (unsigned tries = 0;; tries++) {
 		if (sendmsg(o->fd, m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-			return;
+			return true;
 		if (is_full(errno)) {
 			io->count[WORKER_SEND_FULL]++;
-			return;
+			return true;
 		}
 		if (tries == 1)
 			break;
@@ -247,27 +250,32 @@ static void send_alone(struct io *io, struct io_out *o, const struct msghdr *m)
 	}
 	io->count[WORKER_SEND_FAILED]++;
 	io->back_failed += !o->front;
+	return false;
 }
 
 void io_unsent(struct io *io, struct io_out *o, const struct msghdr *m, int err)
 {
 	struct msghdr part = *m;
+	bool any = false;
 
 	if (is_full(err)) {
 		io->count[WORKER_SEND_FULL] += m->msg_iovlen;
 		return;
 	}
-	if (m->msg_iovlen > 1) {
+	if (m->msg_iovlen > 1)
 		part.msg_controllen -= CUT;
-		/* EIO: a device that makes no checksums; EINVAL: longer than the path's packets */
-		o->joins = err == ECONNREFUSED;
-	}
 	io->count[WORKER_REFUSED] += err == ECONNREFUSED;
 	part.msg_iovlen = 1;
 	for (size_t i = 0; i < m->msg_iovlen; i++) {
 		part.msg_iov = &m->msg_iov[i];
-		send_alone(io, o, &part);
+		any |= send_alone(io, o, &part);
 	}
+	/*
+	 * EIO: a device that makes no checksums; EINVAL: longer than the path's packets. What
+	 * doesn't go out alone either says nothing: a client's port may be 0.
+	 */
+	if (m->msg_iovlen > 1 && err != ECONNREFUSED && any)
+		o->joins = false;
 }
 
 /* ---- sockets ---- */
