@@ -6,7 +6,12 @@
 
 #include "subnet.h"
 
-enum { SECOND = 1000000000, OPTION_COOKIE = 10, TYPE_IXFR = 251 };
+enum {
+	SECOND = 1000000000,
+	OPTION_COOKIE = 10,
+	TYPE_IXFR = 251,
+	HAS_COOKIE = 2,  /* in a key's first byte, beside whether it is over TCP */
+};
 
 /* Queries that may be out: over UDP server by server, then over TCP. */
 static size_t places(const struct bal_conf *conf)
@@ -82,18 +87,32 @@ static struct told what_is_told(const struct cache *c, const struct ip *client)
 }
 
 /* Where servers are told of clients' subnets an answer is for the one that asked. */
-static bool add_subnet(struct cache *c, const struct pcache *packets, const struct ip *client)
+static bool add_subnet(struct cache *c, const struct ip *client)
 {
 	const struct told t = what_is_told(c, client);
 	struct pcache_key *k = &c->key;
 
-	if (k->len + sizeof(t) > PCACHE_KEY_MAX) {
-		k->len = 0;
+	if (k->len + sizeof(t) > PCACHE_KEY_MAX)
 		return false;
-	}
 	memcpy(k->b + k->len, &t, sizeof(t));
 	k->len = (uint16_t)(k->len + sizeof(t));
-	k->hash = pcache_hash(packets, k->b, k->len);
+	return true;
+}
+
+/*
+ * Adds what isn't in the query as it is. Any cookie is as good as another, but none isn't: a client
+ * that has had one from a server takes an answer without for a forged one (RFC 7873 section 5.3).
+ */
+static bool complete_key(struct cache *c, const struct pcache *packets, const struct dgram *d)
+{
+	struct pcache_key *k = &c->key;
+
+	if (c->cookie)
+		k->b[0] |= HAS_COOKIE;
+	if (c->conf->ecs.any && !add_subnet(c, &d->peer.ip))
+		return false;
+	if (c->cookie || c->conf->ecs.any)
+		k->hash = pcache_hash(packets, k->b, k->len);
 	return true;
 }
 
@@ -107,16 +126,14 @@ static bool make_key(struct cache *c, const struct pcache *packets, const struct
 	if ((dns_flags(d->data) & DNS_OPCODE) != 0 || q->type == DNS_AXFR || q->type == TYPE_IXFR ||
 	    dns_edns(&e, d->data, d->len, q->end) < 0)
 		return false;
-	if (!pcache_key_packet(&c->key, packets, d->data, d->len, q, &e,
-	                       d->proto == DGRAM_TCP, skip)) {
-		c->key.len = 0;
-		return false;
-	}
-	if (c->conf->ecs.any && !add_subnet(c, packets, &d->peer.ip))
-		return false;
 	c->cookie = skip != 0 && e.present &&
 	            has_option(d->data + e.at + 11, (size_t)(e.end - e.at - 11), OPTION_COOKIE);
-	return true;
+	if (pcache_key_packet(&c->key, packets, d->data, d->len, q, &e,
+	                      d->proto == DGRAM_TCP, skip) &&
+	    complete_key(c, packets, d))
+		return true;
+	c->key.len = 0;
+	return false;
 }
 
 /* Seconds that TTLs are less by. An expired answer's least becomes stale_ttl. */

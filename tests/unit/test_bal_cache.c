@@ -293,6 +293,29 @@ static void cookies_are_left_out_of_the_key_and_subnets_are_not(void **state)
 	assert_false(shared_despite(15, false, false));
 }
 
+static void a_query_with_a_cookie_is_another_than_one_without(void **state)
+{
+	uint8_t buf[RIG_BYTES];
+
+	(void)state;
+	start(1);
+	rig_start(&r, 7);
+	for (unsigned again = 0; again < 2; again++)
+		for (unsigned cookie = 0; cookie < 2; cookie++) {
+			struct dgram d = cookie ? with_option(buf, 10, 1)
+			                        : rig_query(buf, 1, 1, "www.example.", true);
+			assert_int_equal(rig_rx(&r, &d), again ? BAL_CACHE_HIT : BAL_FORWARD);
+			if (again)
+				continue;
+			rig_turn(&d, DNS_NOERROR);
+			d.len = DNS_HEADER + 13 + 4;
+			dns_put16(buf + 10, 0);
+			rig_record(&d, 300);
+			assert_int_equal(rig_rx(&r, &d), BAL_ANSWER);
+		}
+	rig_stop(&r);
+}
+
 static void ttls_stay_with_dont_age(void **state)
 {
 	uint8_t buf[RIG_BYTES];
@@ -475,6 +498,7 @@ int main(void)
 		cmocka_unit_test(what_is_cut_broken_or_for_another_question_is_not_kept),
 		cmocka_unit_test(other_opcodes_and_transfers_are_not_looked_up),
 		cmocka_unit_test(cookies_are_left_out_of_the_key_and_subnets_are_not),
+		cmocka_unit_test(a_query_with_a_cookie_is_another_than_one_without),
 		cmocka_unit_test(ttls_stay_with_dont_age),
 		cmocka_unit_test(stale_answers_are_for_when_no_server_is_up),
 		cmocka_unit_test(hits_take_neither_turns_nor_qps),
