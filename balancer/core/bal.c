@@ -290,7 +290,8 @@ static enum bal_verdict no_question(const struct bal *b, struct dgram *d)
 {
 	if (b->conf->quirks.drop_empty_queries)
 		return BAL_DROP_EMPTY;
-	own_answer(d, DNS_NOTIMP, DNS_HEADER, &(struct dns_edns){ 0 }, &b->conf->quirks);
+	struct dns_edns e = own_read_edns(d, DNS_HEADER);
+	own_answer(d, DNS_NOTIMP, DNS_HEADER, &e, &b->conf->quirks);
 	return BAL_NOTIMP;
 }
 
