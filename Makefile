@@ -70,7 +70,10 @@ PROGS := evenkeel $(if $(wildcard balancer/shell/*.c),balancer) \
 SRC_evenkeel := $(wildcard sim/*.c)
 SRC_balancer := $(wildcard balancer/shell/*.c)
 SRC_recursor-stub := $(wildcard recursor-stub/shell/*.c)
-UNIT_SRC := $(wildcard tests/unit/test_*.c tests/prop/test_*.c)
+# Those that take longest come first, so that no processor waits for them at the end.
+UNIT_SRC := $(addprefix tests/,unit/test_judge_policy.c unit/test_judge.c unit/test_virtual_sabotage.c \
+            prop/test_bal_prop.c unit/test_foreign.c prop/test_virtual_prop.c)
+UNIT_SRC += $(filter-out $(UNIT_SRC),$(wildcard tests/unit/test_*.c tests/prop/test_*.c))
 DEFECT_SRC := $(wildcard tests/defects/test_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
