@@ -166,6 +166,7 @@ static enum bal_verdict forward_tcp(struct bal *b, struct dgram *d, unsigned ser
 		return BAL_DROP_FULL;
 	remember(b, &q->q, d, ask);
 	q->q.ecs = ecs & 3u;
+	q->delay_ns = ask->said.delay_ns;
 	if (transfer && ask->question.type == DNS_IXFR)
 		transfer_asked(&q->seen, d->data, d->len, ask->question.end);
 	cache_keep_tcp(&b->cache, btcp_slot(b->tcp, q));
@@ -533,6 +534,7 @@ static enum bal_verdict judge_tcp_answer(struct bal *b, struct dgram *d)
 	bool keep = true;
 	lazy_answered(b->shared->lazy, server, rcode);
 	tags_recall_tcp(&b->rules.tags, btcp_slot(b->tcp, q));
+	b->delay_ns = late_kept_ns(&b->late, q->delay_ns);
 	if (!q->begun && b->rules.conf != NULL && !rules_let(b, d, &q->q, &keep))
 		return drop_tcp_answer(b, q);
 	bool over = !q->transfer || rcode != DNS_NOERROR ||

@@ -51,6 +51,11 @@ static inline int64_t late_asked_ns(const struct late *l, unsigned server, uint3
 	return l->asked_ms == NULL ? 0 :
 	       (int64_t)l->asked_ms[(size_t)server * l->each + slot] * 1000000;
 }
+/* Of a query over TCP, which keeps it itself: a reload may have taken away whatever delays. */
+static inline int64_t late_kept_ns(const struct late *l, int64_t delay_ns)
+{
+	return l->answer != NULL ? delay_ns : 0;
+}
 /*
  * Keeps the answer in d, whose verdict would have been v, until due_ns. False: it is sent at
  * once, because the table is full or the answer too long. O(log delayed).

@@ -66,6 +66,7 @@ struct tcp_query {
 	uint16_t id;            /* on its connection to the server */
 	uint8_t tries;          /* after the first */
 	uint16_t udp_size;      /* bytes that its client takes over UDP; 0: it asked over TCP */
+	int64_t delay_ns;       /* its answer goes out so much later, over UDP */
 	bool transfer;
 	bool begun;             /* transfer: a message went to the client */
 	struct transfer seen;   /* of a transfer */
