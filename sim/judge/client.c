@@ -9,14 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "asked.h"
 #include "inner.h"
 #include "lib/host/host.h"
 #include "recursor-stub/core/answer.h"
 #include "sim/load/core/load.h"
 #include "sim/plan/answers.h"
 #include "sim/plan/bounds.h"
-
-enum { TRY_SHIFT = 40, TRIES_MAX = 16 }; /* a table value: try number above the query's index */
 
 static const int64_t EARLY_NS = 5000000;      /* clocks of plan and capture agree within this */
 static const int64_t KEEP_NS = 5000000000;    /* how late an answer is still known for what it is */
@@ -151,7 +150,7 @@ bool query_answered(const struct client *c, const struct query *q)
 	return q->answer_ns != NEVER && q->answer_ns <= query_deadline(c, q);
 }
 
-static const struct ip *query_to(const struct client *c, const struct query *q)
+const struct ip *query_to(const struct client *c, const struct query *q)
 {
 	return &c->planned[q->planned].to[q->target];
 }
@@ -166,25 +165,6 @@ int64_t client_settled(const struct client *c, int64_t t_ns)
 	if (c->query.base == c->query.next)
 		return t_ns < c->next_plan_ns ? t_ns : c->next_plan_ns;
 	return ((const struct query *)ring_at(&c->query, c->query.base))->plan_ns;
-}
-
-static uint64_t index_of(uint64_t value)
-{
-	return value & ((1ull << TRY_SHIFT) - 1);
-}
-
-/* Index + 1 of the query that comes steps before; 0: none that is remembered. */
-static uint64_t back_from(const struct client *c, uint64_t index, uint32_t steps)
-{
-	bool kept = steps > 0 && steps <= index && index - steps >= c->query.base;
-
-	return kept ? index - steps + 1 : 0;
-}
-
-/* The newest query of a table's entry, as index + 1; 0: none that is remembered. */
-static uint64_t newest(const struct client *c, const uint64_t *value)
-{
-	return value != NULL && index_of(*value) >= c->query.base ? index_of(*value) + 1 : 0;
 }
 
 /* Enters index for key. Returns how far back the one before is; 0: there was none. */
@@ -336,27 +316,6 @@ static uint64_t first_try(const struct client *c, const struct ip *to, uint64_t 
 	return best;
 }
 
-/* The value for the query of this key that this is an answer to; NULL: there is none. */
-static const uint64_t *asked_for(const struct client *c, const struct frame *f, uint64_t key,
-                                 uint64_t *value)
-{
-	const uint64_t *v = table_find(&c->by_key, key);
-
-	for (uint64_t i = newest(c, v); i > 0;) {
-		const struct query *q = ring_at(&c->query, i - 1);
-		uint64_t index = i - 1;
-		i = back_from(c, index, q->before);
-		if (q->key != key || q->tries != 1 || q->port != f->dst.port ||
-		    !same_ip(query_to(c, q), &f->src.ip))
-			continue;
-		*value = index;
-		if (q->answer_ns == NEVER && q->answered == 0)
-			return value;
-		v = value;
-	}
-	return newest(c, v) > 0 ? v : NULL;
-}
-
 /* Was a query of this key asked over UDP, and its answer truncated? Then it goes over TCP now. */
 static bool truncated_before(const struct client *c, uint64_t key)
 {
@@ -379,14 +338,35 @@ static void query_sent(struct client *c, const struct judge_tap *t, uint64_t ind
 		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
 }
 
-/*
- * IDs of later tries are one socket's own, so two sockets of one client may have the same at a
- * time: they are known by their port, and where an answer comes over TCP, without.
- */
-static void later_try(struct client *c, uint64_t key, uint64_t index, unsigned try)
+static void later_key(struct client *c, uint64_t key, uint64_t index, unsigned try)
 {
 	table_put(&c->by_key, key, index | (uint64_t)try << TRY_SHIFT);
 	*(struct retry *)ring_push(&c->retry) = (struct retry){ key, index };
+}
+
+/* Is the newest first try of this key still to leave, or without its answer? */
+static bool first_waits(const struct client *c, uint64_t key)
+{
+	uint64_t i = newest(c, table_find(&c->by_key, key));
+	const struct query *q = i > 0 ? ring_at(&c->query, i - 1) : NULL;
+
+	return q != NULL && q->key == key && q->tries <= 1 && q->answered == 0;
+}
+
+/*
+ * IDs of later tries are one socket's own, so two sockets of one client may have the same at a
+ * time: they are known by their port, and where an answer comes over TCP, without, unless that
+ * would hide another query's first try.
+ */
+static void later_try(struct client *c, const struct judge_tap *t, const struct judge_message *m,
+                      uint64_t index, unsigned try)
+{
+	const struct frame *f = t->frame;
+	uint64_t key = key_of(&f->src.ip, 0, m->id, m->question);
+
+	if (!first_waits(c, key))
+		later_key(c, key, index, try);
+	later_key(c, later_key_of(&f->src.ip, f->src.port, &f->dst.ip, m), index, try);
 }
 
 /* A query on the wire: a first try, a later one, or one that nobody planned. */
@@ -414,8 +394,7 @@ static void client_query(struct client *c, const struct judge_tap *t,
 	struct query *q = ring_at(&c->query, again);
 	q->port = t->frame->src.port;
 	q->tries = (uint8_t)(q->tries == 0 ? 2 : q->tries + 1);
-	later_try(c, key, again, q->tries);
-	later_try(c, key_of(&t->frame->src.ip, q->port, m->id, m->question), again, q->tries);
+	later_try(c, t, m, again, q->tries);
 }
 
 /* m: NULL for what is no DNS message. deserved: it answers a query that the oracle knows. */
@@ -466,18 +445,12 @@ static void client_stray(const struct judge *j, struct client *c, const struct j
 	client_bad(j, c, t, m, false, what);
 }
 
-/* The bit of struct query's answered; 0 for tries that are too many to be told apart. */
-static uint32_t try_bit(uint64_t try, bool tcp)
-{
-	return try <= TRIES_MAX ? 1u << ((try - 1) * 2 + tcp) : 0;
-}
-
 /* An answer that belongs to a query's try: the first one counts, unless it says "over TCP". */
 static void take_answer(const struct judge *j, struct client *c, const struct judge_tap *t,
                         const struct judge_message *m, uint64_t value)
 {
 	struct query *q = ring_at(&c->query, index_of(value));
-	uint64_t try = value >> TRY_SHIFT > 0 ? value >> TRY_SHIFT : 1;
+	uint64_t try = try_of(value);
 	bool tcp = t->frame->kind == FRAME_TCP;
 	enum rec_match match = answer_match(c, m);
 	const char *wrong = match == REC_TRUNCATED && tcp ? "truncated answer over TCP" :
@@ -509,10 +482,7 @@ static void client_answer(const struct judge *j, struct client *c, const struct 
 {
 	const struct frame *f = t->frame;
 	uint64_t older;
-	const uint64_t *v = c->again ? table_find(&c->by_key, key_of(&f->dst.ip, f->dst.port,
-	                                                             m->id, m->question)) : NULL;
-	if (newest(c, v) == 0)
-		v = asked_for(c, f, key_of(&f->dst.ip, 0, m->id, m->question), &older);
+	const uint64_t *v = answered_try(c, f, m, &older);
 	const struct query *q = v != NULL ? ring_at(&c->query, index_of(*v)) : NULL;
 
 	if (q == NULL || q->tries == 0) {

@@ -134,6 +134,7 @@ void client_finish(struct judge *j, struct client *c);
 /* When a query is given up: its last try's deadline. */
 int64_t query_deadline(const struct client *c, const struct query *q);
 /* The balancer that it goes to first: its index among the judge's. */
+const struct ip *query_to(const struct client *c, const struct query *q);
 unsigned query_balancer(const struct client *c, const struct query *q);
 /* All that were planned before this are settled. */
 int64_t client_settled(const struct client *c, int64_t t_ns);

@@ -203,6 +203,113 @@ static void queries_of_one_id_are_told_apart_by_their_order(void **state)
 	json_decref(doc);
 }
 
+/* ---- a later try's ID that another query has as well ---- */
+
+enum { PAIR_MAX = 8000 };
+
+struct id_row {
+	const char *what;
+	bool own_port;          /* both leave from one socket */
+	int64_t from_ns, to_ns; /* the other query leaves so much after the later try */
+	bool later_silent;      /* the later try gets no answer */
+	bool twice;             /* the other query gets two */
+	int64_t lost, duplicate;
+};
+
+/* The first query after the one at i that has what the row asks for; 0: none. */
+static unsigned find_other(const struct load_query *q, unsigned n, unsigned i,
+                           const struct id_row *r)
+{
+	int64_t t = q[i].t_ns + SYNTH_S;
+
+	for (unsigned k = i + 1; k < n; k++)
+		if (q[k].t_ns >= t + r->from_ns && q[k].t_ns < t + r->to_ns &&
+		    (q[k].source == q[i].source) == r->own_port &&
+		    q[k].balancer != q[i].balancer && q[k].type == q[i].type)
+			return k;
+	return 0;
+}
+
+/* Query at i is tried again under the ID of another one, which goes to the same balancer. */
+static void later_try_with_id_of(struct synth *s, const struct load_query *q,
+                                 const struct load_query *other, const struct id_row *r)
+{
+	uint8_t query[512], answer[REC_ANSWER_MAX];
+	struct ep client = client_of(q), to = other->to;
+	int64_t t = q->t_ns + SYNTH_S + 20 * SYNTH_US;
+	size_t len = ask(s, q, t, other->id, &to, query);
+
+	if (!r->later_silent)
+		synth_add(s, t + MS, s->client, &to, &client, answer,
+		          answer_to(query, len, false, false, answer));
+}
+
+static void ask_all(struct synth *s, const struct load_query *q, unsigned n,
+                    const struct id_row *r)
+{
+	uint8_t query[512], answer[REC_ANSWER_MAX];
+	unsigned one = 100, other;
+
+	while ((other = find_other(q, n, one, r)) == 0)
+		assert_true(++one < n);
+	for (unsigned i = 0; i < n; i++, s->queries++, s->sent++) {
+		struct ep client = client_of(&q[i]), to = q[i].to;
+		int64_t t = q[i].t_ns + 20 * SYNTH_US;
+		size_t len = ask(s, &q[i], t, q[i].id, &to, query);
+		if (i == one) {
+			later_try_with_id_of(s, &q[i], &q[other], r);
+			continue;
+		}
+		size_t got = answer_to(query, len, false, false, answer);
+		for (int k = 0; k <= (i == other && r->twice); k++)
+			synth_add(s, t + 2 * MS + k, s->client, &to, &client, answer, got);
+	}
+}
+
+static json_t *with_one_id(const struct id_row *r)
+{
+	static const struct synth_knobs none;
+	static struct load_query q[PAIR_MAX];
+	struct synth s = { .plan = client_plan(1, 200, 2) };
+	struct arena a;
+	unsigned n = 0;
+
+	synth_init(&s, &none);
+	MUST(load_gen_refuses(s.plan, 0) == NULL);
+	MUST(host_arena(&a, load_gen_arena_size(s.plan, 0)) == 0);
+	struct load_gen *g = load_gen_init(&a, s.plan, 0);
+	while (n < PAIR_MAX && load_gen_next(g, &q[n]))
+		n++;
+	host_arena_free(&a);
+	ask_all(&s, q, n, r);
+	return judged(&s);
+}
+
+static void an_id_that_comes_round_is_the_newer_querys(void **state)
+{
+	static const struct id_row row[] = {
+		{ "a first try, seconds later", true, 3 * SYNTH_S, 4 * SYNTH_S, false, false,
+		  0, 0 },
+		{ "the later try has no answer", true, 3 * SYNTH_S, 4 * SYNTH_S, true, false,
+		  1, 0 },
+		{ "two answers to the first try", true, 3 * SYNTH_S, 4 * SYNTH_S, false, true,
+		  0, 1 },
+		{ "another socket's, at once", false, 10 * SYNTH_US, 5 * MS, false, false, 0, 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		json_t *doc = with_one_id(&row[i]);
+		if (number(doc, "answers", "wrong") != 0 ||
+		    number(doc, "answers", "duplicate") != row[i].duplicate ||
+		    number(doc, "lost", "lost") != row[i].lost ||
+		    number(doc, "lost", "lost_at_first_try") != 1) {
+			json_dumpf(json_object_get(doc, "expectations"), stderr, JSON_INDENT(1));
+			fail_msg("%s", row[i].what);
+		}
+		json_decref(doc);
+	}
+}
+
 /* ---- truncated answers, then TCP ---- */
 
 struct segment {
@@ -410,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_later_try_belongs_to_the_query_whose_time_it_is),
 		cmocka_unit_test(queries_of_one_id_are_told_apart_by_their_order),
+		cmocka_unit_test(an_id_that_comes_round_is_the_newer_querys),
 		cmocka_unit_test(a_truncated_answer_is_none_but_its_tcp_answer_is),
 		cmocka_unit_test(messages_come_out_whole_however_segments_come),
 		cmocka_unit_test(streams_and_what_they_hold_are_bounded),
