@@ -212,6 +212,36 @@ static void ids_of_later_tries_keep_away_from_those_of_first_ones(void **state)
 	host_arena_free(&a);
 }
 
+/* Answers come until the time-out: until then no other try may have the ID, however fast it is. */
+static void ids_of_later_tries_are_theirs_for_a_time_out(void **state)
+{
+	static int64_t spare_ns[LOAD_SOCKETS][65536], first_ns[LOAD_SOCKETS][65536];
+	struct load_plan t;
+	struct arena a;
+	struct load_query q;
+	unsigned met = 0;
+
+	(void)state;
+	load_plan_init(&t);
+	t.load[0].rate_mqps = 100000000; /* 100,000 a second */
+	t.load[0].from_ns = 10 * LOAD_PLAN_S; /* 0 in the tables is long ago */
+	t.load[0].to_ns = INT64_MAX / 8;
+	struct load_gen *g = load_plan_gen(&t, &a);
+	for (unsigned i = 0; i < 4000000; i++) {
+		assert_true(load_gen_next(g, &q));
+		met += spare_ns[q.source][q.id] > 0;
+		assert_true(q.t_ns - spare_ns[q.source][q.id] > t.load[0].timeout_ns);
+		first_ns[q.source][q.id] = q.t_ns;
+		if (i % 50 > 0)
+			continue;
+		uint16_t id = load_gen_spare_id(g, q.source);
+		assert_true(q.t_ns - first_ns[q.source][id] > t.load[0].timeout_ns);
+		spare_ns[q.source][id] = q.t_ns;
+	}
+	assert_true(met > 10000);
+	host_arena_free(&a);
+}
+
 static void a_plan_that_cannot_be_generated_is_refused(void **state)
 {
 	struct load_plan t;
@@ -251,6 +281,7 @@ int main(void)
 		cmocka_unit_test(per_client_a_client_keeps_its_balancer),
 		cmocka_unit_test(an_id_returns_to_its_socket_only_after_all_others),
 		cmocka_unit_test(ids_of_later_tries_keep_away_from_those_of_first_ones),
+		cmocka_unit_test(ids_of_later_tries_are_theirs_for_a_time_out),
 		cmocka_unit_test(a_plan_that_cannot_be_generated_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
 
 STATIC_MUST((LOAD_SOCKETS & (LOAD_SOCKETS - 1)) == 0);
 
-enum { ROUNDS = 6, MILLION = 1000000, OPEN_MAX = 10000000, ID_APART = 8192 };
+enum { ROUNDS = 6, MILLION = 1000000, OPEN_MAX = 10000000 };
+enum { ID_APART = 8192, ID_APART_MAX = 14336 }; /* four times the latter leave 8,192 */
 static const uint64_t RATE_MAX_MQPS = 10000000000; /* ten million queries a second */
 
 struct target {
@@ -34,6 +35,7 @@ struct load_gen {
 	uint8_t id_key[ROUNDS];
 	uint16_t id_at[LOAD_SOCKETS];    /* in the permutation: the next first try's */
 	uint16_t spare_at[LOAD_SOCKETS]; /* the next later try's */
+	uint16_t id_apart;        /* these two, at the least */
 	unsigned target_n;
 	struct target *target;
 	const struct plan_replay *replay; /* NULL: queries are drawn */
@@ -216,12 +218,24 @@ size_t load_gen_arena_size(const struct plan *p, unsigned load)
 	return n + (l->names == PLAN_ZIPF ? zipf_arena_size(l->name_n) : 0);
 }
 
+/* First tries that a socket has within a time-out, and an eighth more: they come by chance. */
+static uint16_t ids_apart(const struct plan_load *l)
+{
+	uint64_t ms = (uint64_t)l->timeout_ns / 1000000 + 1;
+	uint64_t n = l->rate_mqps / LOAD_SOCKETS * ms / MILLION * 9 / 8;
+
+	if (l->replay_n > 0 || n < ID_APART)
+		return ID_APART;
+	return n < ID_APART_MAX ? (uint16_t)n : ID_APART_MAX;
+}
+
 static void init_ids(struct load_gen *g, const uint8_t seed[DRBG_SEED])
 {
 	struct drbg r;
 
 	drbg_init(&r, seed, DRBG_IDS, g->load);
 	drbg_bytes(&r, g->id_key, sizeof(g->id_key));
+	g->id_apart = ids_apart(g->spec);
 	for (unsigned i = 0; i < LOAD_SOCKETS; i++)
 		g->id_at[i] = drbg_u16(&r);
 }
@@ -244,8 +258,8 @@ uint16_t load_gen_spare_id(struct load_gen *g, unsigned source)
 {
 	uint16_t ahead = (uint16_t)(g->spare_at[source] - g->id_at[source]);
 
-	if (ahead < ID_APART || ahead > UINT16_MAX - 2 * ID_APART)
-		g->spare_at[source] = (uint16_t)(g->id_at[source] + 2 * ID_APART);
+	if (ahead < g->id_apart || ahead > UINT16_MAX - 2 * g->id_apart)
+		g->spare_at[source] = (uint16_t)(g->id_at[source] + 2 * g->id_apart);
 	return shuffled(g, g->spare_at[source]++);
 }
 
