@@ -118,7 +118,10 @@ static double named_share(const struct plan_conf *c, const struct plan_expect *e
 	return sum;
 }
 
-/* From the latest return of the node, when it is in use again, to the next that goes. */
+/*
+ * From the latest return of the node, when it is in use again, to the next node that goes: there
+ * the judge stops counting.
+ */
 static void window_of_back(const struct plan *p, const struct plan_expect *e, int64_t *from,
                            int64_t *to)
 {
@@ -128,6 +131,11 @@ static void window_of_back(const struct plan *p, const struct plan_expect *e, in
 			*from = p->fault[i].at_ns;
 	for (unsigned i = 0; i < p->load_n; i++)
 		*to = p->load[i].to_ns > *to ? p->load[i].to_ns : *to;
+	for (unsigned i = 0; i < p->fault_n; i++) {
+		int64_t at = plan_fault_earliest(&p->fault[i]);
+		if (plan_fault_silences(p->fault[i].kind) && at > *from && at < *to)
+			*to = at;
+	}
 }
 
 double plan_mean_for(uint64_t need, bool exact, double flake)

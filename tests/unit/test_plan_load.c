@@ -201,6 +201,11 @@ static const struct row broken_scenarios[] = {
 	  "catch 0.1 takes 2396: expected 5.405 times the rate (541 a second), 27.06 s of "
 		"it, or "
 	  "a greater catch" },
+	{ "a share that is over before all others are back", "s.lua", "at \"10s\" {",
+	  "at \"10.5s\" { kill = \"DNS3\" } at \"14s\" { start = \"DNS3\" } at \"10s\" {",
+	  "s.lua:18: expect.back: 0 queries are planned that count (0 at least, at flake "
+	  "1e-09), and to catch 0.1 takes 2396: expected a greater catch, or time in which "
+	  "every recursor is up" },
 	{ "a catch that shares can't have", "s.lua", "catch = 0.1", "catch = 0.3",
 	 "s.lua:16: "
 	  "expect.even.catch: 0.3: expected at most 0.25, half of the smallest share" },
