@@ -112,6 +112,23 @@ def test_a_wrong_one_fails(tmp_path, defective, name, defect, kind):  # noqa: F8
     assert kind in failed, failed
 
 
+# hundred.lua with as many queries as can be decided: a tenth, and with so few, fewer from caches
+FEW = [a for v in ("load.rate=9000", "expect.even.catch=0.0049", "expect.cache.hits=0.35")
+       for a in ("--set", v)]
+
+
+def test_a_hundred_recursors_pass(tmp_path):
+    status, doc = sweep(tmp_path, ek.program("evenkeel"), "hundred", 1, *FEW)
+    assert status == ek.PASS and doc["verdicts"]["PASS"] == 1, doc["verdicts"]
+
+
+def test_a_hundred_that_never_come_back_fail(tmp_path, defective):  # noqa: F811
+    status, doc = sweep(tmp_path, defective, "hundred", 1, *FEW, "--defect", "never-back")
+    assert status == ek.FAIL, doc["verdicts"]
+    back = [e["verdicts"]["FAIL"] for e in doc["expectations"] if e["kind"] == "back"]
+    assert back == [1], doc["expectations"]
+
+
 def test_the_long_ones_can_be_decided():
     for name in LONG:
         subprocess.run([ek.program("evenkeel"), "plan", ek.SCENARIOS / f"{name}.lua"], check=True,
