@@ -8,6 +8,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct control {
 	struct command *command;
 	unsigned generation;    /* of the configuration that command is for */
 	int epoll, listener;
+	int spare;              /* given up to close a connection that there is no descriptor for */
 	unsigned conn_n;
 	struct conn *conn;
 	pthread_t thread;
@@ -195,12 +197,24 @@ static void greet(struct control *k, struct conn *c, int take_fd)
 		end(c);
 }
 
+/* Without a descriptor left one is taken and closed, or it would wake us for ever. */
+static void refuse_one(struct control *k)
+{
+	close(k->spare);
+	int fd = accept(k->listener, NULL, NULL);
+	if (fd >= 0)
+		close(fd);
+	k->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void accept_one(struct control *k)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	int fd = accept4(k->listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		refuse_one(k);
 	if (fd < 0)
 		return;
 	struct ep peer = host_ep(&ss);
@@ -279,6 +293,7 @@ void control_start(const struct admin *admin, int take_fd)
 	for (unsigned i = 0; i < k->conn_n; i++)
 		k->conn[i].fd = -1;
 	k->listener = take_fd;
+	k->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
 	MUST(k->epoll >= 0);
 	net_watch(k->epoll, take_fd, LISTENER);

@@ -2,8 +2,9 @@
 """The balancer's console: driven by a real dnsdist and by our own client, both ways; and what it
 doesn't put up with."""
 import base64
-
+import os
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -315,6 +316,21 @@ def test_places_are_limited_and_come_back(lab):
         refused(console.balancer.file)
     until(lambda: subprocess.run([PROGRAM, "-C", console.balancer.file, "-e", "1"], check=False,
                                  capture_output=True).returncode == 0, "a free place")
+
+
+def test_without_a_descriptor_left_a_connection_is_closed(lab):
+    """Else the console's thread would be told of it again and again, and do nothing else."""
+    c = Console(lab, lab.backend())
+    pid = c.balancer.process.pid
+    used = {int(n) for n in os.listdir(f"/proc/{pid}/fd")}
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    none_left = min(set(range(len(used) + 1)) - used)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (none_left, before[1]))
+    for _ in range(3):
+        with c.connect() as s:
+            assert s.recv(1) == b""
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    assert "DNS0" in c.say("showServers()")
 
 
 def test_half_open_and_slow_clients_hold_nobody_up(lab):
