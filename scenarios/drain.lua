@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- The silent loss of silent-loss.lua, avoided: the balancers are told to give a recursor
--- nothing new before it is restarted, and told again when it is back. The same restart, as
--- fast, now has to cost nothing at all. In virtual time only, where the balancers can be told.
-engines = { "virtual" }
+-- The silent loss of silent-loss.lua, avoided: the balancers are told at their consoles to
+-- give a recursor nothing new before it is restarted, and told again when it is back. The
+-- same restart, as fast, now has to cost nothing at all. dnsdist has no such command: for it
+-- see set-down.lua.
 lab {
   balancers = {
     LB1 = { "192.160.102.2", "2605:e200:d000::2" },
     LB2 = { "192.160.102.3", "2605:e200:d000::3" },
-    config = "blog/dnsdist.conf",
+    config = "conf/console.conf",
   },
   recursors = { "DNS1", "DNS3", config = "blog/recursor.conf", miss = "20ms" },
   clients = { net = "192.160.102.128/25", count = 50, choose = "per_query" },

@@ -155,28 +155,31 @@ def in_namespaces(options, name):
     return docs, invalid
 
 
-def link_delay_ns(options, name):
-    """The delay that a scenario gives all its links."""
+def link_delays_ns(options, name):
+    """{key of --set: the delay that a scenario gives the links that it rules}"""
     plan = subprocess.run([options.bin, "plan", "--json", ROOT / "scenarios" / f"{name}.lua"],
                           capture_output=True, check=True)
-    delays = {n["link"]["delay_ns"] for n in json.loads(plan.stdout)["node"]}
-    assert len(delays) == 1, f"{name}: links of different delays"
-    return delays.pop()
+    nodes = {n["name"]: n["link"]["delay_ns"] for n in json.loads(plan.stdout)["node"]}
+    delays = set(nodes.values())
+    if len(delays) == 1:
+        return {"lab.links.delay": delays.pop()}
+    return {f"lab.links.{node}.delay": delay for node, delay in nodes.items()}
 
 
 def virtual_run(work):
-    options, name, k, delay_ns, wake_us = work
+    options, name, k, delays, added_ns, wake_us = work
+    links = [f"{key}={delay + added_ns}ns" for key, delay in delays.items()]
     _, doc = evenkeel(options, options.dir / f"virtual-{k}", name, "--engine", "virtual", "--pcap",
-                      "none", "--seed", VIRTUAL_SEEDS + k, "--set",
-                      f"lab.links.delay={delay_ns}ns", "--set", f"lab.wake={wake_us}us")
+                      "none", "--seed", VIRTUAL_SEEDS + k,
+                      *(a for v in [*links, f"lab.wake={wake_us}us"] for a in ("--set", v)))
     return doc
 
 
 def in_virtual_time(options, pool, name, machine):
     """machine: for each run in namespaces what the wire added to a frame's way, and how late the
     clients' timers were, both in us."""
-    base = link_delay_ns(options, name)
-    work = [(options, name, k, base + added * 500, late)
+    delays = link_delays_ns(options, name)
+    work = [(options, name, k, delays, added * 500, late)
             for k, (added, late) in zip(range(options.virtual), itertools.cycle(machine))]
     docs = []
     for doc in pool.imap_unordered(virtual_run, work):

@@ -37,10 +37,12 @@ static bool surely_up(const struct balancer *b, int node, const struct draw *d)
 	return any;
 }
 
-static bool is_drained(const struct judge *j, int node)
+/* At the console, in some time of the run. */
+static bool is_taken_out(const struct judge *j, int node)
 {
 	for (unsigned i = 0; i < j->plan->fault_n; i++)
-		if (j->plan->fault[i].node == node && j->plan->fault[i].kind == PLAN_DRAIN)
+		if (j->plan->fault[i].node == node &&
+		    plan_fault_unsaid(j->plan->fault[i].kind) != 0)
 			return true;
 	return false;
 }
@@ -84,7 +86,7 @@ bool stop_early(const struct judge *j, const struct gone *g, const struct watch 
 
 	while (gone_of_node(j, g->node, silences) != NULL)
 		silences++;
-	return !is_drained(j, g->node) &&
+	return !is_taken_out(j, g->node) &&
 	       !balancer_away(j, b, g->from_ns, g->back_from_ns - 1) &&
 	       enough_elsewhere(plan_share(b->conf, g->node), w->stop[b->index].early,
 	                        expect_flake(w->e) / j->balancer_n / silences);

@@ -60,6 +60,7 @@ static void apply(struct link_set *s, const struct plan_fault *f)
 	case PLAN_HEAL: case PLAN_KILL: case PLAN_START: case PLAN_HANG: case PLAN_RESUME:
 	case PLAN_SERVFAIL: case PLAN_SLOW: case PLAN_WRONG: case PLAN_TRUNCATE:
 	case PLAN_REFUSE: case PLAN_DROP: case PLAN_DRAIN: case PLAN_UNDRAIN:
+	case PLAN_SET_DOWN: case PLAN_SET_AUTO:
 		break;
 	}
 }

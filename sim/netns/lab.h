@@ -95,7 +95,7 @@ bool lab_when_look(struct lab *l);
 /* Whether a line of a balancer node's log says that it marked a recursor node, and how. */
 bool lab_when_read(const struct plan *p, unsigned node, const char *line, int *server, bool *up);
 
-/* -- lab_fault.c, lab_stub.c */
+/* -- lab_fault.c, lab_stub.c, lab_console.c */
 /* Sets off fault i of the plan. */
 void lab_fault(struct lab *l, unsigned i);
 /* Fault i isn't carried out: its trigger hasn't come. */
@@ -113,6 +113,8 @@ void lab_fault_end(struct lab *l);
 int64_t lab_stub_fault(struct lab *l, const struct plan_fault *f, char *evidence, size_t len);
 /* That number alone. */
 int64_t lab_stub_count(struct lab *l, const struct plan_fault *f);
+/* Says f at the console of each balancer that runs. True when all have taken it, and some has. */
+bool lab_console(struct lab *l, const struct plan_fault *f, char *evidence, size_t len);
 
 /* -- lab_end.c */
 /* Ends programs and wire, compares counters, writes the last events. */

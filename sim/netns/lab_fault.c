@@ -193,6 +193,15 @@ static void fault_stub(struct lab *l, unsigned i)
 		tell(l, i, false, evidence);
 }
 
+static void fault_say(struct lab *l, unsigned i)
+{
+	char evidence[FAULT_EVIDENCE];
+	bool said = lab_console(l, &l->plan->fault[i], evidence, sizeof(evidence));
+
+	l->fault[i].to_ns = host_mono_ns();
+	tell(l, i, said, evidence);
+}
+
 void lab_fault_prove_stubs(struct lab *l)
 {
 	for (unsigned i = 0; i < l->plan->fault_n; i++)
@@ -220,6 +229,8 @@ void lab_fault(struct lab *l, unsigned i)
 		fault_stop(l, i, f->kind == PLAN_HANG);
 	else if (fault_is_wire(f->kind))
 		fault_wire(l, i);
+	else if (plan_fault_said(f->kind))
+		fault_say(l, i);
 	else
 		fault_stub(l, i);
 }

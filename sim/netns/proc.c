@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,24 +58,26 @@ static void child_fail(const char *what, int err)
 	_exit(EXEC_FAILED);
 }
 
-/* Output into DIR/NODE.log, no input, and nothing else of ours open. */
-static void child_files(const struct proc *p, const struct proc_world *w)
+/* Output into out, or where that is -1 into DIR/NODE.log; no input; nothing else of ours open. */
+static void child_files(const struct proc *p, const struct proc_world *w, int out)
 {
 	char path[PROC_ARG + PLAN_NAME_TEXT];
-	int log, null = open("/dev/null", O_RDONLY);
+	int null = open("/dev/null", O_RDONLY);
 
 	snprintf(path, sizeof(path), "%s/%s.log", w->dir, p->name);
-	log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-	if (log < 0)
+	if (out < 0)
+		out = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+	if (out < 0)
 		child_fail("open its log", errno);
 	dup2(null, 0);
-	dup2(log, 1);
-	dup2(log, 2);
+	dup2(out, 1);
+	dup2(out, 2);
 	(void)syscall(SYS_close_range, 3U, ~0U, 0U);
 }
 
 /* The new process, from fork to exec. */
-static _Noreturn void child(const struct proc *p, const struct proc_world *w)
+static _Noreturn void child(const struct proc *p, const struct proc_world *w, char *const argv[],
+                            int out)
 {
 	char notify[ROOM_PATH + 32], path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
 	                                      "/usr/bin:/sbin:/bin";
@@ -85,7 +88,7 @@ static _Noreturn void child(const struct proc *p, const struct proc_world *w)
 
 	if (err == 0)
 		err = room_enter(w->room, p->name);
-	child_files(p, w);
+	child_files(p, w, out);
 	if (err != 0)
 		child_fail("enter the node's namespaces", -err);
 	snprintf(notify, sizeof(notify), "NOTIFY_SOCKET=%s/notify", w->room->path);
@@ -93,8 +96,8 @@ static _Noreturn void child(const struct proc *p, const struct proc_world *w)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	(void)setpriority(PRIO_PROCESS, 0, NODE_NICE);
-	execve(p->argv[0], p->argv, env);
-	child_fail(p->argv[0], errno);
+	execve(argv[0], argv, env);
+	child_fail(argv[0], errno);
 	_exit(EXEC_FAILED);
 }
 
@@ -109,9 +112,46 @@ int proc_start(struct proc *p, const struct proc_world *w)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child(p, w);
+		child(p, w, p->argv, -1);
 	p->pid = pid;
 	return 0;
+}
+
+/* Waits for the end of a child. Its wait status, or -ETIME: it was killed after ms. */
+static int end_of(pid_t pid, int ms)
+{
+	struct pollfd ended = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	bool late = ended.fd < 0 || poll(&ended, 1, ms) != 1;
+	int status = 0;
+
+	if (late)
+		kill(pid, SIGKILL);
+	if (ended.fd >= 0)
+		close(ended.fd);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return late ? -ETIME : status;
+}
+
+int proc_beside(const struct proc *p, const struct proc_world *w, char *const argv[], int ms,
+                char *out, size_t len)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	pid_t pid = fork();
+	if (pid == 0)
+		child(p, w, argv, fd[1]);
+	int err = pid < 0 ? -errno : 0;
+	close(fd[1]);
+	if (err == 0)
+		err = end_of(pid, ms);
+	ssize_t n = read(fd[0], out, len - 1);
+	out[n > 0 ? n : 0] = '\0';
+	close(fd[0]);
+	return err;
 }
 
 bool proc_hear(struct proc *p)

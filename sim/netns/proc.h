@@ -45,6 +45,13 @@ int proc_listen(struct proc *p, const struct proc_world *w) MUST_CHECK;
 int proc_start(struct proc *p, const struct proc_world *w) MUST_CHECK;
 /* Reads what the program has notified. True when READY=1 has just come. */
 bool proc_hear(struct proc *p);
+/*
+ * Runs another program beside it, in its namespaces, and waits for its end. argv ends with NULL.
+ * The wait status, or -errno; -ETIME: it was killed after ms. What it printed, to either output,
+ * is text in out[0..len), as far as that has room.
+ */
+int proc_beside(const struct proc *p, const struct proc_world *w, char *const argv[], int ms,
+                char *out, size_t len) MUST_CHECK;
 /* After waiting: it has ended. */
 void proc_ended(struct proc *p, int64_t cpu_us);
 

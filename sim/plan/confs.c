@@ -246,6 +246,7 @@ void confs_read(lua_State *L)
 	struct config_options o = {
 		.mode = s->plan->balancer.checks == PLAN_CHECKS_EXACT ? CONFIG_STRICT
 		                                                      : CONFIG_FOREIGN,
+		.client = s->plan->balancer.checks != PLAN_CHECKS_EXACT,
 	};
 
 	for (unsigned i = 0; i < s->plan->conf_n; i++) {
@@ -256,6 +257,7 @@ void confs_read(lua_State *L)
 			lua_error(L);
 		}
 		plan_conf_copy(c, &s->config->conf);
+		c->console = s->config->admin.console.on && s->config->admin.console.keyed;
 		copy_sources(L, c, s->config);
 		note_foreign(s->lint, s->config);
 		check_conf(L, i, s->config);

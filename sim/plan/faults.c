@@ -25,7 +25,7 @@ static const unsigned takes[FAULT_N] = {
 	[PLAN_SERVFAIL] = STUB | RATIO, [PLAN_WRONG] = STUB | RATIO, [PLAN_TRUNCATE] = STUB | RATIO,
 	[PLAN_REFUSE] = STUB | RATIO, [PLAN_DROP] = STUB | RATIO,
 	[PLAN_SLOW] = STUB | RATIO | BY | BY_MUST,
-	[PLAN_DRAIN] = STUB, [PLAN_UNDRAIN] = STUB,
+	[PLAN_DRAIN] = STUB, [PLAN_UNDRAIN] = STUB, [PLAN_SET_DOWN] = STUB, [PLAN_SET_AUTO] = STUB,
 };
 
 unsigned faults_takes(enum plan_fault_kind kind)
@@ -188,7 +188,7 @@ static void read_when(lua_State *L, const struct at *w, struct plan_fault *f)
 
 bool faults_felt(const struct plan_fault *f)
 {
-	return f->kind != PLAN_DRAIN && f->kind != PLAN_UNDRAIN && !f->spares_checks;
+	return !plan_fault_said(f->kind) && !f->spares_checks;
 }
 
 /* The fault's number in the file, from 1, that the marks must come after; 0: none. */
@@ -302,12 +302,26 @@ enum { CUT_OUT = 1, CUT_IN = 2, CUT_ALL = 3 };
 struct state {
 	enum process process;
 	unsigned cut;
-	bool link, drained;
+	bool link, drained, forced;
 };
 
 static unsigned ways_of(const struct plan_fault *f)
 {
 	return f->way == PLAN_BOTH_WAYS ? CUT_ALL : f->way == PLAN_OUT ? CUT_OUT : CUT_IN;
+}
+
+/* The same for what is said at consoles. */
+static const char *unsayable(struct state *s, enum plan_fault_kind kind)
+{
+	bool drain = kind == PLAN_DRAIN || kind == PLAN_UNDRAIN;
+	bool *is = drain ? &s->drained : &s->forced, was = *is;
+
+	*is = plan_fault_unsaid(kind) != 0;
+	if (was != *is)
+		return NULL;
+	if (was)
+		return drain ? "it is drained already" : "it is set down already";
+	return drain ? "it isn't drained" : "it isn't set down";
 }
 
 /* Why fault f can't happen in that state of its node, or NULL; else moves the state on. */
@@ -353,16 +367,8 @@ static const char *impossible(struct state *s, const struct plan_fault *f)
 	case PLAN_SERVFAIL: case PLAN_SLOW: case PLAN_WRONG: case PLAN_TRUNCATE:
 	case PLAN_REFUSE: case PLAN_DROP:
 		return s->process == KILLED ? "it is killed" : NULL;
-	case PLAN_DRAIN:
-		if (s->drained)
-			return "it is drained already";
-		s->drained = true;
-		return NULL;
-	case PLAN_UNDRAIN:
-		if (!s->drained)
-			return "it isn't drained";
-		s->drained = false;
-		return NULL;
+	case PLAN_DRAIN: case PLAN_UNDRAIN: case PLAN_SET_DOWN: case PLAN_SET_AUTO:
+		return unsayable(s, f->kind);
 	}
 	return NULL;
 }

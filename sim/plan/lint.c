@@ -497,64 +497,6 @@ static void lint_faults(struct lint *l, const struct plan *p)
 		         p->for_netns ? ", or engines = { \"netns\" }" : "");
 }
 
-/* Where a drain that began with fault i ends. */
-static int64_t drained_until(const struct plan *p, unsigned i)
-{
-	for (unsigned k = i + 1; k < p->fault_n; k++)
-		if (p->fault[k].kind == PLAN_UNDRAIN && p->fault[k].node == p->fault[i].node)
-			return p->fault[k].at_ns;
-	return p->end_ns;
-}
-
-static int64_t last_return(const struct plan *p, int node)
-{
-	int64_t at = 0;
-
-	for (unsigned i = 0; i < p->fault_n; i++)
-		if (p->fault[i].node == node && plan_fault_returns(p->fault[i].kind))
-			at = plan_fault_earliest(&p->fault[i]);
-	return at;
-}
-
-/* Shares are of those that are up; nothing in the packets says who is drained. */
-static void lint_shares_drained(struct lint *l, const struct plan *p, unsigned i)
-{
-	const struct plan_fault *f = &p->fault[i];
-
-	for (unsigned k = 0; k < p->expect_n; k++) {
-		const struct plan_expect *e = &p->expect[k];
-		int64_t from = e->during_from_ns, to = e->during_to_ns;
-		if (e->kind != PLAN_EVEN && e->kind != PLAN_BACK)
-			continue;
-		if (e->kind == PLAN_BACK) {
-			from = last_return(p, e->node[0]);
-			to = p->end_ns;
-		}
-		if (e->kind == PLAN_BACK && !e->to_share && e->node[0] != f->node)
-			continue;
-		int64_t until = drained_until(p, i) + plan_slow_start_ns(p, f->node);
-		if (plan_fault_earliest(f) < to && until > from)
-			lint_add(l, true, NULL, e->line, "expect.%s: %s is drained at %.9gs: "
-			         "expected a time without", plan_expect_name(e->kind),
-			         p->node[f->node].name, (double)f->at_ns / 1e9);
-	}
-}
-
-static void lint_drains(struct lint *l, const struct plan *p)
-{
-	for (unsigned i = 0; i < p->fault_n; i++) {
-		const struct plan_fault *f = &p->fault[i];
-		if (f->kind != PLAN_DRAIN && f->kind != PLAN_UNDRAIN)
-			continue;
-		if (p->balancer.path != NULL || p->for_netns)
-			lint_add(l, true, NULL, f->line, "%s: no program can be told to, only the "
-			         "balancers of virtual time: expected engines = { \"virtual\" } "
-			         "and our own balancer", plan_fault_name(f->kind));
-		if (f->kind == PLAN_DRAIN)
-			lint_shares_drained(l, p, i);
-	}
-}
-
 void lint_plan(struct lint *l, const struct plan *p)
 {
 	double flakes = 0;
@@ -567,7 +509,7 @@ void lint_plan(struct lint *l, const struct plan *p)
 	}
 	lint_faults(l, p);
 	lint_health(l, p);
-	lint_drains(l, p);
+	lint_said(l, p);
 	lint_more(l, p);
 	for (unsigned i = 0; i < p->expect_n; i++) {
 		lint_expect(l, p, &p->expect[i]);

@@ -54,6 +54,8 @@ bool lint_lazy(const struct plan *p, int node);
 bool lint_factor(struct lint *l, const struct plan_conf *c, const struct plan_expect *e);
 /* Says what isn't judged where a Lua function chooses. */
 void lint_lua(struct lint *l, const struct plan_conf *c);
+/* lint_said.c: drain, setDown and what ends them. */
+void lint_said(struct lint *l, const struct plan *p);
 /* lint_more.c: what our balancer does beyond dnsdist. */
 void lint_more(struct lint *l, const struct plan *p);
 /* Can what is planned tell the policy from another? */

@@ -37,8 +37,18 @@ int64_t plan_fault_earliest(const struct plan_fault *f)
 
 const char *plan_fault_name(enum plan_fault_kind k)
 {
-	MUST(k >= PLAN_KILL && k <= PLAN_UNDRAIN);
+	MUST(k >= PLAN_KILL && (int)k < FAULT_N);
 	return plan_fault_names[k];
+}
+
+bool plan_fault_said(enum plan_fault_kind k)
+{
+	return k >= PLAN_DRAIN;
+}
+
+enum plan_fault_kind plan_fault_unsaid(enum plan_fault_kind k)
+{
+	return k == PLAN_DRAIN ? PLAN_UNDRAIN : k == PLAN_SET_DOWN ? PLAN_SET_AUTO : 0;
 }
 
 const char *plan_expect_name(enum plan_expect_kind k)

@@ -78,6 +78,7 @@ struct plan_conf {
 	bool servfail_when_no_server;
 	bool servfail_on_timeout;
 	bool same_hash;            /* setWHashedPertubation: two balancers hash names alike */
+	bool console;              /* controlSocket and setKey: it can be told things */
 	uint32_t factor_ppm;       /* balancing factor of the policy; 0: none */
 	uint32_t cache_entries;    /* of the packet cache; 0: none */
 	unsigned rule_line;        /* of the first rule, addAction or its like; 0: there is none */
@@ -193,8 +194,10 @@ enum plan_fault_kind {
 	PLAN_TRUNCATE,
 	PLAN_REFUSE,
 	PLAN_DROP,
-	PLAN_DRAIN,      /* every balancer that runs gives the recursor nothing new */
+	PLAN_DRAIN,      /* said at the console of every balancer that runs: nothing new for it */
 	PLAN_UNDRAIN,
+	PLAN_SET_DOWN,   /* the same: it is down, whatever its health checks say, and has none */
+	PLAN_SET_AUTO,   /* health checks decide again */
 };
 
 /* Directions of a link's fault, as the node sees them. */
@@ -297,6 +300,10 @@ int plan_authority_of(const struct plan *p, int recursor);
 /* The earliest instant at which a fault may happen. */
 int64_t plan_fault_earliest(const struct plan_fault *f);
 const char *plan_fault_name(enum plan_fault_kind k);
+/* PLAN_DRAIN and those after it: it is said at the balancers' consoles. */
+bool plan_fault_said(enum plan_fault_kind k);
+/* It takes a recursor out of service, and which fault puts it back; 0: it takes none out. */
+enum plan_fault_kind plan_fault_unsaid(enum plan_fault_kind k);
 const char *plan_expect_name(enum plan_expect_kind k);
 /* Seed of a stream, as every core wants it. */
 void plan_seed(const struct plan *p, uint8_t out[32]);

@@ -13,6 +13,7 @@ const char *const plan_fault_names[FAULT_N] = {
 	[PLAN_SLOW] = "slow", [PLAN_WRONG] = "wrong", [PLAN_TRUNCATE] = "truncate",
 	[PLAN_REFUSE] = "refuse", [PLAN_DROP] = "drop",
 	[PLAN_DRAIN] = "drain", [PLAN_UNDRAIN] = "undrain",
+	[PLAN_SET_DOWN] = "setDown", [PLAN_SET_AUTO] = "setAuto",
 };
 const char *const plan_expect_names[EXPECT_N] = {
 	[PLAN_EVEN] = "even", [PLAN_DETECT] = "detect", [PLAN_BACK] = "back",
@@ -178,6 +179,7 @@ static const struct schema_field elem_include = {
 
 static const struct schema_field conf_fields[] = {
 	MAYBE_INT("cache_entries", plan_conf, cache_entries, INT32_MAX),
+	MAYBE_BOOL("console", plan_conf, console),
 	MAYBE_INT("factor_ppm", plan_conf, factor_ppm, UINT32_MAX),
 	{ .key = "include", .kind = SCHEMA_LIST, AT(plan_conf, include), .optional = true,
 	  .count_at = offsetof(struct plan_conf, include_n), .hi = PLAN_INCLUDES_MAX,

@@ -55,7 +55,7 @@ struct schema {
 extern const struct schema plan_schema;
 
 /* Names by enum value, NULL where there is none; the last is at _N - 1. */
-enum { FAULT_N = PLAN_UNDRAIN + 1, EXPECT_N = PLAN_FAILOVER + 1 };
+enum { FAULT_N = PLAN_SET_AUTO + 1, EXPECT_N = PLAN_FAILOVER + 1 };
 enum { POLICY_N = BAL_LUA + 1 };
 extern const char *const plan_fault_names[FAULT_N];
 extern const char *const plan_expect_names[EXPECT_N];

@@ -323,22 +323,32 @@ static void fault_stub(struct world *w, unsigned i)
 	strike_pending(w, i);
 }
 
+static void say(struct world *w, struct host *h, unsigned server, enum plan_fault_kind kind)
+{
+	if (kind == PLAN_DRAIN || kind == PLAN_UNDRAIN) {
+		bal_shared_drain(h->lb->shared, server, kind == PLAN_DRAIN, w->now_ns);
+		return;
+	}
+	health_set_mode(h->lb->health, w->now_ns, server,
+	                kind == PLAN_SET_DOWN ? BAL_CHECK_DOWN : BAL_CHECK_AUTO);
+	lb_health_arm(w, h);
+}
+
 /* As a console would tell each balancer that runs; one that starts later knows nothing of it. */
-static void fault_drain(struct world *w, unsigned i)
+static void fault_say(struct world *w, unsigned i)
 {
 	const struct plan_fault *f = &w->plan->fault[i];
 	char evidence[EVIDENCE];
 	unsigned n = 0;
 
 	for (unsigned b = 0; b < w->plan->node_n; b++) {
-		const struct host *h = &w->host[b];
+		struct host *h = &w->host[b];
 		if (h->lb == NULL || h->state != HOST_RUNS)
 			continue;
 		const struct plan_conf *c = &w->plan->conf[w->plan->node[b].conf];
 		for (unsigned s = 0; s < c->server_n; s++)
 			if (c->server_node[s] == f->node) {
-				bal_shared_drain(h->lb->shared, s, f->kind == PLAN_DRAIN,
-				                 w->now_ns);
+				say(w, h, s, f->kind);
 				n++;
 			}
 	}
@@ -402,8 +412,8 @@ void fault_strike(struct world *w, unsigned i)
 		fault_resume(w, i);
 	else if (fault_is_wire(kind))
 		fault_link_set(w, i);
-	else if (kind == PLAN_DRAIN || kind == PLAN_UNDRAIN)
-		fault_drain(w, i);
+	else if (plan_fault_said(kind))
+		fault_say(w, i);
 	else
 		fault_stub(w, i);
 }

@@ -72,6 +72,7 @@ STORIES = [
     ("search", "weights=35", "even"),
     ("second-failure", "never-back", "back"),
     ("servfail", "servfail-lost", "lost"),
+    ("set-down", "asks-dead", "lost"),
     ("silent-loss", "id-reuse", "lost"),
     ("slow-start", "slow-start-off", "overshoot"),
     ("slow-start", "never-back", "back"),

@@ -216,7 +216,7 @@ static void each_fault_is_one_sides(void **state)
 	char name[32];
 
 	(void)state;
-	for (enum plan_fault_kind k = PLAN_KILL; k <= PLAN_UNDRAIN; k++) {
+	for (enum plan_fault_kind k = PLAN_KILL; k <= PLAN_SET_AUTO; k++) {
 		snprintf(name, sizeof(name), " %s ", plan_fault_name(k));
 		assert_int_equal(fault_is_wire(k), strstr(wires, name) != NULL);
 		assert_int_equal(fault_is_stub(k), strstr(stubs, name) != NULL);

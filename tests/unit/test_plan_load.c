@@ -137,7 +137,8 @@ static const struct row broken_scenarios[] = {
 	 "s.lua:13: at.kil: no such key: did you "
 	  "mean 'kill'? expected one of at, ratio, by, way, bits, queue, kill, start, hang, "
 	  "resume, blackhole, heal, loss, delay, jitter, duplicate, reorder, rate, "
-	  "cut, servfail, slow, wrong, truncate, refuse, drop, drain, undrain, spare" },
+	  "cut, servfail, slow, wrong, truncate, refuse, drop, drain, undrain, setDown, "
+	  "setAuto, spare" },
 	{ "a fault on nobody", "s.lua", "kill = \"DNS1\"", "kill = \"DNS2\"",
 	 "s.lua:13: at.kill: "
 	  "no such node 'DNS2': did you mean 'DNS1'? expected one of LB1, LB2, DNS1, "
@@ -145,22 +146,6 @@ static const struct row broken_scenarios[] = {
 	{ "start of what runs", "s.lua", "kill = \"DNS1\"", "hang = \"DNS1\"",
 	 "s.lua:14: at: "
 	  "start of DNS1 at 10s is impossible: it wasn't killed" },
-	{ "undrain of what isn't drained", "s.lua", "kill = \"DNS1\"", "undrain = \"DNS1\"",
-	 "s.lua:13: at: undrain of DNS1 at 5s is impossible: it isn't drained" },
-	{ "a second drain", "s.lua", "at \"5s\" { kill = \"DNS1\" }\n", "at \"4s\" { drain = "
-	  "\"DNS1\" } at \"5s\" { drain = \"DNS1\" }\n", "s.lua:13: at: drain of DNS1 at 5s is "
-	  "impossible: it is drained already" },
-	{ "a drained balancer", "s.lua", "kill = \"DNS1\"", "drain = \"LB1\"",
-	 "s.lua:13: at.drain: no recursor 'LB1': expected one of DNS1, DNS3" },
-	{ "a drain in namespaces", "s.lua", "at \"5s\" {", "at \"9s\" { drain = \"DNS3\" }\n"
-	  "at \"5s\" {", "s.lua:13: drain: no program can be told to, only the balancers of "
-	  "virtual time: expected engines = { \"virtual\" } and our own balancer" },
-	{ "shares of a drained server", "s.lua", "at \"5s\" {", "engines = { \"virtual\" }\n"
-	  "at \"4s\" { drain = \"DNS3\" }\nat \"5s\" {", "s.lua:18: expect.even: DNS3 is "
-	  "drained at 4s: expected a time without" },
-	{ "a return into a drain", "s.lua", "at \"5s\" {", "engines = { \"virtual\" }\n"
-	  "at \"5s\" { drain = \"DNS1\" }\nat \"5s\" {", "s.lua:20: expect.back: DNS1 "
-	  "is drained at 5s: expected a time without" },
 	{ "a fault after the load", "s.lua", "at \"10s\"", "at \"15s\"",
 	 "s.lua:14: at.at: '15s': "
 	  "expected an instant before the last load's end" },
