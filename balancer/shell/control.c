@@ -200,7 +200,8 @@ static void greet(struct control *k, struct conn *c, int take_fd)
 /* Without a descriptor left one is taken and closed, or it would wake us for ever. */
 static void refuse_one(struct control *k)
 {
-	close(k->spare);
+	if (k->spare >= 0)
+		close(k->spare);
 	int fd = accept(k->listener, NULL, NULL);
 	if (fd >= 0)
 		close(fd);
@@ -217,6 +218,8 @@ static void accept_one(struct control *k)
 		refuse_one(k);
 	if (fd < 0)
 		return;
+	if (k->spare < 0) /* another thread was faster */
+		k->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct ep peer = host_ep(&ss);
 	struct conn *c = free_conn(k);
 	if (c == NULL || !conf_of(k)->keyed ||
