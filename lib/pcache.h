@@ -135,5 +135,7 @@ void pcache_check(const struct pcache *c);
 uint32_t pcache_min_ttl(const uint8_t *m, size_t len, size_t q_end);
 /* Takes age_s seconds off each record's TTL (OPT apart), down to 0. */
 void pcache_age(uint8_t *m, size_t len, size_t q_end, uint32_t age_s);
+/* Gives each record (OPT apart) that TTL. */
+void pcache_set_ttl(uint8_t *m, size_t len, size_t q_end, uint32_t ttl);
 
 #endif

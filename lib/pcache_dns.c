@@ -95,12 +95,24 @@ uint32_t pcache_min_ttl(const uint8_t *m, size_t len, size_t q_end)
 	return least;
 }
 
-void pcache_age(uint8_t *m, size_t len, size_t q_end, uint32_t age_s)
+/* Takes age_s seconds off each record's TTL; with set it becomes that instead. */
+static void change_ttls(uint8_t *m, size_t len, size_t q_end, uint32_t age_s, const uint32_t *set)
 {
 	unsigned n = (unsigned)dns_ancount(m) + dns_nscount(m) + dns_arcount(m);
 	struct dns_rr rr;
 
 	for (size_t at = q_end; n > 0 && dns_rr(&rr, m, len, at) == 0; at = rr.end, n--)
 		if (rr.type != DNS_OPT)
-			dns_put32(m + rr.rdata - 6, rr.ttl > age_s ? rr.ttl - age_s : 0);
+			dns_put32(m + rr.rdata - 6, set != NULL ? *set :
+			          rr.ttl > age_s ? rr.ttl - age_s : 0);
+}
+
+void pcache_age(uint8_t *m, size_t len, size_t q_end, uint32_t age_s)
+{
+	change_ttls(m, len, q_end, age_s, NULL);
+}
+
+void pcache_set_ttl(uint8_t *m, size_t len, size_t q_end, uint32_t ttl)
+{
+	change_ttls(m, len, q_end, 0, &ttl);
 }

@@ -136,29 +136,28 @@ static bool make_key(struct cache *c, const struct pcache *packets, const struct
 	return false;
 }
 
-/* Seconds that TTLs are less by. An expired answer's least becomes stale_ttl. */
-static uint32_t age_of(const struct cache *c, const struct pcache_hit *hit, bool stale,
-                       size_t q_end)
+/* TTLs have aged; those of an expired answer say how long that is good for. */
+static void age(struct cache *c, const struct dns_question *q, const struct pcache_hit *hit,
+                bool stale)
 {
-	uint32_t stale_ttl = bal_pool_cache(c->conf, c->pool)->stale_ttl;
+	const struct bal_cache_conf *conf = bal_pool_cache(c->conf, c->pool);
+	uint32_t age_s = (uint32_t)(hit->age_ns / SECOND);
 
-	if (!stale)
-		return (uint32_t)(hit->age_ns / SECOND);
-	uint32_t least = pcache_min_ttl(c->answer, hit->len, q_end);
-	return least != UINT32_MAX && least > stale_ttl ? least - stale_ttl : 0;
+	if (conf->dont_age)
+		return;
+	if (stale)
+		pcache_set_ttl(c->answer, hit->len, q->end, conf->stale_ttl);
+	else if (age_s > 0)
+		pcache_age(c->answer, hit->len, q->end, age_s);
 }
 
 /* The answer that is in c->answer goes out in place of the query. */
 static void give(struct cache *c, struct dgram *d, const struct dns_question *q,
                  const struct pcache_hit *hit, bool stale)
 {
-	bool ages = !bal_pool_cache(c->conf, c->pool)->dont_age;
-	uint32_t age_s = ages ? age_of(c, hit, stale, q->end) : 0;
-
 	memcpy(c->answer, d->data, 2);
 	memcpy(c->answer + DNS_HEADER, d->data + DNS_HEADER, q->name_len);
-	if (age_s > 0)
-		pcache_age(c->answer, hit->len, q->end, age_s);
+	age(c, q, hit, stale);
 	memcpy(d->data, c->answer, hit->len);
 	d->len = hit->len;
 }

@@ -356,6 +356,36 @@ static void stale_answers_are_for_when_no_server_is_up(void **state)
 	rig_stop(&r);
 }
 
+/* Not the least of them alone: the others may have hours left. */
+static void all_records_of_a_stale_answer_have_its_ttl(void **state)
+{
+	static const uint32_t ttls[] = { 3600, 5, 10 };
+	uint8_t buf[RIG_BYTES];
+	struct dns_rr rr;
+
+	(void)state;
+	start(1);
+	r.conf.stale_s = 40;
+	r.conf.cache.stale_ttl = 6;
+	rig_start(&r, 9);
+	struct dgram d = query(buf, 1, "www.example.");
+	assert_int_equal(rig_rx(&r, &d), BAL_FORWARD);
+	rig_turn(&d, DNS_NOERROR);
+	size_t at = d.len;
+	for (size_t i = 0; i < COUNT_OF(ttls); i++)
+		rig_record(&d, ttls[i]);
+	assert_int_equal(rig_rx(&r, &d), BAL_ANSWER);
+	r.now_ns += 8 * SECOND;
+	bal_shared_set_up(r.shared, 0, false);
+	d = query(buf, 1, "www.example.");
+	assert_int_equal(rig_rx(&r, &d), BAL_CACHE_HIT);
+	for (size_t i = 0; i < COUNT_OF(ttls); i++, at = rr.end) {
+		assert_int_equal(dns_rr(&rr, d.data, d.len, at), 0);
+		assert_int_equal(rr.ttl, 6);
+	}
+	rig_stop(&r);
+}
+
 static void hits_take_neither_turns_nor_qps(void **state)
 {
 	uint8_t buf[RIG_BYTES];
@@ -501,6 +531,7 @@ int main(void)
 		cmocka_unit_test(a_query_with_a_cookie_is_another_than_one_without),
 		cmocka_unit_test(ttls_stay_with_dont_age),
 		cmocka_unit_test(stale_answers_are_for_when_no_server_is_up),
+		cmocka_unit_test(all_records_of_a_stale_answer_have_its_ttl),
 		cmocka_unit_test(hits_take_neither_turns_nor_qps),
 		cmocka_unit_test(workers_share_one_cache),
 		cmocka_unit_test(threads_may_all_be_at_it),
