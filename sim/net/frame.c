@@ -224,14 +224,18 @@ int frame_dst(struct ip *dst, const uint8_t *p, size_t len)
 	return 0;
 }
 
-/* The transport's sum, pseudo header included, is all ones when it holds. */
+/*
+ * The transport's sum, pseudo header included, is all ones when it holds. UDP's is over the length
+ * that UDP says (RFC 768): what lies behind is padding.
+ */
 static bool body_sum_right(const struct frame *f, const struct ip_body *b)
 {
-	uint32_t s = sum_bytes(b->p, b->len);
+	size_t len = f->kind == FRAME_UDP ? UDP_HEADER + f->payload_len : b->len;
+	uint32_t s = sum_bytes(b->p, len);
 
 	if (b->proto != PROTO_ICMP)
 		s += sum_addresses(&f->src.ip, &f->dst.ip, !b->v6) + (uint32_t)b->proto +
-		     (uint32_t)b->len;
+		     (uint32_t)len;
 	return sum_check(s) == 0;
 }
 

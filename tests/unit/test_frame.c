@@ -71,6 +71,27 @@ static void a_frame_cut_off_anywhere_is_broken(void **state)
 	}
 }
 
+/* RFC 768: UDP says its own length; IP may be longer. */
+static void what_lies_behind_udps_length_is_in_no_sum(void **state)
+{
+	enum { ETHERNET = 14, MORE = 5 };
+	uint8_t out[256] = { 0 };
+	struct ep src = ep("192.0.2.1:4000"), dst = ep("192.0.2.3:53");
+	struct frame f;
+	(void)state;
+
+	int n = frame_udp(out, sizeof(out) - MORE, mac, &src, &dst, (const uint8_t *)"abc", 3);
+	assert_true(n > 0);
+	memset(out + n, 0xa5, MORE);
+	out[ETHERNET + 3] += MORE; /* IP's total length */
+	frame_sum_ip4(out + ETHERNET, 20);
+	assert_int_equal(frame_parse(&f, out, (size_t)n + MORE), 0);
+	assert_int_equal(f.payload_len, 3);
+	assert_true(frame_sums_right(out, (size_t)n + MORE));
+	out[n - 1] ^= 1;
+	assert_false(frame_sums_right(out, (size_t)n + MORE));
+}
+
 static void any_flipped_bit_of_addresses_or_data_breaks_a_sum(void **state)
 {
 	uint8_t out[256];
@@ -188,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_made_is_taken_apart_again),
 		cmocka_unit_test(a_frame_cut_off_anywhere_is_broken),
+		cmocka_unit_test(what_lies_behind_udps_length_is_in_no_sum),
 		cmocka_unit_test(any_flipped_bit_of_addresses_or_data_breaks_a_sum),
 		cmocka_unit_test(fragments_and_strangers_are_other),
 		cmocka_unit_test(ipv6_extension_headers_are_passed_over),
