@@ -170,9 +170,10 @@ int rundir_write(const char *dir, const char *name, const char *text)
 	FILE *f = fopen(path, "we");
 	if (f == NULL)
 		return -errno;
-	int bad = fputs(text, f) < 0;
-	bad |= fclose(f) != 0;
-	return bad ? -EIO : 0;
+	int err = fputs(text, f) < 0 ? -errno : 0;
+	if (fclose(f) != 0 && err == 0)
+		err = -errno;
+	return err;
 }
 
 /* ---- two directories ---- */

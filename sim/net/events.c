@@ -84,9 +84,12 @@ int events_close(struct events *e)
 	int bad = 0;
 
 	json_decref(e->waiting);
+	errno = 0;
 	if (e->to != NULL) {
 		bad = ferror(e->to);
 		bad |= fclose(e->to);
 	}
-	return bad != 0 ? -EIO : 0;
+	if (bad == 0)
+		return 0;
+	return errno != 0 ? -errno : -EIO; /* what failed before isn't known any more */
 }

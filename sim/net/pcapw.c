@@ -41,7 +41,7 @@ struct kept {
 
 struct pcapw {
 	int fd;
-	bool failed;                /* something couldn't be written; no more is tried */
+	int err;                    /* -errno of what kept something from being written */
 	unsigned back;
 	unsigned n;                 /* records in kept; the last back of them count */
 	int64_t last_ns;            /* back 0: the last record's time */
@@ -84,12 +84,12 @@ static void prepare(struct pcapw *w)
 
 static void write_out(struct pcapw *w, size_t len)
 {
-	for (size_t at = 0; at < len && !w->failed;) {
+	for (size_t at = 0; at < len && w->err == 0;) {
 		ssize_t n = write(w->fd, w->buf + at, len - at);
 		if (n > 0)
 			at += (size_t)n;
 		else if (n == 0 || errno != EINTR)
-			w->failed = true;
+			w->err = n == 0 ? -EIO : -errno;
 	}
 }
 
@@ -182,9 +182,11 @@ int pcapw_close(struct pcapw *take_w)
 	if (take_w->buf == NULL)
 		prepare(take_w);
 	write_out(take_w, take_w->used);
-	bool failed = close(take_w->fd) != 0 || take_w->failed;
+	int err = take_w->err;
+	if (close(take_w->fd) != 0 && err == 0)
+		err = -errno;
 	free(take_w->kept);
 	free(take_w->buf);
 	free(take_w);
-	return failed ? -EIO : 0;
+	return err;
 }

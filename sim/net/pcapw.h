@@ -31,7 +31,7 @@ void pcapw_add(struct pcapw *w, int64_t t_ns, const uint8_t *frame, size_t len, 
 uint64_t pcapw_records(const struct pcapw *w);
 /* Size of the whole file once it is closed. */
 uint64_t pcapw_bytes(const struct pcapw *w);
-/* Writes what is left and frees w. Returns 0, or -EIO when anything couldn't be written. */
+/* Writes what is left and frees w. Returns 0, or -errno of what couldn't be written. */
 int pcapw_close(struct pcapw *take_w) MUST_CHECK;
 
 #endif
