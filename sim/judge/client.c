@@ -324,6 +324,29 @@ static bool truncated_before(const struct client *c, uint64_t key)
 	return i > 0 && ((const struct query *)ring_at(&c->query, i - 1))->truncated;
 }
 
+/*
+ * Enters a query among those of its client and question, which are a chain from the newest on. One
+ * that leaves after another that was planned later goes in behind that.
+ */
+static void enter_same(struct client *c, uint64_t index)
+{
+	uint64_t identity = *(uint64_t *)ring_at(&c->identity, index);
+	uint64_t i = newest(c, table_find(&c->by_identity, identity)), next;
+	struct query *q = ring_at(&c->query, index), *later;
+
+	if (i <= index) {
+		q->same = enter(&c->by_identity, identity, index);
+		return;
+	}
+	later = ring_at(&c->query, i - 1);
+	while ((next = back_from(c, i - 1, later->same)) > index + 1) {
+		i = next;
+		later = ring_at(&c->query, i - 1);
+	}
+	q->same = next > 0 ? (uint32_t)(index + 1 - next) : 0;
+	later->same = (uint32_t)(i - 1 - index);
+}
+
 static void query_sent(struct client *c, const struct judge_tap *t, uint64_t index)
 {
 	struct query *q = ring_at(&c->query, index);
@@ -335,7 +358,7 @@ static void query_sent(struct client *c, const struct judge_tap *t, uint64_t ind
 		q->tries = 1;
 	}
 	if (query_load(c, q)->tries > 1 && !q->tcp)
-		q->same = enter(&c->by_identity, *(uint64_t *)ring_at(&c->identity, index), index);
+		enter_same(c, index);
 }
 
 static void later_key(struct client *c, uint64_t key, uint64_t index, unsigned try)
