@@ -92,9 +92,15 @@ def test_io_uring_is_chosen_where_the_kernel_has_it(lab):  # noqa: F811
     assert b.ready().counters()["io-uring"] == 1
 
 
+def stop(b):
+    """Until it is: each of its threads ends what it does first."""
+    b.process.send_signal(signal.SIGSTOP)
+    os.waitpid(b.process.pid, os.WUNTRACED)
+
+
 def send_at_once(b, s, queries):
     """The balancer is stopped meanwhile, and finds them all when it goes on."""
-    b.process.send_signal(signal.SIGSTOP)
+    stop(b)
     for q in queries:
         s.send(q.to_wire())
     b.process.send_signal(signal.SIGCONT)
@@ -135,7 +141,7 @@ def test_answers_that_leave_together_go_to_who_asked(lab, way, local, asked):  #
     b = lab.balancer(f'setLocal("{local}:{port}")\naddACL("0.0.0.0/0")\naddACL("::/0")\n'
                      'addAction(AllRule(), RCodeAction(5))\n', "-w", "1").ready()
     clients = [unconnected(test_balancer.family(asked[0])) for _ in range(4)]
-    b.process.send_signal(signal.SIGSTOP)
+    stop(b)
     for i, name in enumerate(names(60)):
         for k, s in enumerate(clients):
             s.sendto(query(f"c{k}.{name}", qid=i).to_wire(), (asked[i % len(asked)], port))
@@ -249,7 +255,7 @@ def test_io_uring_that_is_asked_for_and_missing_is_one_line(lab, without_io_urin
 
 
 VETH = """
-import ctypes, fcntl, signal, socket, struct, subprocess, sys
+import ctypes, fcntl, os, signal, socket, struct, subprocess, sys
 def ip(*args):
     subprocess.run(["ip", *args], check=True)
 ip("link", "set", "lo", "up")
@@ -270,7 +276,10 @@ b = subprocess.Popen([sys.argv[2], "--supervised", "-C", sys.argv[3], "-w", "1",
 for line in b.stdout:
     if line.startswith("ACL"):
         break
-b.send_signal(signal.SIGSTOP)
+def stop():
+    b.send_signal(signal.SIGSTOP)
+    os.waitpid(b.pid, os.WUNTRACED)
+stop()
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 def ask(q, port=5353):
     if sys.argv[5] == "servers":
@@ -300,7 +309,7 @@ if sys.argv[6:]:  # some that can't be answered, and one that can
         ask(question(0), port)
     b.send_signal(signal.SIGCONT)
     gather(1)
-    b.send_signal(signal.SIGSTOP)
+    stop()
 for i in range(100):
     ask(question(i))
 b.send_signal(signal.SIGCONT)
