@@ -12,7 +12,8 @@ from test_policy import NOT, POLICIES, judged_as, scenario
 
 pytestmark = pytest.mark.lab
 ONLY_OURS = {"orderedWrandUntag"}  # dnsdist has it from 2.0 on
-AWAY = 'at "2s" { kill = "DNS1" }\nat "5s" { start = "DNS1" }\n'
+# Long enough that it is surely known to be down for a while, by a harness that is itself late.
+AWAY = 'at "2s" { kill = "DNS1" }\nat "6s" { start = "DNS1" }\n'
 SLOW = 'at "1s" { slow = "DNS3", by = "60ms" }\n'
 AT_ONCE = 7
 PAIRS = [(policy, program) for policy in POLICIES for program in ("balancer", "dnsdist")
@@ -25,7 +26,7 @@ def lab(folder, policy, program):
     path = scenario(folder, policy, AWAY + SLOW * (policy == "leastOutstanding"))
     path.write_text(path.read_text().replace("zipf(1000)", "zipf(100)"))
     return ek.run_valid(path, folder / "run", *ek.PATIENT, "--set", "load.rate=400",
-                        "--set", "load.to=8s", *other)
+                        "--set", "load.to=9s", *other)
 
 
 @pytest.fixture(scope="module")
