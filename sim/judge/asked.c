@@ -6,6 +6,14 @@
  */
 #include "asked.h"
 
+/* Is f an answer to the first try of q, with just this key, port and balancer? */
+static bool fits(const struct client *c, const struct frame *f, uint64_t key,
+                 const struct query *q)
+{
+	return q->key == key && q->tries == 1 && q->port == f->dst.port &&
+	       same_ip(query_to(c, q), &f->src.ip);
+}
+
 /* The value for the query of this key that this is an answer to; NULL: there is none. */
 static const uint64_t *asked_for(const struct client *c, const struct frame *f, uint64_t key,
                                  uint64_t *value)
@@ -16,8 +24,7 @@ static const uint64_t *asked_for(const struct client *c, const struct frame *f, 
 		const struct query *q = ring_at(&c->query, i - 1);
 		uint64_t index = i - 1;
 		i = back_from(c, index, q->before);
-		if (q->key != key || q->tries != 1 || q->port != f->dst.port ||
-		    !same_ip(query_to(c, q), &f->src.ip))
+		if (!fits(c, f, key, q))
 			continue;
 		*value = index;
 		if (q->answer_ns == NEVER && q->answered == 0)
@@ -61,15 +68,6 @@ static bool first_rather(const struct client *c, uint64_t later, uint64_t first,
 	return try_left_ns(c, first) > try_left_ns(c, later);
 }
 
-/* Is it the first try of a query with just this port and balancer? */
-static bool fits(const struct client *c, const struct frame *f, uint64_t key, uint64_t value)
-{
-	const struct query *q = ring_at(&c->query, index_of(value));
-
-	return value >> TRY_SHIFT == 0 && q->key == key && q->tries == 1 &&
-	       q->port == f->dst.port && same_ip(query_to(c, q), &f->src.ip);
-}
-
 const uint64_t *answered_try(const struct client *c, const struct frame *f,
                              const struct judge_message *m, uint64_t *value)
 {
@@ -80,7 +78,8 @@ const uint64_t *answered_try(const struct client *c, const struct frame *f,
 
 	if (newest(c, later) == 0)
 		return first;
-	bool rather = first != NULL && fits(c, f, key, *first) &&
+	bool rather = first != NULL && *first >> TRY_SHIFT == 0 &&
+	              fits(c, f, key, ring_at(&c->query, index_of(*first))) &&
 	              first_rather(c, *later, *first, f->kind == FRAME_TCP);
 	return rather ? first : later;
 }
