@@ -113,13 +113,21 @@ static struct cf_handle *handle_of(lua_State *l)
 	return &cf_loader(l)->handle[*(const int *)lua_touserdata(l, 1)];
 }
 
-/* What the workers share of the server at 1; NULL: the file is still being read. */
-static struct bal_shared_server *shared_of(lua_State *l)
+/* The server at 1, as the workers number it; -1: the file is still being read. */
+static int handle_place(lua_State *l)
 {
 	const struct loader *ld = cf_loader(l);
 	int i = *(const int *)lua_touserdata(l, 1);
 
-	return ld->calling && i >= 0 ? &ld->shared->server[ld->handle[i].place] : NULL;
+	return ld->calling && i >= 0 ? (int)ld->handle[i].place : -1;
+}
+
+/* What the workers share of the server at 1; NULL: the file is still being read. */
+static struct bal_shared_server *shared_of(lua_State *l)
+{
+	int place = handle_place(l);
+
+	return place >= 0 ? &cf_loader(l)->shared->server[place] : NULL;
 }
 
 static void not_in_a_call(lua_State *l, const char *what)
@@ -330,7 +338,7 @@ static int set_weight(lua_State *l)
 	int32_t v = (int32_t)cf_want_int(l, 3, "weight", 1, INT32_MAX);
 
 	if (sh != NULL)
-		atomic_store_explicit(&sh->weight, v, memory_order_relaxed);
+		bal_shared_set_weight(cf_loader(l)->shared, (unsigned)handle_place(l), v);
 	else if (s != NULL)
 		s->weight = v;
 	return 0;
@@ -353,7 +361,7 @@ static int set_order(lua_State *l)
 	int32_t v = (int32_t)cf_want_int(l, 3, "order", INT32_MIN, INT32_MAX);
 
 	if (sh != NULL)
-		atomic_store_explicit(&sh->order, v, memory_order_relaxed);
+		bal_shared_set_order(ld->shared, (unsigned)handle_place(l), v);
 	if (sh != NULL || s == NULL)
 		return 0;
 	unsigned server = (unsigned)(s - ld->server);

@@ -150,6 +150,7 @@ void policy_refresh(struct policy *p, int64_t now_ns)
 {
 	const struct bal_conf *conf = p->conf;
 
+	p->edition = bal_shared_edition(p->shared);
 #ifdef EK_DEFECTS
 	for (unsigned i = 0; i < p->member_n; i++)
 		gather(p, p->member[i]);

@@ -2,8 +2,8 @@
 /*
  * Which server of a pool gets the next query; each pool has a struct policy of its own. Only
  * servers that are up and not drained are candidates, except that roundrobin falls back on all that
- * aren't drained. Which are is read once for each batch (policy_look), counts and latencies at each
- * choice. All arithmetic is on integers.
+ * aren't drained. Which are is asked once for each batch (policy_look), counts and latencies at
+ * each choice. All arithmetic is on integers.
  *
  * With a balancing factor, a server is no candidate either while outstanding > factor * fair share;
  * the fair share is its weight's part of all outstanding queries and the one at hand.
@@ -34,6 +34,7 @@ struct policy {
 	unsigned pool, member_n;
 	uint16_t *member;           /* the pool's servers, in the configuration's order */
 	uint64_t batch;             /* what policy_look saw last */
+	uint64_t edition;           /* of the servers, that policy_refresh saw last */
 	struct candidates up;       /* of this batch */
 	struct candidates light;    /* those of up that aren't above their bound; of one query */
 	uint8_t *is_up;             /* by server; for chashed */
@@ -57,13 +58,17 @@ void policy_init(struct policy *p, struct arena *a, const struct bal_conf *conf,
                  struct bal_shared *shared, const uint8_t seed[DRBG_SEED]);
 /* Reads anew which of its servers are up, and which start slowly. O(the pool's servers). */
 void policy_refresh(struct policy *p, int64_t now_ns);
-/* The same, once for each number of a batch, which is above 0. */
+/*
+ * The same, once for each number of a batch, which is above 0; and only where a server has changed
+ * since, or one grows.
+ */
 static inline void policy_look(struct policy *p, uint64_t batch, int64_t now_ns)
 {
 	if (p->batch == batch)
 		return;
 	p->batch = batch;
-	policy_refresh(p, now_ns);
+	if (p->growing > 0 || p->edition != bal_shared_edition(p->shared))
+		policy_refresh(p, now_ns);
 }
 /*
  * The index of the server for one query, -1 when there is none. r: drawn from once by wrandom and

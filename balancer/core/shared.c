@@ -22,6 +22,7 @@ struct bal_shared *bal_shared_init(struct arena *a, const struct bal_conf *conf)
 {
 	struct bal_shared *sh = arena_take(a, 1, sizeof(*sh));
 
+	atomic_init(&sh->edition, 1);
 	sh->server_n = conf->server_n;
 	sh->server = arena_take(a, bal_conf_servers(conf), sizeof(*sh->server));
 	sh->pool = arena_take(a, bal_pools(conf), sizeof(*sh->pool));
@@ -118,7 +119,15 @@ bool bal_shared_up(const struct bal_shared *sh, unsigned server)
 
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up)
 {
-	atomic_store_explicit(&sh->server[server].up, up, memory_order_relaxed);
+	uint32_t was = atomic_exchange_explicit(&sh->server[server].up, up, memory_order_relaxed);
+
+	if (was != up)
+		bal_shared_new_edition(sh);
+}
+
+void bal_shared_new_edition(struct bal_shared *sh)
+{
+	atomic_fetch_add_explicit(&sh->edition, 1, memory_order_release);
 }
 
 /* It has come back. */
@@ -190,11 +199,13 @@ void bal_shared_set_weight(struct bal_shared *sh, unsigned server, int32_t weigh
 {
 	MUST(weight >= 1);
 	atomic_store_explicit(&sh->server[server].weight, weight, memory_order_relaxed);
+	bal_shared_new_edition(sh);
 }
 
 void bal_shared_set_order(struct bal_shared *sh, unsigned server, int32_t order)
 {
 	atomic_store_explicit(&sh->server[server].order, order, memory_order_relaxed);
+	bal_shared_new_edition(sh);
 }
 
 bool bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained, int64_t now_ns)
@@ -208,6 +219,7 @@ bool bal_shared_drain(struct bal_shared *sh, unsigned server, bool drained, int6
 	else
 		start_slowly(sh, server, now_ns);
 	atomic_store_explicit(&s->drained, drained, memory_order_relaxed);
+	bal_shared_new_edition(sh);
 	return true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a balancer's workers and its health core share: one small struct of atomics, and the packet
- * cache, passed in. Relaxed order is enough for the atomics: each value stands alone.
+ * cache, passed in. Relaxed order is enough for the atomics, as each value stands alone, but for
+ * their edition: who sees a new one sees what is new.
  */
 #ifndef EK_BALANCER_SHARED_H
 #define EK_BALANCER_SHARED_H
@@ -42,6 +43,7 @@ struct bal_shared_pool {
 };
 
 struct bal_shared {
+	_Alignas(64) _Atomic uint64_t edition; /* of up, drained, weight and order; from 1 on */
 	unsigned server_n;
 	struct bal_shared_server *server;
 	struct bal_shared_pool *pool;          /* bal_pools(conf) of them */
@@ -74,11 +76,18 @@ int32_t bal_shared_order(const struct bal_shared *sh, unsigned server);
 /* weight: 1 and more. */
 void bal_shared_set_weight(struct bal_shared *sh, unsigned server, int32_t weight);
 void bal_shared_set_order(struct bal_shared *sh, unsigned server, int32_t order);
+/* Of what policies choose by, counts excepted: while it is the same, they needn't look again. */
+static inline uint64_t bal_shared_edition(const struct bal_shared *sh)
+{
+	return atomic_load_explicit(&sh->edition, memory_order_acquire);
+}
+/* For who has stored something of it. */
+void bal_shared_new_edition(struct bal_shared *sh);
 /* server: below server_n. For the health core, a console's setUp and setDown, and tests. */
 bool bal_shared_up(const struct bal_shared *sh, unsigned server);
-/* Whether a server of the pool is up. O(servers). */
 /* Queries that are out to a pool's servers. O(servers). */
 uint64_t bal_shared_load(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool);
+/* Whether a server of the pool is up. O(servers). */
 bool bal_shared_any_up(const struct bal_shared *sh, const struct bal_conf *conf, unsigned pool);
 void bal_shared_set_up(struct bal_shared *sh, unsigned server, bool up);
 /*

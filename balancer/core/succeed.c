@@ -138,6 +138,7 @@ void bal_shared_succeed(struct bal_shared *to, const struct bal_shared *from,
 		if (s->heir[i] != BAL_GONE)
 			copy_server(&to->server[i], &from->server[s->heir[i]],
 			            &s->from->server[s->heir[i]], &s->to->server[i]);
+	bal_shared_new_edition(to);
 }
 
 void bal_shared_follow(struct bal_shared *from, const struct bal_shared *to,

@@ -134,6 +134,34 @@ static void a_batch_is_looked_at_once_by_each(void **state)
 	host_arena_free(&c.rig.arena);
 }
 
+/* Reading all servers anew is for when one has changed. */
+static void servers_that_didn_t_change_aren_t_looked_at(void **state)
+{
+	struct chooser c;
+
+	(void)state;
+	start(&c, BAL_WRANDOM);
+	struct policy *p = &c.policy[1];
+	policy_look(p, 1, 0);
+	assert_int_equal(p->up.n, 2);
+	p->up.n = 1; /* until it looks again */
+	policy_look(p, 2, 0);
+	bal_shared_set_up(c.rig.shared, 2, true);
+	policy_look(p, 3, 0);
+	assert_int_equal(p->up.n, 1);
+	bal_shared_set_weight(c.rig.shared, 2, 300);
+	policy_look(p, 4, 0);
+	assert_int_equal(p->up.sum[1], 400);
+	p->up.n = 1;
+	bal_shared_set_order(c.rig.shared, 2, 7);
+	policy_look(p, 5, 0);
+	assert_int_equal(p->up.n, 2);
+	assert_true(bal_shared_drain(c.rig.shared, 2, true, 0));
+	policy_look(p, 6, 0);
+	assert_int_equal(p->up.n, 1);
+	host_arena_free(&c.rig.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +170,7 @@ int main(void)
 		cmocka_unit_test(turns_of_one_pool_are_none_of_another),
 		cmocka_unit_test(a_pool_without_a_server_that_is_up_has_none),
 		cmocka_unit_test(a_batch_is_looked_at_once_by_each),
+		cmocka_unit_test(servers_that_didn_t_change_aren_t_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
