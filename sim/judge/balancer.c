@@ -19,21 +19,13 @@ static const int64_t BACK_KEEP_NS = 30000000000; /* answers of servers may come 
 enum { SERVER_SHIFT = 47 };                      /* a back's server, above the probe's number */
 enum { TCP_RST = 4 };                            /* without a sequence number: to a SYN */
 
-static uint64_t endpoint_key(const struct ep *e)
-{
-	uint64_t low;
-
-	memcpy(&low, e->ip.b + 8, 8);
-	low = (low ^ (uint64_t)e->port << 17) * 0x9fb21c651e98df25u;
-	return low >> 20 | 1;
-}
-
-/* A server's entry; where keys collide, the next key's. NULL: no server. */
+/* A server's entry; where keys collide, the next odd key's. NULL: no server. */
 static uint64_t *server_entry(const struct balancer *b, const struct ep *e, uint64_t *key)
 {
 	uint64_t *v;
 
-	for (*key = endpoint_key(e); (v = table_find(&b->servers, *key)) != NULL; *key += 2)
+	for (*key = key_of(&e->ip, e->port, 0, 0) | 1; (v = table_find(&b->servers, *key)) != NULL;
+	     *key += 2)
 		if (b->conf->server[*v].addr.port == e->port &&
 		    same_ip(&b->conf->server[*v].addr.ip, &e->ip))
 			return v;

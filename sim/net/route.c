@@ -7,14 +7,15 @@
 
 #include "lib/must.h"
 
-/* Addresses are the plan's: nobody chooses them to collide. */
+/* Addresses are the plan's: nobody chooses them to collide, but neighbours differ in the last bits. */
 static size_t hash(const struct ip *ip)
 {
 	uint64_t a, b;
 
 	memcpy(&a, ip->b, sizeof(a));
 	memcpy(&b, ip->b + 8, sizeof(b));
-	return (size_t)((a ^ (b * 0x9e3779b97f4a7c15u)) * 0xd6e8feb86659fd93u >> 32);
+	uint64_t h = a ^ b * 0x9e3779b97f4a7c15u;
+	return (size_t)((h ^ h >> 32) * 0xd6e8feb86659fd93u >> 32);
 }
 
 static struct route_addr *slot_of(const struct routes *r, const struct ip *ip)

@@ -10,7 +10,7 @@
 #include "lib/drbg.h"
 #include "sim/judge/table.h"
 
-enum { KEYS = 600, STEPS = 200000 };
+enum { KEYS = 600, STEPS = 200000, ENDPOINTS = 200, RUN_MAX = 24 };
 
 /* Few low bits, so that keys crowd in a few places and wrap around. */
 static uint64_t crowded(uint64_t i)
@@ -50,10 +50,32 @@ static void a_map_holds_what_was_put_last_and_not_dropped(void **state)
 	table_free(&k);
 }
 
+/* Servers of one net, as the judge keys them: each is found in a few steps. */
+static void neighbours_don_t_crowd(void **state)
+{
+	unsigned run = 0, most = 0;
+	struct table k;
+
+	(void)state;
+	table_init(&k, ENDPOINTS * 2);
+	for (unsigned i = 0; i < ENDPOINTS; i++) {
+		struct ip ip = ip_v4(192, 0, 2, (uint8_t)(i + 1));
+		table_put(&k, key_of(&ip, 53, 0, 0) | 1, i);
+	}
+	assert_int_equal(k.n, ENDPOINTS);
+	for (uint64_t i = 0; i <= k.mask; i++) {
+		run = k.slot[i].key != 0 ? run + 1 : 0;
+		most = run > most ? run : most;
+	}
+	assert_in_range(most, 1, RUN_MAX);
+	table_free(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_holds_what_was_put_last_and_not_dropped),
+		cmocka_unit_test(neighbours_don_t_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
