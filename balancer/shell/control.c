@@ -8,7 +8,6 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -45,7 +44,7 @@ struct control {
 	struct command *command;
 	unsigned generation;    /* of the configuration that command is for */
 	int epoll, listener;
-	int spare;              /* given up to close a connection that there is no descriptor for */
+	int reserve;            /* of net_accept */
 	unsigned conn_n;
 	struct conn *conn;
 	pthread_t thread;
@@ -197,30 +196,13 @@ static void greet(struct control *k, struct conn *c, int take_fd)
 		end(c);
 }
 
-/* Without a descriptor left one is taken and closed, or it would wake us for ever. */
-static void refuse_one(struct control *k)
-{
-	if (k->spare >= 0)
-		close(k->spare);
-	int fd = accept(k->listener, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	k->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 static void accept_one(struct control *k)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	int fd = accept4(k->listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct ep peer;
+	int fd = net_accept(k->listener, &k->reserve, &peer);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		refuse_one(k);
 	if (fd < 0)
 		return;
-	if (k->spare < 0) /* another thread was faster */
-		k->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct ep peer = host_ep(&ss);
 	struct conn *c = free_conn(k);
 	if (c == NULL || !conf_of(k)->keyed ||
 	    !prefix_any(conf_of(k)->acl.prefix, conf_of(k)->acl.n, &peer.ip))
@@ -296,7 +278,7 @@ void control_start(const struct admin *admin, int take_fd)
 	for (unsigned i = 0; i < k->conn_n; i++)
 		k->conn[i].fd = -1;
 	k->listener = take_fd;
-	k->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	k->reserve = net_reserve();
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
 	MUST(k->epoll >= 0);
 	net_watch(k->epoll, take_fd, LISTENER);

@@ -3,7 +3,6 @@
 #include "tcp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -44,7 +43,7 @@ struct tcp_shell *tcp_shell_new(const struct bal_conf *conf, struct bal *b, int 
 	MUST(t->conn != NULL && t->resume != NULL && t->send != NULL && t->listener != NULL);
 	for (unsigned i = 0; i < conf->front_n; i++)
 		t->listener[i] = -1;
-	t->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	t->reserve = net_reserve();
 	return t;
 }
 
@@ -299,28 +298,13 @@ static void take_client(struct tcp_shell *t, int fd, const struct ep *peer, unsi
 	c->local = local;
 }
 
-/* Without a descriptor left, one connection is taken and closed, or it would wake us for ever. */
-static void refuse_one(struct tcp_shell *t, int listener)
-{
-	close(t->spare);
-	int fd = accept(listener, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	t->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 static void accept_some(struct tcp_shell *t, unsigned front)
 {
 	for (unsigned i = 0; i < ACCEPTS; i++) {
-		struct sockaddr_storage ss;
-		socklen_t len = sizeof(ss);
-		int fd = accept4(t->listener[front], (struct sockaddr *)&ss, &len,
-		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			refuse_one(t, t->listener[front]);
+		struct ep peer;
+		int fd = net_accept(t->listener[front], &t->reserve, &peer);
 		if (fd < 0)
 			return;
-		struct ep peer = host_ep(&ss);
 		take_client(t, fd, &peer, front);
 	}
 }

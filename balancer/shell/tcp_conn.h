@@ -48,7 +48,7 @@ struct tcp_shell {
 	const struct bal_conf *conf;
 	struct bal *bal;
 	struct recent *recent;     /* NULL: nothing is kept */
-	int epoll, spare;
+	int epoll, reserve;        /* the latter net_accept's */
 	void (*datagram)(void *of, const struct dgram *d); /* to a client over UDP */
 	void *of;
 	struct conn *conn;         /* by the core's places */

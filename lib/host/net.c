@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Addresses beside datagrams, and waiting; see net.h. */
+/* Addresses beside datagrams, connections, and waiting; see net.h. */
 #include "net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "host.h"
 
@@ -86,6 +88,38 @@ int net_wait(int epoll, struct epoll_event *events, int max, int64_t until_ns)
 		n = wait_ms(epoll, events, max, left_ns);
 	MUST(n >= 0 || errno == EINTR);
 	return n > 0 ? n : 0;
+}
+
+int net_reserve(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void refuse_one(int listener, int *reserve)
+{
+	if (*reserve >= 0)
+		close(*reserve);
+	int fd = accept(listener, NULL, NULL);
+	if (fd >= 0)
+		close(fd);
+	*reserve = net_reserve();
+}
+
+int net_accept(int listener, int *reserve, struct ep *peer)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int fd = accept4(listener, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			refuse_one(listener, reserve);
+		return -1;
+	}
+	if (*reserve < 0) /* another thread was faster */
+		*reserve = net_reserve();
+	*peer = host_ep(&ss);
+	return fd;
 }
 
 void net_allow_many_files(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What shells with UDP sockets share: which address of ours a datagram came to, and leaves from
- * (IP_PKTINFO, IPV6_PKTINFO), and waiting for sockets to the nanosecond.
+ * What shells with sockets share: which address of ours a datagram came to, and leaves from
+ * (IP_PKTINFO, IPV6_PKTINFO), taking connections, and waiting for sockets to the nanosecond.
  */
 #ifndef EK_HOST_NET_H
 #define EK_HOST_NET_H
@@ -27,6 +27,14 @@ void net_leave_from(struct msghdr *m, void *control, const struct ip *ip);
 void net_watch(int epoll, int fd, uint64_t what);
 /* Waits until something is ready, or until_ns (monotonic; INT64_MAX: for ever). How many are. */
 int net_wait(int epoll, struct epoll_event *events, int max, int64_t until_ns);
+
+/*
+ * Takes a connection, non-blocking; its address in *peer. -1: there is none, or no descriptor is
+ * left. Then *reserve, which net_reserve gave, is given up to take one and close it, as what waits
+ * would wake its listener for ever.
+ */
+int net_accept(int listener, int *reserve, struct ep *peer);
+int net_reserve(void);
 
 /* As many open files as the system lets us have. */
 void net_allow_many_files(void);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/host/host.h"
+#include "lib/host/net.h"
 
 enum {
 	IN_BYTES = 2 + 65535,
@@ -34,7 +35,7 @@ struct conn {
 struct tcp {
 	const struct stub_conf *conf;
 	struct rec *rec;
-	int epoll;
+	int epoll, reserve;    /* the latter net_accept's */
 	uint64_t tag;
 	_Atomic uint32_t *clients;
 	unsigned open;
@@ -52,6 +53,7 @@ struct tcp *tcp_new(const struct stub_conf *conf, struct rec *rec, int epoll, ui
 	t->conf = conf;
 	t->rec = rec;
 	t->epoll = epoll;
+	t->reserve = net_reserve();
 	t->tag = tag;
 	t->clients = clients;
 	t->conn = calloc(conf->tcp_clients, sizeof(*t->conn));
@@ -133,13 +135,10 @@ static void open_conn(struct tcp *t, struct conn *c, int fd, const struct ep *pe
 void tcp_accept(struct tcp *t, int listener, int64_t now_ns)
 {
 	for (;;) {
-		struct sockaddr_storage ss;
-		socklen_t len = sizeof(ss);
-		int fd = accept4(listener, (struct sockaddr *)&ss, &len,
-		                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct ep peer;
+		int fd = net_accept(listener, &t->reserve, &peer);
 		if (fd < 0)
 			return;
-		struct ep peer = host_ep(&ss);
 		struct conn *c = free_slot(t);
 		bool full = atomic_fetch_add(t->clients, 1) >= t->conf->tcp_clients;
 		if (full || c == NULL || !rec_accept(t->rec, &peer.ip)) {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What end-to-end tests share: where the programs are, free ports, conditions to wait for instead
 of sleeping, processes that are reaped by pid, and runs of evenkeel with their verdict read."""
+import contextlib
 import json
 import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -70,6 +72,21 @@ def free_port(*hosts):
         if all(is_free(h, port) for h in hosts or ("127.0.0.1",)):
             return port
     raise AssertionError(f"no free port on {hosts}")
+
+
+@contextlib.contextmanager
+def no_descriptor_left(pid):
+    """A program may open no file but in the place of one that it closes. Gives a function that
+    takes away what it has freed since."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+
+    def leave_none():
+        used = {int(n) for n in os.listdir(f"/proc/{pid}/fd")}
+        limit = min(set(range(len(used) + 1)) - used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    leave_none()
+    yield leave_none
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
 def wait_until(condition, what, timeout=10.0):

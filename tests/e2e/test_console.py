@@ -2,9 +2,7 @@
 """The balancer's console: driven by a real dnsdist and by our own client, both ways; and what it
 doesn't put up with."""
 import base64
-import os
 import re
-import resource
 import socket
 import struct
 import subprocess
@@ -322,24 +320,15 @@ def test_without_a_descriptor_left_a_connection_is_closed(lab):
     """Else the console's thread would be told of it again and again, and do nothing else."""
     c = Console(lab)
     assert "balancer" in c.say("showVersion()")
-    pid = c.balancer.process.pid
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-
-    def leave_none():
-        used = {int(n) for n in os.listdir(f"/proc/{pid}/fd")}
-        limit = min(set(range(len(used) + 1)) - used)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
-
-    def is_closed():
-        with c.connect() as s:
-            if s.recv(1) == b"":
-                return True
-        leave_none()  # one that was used then is free by now
-        return False
-    leave_none()
-    for _ in range(3):
-        until(is_closed, "a closed connection")
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+    with ek.no_descriptor_left(c.balancer.process.pid) as leave_none:
+        def is_closed():
+            with c.connect() as s:
+                if s.recv(1) == b"":
+                    return True
+            leave_none()  # one that was used then is free by now
+            return False
+        for _ in range(3):
+            until(is_closed, "a closed connection")
     assert "balancer" in c.say("showVersion()")
 
 

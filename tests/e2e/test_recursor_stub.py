@@ -182,6 +182,23 @@ def test_tcp_connections_are_bounded(stub):
     assert s.tcp("a.root-servers.net").answer
 
 
+def test_without_a_descriptor_left_a_connection_is_closed(stub):
+    """Else its listener would wake the worker again and again."""
+    s = stub("--threads=1")
+    with ek.no_descriptor_left(s.process.pid) as leave_none:
+        def is_closed():
+            with socket.create_connection(("127.0.0.1", s.port), timeout=5) as c:
+                c.settimeout(0.5)
+                try:
+                    return c.recv(1) == b""
+                except TimeoutError:
+                    leave_none()  # it was taken: one was free
+                    return False
+        for _ in range(3):
+            ek.wait_until(is_closed, "a closed connection")
+    assert s.tcp("a.root-servers.net").answer
+
+
 @pytest.mark.parametrize("kind,check", [
     ("servfail 1", lambda s: s.udp("a.example").rcode() == dns.rcode.SERVFAIL),
     ("refuse 1", lambda s: s.udp("a.example").rcode() == dns.rcode.REFUSED),
