@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-	CHUNK = 256 << 10,
+	CHUNK = 64 << 10,
 	ETHERNET = 1, SNAPLEN = 262144,
 	RECORD_MAX = 16 + PCAPW_FRAME_MAX,
 };
