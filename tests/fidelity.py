@@ -8,18 +8,20 @@ differs, 2 usage, 4 a scenario got no valid run in namespaces, 77 namespaces are
 
 What the namespaces' wire adds to a frame's way is the harness and not the system. So each run in
 virtual time gets the median delay that the wire added in one of the runs in namespaces, in turn,
-half of it on each of the two links that a frame crosses. Nor is how
-fast the machine of the day wakes a program up: each run in virtual time also gets how late the
-clients' timers were in that run."""
+half of it on each of the two links that a frame crosses. Nor is how fast the machine of the day
+wakes a program up, or starts one: each run in virtual time also gets how late the clients' timers
+were in that run, and how long programs that were started again took to be ready."""
 import argparse
 import fractions
 import itertools
 import json
 import math
 import multiprocessing
+import multiprocessing.pool
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 
@@ -107,14 +109,33 @@ def shown(value, unit):
 
 # ---- runs ----
 
+class NoRun(Exception):
+    """There was no verdict; its argument is our exit status. Said by evenkeel already."""
+
+
+def starts_us(out):
+    """{role: how long its programs that a fault started took to be ready, in the median}"""
+    plan = json.loads((out / "plan.json").read_text())
+    role = {n["name"]: n["role"] for n in plan["node"]}
+    took = {}
+    for line in (out / "events.jsonl").read_text().splitlines():
+        e = json.loads(line)
+        if e["event"] == "fault" and e["kind"] == "start" and e["verified"]:
+            took.setdefault(role[e["node"]], []).append((e["to_ns"] - e["from_ns"]) // 1000)
+    return {r: statistics.median_low(v) for r, v in took.items()}
+
+
 def evenkeel(options, out, name, *args):
-    """Makes a run; its exit status and verdict document, or None. Nothing of it is kept."""
+    """Makes a run; its exit status and verdict document with the starts' times, or None. Nothing of
+    it is kept."""
     scenario = ROOT / "scenarios" / f"{name}.lua"
     done = subprocess.run([options.bin, "run", "--out", out, *map(str, args), scenario],
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True, check=False)
-    path = pathlib.Path(out) / "verdict.json"
+    path = out / "verdict.json"
     doc = json.loads(path.read_text()) if path.is_file() else None
+    if doc is not None:
+        doc["starts_us"] = starts_us(out)
     shutil.rmtree(out, ignore_errors=True)
     if doc is None:
         print(f"fidelity: {done.stderr.strip()}", file=sys.stderr)
@@ -132,12 +153,10 @@ def netns_run(options, name, seed):
     if options.reuse and kept.is_file():
         return json.loads(kept.read_text()), 0
     for n in range(options.again + 1):
-        status, doc = evenkeel(options, options.dir / "run", name, "--seed", seed,
+        status, doc = evenkeel(options, options.dir / f"run-{name}-{seed}", name, "--seed", seed,
                                *options.patience)
-        if status == CANT:
-            sys.exit(CANT)
-        if doc is None:
-            sys.exit(2)
+        if status == CANT or doc is None:
+            raise NoRun(CANT if status == CANT else 2)
         if status != INVALID:
             kept.write_text(json.dumps(doc))
             return doc, n
@@ -146,12 +165,12 @@ def netns_run(options, name, seed):
 
 def in_namespaces(options, name):
     """The documents of the valid runs, and how many runs were INVALID."""
-    docs, invalid = [], 0
-    for seed in range(1, options.netns + 1):
-        progress(f"{name}: {seed} of {options.netns} runs in namespaces, {invalid} INVALID")
-        doc, n = netns_run(options, name, seed)
-        docs += [doc] if doc is not None else []
-        invalid += n
+    docs, invalid, seeds = [], 0, range(1, options.netns + 1)
+    with multiprocessing.pool.ThreadPool(options.labs) as pool:
+        for i, (doc, n) in enumerate(pool.imap(lambda s: netns_run(options, name, s), seeds), 1):
+            docs += [doc] if doc is not None else []
+            invalid += n
+            progress(f"{name}: {i} of {options.netns} runs in namespaces, {invalid} INVALID")
     return docs, invalid
 
 
@@ -166,21 +185,26 @@ def link_delays_ns(options, name):
     return {f"lab.links.{node}.delay": delay for node, delay in nodes.items()}
 
 
-def virtual_run(work):
-    options, name, k, delays, added_ns, wake_us = work
+def machine_of(doc, delays):
+    """What a run in virtual time is told of the machine that a run in namespaces was on."""
+    added_ns = doc["harness"]["wire_delay_p50_us"] * 500
     links = [f"{key}={delay + added_ns}ns" for key, delay in delays.items()]
+    starts = [f"lab.{role}_start={us}us" for role, us in doc["starts_us"].items()]
+    return [*links, f"lab.wake={doc['harness']['send_late_p50_us']}us", *starts]
+
+
+def virtual_run(work):
+    options, name, k, machine = work
     _, doc = evenkeel(options, options.dir / f"virtual-{k}", name, "--engine", "virtual", "--pcap",
                       "none", "--seed", VIRTUAL_SEEDS + k,
-                      *(a for v in [*links, f"lab.wake={wake_us}us"] for a in ("--set", v)))
+                      *(a for v in machine for a in ("--set", v)))
     return doc
 
 
-def in_virtual_time(options, pool, name, machine):
-    """machine: for each run in namespaces what the wire added to a frame's way, and how late the
-    clients' timers were, both in us."""
+def in_virtual_time(options, pool, name, real):
     delays = link_delays_ns(options, name)
-    work = [(options, name, k, delays, added * 500, late)
-            for k, (added, late) in zip(range(options.virtual), itertools.cycle(machine))]
+    machines = itertools.cycle([machine_of(d, delays) for d in real])
+    work = [(options, name, k, m) for k, m in zip(range(options.virtual), machines)]
     docs = []
     for doc in pool.imap_unordered(virtual_run, work):
         docs.append(doc)
@@ -229,6 +253,8 @@ def arguments():
                    help="runs in virtual time (1000)")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                    help="virtual runs at once (one a processor)")
+    p.add_argument("--labs", type=int, default=1, metavar="N",
+                   help="runs in namespaces at once (1); more of them wait for each other")
     p.add_argument("--again", type=int, default=5, metavar="N",
                    help="how often an INVALID run is run again (5)")
     p.add_argument("--level", type=float, default=1e-6,
@@ -242,7 +268,7 @@ def arguments():
                    help="the evenkeel to run")
     p.add_argument("scenario", nargs="*", default=SCENARIOS, help="default: " + " ".join(SCENARIOS))
     options = p.parse_args()
-    if min(options.netns, options.virtual, options.jobs) < 1 or not 0 < options.level < 1:
+    if min(options.netns, options.virtual, options.jobs, options.labs) < 1 or not 0 < options.level < 1:
         p.error("expected counts of at least 1 and a level between 0 and 1")
     limits = ("send_late_p999=1s", "send_late_max=5s", "loop_gap=1s")
     options.patience = [a for v in limits if options.patient for a in ("--set", f"limits.{v}")]
@@ -259,11 +285,10 @@ def main():
             if not real:
                 print(f"fidelity: {name}: every run was INVALID", file=sys.stderr)
                 return INVALID
-            machine = [(d["harness"]["wire_delay_p50_us"], d["harness"]["send_late_p50_us"])
-                       for d in real]
-            added, late = zip(*machine)
-            virtual = in_virtual_time(options, pool, name, machine)
+            virtual = in_virtual_time(options, pool, name, real)
             rows += compare(name, real, virtual)
+            added, late = ([d["harness"][f] for d in real]
+                           for f in ("wire_delay_p50_us", "send_late_p50_us"))
             notes.append(f"{name}: {len(real)} runs in namespaces ({invalid} INVALID ones were run "
                          f"again), {len(virtual)} in virtual time")
             notes.append(f"  in namespaces the wire added {min(added)} to {max(added)} us to a "
@@ -281,4 +306,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except NoRun as e:
+        sys.exit(e.args[0])

@@ -378,6 +378,10 @@ void lab_read(lua_State *L)
 		{ .name = "links", .kind = KEY_OTHER },
 		{ .name = "wake", .kind = KEY_TIME, KEY_AT(plan, wake_ns), .lo = 1,
 		  .hi = PLAN_WAKE_MAX_NS },
+		{ .name = "balancer_start", .kind = KEY_TIME, KEY_AT(plan, balancer_start_ns),
+		  .lo = 1, .hi = PLAN_START_MAX_NS },
+		{ .name = "recursor_start", .kind = KEY_TIME, KEY_AT(plan, recursor_start_ns),
+		  .lo = 1, .hi = PLAN_START_MAX_NS },
 	};
 	static void (*const read[])(lua_State *, const struct at *) = {
 		read_clients, read_balancers, read_recursors, links_read,

@@ -268,6 +268,7 @@ struct plan_limits {
 };
 
 enum { PLAN_WAKE_MAX_NS = 100000000 };
+#define PLAN_START_MAX_NS INT64_C(10000000000) /* what a lab waits for a program at most */
 
 struct plan {
 	char name[PLAN_NAME_TEXT];  /* of the scenario: its file name without .lua */
@@ -275,6 +276,7 @@ struct plan {
 	uint64_t seed;
 	bool for_netns, for_virtual;/* engines that the scenario is for */
 	int64_t wake_ns;            /* how late programs wake in virtual time; 0: the model's */
+	int64_t balancer_start_ns, recursor_start_ns; /* how long they start there; the same */
 	struct plan_program balancer, recursor;
 	struct plan_limits limits;
 	unsigned node_n;

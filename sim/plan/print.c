@@ -396,6 +396,21 @@ static void print_program(FILE *to, const char *what, const struct plan_program 
 	fputc('\n', to);
 }
 
+/* The machine that virtual time imitates, where it isn't the model's own. */
+static void print_machine(FILE *to, const struct plan *p)
+{
+	const struct { const char *what; int64_t ns; } all[] = {
+		{ "they are late by", p->wake_ns },
+		{ "a balancer starts in", p->balancer_start_ns },
+		{ "a recursor starts in", p->recursor_start_ns },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(all) && p->for_virtual; i++)
+		if (all[i].ns > 0)
+			fprintf(to, "  in virtual time %s %s\n", all[i].what,
+			        time_text(all[i].ns));
+}
+
 static void print_expectations(FILE *to, const struct plan *p, const struct plan_beside *beside)
 {
 	if (p->expect_n > 0)
@@ -420,8 +435,7 @@ void plan_print(FILE *to, const struct plan *p, const struct plan_beside *beside
 	fputs("\nPrograms\n", to);
 	print_program(to, "balancer", &p->balancer, "our balancer");
 	print_program(to, "recursor", &p->recursor, "our recursor-stub");
-	if (p->for_virtual && p->wake_ns > 0)
-		fprintf(to, "  in virtual time they wake %s late\n", time_text(p->wake_ns));
+	print_machine(to, p);
 	fputs("\nNodes\n", to);
 	for (unsigned i = 0; i < p->node_n; i++)
 		print_node(to, p, &p->node[i]);

@@ -541,6 +541,22 @@ static void put_limits(FILE *to, const struct plan_limits *l)
 	fputs(" }\n", to);
 }
 
+static void put_machine(FILE *to, const struct plan *p)
+{
+	const struct { const char *name; int64_t ns; } all[] = {
+		{ "wake", p->wake_ns }, { "balancer_start", p->balancer_start_ns },
+		{ "recursor_start", p->recursor_start_ns },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(all); i++) {
+		if (all[i].ns == 0)
+			continue;
+		fprintf(to, "  %s = ", all[i].name);
+		put_time(to, all[i].ns);
+		fputs(",\n", to);
+	}
+}
+
 void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 {
 	if (p->seed <= UINT64_C(1) << 53)
@@ -554,11 +570,7 @@ void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 	put_recursors(to, p, dir);
 	put_clients(to, p);
 	put_links(to, p);
-	if (p->wake_ns > 0) {
-		fputs("  wake = ", to);
-		put_time(to, p->wake_ns);
-		fputs(",\n", to);
-	}
+	put_machine(to, p);
 	fputs("}\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
 		if (p->load[i].replay_n > 0)

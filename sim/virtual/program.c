@@ -15,9 +15,16 @@ static void tell(struct world *w, const struct host *h, const char *what, const 
 	events_add(&w->events, "process", w->now_ns, o);
 }
 
+static int64_t start_ns(const struct plan *p, enum plan_role role)
+{
+	if (role == PLAN_BALANCER)
+		return p->balancer_start_ns > 0 ? p->balancer_start_ns : MODEL_BALANCER_START;
+	return p->recursor_start_ns > 0 ? p->recursor_start_ns : MODEL_RECURSOR_START;
+}
+
 void program_start(struct world *w, struct host *h)
 {
-	int64_t takes = h->role == PLAN_BALANCER ? MODEL_BALANCER_START : MODEL_RECURSOR_START;
+	int64_t takes = start_ns(w->plan, h->role);
 
 	h->state = HOST_STARTS;
 	h->ready_told = false;
@@ -68,10 +75,10 @@ void program_kill(struct world *w, struct host *h)
 	tell(w, h, "exited", "signal 9");
 }
 
-/* Evenly between nothing and twice MODEL_RESUME, on a machine as fast as the plan says. */
+/* Until it is through with a part of what waits in its sockets, which chance draws. */
 static int64_t draw_resume_ns(struct world *w, struct host *h)
 {
-	const int64_t most_ns = 2 * MODEL_RESUME * host_lag_ns(w) / MODEL_SEND;
+	const int64_t most_ns = MODEL_RESUME * h->sockets.n * w->day / 1000;
 
 	return (most_ns * drbg_u16(&h->wakes)) >> 16;
 }

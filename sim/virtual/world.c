@@ -165,7 +165,7 @@ static int64_t draw_day(const struct plan *p)
 	struct drbg r;
 
 	if (p->wake_ns > 0)
-		return MODEL_DAY * p->wake_ns / MODEL_SEND;
+		return MODEL_DAY_WORK + MODEL_DAY_LAG * p->wake_ns / MODEL_SEND;
 	plan_seed(p, seed);
 	drbg_init(&r, seed, DRBG_WAKES, UINT32_MAX);
 	return MODEL_DAY_LEAST +

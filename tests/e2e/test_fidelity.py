@@ -49,10 +49,18 @@ def test_fidelity_tells_a_difference(tmp_path, capsys):
     assert len(bad) == 1 and "detect, LB1" in bad[0]
 
 
+def test_fidelity_compares_the_same_machine():
+    """What a run in namespaces says of its machine is what its twins in virtual time are told."""
+    doc = {"harness": {"wire_delay_p50_us": 12, "send_late_p50_us": 19},
+           "starts_us": {"balancer": 5300}}
+    assert fidelity().machine_of(doc, {"lab.links.delay": 50_000}) == [
+        "lab.links.delay=56000ns", "lab.wake=19us", "lab.balancer_start=5300us"]
+
+
 @pytest.mark.lab
 def test_fidelity_runs_both_engines(tmp_path):
-    done = subprocess.run(["/usr/bin/python3", ek.ROOT / "tests" / "fidelity.py", "--netns", "1",
-                           "--virtual", "2", "--patient", "--dir", tmp_path, "--bin",
+    done = subprocess.run(["/usr/bin/python3", ek.ROOT / "tests" / "fidelity.py", "--netns", "2",
+                           "--labs", "2", "--virtual", "2", "--patient", "--dir", tmp_path, "--bin",
                            ek.program("evenkeel"), "blackhole"], capture_output=True, text=True,
                           timeout=150, check=False)
     if done.returncode == ek.CANT:

@@ -191,6 +191,17 @@ def test_a_machine_is_known_by_how_late_it_wakes(tmp_path):
     assert p50[1] - p50[0] > 2 * (200 - 40), p50
 
 
+def test_a_machine_is_known_by_how_long_its_programs_start(tmp_path):
+    """A balancer asks its servers before it is ready, a recursor is ready at once."""
+    done = run(scenario(tmp_path, FAULTS, to="10s"), tmp_path / "out",
+               "--set", "lab.balancer_start=5ms", "--set", "lab.recursor_start=3ms")
+    lines = (tmp_path / "out" / "events.jsonl").read_text().splitlines()
+    took = {e["node"]: e["to_ns"] - e["from_ns"] for e in map(json.loads, lines)
+            if e["event"] == "fault" and e["kind"] == "start"}
+    assert took["DNS1"] == 3_000_000, done.stderr
+    assert 5_000_000 < took["LB1"] < 6_000_000, took
+
+
 @functools.cache
 def build(mode, compiler):
     """evenkeel as that compiler makes it; it isn't copied to build/bin."""

@@ -140,7 +140,8 @@ static const struct { const char *what, *from, *to; } changes[] = {
 	{ "a plain return", "to = \"share\", within = \"3s\"", "to = \"first\", within = \"3s\", "
 	  "miss = 1e-3" },
 	{ "nothing claimed but answers", "lost { at_most = \"model\" }", "answers {}" },
-	{ "a machine of its own", "links = {", "wake = \"44us\", links = {" },
+	{ "a machine of its own", "links = {",
+	  "wake = \"44us\", balancer_start = \"6ms\", recursor_start = \"3ms\", links = {" },
 	{ "globals", "lab {", "seed = 99\nengines = { \"virtual\" }\n"
 	  "limits { slack = \"33ms\", loop_gap = \"1s\" }\nlab {" },
 };
