@@ -268,7 +268,8 @@ def arguments():
                    help="the evenkeel to run")
     p.add_argument("scenario", nargs="*", default=SCENARIOS, help="default: " + " ".join(SCENARIOS))
     options = p.parse_args()
-    if min(options.netns, options.virtual, options.jobs, options.labs) < 1 or not 0 < options.level < 1:
+    counts = options.netns, options.virtual, options.jobs, options.labs
+    if min(counts) < 1 or not 0 < options.level < 1:
         p.error("expected counts of at least 1 and a level between 0 and 1")
     limits = ("send_late_p999=1s", "send_late_max=5s", "loop_gap=1s")
     options.patience = [a for v in limits if options.patient for a in ("--set", f"limits.{v}")]

@@ -25,7 +25,8 @@ struct pcapw;
 int pcapw_open(struct pcapw **out, const char *path, unsigned back) MUST_CHECK;
 /*
  * t_ns: unix time; one that comes later still goes as far back as it may. len: 0...PCAPW_FRAME_MAX;
- * orig_len: as long as the frame was. Writes 64 KiB at a time, which a processor's cache still holds.
+ * orig_len: as long as the frame was. Writes 64 KiB at a time, which a processor's cache still
+ * holds.
  */
 void pcapw_add(struct pcapw *w, int64_t t_ns, const uint8_t *frame, size_t len, size_t orig_len);
 uint64_t pcapw_records(const struct pcapw *w);

@@ -7,7 +7,7 @@
 
 #include "lib/must.h"
 
-/* Addresses are the plan's: nobody chooses them to collide, but neighbours differ in the last bits. */
+/* Nobody chooses a plan's addresses to collide, but neighbours differ in their last bits alone. */
 static size_t hash(const struct ip *ip)
 {
 	uint64_t a, b;

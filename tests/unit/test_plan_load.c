@@ -112,7 +112,8 @@ static const struct row broken_scenarios[] = {
 	  "'50 us': expected a time 0s...60s with its unit, such as \"20ms\"" },
 	{ "a machine that never wakes", "s.lua", "links = {", "wake = \"1s\", links = {",
 	  "s.lua:7: lab.wake: '1s': expected a time 1ns...100ms with its unit, such as \"20ms\"" },
-	{ "a machine that never starts", "s.lua", "links = {", "recursor_start = \"11s\", links = {",
+	{ "a machine that never starts", "s.lua", "links = {",
+	  "recursor_start = \"11s\", links = {",
 	  "s.lua:7: lab.recursor_start: '11s': expected a time 1ns...10s with its unit, such as "
 	  "\"20ms\"" },
 	{ "a broken address", "s.lua", "\"192.160.102.3\"", "\"192.160.102\"", "s.lua:3: "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Addresses to nodes: each to its own, nets behind them, and none far from its place in the table. */
+/* Addresses to nodes: each to its own, nets behind them, none far from its place in the table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
