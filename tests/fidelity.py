@@ -10,7 +10,8 @@ What the namespaces' wire adds to a frame's way is the harness and not the syste
 virtual time gets the median delay that the wire added in one of the runs in namespaces, in turn,
 half of it on each of the two links that a frame crosses. Nor is how fast the machine of the day
 wakes a program up, or starts one: each run in virtual time also gets how late the clients' timers
-were in that run, and how long programs that were started again took to be ready."""
+were in that run, how long its programs took to wake up, while nothing had happened yet, and how
+long those that were started again took to be ready."""
 import argparse
 import fractions
 import itertools
@@ -25,9 +26,12 @@ import statistics
 import subprocess
 import sys
 
+import model
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SCENARIOS = ("blog", "blog-ipv6", "hang", "blackhole")
 INVALID, CANT = 4, 77
+QUIET_NS = 3 * 10**9
 VIRTUAL_SEEDS = 1_000_000  # theirs begin above: never the same as in namespaces
 
 
@@ -113,29 +117,33 @@ class NoRun(Exception):
     """There was no verdict; its argument is our exit status. Said by evenkeel already."""
 
 
-def starts_us(out):
+def starts_us(run):
     """{role: how long its programs that a fault started took to be ready, in the median}"""
-    plan = json.loads((out / "plan.json").read_text())
-    role = {n["name"]: n["role"] for n in plan["node"]}
+    role = {n["name"]: n["role"] for n in run.plan["node"]}
     took = {}
-    for line in (out / "events.jsonl").read_text().splitlines():
-        e = json.loads(line)
-        if e["event"] == "fault" and e["kind"] == "start" and e["verified"]:
+    for e in run.of("fault"):
+        if e["kind"] == "start" and e["verified"]:
             took.setdefault(role[e["node"]], []).append((e["to_ns"] - e["from_ns"]) // 1000)
     return {r: statistics.median_low(v) for r, v in took.items()}
 
 
+def quiet_ns(run):
+    """Until when nothing has happened but load, and no longer than is needed to tell."""
+    return min([QUIET_NS] + [f["at_ns"] for f in run.plan["fault"]])
+
+
 def evenkeel(options, out, name, *args):
-    """Makes a run; its exit status and verdict document with the starts' times, or None. Nothing of
-    it is kept."""
+    """Makes a run; its exit status and verdict document, with what it tells of its machine, or
+    None. Nothing of it is kept."""
     scenario = ROOT / "scenarios" / f"{name}.lua"
     done = subprocess.run([options.bin, "run", "--out", out, *map(str, args), scenario],
                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True, check=False)
     path = out / "verdict.json"
     doc = json.loads(path.read_text()) if path.is_file() else None
-    if doc is not None:
-        doc["starts_us"] = starts_us(out)
+    if doc is not None and doc["engine"] == "netns":
+        run = model.Run(out)
+        doc["starts_us"], doc["wakes_us"] = starts_us(run), model.wakes_us(run, quiet_ns(run))
     shutil.rmtree(out, ignore_errors=True)
     if doc is None:
         print(f"fidelity: {done.stderr.strip()}", file=sys.stderr)
@@ -189,8 +197,9 @@ def machine_of(doc, delays):
     """What a run in virtual time is told of the machine that a run in namespaces was on."""
     added_ns = doc["harness"]["wire_delay_p50_us"] * 500
     links = [f"{key}={delay + added_ns}ns" for key, delay in delays.items()]
-    starts = [f"lab.{role}_start={us}us" for role, us in doc["starts_us"].items()]
-    return [*links, f"lab.wake={doc['harness']['send_late_p50_us']}us", *starts]
+    programs = [f"lab.{role}_{what}={us}us" for what in ("start", "wake")
+                for role, us in doc[f"{what}s_us"].items()]
+    return [*links, f"lab.wake={doc['harness']['send_late_p50_us']}us", *programs]
 
 
 def virtual_run(work):

@@ -8,6 +8,7 @@ usage: model.py RUN_DIR..."""
 import collections
 import ipaddress
 import json
+import math
 import pathlib
 import statistics
 import struct
@@ -46,11 +47,13 @@ class Run:
     def nodes(self, role):
         return [n for n in self.plan["node"] if n["role"] == role]
 
-    def frames(self, node):
+    def frames(self, node, until_ns=math.inf):
         data, at = (self.path / f"{node['name']}.pcap").read_bytes(), 24
         while at < len(data):
             sec, ns, length, _ = struct.unpack_from("<IIII", data, at)
             frame = parse(sec * 10**9 + ns - self.t0, data[at + 16:at + 16 + length])
+            if frame is not None and frame.t_ns > until_ns:
+                return
             if frame is not None:
                 yield frame
             at += 16 + length
@@ -68,11 +71,11 @@ def question(payload):
     return payload[12:end + 5].lower()
 
 
-def balancer_times(run, node):
+def balancer_times(run, node, until_ns=math.inf):
     """(from a query to its forward, from a server's answer to the client's), ns, by order."""
     ours, waits = own(node), collections.defaultdict(collections.deque)
     forward, answer = [], []
-    for f in run.frames(node):
+    for f in run.frames(node, until_ns):
         if f.proto != UDP or f.t_ns < 0 or len(f.payload) < 12:
             continue
         arrives, response = f.dst in ours, f.payload[2] & 0x80
@@ -86,10 +89,10 @@ def balancer_times(run, node):
     return forward, answer
 
 
-def recursor_times(run, node):
+def recursor_times(run, node, until_ns=math.inf):
     """[(arrival, ns until the answer or None)] of the queries at a recursor."""
     ours, waits, found = own(node), {}, []
-    for f in run.frames(node):
+    for f in run.frames(node, until_ns):
         if f.proto != UDP or len(f.payload) < 12:
             continue
         if f.dst in ours:
@@ -99,6 +102,17 @@ def recursor_times(run, node):
             if begun is not None:
                 found.append((begun, f.t_ns - begun))
     return sorted(found + [(t, None) for t in waits.values()], key=lambda q: q[0])
+
+
+def wakes_us(run, until_ns, least=100):
+    """{role: the median time that its programs take, idle, to wake up for a query and send what
+    comes of it}, of those who have sent so many by then."""
+    balancers = [d for n in run.nodes("balancer") for d in balancer_times(run, n, until_ns)[0]]
+    recursors = [d for n in run.nodes("recursor") for _, d in recursor_times(run, n, until_ns)
+                 if d is not None and d < n["miss"]["a_ns"] // 2]
+    took = {"balancer": balancers, "recursor": recursors}
+    return {role: round(statistics.median(v) / 1000) for role, v in took.items()
+            if len(v) >= least}
 
 
 def refusals(run, node, from_ns, to_ns):
@@ -200,4 +214,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

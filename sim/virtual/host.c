@@ -15,13 +15,26 @@ struct ip host_own_ip(const struct host *h, const struct ip *to)
 	return ip_is4(to) ? h->own4 : h->own6;
 }
 
-int64_t host_wake_ns(struct world *w, struct host *h, enum wake by)
-{
-	static const uint16_t us[WAKES][WAKE_POINTS] = {
+static const uint16_t wake_us[WAKES][WAKE_POINTS] = {
 #define WAKE(id, prose, ...) { __VA_ARGS__ },
-		WAKE_TABLE(WAKE)
+	WAKE_TABLE(WAKE)
 #undef WAKE
-	};
+};
+
+/* So that the median is what the plan says, processor time included. */
+int64_t host_day(const struct plan *p, enum plan_role role, int64_t usual)
+{
+	bool lb = role == PLAN_BALANCER;
+	int64_t wake_ns = lb ? p->balancer_wake_ns : p->recursor_wake_ns;
+	int64_t idle_ns = wake_ns - (lb ? MODEL_BALANCER_PACKET : MODEL_RECURSOR_PACKET);
+
+	if (wake_ns == 0 || (!lb && role != PLAN_RECURSOR))
+		return usual;
+	return idle_ns > 0 ? idle_ns / wake_us[lb ? WAKE_FORWARD : WAKE_QUERY][WAKE_STEPS / 2] : 0;
+}
+
+int64_t host_wake_ns(struct host *h, enum wake by)
+{
 	uint32_t v = drbg_u16(&h->wakes), i = v >> 12;
 
 	if (i == WAKE_STEPS - 1) {
@@ -29,9 +42,9 @@ int64_t host_wake_ns(struct world *w, struct host *h, enum wake by)
 		i = WAKE_STEPS + (v >> 12);
 	}
 	const int64_t fixed = by == WAKE_TIMER ? MODEL_TIMER / 1000 : 0;
-	int64_t from = us[by][i], to = us[by][i + 1];
+	int64_t from = wake_us[by][i], to = wake_us[by][i + 1];
 	int64_t part = (from - fixed) * 4096 + (to - from) * (v & 4095);
-	return fixed * 1000 + part * w->day / 4096;
+	return fixed * 1000 + part * h->day / 4096;
 }
 
 int64_t host_lag_ns(const struct world *w)
@@ -310,7 +323,7 @@ static void keep(struct world *w, struct host *h, uint32_t i)
 void host_take(struct world *w, struct host *h, uint32_t slot, enum wake by)
 {
 	if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
-		serve_one(w, h, slot, 0, host_wake_ns(w, h, by));
+		serve_one(w, h, slot, 0, host_wake_ns(h, by));
 	else
 		keep(w, h, slot);
 }
@@ -326,7 +339,7 @@ static void datagram(struct world *w, struct host *h, uint32_t i)
 		lb_probe_answer(w, h, i);
 	else if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
 		serve_one(w, h, i, port,
-		          host_wake_ns(w, h, h->lb == NULL ? WAKE_QUERY : port == 0 ? WAKE_FORWARD
+		          host_wake_ns(h, h->lb == NULL ? WAKE_QUERY : port == 0 ? WAKE_FORWARD
 		                                                                    : WAKE_RETURN));
 	else
 		keep(w, h, i);

@@ -22,7 +22,7 @@
 	      "tests/model.py of netns runs")                                                      \
 	MODEL(MODEL_BALANCER_START, 16000000, "ns", "from fork to the first probes of balancer",   \
 	      "tests/model.py of netns runs")                                                      \
-	MODEL(MODEL_TIMER, 65000, "ns",                                                            \
+	MODEL(MODEL_TIMER, 60000, "ns",                                                            \
 	      "of WAKE_TIMER: what a timer is late on any machine, fast or slow",                  \
 	      "Linux's default timer slack of 50 us, and misses in netns runs on a Xeon with "     \
 	      "lags of 18 to 22 us")                                                               \
@@ -30,11 +30,11 @@
 	      "what the first query after a balancer's start takes longer, on the average; "       \
 	      "evenly from nothing to twice that: its memory is touched for the first time",       \
 	      "24 balancers in netns runs: 330 us in the median, as later ones take 60")           \
-	MODEL(MODEL_RESUME, 65000, "ns",                                                           \
+	MODEL(MODEL_RESUME, 51000, "ns",                                                           \
 	      "what each datagram in the sockets of a program that goes on takes until it is "     \
 	      "answered, as many at once fill the wire too; where in them the last health check "  \
 	      "is, chance decides; a wake-up as others are, so of a run's factor",                 \
-	      "netns runs of hang.lua and second-failure.lua: 13 us where wake-ups have 0.22")     \
+	      "netns runs of hang.lua and second-failure.lua: 13 us where recursors have 0.255")     \
 	MODEL(MODEL_DAY_LEAST, 500, "thousandths", "the factor of all wake-ups of a run, at least",\
 	      "p50 of latency over 80 netns runs")                                                 \
 	MODEL(MODEL_DAY_MOST, 1100, "thousandths", "and at most; evenly drawn", "the same")        \

@@ -76,9 +76,9 @@ void program_kill(struct world *w, struct host *h)
 }
 
 /* Until it is through with a part of what waits in its sockets, which chance draws. */
-static int64_t draw_resume_ns(struct world *w, struct host *h)
+static int64_t draw_resume_ns(struct host *h)
 {
-	const int64_t most_ns = MODEL_RESUME * h->sockets.n * w->day / 1000;
+	const int64_t most_ns = MODEL_RESUME * h->sockets.n * h->day / 1000;
 
 	return (most_ns * drbg_u16(&h->wakes)) >> 16;
 }
@@ -86,7 +86,7 @@ static int64_t draw_resume_ns(struct world *w, struct host *h)
 void program_resume(struct world *w, struct host *h)
 {
 	h->state = HOST_RUNS;
-	h->busy_ns = w->now_ns + draw_resume_ns(w, h);
+	h->busy_ns = w->now_ns + draw_resume_ns(h);
 	h->armed_ns = INT64_MAX; /* what was due while it hung has been passed over */
 	host_serve_soon(w, h);
 	host_arm(w, h);

@@ -144,7 +144,7 @@ void stub_datagram(struct world *w, struct host *h, uint32_t i, int port, int64_
 /* Misses that are over: one wake-up, then one after the other. */
 void stub_wake(struct world *w, struct host *h)
 {
-	int64_t done_ns = w->now_ns + host_wake_ns(w, h, WAKE_TIMER);
+	int64_t done_ns = w->now_ns + host_wake_ns(h, WAKE_TIMER);
 
 	while (rec_deadline(h->rec->rec) <= w->now_ns && w->trouble[0] == '\0') {
 		struct dgram d = { .data = w->tcp_out, .cap = UINT16_MAX };

@@ -9,13 +9,16 @@ import itertools
 import math
 import re
 import subprocess
+import sys
 
 import pytest
 
 import ek
 
+
 def fidelity():
     """tests/fidelity.py as a module."""
+    sys.path.insert(0, str(ek.ROOT / "tests"))  # it imports what lies beside it
     spec = importlib.util.spec_from_file_location("fidelity", ek.ROOT / "tests" / "fidelity.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -52,9 +55,10 @@ def test_fidelity_tells_a_difference(tmp_path, capsys):
 def test_fidelity_compares_the_same_machine():
     """What a run in namespaces says of its machine is what its twins in virtual time are told."""
     doc = {"harness": {"wire_delay_p50_us": 12, "send_late_p50_us": 19},
-           "starts_us": {"balancer": 5300}}
+           "starts_us": {"balancer": 5300}, "wakes_us": {"balancer": 25, "recursor": 27}}
     assert fidelity().machine_of(doc, {"lab.links.delay": 50_000}) == [
-        "lab.links.delay=56000ns", "lab.wake=19us", "lab.balancer_start=5300us"]
+        "lab.links.delay=56000ns", "lab.wake=19us", "lab.balancer_start=5300us",
+        "lab.balancer_wake=25us", "lab.recursor_wake=27us"]
 
 
 @pytest.mark.lab
