@@ -4,8 +4,9 @@
  * value with its unit, what it means, and where it comes from. "netns run" is blog.lua in network
  * namespaces on two virtual processors of a Xeon (Linux 6.18, Debian 12); `make fidelity` holds
  * model and namespaces against each other. The values are constants: only the plan's seed makes two
- * runs differ. Machines differ by how soon a program wakes up, so a plan may say that (lab.wake, in
- * the same terms as MODEL_SEND), and all that is a wake-up is scaled by it.
+ * runs differ. Machines differ by how soon a program wakes up and starts, so a plan may say that:
+ * lab.wake in the terms of MODEL_SEND, and lab.balancer_wake, lab.balancer_start and so on for the
+ * programs. All that is a wake-up is scaled by it.
  */
 #ifndef EK_VIRTUAL_MODEL_H
 #define EK_VIRTUAL_MODEL_H
