@@ -166,6 +166,8 @@ static json_t *harness(const struct judge *j)
 	const struct events *e = &j->events;
 	json_t *h = json_object();
 	uint64_t unplanned = 0, unseen = 0, repeated = 0, unmatched = 0, given_up = 0;
+	unsigned node;
+	int64_t waited_us = programs_waited_us(j, &node);
 
 	for (unsigned i = 0; i < j->client_n; i++) {
 		unplanned += j->client[i].unplanned;
@@ -188,6 +190,8 @@ static json_t *harness(const struct judge *j)
 	set(h, "wire_delay_p99_us", e->delay_p99_us);
 	set(h, "wire_drops", e->wire_drops);
 	set(h, "loop_gap_max_us", e->loop_gap_max_us);
+	if (waited_us >= 0)
+		set(h, "program_wait_max_us", waited_us);
 	set(h, "unsent", e->unsent);
 	set(h, "clock_step_us", e->clock_step_us);
 	set(h, "unplanned_queries", (int64_t)unplanned);
@@ -400,6 +404,8 @@ json_t *judge_document(struct judge *j)
 
 	if (j->events.violation_n > 0)
 		worst = VERDICT_FAIL;
+	if (worst == VERDICT_FAIL && j->invalid_n == 0)
+		gate_fail(j);
 	if (j->invalid_n > 0)
 		worst = VERDICT_INVALID;
 	json_t *doc = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, "

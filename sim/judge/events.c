@@ -163,6 +163,7 @@ static void event_node(struct judge *j, const json_t *e)
 	n->if_drops = number(e, "if_drops", 0);
 	n->rcvbuf_errors = number(e, "udp_rcvbuf_errors", 0);
 	n->queue_drops = number(e, "queue_drops", 0);
+	n->wait_max_us = number(e, "wait_max_us", -1);
 }
 
 static void event_wire(struct judge *j, const json_t *e)

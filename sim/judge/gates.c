@@ -209,6 +209,33 @@ static void gate_faults(struct judge *j)
 	}
 }
 
+int64_t programs_waited_us(const struct judge *j, unsigned *node)
+{
+	int64_t most_us = -1;
+
+	for (unsigned i = 0; i < j->plan->node_n; i++) {
+		const struct node_seen *n = &j->events.node[i];
+		if (!n->told || n->wait_max_us <= most_us)
+			continue;
+		most_us = n->wait_max_us;
+		*node = i;
+	}
+	return most_us;
+}
+
+/* A program that wasn't let run did nothing wrong. One that passed nevertheless has passed. */
+void gate_fail(struct judge *j)
+{
+	int64_t most_us = us(j->plan->limits.loop_gap_ns);
+	unsigned node = 0;
+	int64_t waited_us = programs_waited_us(j, &node);
+
+	if (waited_us > most_us)
+		judge_invalid(j, "%s was starved: it waited %lld us for a processor within a tenth "
+		              "of a second, at most %lld us where a claim fails",
+		              j->plan->node[node].name, (long long)waited_us, (long long)most_us);
+}
+
 void gates(struct judge *j)
 {
 	gate_whole(j);

@@ -345,6 +345,7 @@ struct node_seen {
 	int64_t if_sent, if_received, wire_took, wire_gave, if_drops, rcvbuf_errors;
 	int64_t pcap_records;       /* by the event; -1: not told */
 	int64_t queue_drops;        /* of a modelled host: it's the system's, not the harness's */
+	int64_t wait_max_us;        /* that its program waited for a processor; -1: not told */
 	uint64_t frames;            /* taps */
 };
 
@@ -476,6 +477,10 @@ int64_t late_max_us(const struct late *l);
 
 /* gates.c: adds every reason for INVALID. */
 void gates(struct judge *j);
+/* The same, for a run that FAILs: whether its programs had what they need. */
+void gate_fail(struct judge *j);
+/* The longest that a program waited for a processor; *node: whose. -1: not told. */
+int64_t programs_waited_us(const struct judge *j, unsigned *node);
 
 /* ---- gone.c: silences of nodes, as the engine tells them ---- */
 

@@ -19,7 +19,7 @@
 #include "sim/version.h"
 
 enum {
-	TICK_NS = 100000000,              /* longest sleep */
+	TICK_NS = 100000000,              /* longest sleep; programs are looked at as often */
 	WATCH_TICK_NS = 2000000,          /* while waiting for answers on the wire */
 };
 
@@ -132,14 +132,32 @@ static void look(struct lab *l, int64_t ns)
 		l->stopped = true;
 }
 
+static bool is_load_time(const struct lab *l, int64_t ns)
+{
+	return l->t0_ns != 0 && ns >= l->t0_ns && ns < l->t0_ns + l->plan->end_ns;
+}
+
 /* The lab's own loop wanted to go on at due_ns. */
 static void note_gap(struct lab *l, int64_t due_ns)
 {
 	int64_t now = host_mono_ns();
 
-	if (l->t0_ns != 0 && due_ns >= l->t0_ns && due_ns < l->t0_ns + l->plan->end_ns &&
-	    now - due_ns > l->gap_max_ns)
+	if (is_load_time(l, due_ns) && now - due_ns > l->gap_max_ns)
 		l->gap_max_ns = now - due_ns;
+}
+
+/* How long the programs have waited for a processor since the last look. */
+static void note_waits(struct lab *l)
+{
+	int64_t now = host_mono_ns();
+
+	if (l->waits == NULL || now - l->waits_ns < TICK_NS)
+		return;
+	for (unsigned i = 0; i < l->plan->node_n; i++)
+		if (l->proc[i].name != NULL)
+			waits_look(&l->waits[i], "/proc", l->proc[i].pid,
+			           is_load_time(l, l->waits_ns));
+	l->waits_ns = now;
 }
 
 int lab_until(struct lab *l, bool (*done)(struct lab *), int64_t until_ns)
@@ -159,6 +177,7 @@ int lab_until(struct lab *l, bool (*done)(struct lab *), int64_t until_ns)
 		tick = ns < tick ? ns : tick;
 		look(l, tick);
 		note_gap(l, now + tick);
+		note_waits(l);
 	}
 }
 

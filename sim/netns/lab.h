@@ -20,6 +20,7 @@
 #include "proc.h"
 #include "room.h"
 #include "sim/load/shell/shell.h"
+#include "waits.h"
 #include "wire.h"
 
 /* Memory that evenkeel shares with the lab. */
@@ -57,6 +58,8 @@ struct lab {
 	int child_fd;                /* signalfd of SIGCHLD */
 	bool stopped;                /* evenkeel has asked for an end */
 	struct proc *proc;           /* of each node; name NULL where there is none */
+	struct waits *waits;         /* of each node's program; NULL: we can't see them */
+	int64_t waits_ns;            /* when they were looked at last */
 	pid_t *load_pid;             /* of each load; 0: has ended */
 	struct lab_fault *fault;     /* of each of the plan's */
 	struct whens *whens;

@@ -77,13 +77,17 @@ static void node_event(struct lab *l, unsigned i)
 		lab_trouble(l, "can't read the counters of %s: %s", n->name, strerror(-err));
 		return;
 	}
-	events_add(&l->events, "node", host_mono_ns(),
-	           json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "node", n->name, "if_sent",
-	                     (json_int_t)c.sent, "if_received", (json_int_t)c.received, "wire_took",
-	                     (json_int_t)atomic_load(&w->took), "wire_gave",
-	                     (json_int_t)atomic_load(&w->gave), "if_drops", (json_int_t)c.drops,
-	                     "udp_rcvbuf_errors", (json_int_t)c.udp_rcvbuf_errors, "cpu_us",
-	                     (json_int_t)l->proc[i].cpu_us));
+	json_t *e = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "node", n->name,
+	                      "if_sent", (json_int_t)c.sent, "if_received",
+	                      (json_int_t)c.received, "wire_took",
+	                      (json_int_t)atomic_load(&w->took), "wire_gave",
+	                      (json_int_t)atomic_load(&w->gave), "if_drops", (json_int_t)c.drops,
+	                      "udp_rcvbuf_errors", (json_int_t)c.udp_rcvbuf_errors, "cpu_us",
+	                      (json_int_t)l->proc[i].cpu_us);
+	if (l->waits != NULL && l->waits[i].told)
+		json_object_set_new(e, "wait_max_us",
+		                    json_integer((json_int_t)(l->waits[i].max_ns / 1000)));
+	events_add(&l->events, "node", host_mono_ns(), e);
 }
 
 static void end_wire(struct lab *l)

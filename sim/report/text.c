@@ -392,6 +392,7 @@ static void harness(FILE *to, const json_t *h)
 		{ "wire_delay_p99_us", "added p99" },
 		{ "wire_drops", "frames dropped" },
 		{ "loop_gap_max_us", "longest loop gap" },
+		{ "program_wait_max_us", "a program waited for a processor at most" },
 		{ "clock_step_us", "clock step" },
 	};
 	char *text = NULL;

@@ -35,7 +35,7 @@
 	      "what each datagram in the sockets of a program that goes on takes until it is "     \
 	      "answered, as many at once fill the wire too; where in them the last health check "  \
 	      "is, chance decides; a wake-up as others are, so of a run's factor",                 \
-	      "netns runs of hang.lua and second-failure.lua: 13 us where recursors have 0.255")     \
+	      "netns runs of hang.lua and second-failure.lua: 13 us where recursors have 0.255")\
 	MODEL(MODEL_DAY_LEAST, 500, "thousandths", "the factor of all wake-ups of a run, at least",\
 	      "p50 of latency over 80 netns runs")                                                 \
 	MODEL(MODEL_DAY_MOST, 1100, "thousandths", "and at most; evenly drawn", "the same")        \

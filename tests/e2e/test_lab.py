@@ -175,6 +175,19 @@ def assert_counters_equal_captures(out):
         assert pcap[e["node"]]["bytes"] == path.stat().st_size
 
 
+def test_programs_waits_for_a_processor_are_told(room):
+    """By the kernel's count, of each node that runs one; the report has the greatest."""
+    out = room / "out"
+    finish(begin(out, scenario(room)))
+    if not os.path.exists("/proc/self/schedstat"):
+        pytest.skip("this kernel doesn't count")
+    waits = {e["node"]: e["wait_max_us"] for e in events(out, "node") if "wait_max_us" in e}
+    programs = {e["node"] for e in events(out, "process")}
+    assert set(waits) == programs and all(0 <= w < 10**7 for w in waits.values()), waits
+    doc = json.loads((out / "verdict.json").read_text())
+    assert doc["harness"]["program_wait_max_us"] == max(waits.values()) > 0
+
+
 def test_counters_of_the_kernel_equal_the_frames_in_the_captures(room):
     out = room / "out"
     finish(begin(out, scenario(room)))

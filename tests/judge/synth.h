@@ -44,6 +44,7 @@ struct synth_knobs {
 	unsigned stray;           /* answers that nobody asked for */
 	int64_t late_ns;          /* each hundredth query is sent this much late */
 	int64_t loop_gap_us, clock_step_us, drops;
+	int64_t program_wait_us;  /* each node's program waited for a processor; 0: not told */
 	unsigned unsent;          /* queries left out */
 	bool unverified, fault_untold, no_end, trouble;
 	int64_t notice_late_ns;   /* dead servers are used this much too long */

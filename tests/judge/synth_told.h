@@ -20,12 +20,15 @@ static inline void synth_fault_event(const struct synth *s, unsigned i, json_t *
 static inline void synth_node_event(const struct synth *s, unsigned i, json_t *list)
 {
 	json_int_t n = (json_int_t)s->frames[i];
-
-	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i}",
+	json_t *e = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i}",
 		"event", "node", "t_ns", (json_int_t)s->plan->end_ns, "node", s->plan->node[i].name,
 		"if_sent", n / 2, "if_received", n - n / 2, "wire_took", n / 2,
 		"wire_gave", n - n / 2, "if_drops", 0, "udp_rcvbuf_errors", 0,
-		"queue_drops", (int)s->knob.queue_drops));
+		"queue_drops", (int)s->knob.queue_drops);
+
+	if (s->knob.program_wait_us > 0)
+		json_object_set_new(e, "wait_max_us", json_integer(s->knob.program_wait_us));
+	json_array_append_new(list, e);
 	if (s->knob.in_virtual)
 		return;
 	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:I}", "event", "pcap", "t_ns",

@@ -137,6 +137,34 @@ static void a_harness_that_broke_its_word_is_invalid(void **state)
 	}
 }
 
+/* Who wasn't let run did nothing wrong; and what passed all the same has passed. */
+static void a_starved_program_s_fail_is_invalid(void **state)
+{
+	static const struct {
+		struct synth_knobs k;
+		const char *verdict, *says;
+	} row[] = {
+		{ { .program_wait_us = 60000 }, "PASS", "[]" },
+		{ { .program_wait_us = 50000, .no_cache = true }, "FAIL", "[]" },
+		{ { .no_cache = true }, "FAIL", "[]" },
+		{ { .program_wait_us = 60000, .no_cache = true }, "INVALID",
+		  "was starved: it waited 60000 us for a processor" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(row); i++) {
+		json_t *doc = judged("scenarios/blog.lua", NULL, 5, &row[i].k);
+		const json_t *told = json_object_get(json_object_get(doc, "harness"),
+		                                     "program_wait_max_us");
+		char *invalid = json_dumps(json_object_get(doc, "invalid"), 0);
+		assert_string_equal(str(doc, "verdict"), row[i].verdict);
+		if (strstr(invalid, row[i].says) == NULL)
+			fail_msg("row %zu: %s lacks '%s'", i, invalid, row[i].says);
+		assert_int_equal(json_integer_value(told), row[i].k.program_wait_us);
+		free(invalid);
+		json_decref(doc);
+	}
+}
+
 static void a_hang_that_hardly_anybody_felt_is_invalid(void **state)
 {
 	static const struct {
@@ -553,6 +581,7 @@ int main(void)
 		cmocka_unit_test(right_runs_pass_whatever_their_seeds),
 		cmocka_unit_test(each_sabotage_fails_the_expectation_that_is_there_for_it),
 		cmocka_unit_test(a_harness_that_broke_its_word_is_invalid),
+		cmocka_unit_test(a_starved_program_s_fail_is_invalid),
 		cmocka_unit_test(a_hang_that_hardly_anybody_felt_is_invalid),
 		cmocka_unit_test(a_broken_invariant_is_a_failure_of_its_own),
 		cmocka_unit_test(a_modelled_host_may_drop_what_a_real_one_may_not),
