@@ -5,7 +5,8 @@
 #   make check      everything tested: style, purity, unit, property, fuzz corpus, e2e, labs
 #   make unit       only the tests in C, with and without sanitizers
 #   make bench      ratios against peers; a table, and build/bench.json
-#   make fidelity   virtual time against namespaces: half an hour; FIDELITY="--netns 3 hang" for less
+#   make fidelity   virtual time against namespaces, in four scenarios: half an hour;
+#                   FIDELITY="--netns 3 hang" for less, "--all --labs 4" for all that both engines run
 #   make matrix     fault by policy by expectation, right and wrong, over 1,000 seeds: an hour of a
 #                   processor; MATRIX="--seeds 100 --only kill" for less
 #   make defects    what dnsdist once did wrong: each found by a scenario, most by search, too;

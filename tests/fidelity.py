@@ -182,11 +182,22 @@ def in_namespaces(options, name):
     return docs, invalid
 
 
+def plan_of(options, name):
+    done = subprocess.run([options.bin, "plan", "--json", ROOT / "scenarios" / f"{name}.lua"],
+                          capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def of_both_engines(options):
+    """The names of the scenarios that both engines run, the shortest first."""
+    plans = {p.stem: plan_of(options, p.stem) for p in (ROOT / "scenarios").glob("*.lua")}
+    names = [n for n, p in plans.items() if p["for_netns"] and p["for_virtual"]]
+    return sorted(names, key=lambda n: (plans[n]["end_ns"], n))
+
+
 def link_delays_ns(options, name):
     """{key of --set: the delay that a scenario gives the links that it rules}"""
-    plan = subprocess.run([options.bin, "plan", "--json", ROOT / "scenarios" / f"{name}.lua"],
-                          capture_output=True, check=True)
-    nodes = {n["name"]: n["link"]["delay_ns"] for n in json.loads(plan.stdout)["node"]}
+    nodes = {n["name"]: n["link"]["delay_ns"] for n in plan_of(options, name)["node"]}
     delays = set(nodes.values())
     if len(delays) == 1:
         return {"lab.links.delay": delays.pop()}
@@ -275,8 +286,12 @@ def arguments():
     p.add_argument("--dir", type=pathlib.Path, default=ROOT / "build" / "fidelity", metavar="DIR")
     p.add_argument("--bin", default=str(ROOT / "build" / "bin" / "evenkeel"), metavar="PROG",
                    help="the evenkeel to run")
+    p.add_argument("--all", action="store_true",
+                   help="every scenario that both engines run: seven hours, divided by --labs")
     p.add_argument("scenario", nargs="*", default=SCENARIOS, help="default: " + " ".join(SCENARIOS))
     options = p.parse_args()
+    if options.all:
+        options.scenario = of_both_engines(options)
     counts = options.netns, options.virtual, options.jobs, options.labs
     if min(counts) < 1 or not 0 < options.level < 1:
         p.error("expected counts of at least 1 and a level between 0 and 1")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """tests/fidelity.py: its statistics are right, it finds a model that is off, and it runs both
 engines. Whether they agree is for `make fidelity` to say, in half an hour."""
+import argparse
 import collections
 import copy
 import fractions
@@ -59,6 +60,13 @@ def test_fidelity_compares_the_same_machine():
     assert fidelity().machine_of(doc, {"lab.links.delay": 50_000}) == [
         "lab.links.delay=56000ns", "lab.wake=19us", "lab.balancer_start=5300us",
         "lab.balancer_wake=25us", "lab.recursor_wake=27us"]
+
+
+def test_fidelity_knows_the_scenarios_of_both_engines():
+    options = argparse.Namespace(bin=ek.program("evenkeel"))
+    names = fidelity().of_both_engines(options)
+    assert {"blog", "hang", "replay", "weights"} <= set(names) and len(names) == len(set(names))
+    assert not {"three-days", "hundred"} & set(names)  # virtual only
 
 
 @pytest.mark.lab
