@@ -31,7 +31,7 @@ import model
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SCENARIOS = ("blog", "blog-ipv6", "hang", "blackhole")
 INVALID, CANT = 4, 77
-QUIET_NS = 3 * 10**9
+QUIET_QUERIES = 3000  # are enough to tell how programs wake up
 VIRTUAL_SEEDS = 1_000_000  # theirs begin above: never the same as in namespaces
 
 
@@ -118,18 +118,26 @@ class NoRun(Exception):
 
 
 def starts_us(run):
-    """{role: how long its programs that a fault started took to be ready, in the median}"""
+    """{role_start: how long its programs that a fault started took to be ready, in the median}"""
     role = {n["name"]: n["role"] for n in run.plan["node"]}
     took = {}
     for e in run.of("fault"):
         if e["kind"] == "start" and e["verified"]:
-            took.setdefault(role[e["node"]], []).append((e["to_ns"] - e["from_ns"]) // 1000)
-    return {r: statistics.median_low(v) for r, v in took.items()}
+            took.setdefault(f"{role[e['node']]}_start", []).append(
+                (e["to_ns"] - e["from_ns"]) // 1000)
+    return {what: statistics.median_low(v) for what, v in took.items()}
 
 
 def quiet_ns(run):
     """Until when nothing has happened but load, and no longer than is needed to tell."""
-    return min([QUIET_NS] + [f["at_ns"] for f in run.plan["fault"]])
+    rate = sum(load.get("rate_mqps", 0) for load in run.plan["load"]) / 1000 or 1000
+    return min([QUIET_QUERIES * 1e9 / rate] + [f["at_ns"] for f in run.plan["fault"]])
+
+
+def machine_us(out):
+    """{key of lab: what a run in namespaces tells of the programs on its machine}"""
+    run = model.Run(out)
+    return starts_us(run) | model.wakes_us(run, quiet_ns(run))
 
 
 def evenkeel(options, out, name, *args):
@@ -142,8 +150,7 @@ def evenkeel(options, out, name, *args):
     path = out / "verdict.json"
     doc = json.loads(path.read_text()) if path.is_file() else None
     if doc is not None and doc["engine"] == "netns":
-        run = model.Run(out)
-        doc["starts_us"], doc["wakes_us"] = starts_us(run), model.wakes_us(run, quiet_ns(run))
+        doc["machine_us"] = machine_us(out)
     shutil.rmtree(out, ignore_errors=True)
     if doc is None:
         print(f"fidelity: {done.stderr.strip()}", file=sys.stderr)
@@ -208,8 +215,7 @@ def machine_of(doc, delays):
     """What a run in virtual time is told of the machine that a run in namespaces was on."""
     added_ns = doc["harness"]["wire_delay_p50_us"] * 500
     links = [f"{key}={delay + added_ns}ns" for key, delay in delays.items()]
-    programs = [f"lab.{role}_{what}={us}us" for what in ("start", "wake")
-                for role, us in doc[f"{what}s_us"].items()]
+    programs = [f"lab.{what}={us}us" for what, us in doc["machine_us"].items()]
     return [*links, f"lab.wake={doc['harness']['send_late_p50_us']}us", *programs]
 
 

@@ -104,14 +104,16 @@ def recursor_times(run, node, until_ns=math.inf):
     return sorted(found + [(t, None) for t in waits.values()], key=lambda q: q[0])
 
 
-def wakes_us(run, until_ns, least=100):
-    """{role: the median time that its programs take, idle, to wake up for a query and send what
-    comes of it}, of those who have sent so many by then."""
-    balancers = [d for n in run.nodes("balancer") for d in balancer_times(run, n, until_ns)[0]]
-    recursors = [d for n in run.nodes("recursor") for _, d in recursor_times(run, n, until_ns)
-                 if d is not None and d < n["miss"]["a_ns"] // 2]
-    took = {"balancer": balancers, "recursor": recursors}
-    return {role: round(statistics.median(v) / 1000) for role, v in took.items()
+def wakes_us(run, until_ns, least=50):
+    """{what: the median time that idle programs take to wake up and send what comes of it}: of
+    those of which there are so many by then."""
+    times = [balancer_times(run, n, until_ns) for n in run.nodes("balancer")]
+    took = {"balancer_wake": [d for forward, _ in times for d in forward],
+            "balancer_return": [d for _, answer in times for d in answer],
+            "recursor_wake": [d for n in run.nodes("recursor")
+                              for _, d in recursor_times(run, n, until_ns)
+                              if d is not None and d < n["miss"]["a_ns"] // 2]}
+    return {what: round(statistics.median(v) / 1000) for what, v in took.items()
             if len(v) >= least}
 
 

@@ -380,6 +380,8 @@ void lab_read(lua_State *L)
 		  .hi = PLAN_WAKE_MAX_NS },
 		{ .name = "balancer_wake", .kind = KEY_TIME, KEY_AT(plan, balancer_wake_ns),
 		  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
+		{ .name = "balancer_return", .kind = KEY_TIME, KEY_AT(plan, balancer_return_ns),
+		  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
 		{ .name = "recursor_wake", .kind = KEY_TIME, KEY_AT(plan, recursor_wake_ns),
 		  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
 		{ .name = "balancer_start", .kind = KEY_TIME, KEY_AT(plan, balancer_start_ns),

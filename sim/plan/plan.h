@@ -276,7 +276,8 @@ struct plan {
 	uint64_t seed;
 	bool for_netns, for_virtual;/* engines that the scenario is for */
 	int64_t wake_ns;            /* how late programs wake in virtual time; 0: the model's */
-	int64_t balancer_wake_ns, recursor_wake_ns;   /* how long until they send; 0: by wake_ns */
+	int64_t balancer_wake_ns, recursor_wake_ns;   /* a query until they send; 0: by wake_ns */
+	int64_t balancer_return_ns;                   /* an answer; 0: as balancer_wake_ns has it */
 	int64_t balancer_start_ns, recursor_start_ns; /* how long they start; 0: the model's */
 	struct plan_program balancer, recursor;
 	struct plan_limits limits;

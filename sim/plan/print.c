@@ -402,6 +402,7 @@ static void print_machine(FILE *to, const struct plan *p)
 	const struct { const char *what; int64_t ns; } all[] = {
 		{ "they are late by", p->wake_ns },
 		{ "a balancer wakes up and sends in", p->balancer_wake_ns },
+		{ "a balancer sends an answer back in", p->balancer_return_ns },
 		{ "a recursor wakes up and sends in", p->recursor_wake_ns },
 		{ "a balancer starts in", p->balancer_start_ns },
 		{ "a recursor starts in", p->recursor_start_ns },

@@ -337,6 +337,7 @@ static const struct schema_field plan_fields[] = {
 	  .count_at = offsetof(struct plan, answers_n), .hi = 1, .elem = &elem_answers,
 	  .elem_size = sizeof(struct plan_answers) },
 	OBJECT("balancer", plan, balancer, program_schema),
+	MAYBE_INT("balancer_return_ns", plan, balancer_return_ns, PLAN_WAKE_MAX_NS),
 	MAYBE_INT("balancer_start_ns", plan, balancer_start_ns, PLAN_START_MAX_NS),
 	MAYBE_INT("balancer_wake_ns", plan, balancer_wake_ns, PLAN_WAKE_MAX_NS),
 	LIST("conf", plan, conf, conf_n, elem_conf, PLAN_NODES_MAX),

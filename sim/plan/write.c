@@ -545,6 +545,7 @@ static void put_machine(FILE *to, const struct plan *p)
 {
 	const struct { const char *name; int64_t ns; } all[] = {
 		{ "wake", p->wake_ns }, { "balancer_wake", p->balancer_wake_ns },
+		{ "balancer_return", p->balancer_return_ns },
 		{ "recursor_wake", p->recursor_wake_ns },
 		{ "balancer_start", p->balancer_start_ns },
 		{ "recursor_start", p->recursor_start_ns },

@@ -21,16 +21,23 @@ static const uint16_t wake_us[WAKES][WAKE_POINTS] = {
 #undef WAKE
 };
 
-/* So that the median is what the plan says, processor time included. */
-int64_t host_day(const struct plan *p, enum plan_role role, int64_t usual)
+/* So that the median is what the plan says, processor time included; usual: it says nothing. */
+static int64_t factor(int64_t wake_ns, int64_t packet_ns, enum wake by, int64_t usual)
 {
-	bool lb = role == PLAN_BALANCER;
-	int64_t wake_ns = lb ? p->balancer_wake_ns : p->recursor_wake_ns;
-	int64_t idle_ns = wake_ns - (lb ? MODEL_BALANCER_PACKET : MODEL_RECURSOR_PACKET);
-
-	if (wake_ns == 0 || (!lb && role != PLAN_RECURSOR))
+	if (wake_ns == 0)
 		return usual;
-	return idle_ns > 0 ? idle_ns / wake_us[lb ? WAKE_FORWARD : WAKE_QUERY][WAKE_STEPS / 2] : 0;
+	return wake_ns > packet_ns ? (wake_ns - packet_ns) / wake_us[by][WAKE_STEPS / 2] : 0;
+}
+
+void host_days(struct host *h, const struct plan *p, int64_t usual)
+{
+	h->day = h->return_day = usual;
+	if (h->role == PLAN_RECURSOR)
+		h->day = factor(p->recursor_wake_ns, MODEL_RECURSOR_PACKET, WAKE_QUERY, usual);
+	if (h->role != PLAN_BALANCER)
+		return;
+	h->day = factor(p->balancer_wake_ns, MODEL_BALANCER_PACKET, WAKE_FORWARD, usual);
+	h->return_day = factor(p->balancer_return_ns, MODEL_BALANCER_PACKET, WAKE_RETURN, h->day);
 }
 
 int64_t host_wake_ns(struct host *h, enum wake by)
@@ -43,8 +50,11 @@ int64_t host_wake_ns(struct host *h, enum wake by)
 	}
 	const int64_t fixed = by == WAKE_TIMER ? MODEL_TIMER / 1000 : 0;
 	int64_t from = wake_us[by][i], to = wake_us[by][i + 1];
-	int64_t part = (from - fixed) * 4096 + (to - from) * (v & 4095);
-	return fixed * 1000 + part * h->day / 4096;
+	int64_t way = v & 4095;
+	if (i == WAKE_POINTS - 2) /* hardly any is as long as the longest */
+		way = way * way * way >> 24;
+	int64_t part = (from - fixed) * 4096 + (to - from) * way;
+	return fixed * 1000 + part * (by == WAKE_RETURN ? h->return_day : h->day) / 4096;
 }
 
 int64_t host_lag_ns(const struct world *w)

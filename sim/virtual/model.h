@@ -69,8 +69,9 @@
 /*
  * How long an idle program takes to wake up and look at what has come, in us: WAKE(id, prose,
  * quantiles at 0, 1/16 ... 15/16, and of what is above that again at 0, 1/16 ... 1), linear in
- * between. From netns runs (tests/model.py), where all programs share two processors; slow days
- * differ from good ones, so all of a run's are multiplied by one factor that its seed draws.
+ * between, but cubic in the last: few are near the longest. From netns runs (tests/model.py), where
+ * all programs share two processors; slow days differ from good ones, so all of a run's are
+ * multiplied by one factor that its seed draws.
  */
 #define WAKE_TABLE(WAKE)                                                                           \
 	WAKE(WAKE_FORWARD, "a balancer, by a client's query",                                      \

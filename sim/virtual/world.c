@@ -133,7 +133,7 @@ static void init_host(struct world *w, unsigned i)
 
 	h->node = i;
 	h->role = n->role;
-	h->day = host_day(w->plan, n->role, w->day);
+	host_days(h, w->plan, w->day);
 	h->armed_ns = INT64_MAX;
 	h->icmp.at_ns = INT64_MIN / 2;
 	fifo_init(&h->sockets);

@@ -117,7 +117,7 @@ struct host {
 	struct fifo sockets;        /* datagrams that wait for the program */
 	struct fifo leaving;        /* sent, and not yet shown */
 	struct drbg ports, wakes;
-	int64_t day;                /* factor of its wake-ups, in thousandths */
+	int64_t day, return_day;    /* factor of its wake-ups, in thousandths; for WAKE_RETURN */
 	struct bucket icmp;         /* of all its refusals */
 	struct table peers;         /* address to its place in peer; slot NULL until a refusal */
 	size_t peer_n, peer_cap;
@@ -170,7 +170,7 @@ struct world {
 	struct fault_run *fault;
 	struct whens *whens;
 	int64_t begin_ns, now_ns;
-	int64_t day;                /* factor of all wake-ups, in thousandths; see host_day */
+	int64_t day;                /* factor of all wake-ups, in thousandths; see host_days */
 	int64_t t0_ns;              /* 0 until it is known */
 	uint64_t events_n, frames, lost, unroutable;
 	uint64_t doubled;           /* copies that links have made, besides frames */
@@ -232,8 +232,8 @@ void host_take(struct world *w, struct host *h, uint32_t slot, enum wake by);
 void host_refuse(struct world *w, uint32_t slot);
 /* How long its idle program takes to wake up. */
 int64_t host_wake_ns(struct host *h, enum wake by);
-/* The factor of wake-ups, in thousandths, of a role's programs; usual: where the plan is silent. */
-int64_t host_day(const struct plan *p, enum plan_role role, int64_t usual);
+/* Sets h's factors as the plan has them for its role; usual: where it is silent. */
+void host_days(struct host *h, const struct plan *p, int64_t usual);
 /* How late a timer finds the clients' program: the plan's lab.wake, else MODEL_SEND. */
 int64_t host_lag_ns(const struct world *w);
 /* Wakes h's program at its core's deadline. */

@@ -142,7 +142,8 @@ static const struct { const char *what, *from, *to; } changes[] = {
 	{ "nothing claimed but answers", "lost { at_most = \"model\" }", "answers {}" },
 	{ "a machine of its own", "links = {",
 	  "wake = \"44us\", balancer_start = \"6ms\", recursor_start = \"3ms\", "
-	  "balancer_wake = \"25us\", recursor_wake = \"27us\", links = {" },
+	  "balancer_wake = \"25us\", balancer_return = \"20us\", recursor_wake = \"27us\", "
+	  "links = {" },
 	{ "globals", "lab {", "seed = 99\nengines = { \"virtual\" }\n"
 	  "limits { slack = \"33ms\", loop_gap = \"1s\" }\nlab {" },
 };
