@@ -71,22 +71,46 @@ def question(payload):
     return payload[12:end + 5].lower()
 
 
+class Waiting:
+    """What came to a balancer, by its question, until something is sent for it."""
+
+    def __init__(self):
+        self.by = collections.defaultdict(collections.deque)
+
+    def put(self, key, t_ns, whose):
+        self.by[key].append((t_ns, whose))
+
+    def take(self, key, t_ns, whose=None):
+        """How long the oldest has waited, or the oldest of somebody's; None: none has."""
+        queue = self.by[key]
+        while queue and queue[0][0] < t_ns - PATIENCE_NS:
+            queue.popleft()
+        for i, (begun, who) in enumerate(queue):
+            if whose in (None, who):
+                del queue[i]
+                return t_ns - begun
+        return None
+
+
 def balancer_times(run, node, until_ns=math.inf):
-    """(from a query to its forward, from a server's answer to the client's), ns, by order."""
-    ours, waits = own(node), collections.defaultdict(collections.deque)
+    """(from a query to its forward or to an answer of the balancer's own, from a server's answer to
+    the client's), ns, by order."""
+    ours, queries, answers = own(node), Waiting(), Waiting()
     forward, answer = [], []
     for f in run.frames(node, until_ns):
         if f.proto != UDP or f.t_ns < 0 or len(f.payload) < 12:
             continue
-        arrives, response = f.dst in ours, f.payload[2] & 0x80
-        key = (bool(response), question(f.payload))
-        while waits[key] and waits[key][0] < f.t_ns - PATIENCE_NS:
-            waits[key].popleft()
-        if arrives:
-            waits[key].append(f.t_ns)
-        elif waits[key]:
-            (answer if response else forward).append(f.t_ns - waits[key].popleft())
-    return forward, answer
+        key, peer = question(f.payload), (f.dst, f.dport, f.payload[:2])
+        if f.dst in ours:
+            (answers if f.payload[2] & 0x80 else queries).put(
+                key, f.t_ns, (f.src, f.sport, f.payload[:2]))
+        elif not f.payload[2] & 0x80:
+            forward.append(queries.take(key, f.t_ns))
+        elif (took := queries.take(key, f.t_ns, peer)) is not None:
+            forward.append(took)
+        else:
+            answer.append(answers.take(key, f.t_ns))
+    return [t for t in forward if t is not None], [t for t in answer if t is not None]
 
 
 def recursor_times(run, node, until_ns=math.inf):
