@@ -369,26 +369,33 @@ void links_read(lua_State *L, const struct at *lab)
 	lua_pop(L, 2);
 }
 
+static const struct key own_keys[] = {
+	{ .name = "balancers", .kind = KEY_OTHER, .required = true },
+	{ .name = "recursors", .kind = KEY_OTHER, .required = true },
+	{ .name = "clients", .kind = KEY_OTHER, .required = true },
+	{ .name = "links", .kind = KEY_OTHER },
+	{ .name = "wake", .kind = KEY_TIME, KEY_AT(plan, wake_ns), .lo = 1,
+	  .hi = PLAN_WAKE_MAX_NS },
+	{ .name = "balancer_wake", .kind = KEY_TIME, KEY_AT(plan, balancer_wake_ns),
+	  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
+	{ .name = "balancer_return", .kind = KEY_TIME, KEY_AT(plan, balancer_return_ns),
+	  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
+	{ .name = "recursor_wake", .kind = KEY_TIME, KEY_AT(plan, recursor_wake_ns),
+	  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
+	{ .name = "balancer_start", .kind = KEY_TIME, KEY_AT(plan, balancer_start_ns),
+	  .lo = 1, .hi = PLAN_START_MAX_NS },
+	{ .name = "recursor_start", .kind = KEY_TIME, KEY_AT(plan, recursor_start_ns),
+	  .lo = 1, .hi = PLAN_START_MAX_NS },
+};
+
+const struct key *lab_keys(unsigned *n)
+{
+	*n = COUNT_OF(own_keys);
+	return own_keys;
+}
+
 void lab_read(lua_State *L)
 {
-	static const struct key keys[] = {
-		{ .name = "balancers", .kind = KEY_OTHER, .required = true },
-		{ .name = "recursors", .kind = KEY_OTHER, .required = true },
-		{ .name = "clients", .kind = KEY_OTHER, .required = true },
-		{ .name = "links", .kind = KEY_OTHER },
-		{ .name = "wake", .kind = KEY_TIME, KEY_AT(plan, wake_ns), .lo = 1,
-		  .hi = PLAN_WAKE_MAX_NS },
-		{ .name = "balancer_wake", .kind = KEY_TIME, KEY_AT(plan, balancer_wake_ns),
-		  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
-		{ .name = "balancer_return", .kind = KEY_TIME, KEY_AT(plan, balancer_return_ns),
-		  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
-		{ .name = "recursor_wake", .kind = KEY_TIME, KEY_AT(plan, recursor_wake_ns),
-		  .lo = 1, .hi = PLAN_WAKE_MAX_NS },
-		{ .name = "balancer_start", .kind = KEY_TIME, KEY_AT(plan, balancer_start_ns),
-		  .lo = 1, .hi = PLAN_START_MAX_NS },
-		{ .name = "recursor_start", .kind = KEY_TIME, KEY_AT(plan, recursor_start_ns),
-		  .lo = 1, .hi = PLAN_START_MAX_NS },
-	};
 	static void (*const read[])(lua_State *, const struct at *) = {
 		read_clients, read_balancers, read_recursors, links_read,
 	};
@@ -399,7 +406,7 @@ void lab_read(lua_State *L)
 		scenario_fail(L, NULL, "no lab: expected lab { balancers = ..., recursors = ..., "
 		              "clients = ... }");
 	struct at w = { .key = "lab", .word = "lab", .line = words_line(L, lua_gettop(L)) };
-	keys_read(L, &w, keys, COUNT_OF(keys), scenario_of(L)->plan, false);
+	keys_read(L, &w, own_keys, COUNT_OF(own_keys), scenario_of(L)->plan, false);
 	for (unsigned i = 0; i < COUNT_OF(order); i++)
 		if (value_field(L, order[i])) {
 			read[i](L, &w);

@@ -144,6 +144,8 @@ const struct key *loads_keys(unsigned *n, const struct plan_load **defaults);
 /* The same of a load that is captured queries, and of its struct plan_replay. */
 const struct key *replay_keys(unsigned *n);
 const struct key *replay_own_keys(unsigned *n, const struct plan_replay **defaults);
+/* The same of lab itself, which are in struct plan; left out they are 0. */
+const struct key *lab_keys(unsigned *n);
 const char *loads_type_name(uint16_t type);
 /* confs.c: what must hold between nodes and their configuration files. */
 void lab_check(lua_State *L);

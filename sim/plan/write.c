@@ -318,7 +318,7 @@ static void put_links(FILE *to, const struct plan *p)
 		put_link(to, &p->node[i].link);
 		fputs(" },\n", to);
 	}
-	fputs("  },\n", to);
+	fputs("  }", to);
 }
 
 /* ---- what happens, and what must hold ---- */
@@ -541,27 +541,13 @@ static void put_limits(FILE *to, const struct plan_limits *l)
 	fputs(" }\n", to);
 }
 
-static void put_machine(FILE *to, const struct plan *p)
-{
-	const struct { const char *name; int64_t ns; } all[] = {
-		{ "wake", p->wake_ns }, { "balancer_wake", p->balancer_wake_ns },
-		{ "balancer_return", p->balancer_return_ns },
-		{ "recursor_wake", p->recursor_wake_ns },
-		{ "balancer_start", p->balancer_start_ns },
-		{ "recursor_start", p->recursor_start_ns },
-	};
-
-	for (size_t i = 0; i < COUNT_OF(all); i++) {
-		if (all[i].ns == 0)
-			continue;
-		fprintf(to, "  %s = ", all[i].name);
-		put_time(to, all[i].ns);
-		fputs(",\n", to);
-	}
-}
-
 void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 {
+	static const struct plan none;
+	unsigned n;
+	const struct key *keys = lab_keys(&n);
+	bool more = true;
+
 	if (p->seed <= UINT64_C(1) << 53)
 		fprintf(to, "seed = %" PRIu64 "\n", p->seed);
 	fprintf(to, "engines = { %s%s%s }\n", p->for_netns ? "\"netns\"" : "",
@@ -573,8 +559,8 @@ void plan_write_scenario(FILE *to, const struct plan *p, const char *dir)
 	put_recursors(to, p, dir);
 	put_clients(to, p);
 	put_links(to, p);
-	put_machine(to, p);
-	fputs("}\n", to);
+	put_keys(to, &more, keys, n, p, &none);
+	fputs(",\n}\n", to);
 	for (unsigned i = 0; i < p->load_n; i++)
 		if (p->load[i].replay_n > 0)
 			put_replay(to, p, &p->load[i], dir);
