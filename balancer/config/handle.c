@@ -326,19 +326,19 @@ static int get_weight(lua_State *l)
 
 static int set_weight(lua_State *l)
 {
-	struct bal_shared_server *sh = shared_of(l);
+	int place = handle_place(l);
 	struct bal_server *s = of(l);
 	int64_t n;
 
-	if (sh == NULL && cf_is_int(l, 3, &n) && n < 1) { /* as dnsdist: it stays as it was */
+	if (place < 0 && cf_is_int(l, 3, &n) && n < 1) { /* as dnsdist: it stays as it was */
 		cf_note(cf_loader(l), CONFIG_PRINT, cf_line(l), "Error setting server's weight: "
 		        "downstream weight value must be greater than 0.");
 		return 0;
 	}
 	int32_t v = (int32_t)cf_want_int(l, 3, "weight", 1, INT32_MAX);
 
-	if (sh != NULL)
-		bal_shared_set_weight(cf_loader(l)->shared, (unsigned)handle_place(l), v);
+	if (place >= 0)
+		bal_shared_set_weight(cf_loader(l)->shared, (unsigned)place, v);
 	else if (s != NULL)
 		s->weight = v;
 	return 0;
@@ -356,13 +356,13 @@ static int get_order(lua_State *l)
 static int set_order(lua_State *l)
 {
 	struct loader *ld = cf_loader(l);
-	struct bal_shared_server *sh = shared_of(l);
+	int place = handle_place(l);
 	struct bal_server *s = of(l);
 	int32_t v = (int32_t)cf_want_int(l, 3, "order", INT32_MIN, INT32_MAX);
 
-	if (sh != NULL)
-		bal_shared_set_order(ld->shared, (unsigned)handle_place(l), v);
-	if (sh != NULL || s == NULL)
+	if (place >= 0)
+		bal_shared_set_order(ld->shared, (unsigned)place, v);
+	if (place >= 0 || s == NULL)
 		return 0;
 	unsigned server = (unsigned)(s - ld->server);
 	take_out(ld, server);
