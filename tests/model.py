@@ -128,6 +128,14 @@ def recursor_times(run, node, until_ns=math.inf):
     return sorted(found + [(t, None) for t in waits.values()], key=lambda q: q[0])
 
 
+def answer_times(run, node, until_ns=math.inf):
+    return [d for t, d in recursor_times(run, node, until_ns) if d is not None and t >= 0]
+
+
+def hits(node, took):
+    return [d for d in took if d < node["miss"]["a_ns"] // 2]
+
+
 def wakes_us(run, until_ns, least=50):
     """{what: the median time that idle programs take to wake up and send what comes of it}: of
     those of which there are so many by then."""
@@ -135,8 +143,7 @@ def wakes_us(run, until_ns, least=50):
     took = {"balancer_wake": [d for forward, _ in times for d in forward],
             "balancer_return": [d for _, answer in times for d in answer],
             "recursor_wake": [d for n in run.nodes("recursor")
-                              for _, d in recursor_times(run, n, until_ns)
-                              if d is not None and d < n["miss"]["a_ns"] // 2]}
+                              for d in hits(n, answer_times(run, n, until_ns))]}
     return {what: round(statistics.median(v) / 1000) for what, v in took.items()
             if len(v) >= least}
 
@@ -172,13 +179,12 @@ def say(what, value):
 def tell_programs(run):
     for node in run.nodes("balancer"):
         forward, answer = balancer_times(run, node)
-        say(f"{node['name']}: query until its forward", us(forward))
+        say(f"{node['name']}: query until what it sends", us(forward))
         say(f"{node['name']}: server's answer until the client's", us(answer))
     for node in run.nodes("recursor"):
         miss = node["miss"]["a_ns"]
-        took = [d for t, d in recursor_times(run, node) if d is not None and t >= 0]
-        say(f"{node['name']}: query until its answer from cache",
-            us([d for d in took if d < miss // 2]))
+        took = answer_times(run, node)
+        say(f"{node['name']}: query until its answer from cache", us(hits(node, took)))
         say(f"{node['name']}: miss, beyond its {miss // 10**6} ms",
             us([d - miss for d in took if miss <= d < 2 * miss]))
 
