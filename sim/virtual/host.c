@@ -350,7 +350,7 @@ static void datagram(struct world *w, struct host *h, uint32_t i)
 	else if (program_serves(h) && h->sockets.n == 0 && h->busy_ns <= w->now_ns)
 		serve_one(w, h, i, port,
 		          host_wake_ns(h, h->lb == NULL ? WAKE_QUERY : port == 0 ? WAKE_FORWARD
-		                                                                    : WAKE_RETURN));
+		                                                                 : WAKE_RETURN));
 	else
 		keep(w, h, i);
 }
